@@ -1,0 +1,163 @@
+// What the program knows of an operator: data and functions with safe defaults. Passes, plan, readers and printers ask
+// the OpDef and name no operator themselves.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ir/graph.h"
+#include "ir/kernel.h"
+#include "support/result.h"
+
+namespace edgec {
+
+class OpRegistry;
+
+/// What shape inference may look at. Types of omitted inputs are null; constants are null where not known.
+struct InferArgs {
+  const Node &node;
+  std::int64_t opset; ///< of the node's domain
+  std::span<const Type *const> inputs;
+  std::span<const Tensor *const> constants;
+  const OpRegistry *ops = nullptr;
+  std::span<const Type *const> captures = {};
+
+  [[nodiscard]] const Type *input(std::size_t i) const { return i < inputs.size() ? inputs[i] : nullptr; }
+  [[nodiscard]] const Tensor *constant(std::size_t i) const { return i < constants.size() ? constants[i] : nullptr; }
+};
+
+/// What is run through a sub-graph: values at run time are tensors, sequences of tensors, or absent optionals.
+struct RuntimeValue {
+  std::optional<Tensor> tensor;
+  std::shared_ptr<const std::vector<RuntimeValue>> sequence;
+  RuntimeValue() = default;
+  RuntimeValue(Tensor t) : tensor(std::move(t)) {}
+};
+
+/// Runs a sub-graph on inputs followed by captures.
+using SubGraphRunner = std::function<Result<std::vector<RuntimeValue>>(const Graph &, std::span<const RuntimeValue>)>;
+
+/// Operands of a reference evaluation. Types carry the quantization; an operand that is quantized holds its codes.
+struct EvalArgs {
+  const Node &node;
+  std::int64_t opset;
+  std::span<const Tensor *const> inputs;  ///< null: omitted
+  std::span<const Type *const> input_types;
+  std::span<const Type *const> output_types; ///< dtype and quantization wanted of each output; null: not wanted
+  IntegerPolicy policy = IntegerPolicy::onnx;
+  const SubGraphRunner *run_subgraph = nullptr;
+  std::span<const RuntimeValue> captures = {};
+  std::span<const RuntimeValue> values = {}; ///< inputs again, sequences and optionals included
+
+  [[nodiscard]] const Tensor *input(std::size_t i) const { return i < inputs.size() ? inputs[i] : nullptr; }
+};
+
+/// A node that reads the output of the one being prepared and could be computed together with it.
+struct Follower {
+  const Node &node;
+  std::int64_t opset;
+  std::span<const Type *const> inputs;
+  std::span<const Tensor *const> constants;
+  const Type &output;
+  std::size_t operand; ///< which of its inputs is the value before it
+};
+
+struct PrepareArgs {
+  const Node &node;
+  std::int64_t opset;
+  std::span<const Type *const> inputs; ///< all shapes known; null: omitted
+  std::span<const Tensor *const> constants;
+  std::span<const Type *const> outputs; ///< all shapes known; null: not wanted
+  std::span<const Layout> layouts;      ///< in which the inputs lie now
+  std::span<const Follower> followers;  ///< a chain, first reader first; may be ignored
+  IntegerPolicy policy = IntegerPolicy::onnx;
+  Isa isa = Isa::scalar;
+  int threads = 1;
+
+  [[nodiscard]] const Type *input(std::size_t i) const { return i < inputs.size() ? inputs[i] : nullptr; }
+  [[nodiscard]] const Tensor *constant(std::size_t i) const { return i < constants.size() ? constants[i] : nullptr; }
+};
+
+/// How static quantization treats an operator's output.
+enum class QuantRule : unsigned char {
+  float_only,   ///< stays float: its operands are dequantized
+  own_scale,    ///< reads quantized operands, its output gets a scale of its own
+  same_scale,   ///< its data operands and its output share one scale and zero point (it moves or selects codes)
+  fixed_range,  ///< as own_scale, but the output's range is known: `fixed_range`
+  not_data,     ///< its output is no real-valued data (shapes, indices): never quantized
+};
+
+/// Which operands are weights: how Conv, ConvTranspose, Gemm, MatMul look to pruning and quantization.
+struct WeightInfo {
+  std::size_t data = 0, weight = 1;
+  std::optional<std::size_t> bias; ///< operand index where a bias may stand, present or not
+  int channel_axis = 0;            ///< output channels' axis in the weight
+  std::int64_t groups = 1;
+  int output_axis = 1;             ///< output channels' axis in the output
+};
+
+/// A link between index ranges of an operand and an output: output index o of [output_offset, output_offset + count *
+/// repeat) along output_axis comes only from operand index input_offset + (o - output_offset) / repeat * stride along
+/// input_axis. Ranges without a link are constants, or cannot be cut.
+struct AxisLink {
+  std::size_t input = 0;
+  int input_axis = 0;
+  std::int64_t input_offset = 0, stride = 1;
+  std::size_t output = 0;
+  int output_axis = 0;
+  std::int64_t output_offset = 0, repeat = 1, count = 0;
+};
+
+struct Cost {
+  double macs = 0;
+};
+
+struct OpDef {
+  std::string_view name;
+  std::string_view domain = "";
+  int since = 1;              ///< first opset that has it
+  std::string_view summary = "";
+  bool deterministic = true;  ///< false: random operators, never folded or merged
+  bool elementwise = false;   ///< output element i depends on operands' element i (broadcast) only
+  bool moves_data = false;    ///< copies elements without arithmetic: runs on codes of any type as they are
+  QuantRule quant = QuantRule::float_only;
+  std::pair<float, float> fixed_range{0, 0};
+  /// Operands that are data for QuantRule (others are shapes, axes...); empty: operand 0. {-1}: all.
+  std::span<const int> data_operands = {};
+
+  /// Types of the outputs; unknown stays unknown. Errors only for what no valid model has.
+  Result<std::vector<Type>> (*infer)(const InferArgs &) = nullptr;
+  /// The definition, scalar and clear, float and integer. Absent: it is known but cannot be run.
+  Result<std::vector<RuntimeValue>> (*reference)(const EvalArgs &) = nullptr;
+  /// The fast form; an error with Code::unsupported, or absence, means: use the reference.
+  Result<Kernel> (*prepare)(const PrepareArgs &) = nullptr;
+  std::optional<WeightInfo> (*weights)(const Node &, std::span<const Type *const> inputs) = nullptr;
+  std::vector<AxisLink> (*axes)(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) =
+      nullptr;
+  Cost (*cost)(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) = nullptr;
+  /// The lowest opset whose ONNX schema lets it run on 8-bit codes directly; 0: never (written as DQ, op, Q).
+  int codes_since = 0;
+};
+
+/// Operators by domain and name.
+class OpRegistry {
+public:
+  explicit OpRegistry(std::vector<const OpDef *> ops);
+  /// Null: opaque.
+  [[nodiscard]] const OpDef *find(std::string_view domain, std::string_view name) const;
+  [[nodiscard]] const OpDef *find(const Node &node) const { return find(node.domain, node.op); }
+  [[nodiscard]] std::span<const OpDef *const> all() const { return ops_; }
+
+private:
+  std::vector<const OpDef *> ops_; // sorted by (domain, name)
+};
+
+/// Infers the types of all node outputs in order, sub-graphs included; constants flow through small integer
+/// computations (shapes). Unknown stays unknown; a contradiction is an error naming the node. Types already known and
+/// more precise are kept; quantized types are kept as they are.
+Status infer_types(Graph &graph, const OpRegistry &ops);
+
+} // namespace edgec
