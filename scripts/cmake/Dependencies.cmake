@@ -1,8 +1,8 @@
 # Libraries, all packaged by Debian 12 except ONNX, which scripts/setup builds into a cache folder.
 find_package(Protobuf MODULE REQUIRED)
-if(DEFINED ENV{EDGEC_CACHE})
+if(NOT "$ENV{EDGEC_CACHE}" STREQUAL "")
   set(edgec_cache $ENV{EDGEC_CACHE})
-elseif(DEFINED ENV{XDG_CACHE_HOME})
+elseif(NOT "$ENV{XDG_CACHE_HOME}" STREQUAL "")
   set(edgec_cache $ENV{XDG_CACHE_HOME}/edgec)
 else()
   set(edgec_cache $ENV{HOME}/.cache/edgec)
