@@ -1,0 +1,41 @@
+// ONNX files in and out. The only room that sees ONNX's or protobuf's headers.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "ir/graph.h"
+#include "support/result.h"
+
+namespace edgec {
+
+struct OnnxReadOptions {
+  bool overridable = false;     ///< initializers that are also inputs stay inputs
+  std::int64_t least_opset = 0; ///< raise the default domain to at least this (ONNX's version converter)
+  std::int64_t exact_opset = 0; ///< convert to exactly this; 0: as it is
+};
+
+/// Reads a model, external data beside it included (opened safely). Errors (bad_input, unsupported) name the file and
+/// say what it is where it is no ONNX (HTML, Git LFS pointer, zip, TFLite, pickle...). "-" is stdin.
+Result<Model> read_onnx(const std::filesystem::path &path, const OnnxReadOptions &options = {});
+
+/// How quantized types are spelled: QuantizeLinear/DequantizeLinear around float operators, or QLinear* operators.
+enum class OnnxSpelling { qdq, qoperator };
+
+struct OnnxWriteOptions {
+  OnnxSpelling spelling = OnnxSpelling::qdq;
+  bool force = false;        ///< replace an existing file
+  bool external_data = false; ///< weights into FILE.data beside it (automatic above 2 GB)
+};
+
+/// The serialized file: nodes sorted, names made unique, opset and IR version as low as the content needs (never below
+/// the model's own), checked by ONNX's checker (full_check) on a skeleton. A failure that the input had already is a
+/// note in `warnings`.
+Result<std::string> serialize_onnx(const Model &model, const OnnxWriteOptions &options, std::vector<std::string> *warnings = nullptr);
+
+/// serialize_onnx and an atomic write.
+Status write_onnx(const Model &model, const std::filesystem::path &path, const OnnxWriteOptions &options,
+                  std::vector<std::string> *warnings = nullptr);
+
+} // namespace edgec
