@@ -122,6 +122,7 @@ struct OpDef {
   std::string_view summary = "";
   bool deterministic = true;  ///< false: random operators, never folded or merged
   bool elementwise = false;   ///< output element i depends on operands' element i (broadcast) only
+  bool integer_reference = false; ///< `reference` takes quantized operands itself (an integer definition of its own)
   bool moves_data = false;    ///< copies elements without arithmetic: runs on codes of any type as they are
   QuantRule quant = QuantRule::float_only;
   std::pair<float, float> fixed_range{0, 0};
@@ -130,7 +131,8 @@ struct OpDef {
 
   /// Types of the outputs; unknown stays unknown. Errors only for what no valid model has.
   Result<std::vector<Type>> (*infer)(const InferArgs &) = nullptr;
-  /// The definition, scalar and clear, float and integer. Absent: it is known but cannot be run.
+  /// The definition, scalar and clear; run through evaluate() (ir/evaluate.h), which takes care of quantized operands
+  /// unless integer_reference is set. Absent: it is known but cannot be run.
   Result<std::vector<RuntimeValue>> (*reference)(const EvalArgs &) = nullptr;
   /// The fast form; an error with Code::unsupported, or absence, means: use the reference.
   Result<Kernel> (*prepare)(const PrepareArgs &) = nullptr;
@@ -157,7 +159,7 @@ private:
 
 /// Infers the types of all node outputs in order, sub-graphs included; constants flow through small integer
 /// computations (shapes). Unknown stays unknown; a contradiction is an error naming the node. Types already known and
-/// more precise are kept; quantized types are kept as they are.
+/// more precise are kept; of quantized values dtype and Quant are kept, and the shape is refined like any other.
 Status infer_types(Graph &graph, const OpRegistry &ops);
 
 } // namespace edgec

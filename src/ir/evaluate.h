@@ -1,0 +1,18 @@
+// Runs an operator's reference on any operands: integers as they are, codes, or through floats.
+#pragma once
+
+#include "ir/opdef.h"
+
+namespace edgec {
+
+/// The operator's value, quantized operands and outputs included. Operators that move data run on the codes where all
+/// scales agree; operators with an integer definition of their own (OpDef::integer_reference) run it; for the others
+/// quantized operands are dequantized, the float reference runs, and wanted outputs are quantized:
+/// code = saturate(round_half_even(real / scale) + zero_point), ONNX QuantizeLinear.
+Result<std::vector<RuntimeValue>> evaluate(const OpDef &op, const EvalArgs &args);
+
+/// Codes to float32 and back. `quant` fits the tensor (checked by the caller: verify()).
+Tensor dequantize(const Tensor &codes, const Quant &quant);
+Tensor quantize(const Tensor &reals, DType dtype, const Quant &quant);
+
+} // namespace edgec
