@@ -24,6 +24,8 @@ struct InferArgs {
   std::span<const Tensor *const> constants;
   const OpRegistry *ops = nullptr;
   std::span<const Type *const> captures = {};
+  /// Operands that hold dims (a Reshape's target, say): numbers and symbols, as far as they are known; null: nothing is.
+  std::span<const Shape *const> dims = {};
 
   [[nodiscard]] const Type *input(std::size_t i) const { return i < inputs.size() ? inputs[i] : nullptr; }
   [[nodiscard]] const Tensor *constant(std::size_t i) const { return i < constants.size() ? constants[i] : nullptr; }
@@ -124,6 +126,7 @@ struct OpDef {
   bool elementwise = false;   ///< output element i depends on operands' element i (broadcast) only
   bool integer_reference = false; ///< `reference` takes quantized operands itself (an integer definition of its own)
   bool moves_data = false;    ///< copies elements without arithmetic: runs on codes of any type as they are
+  bool shape_only = false;    ///< reads its operands' shapes, not their elements
   QuantRule quant = QuantRule::float_only;
   std::pair<float, float> fixed_range{0, 0};
   /// Operands that are data for QuantRule (others are shapes, axes...); empty: operand 0. {-1}: all.
