@@ -1,0 +1,51 @@
+// The smallest lossless form of a buffer: at most one transform, then at most one compressor.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codec/transform.h"
+#include "support/result.h"
+#include "support/storage.h"
+
+namespace edgec {
+
+/// Numbers stored in files: never reuse one. 2 is kept for an entropy coder (rANS).
+enum class Compressor : std::uint8_t { none = 0, zstd = 1 };
+std::string_view name(Compressor compressor);
+
+/// How a buffer was packed, and the sizes at each stage in bytes: raw -> transform -> coded -> compressor -> stored.
+struct Packing {
+  std::uint8_t transform = 0;  ///< a Transform; a newer file's may be unknown
+  std::uint8_t compressor = 0; ///< a Compressor; likewise
+  std::uint64_t raw_size = 0;
+  std::uint64_t coded_size = 0;
+
+  [[nodiscard]] bool is_plain() const { return transform == 0 && compressor == 0; }
+};
+/// "plain", "zstd", "sparse", "palette+zstd"; numbers for what is unknown.
+std::string to_string(const Packing &packing);
+
+struct Packed {
+  Packing packing;
+  std::vector<std::byte> bytes; ///< empty when plain: the raw bytes themselves
+};
+
+/// No stage may grow beyond this many bytes for one that holds `size`: what a small hostile file can make a reader
+/// allocate stays within a known multiple of the file.
+constexpr std::uint64_t expansion_limit(std::uint64_t size) {
+  constexpr std::uint64_t factor = 256, slack = 65536;
+  return size > (UINT64_MAX - slack) / factor ? UINT64_MAX : size * factor + slack;
+}
+
+/// The smallest of all forms within expansion_limit; plain where nothing saves a byte. width: bytes of an element, or 0
+/// to try no transform. Ties go to the simpler form. level: zstd's; buffers above 16 MiB are compared at level 3.
+Packed pack_smallest(ByteView raw, std::size_t width, int level);
+
+/// The raw bytes. Errors: unknown transform or compressor (Code::unsupported, named by number), sizes beyond
+/// expansion_limit, or a payload that does not become exactly the declared sizes.
+Result<std::vector<std::byte>> unpack(ByteView stored, const Packing &packing);
+
+} // namespace edgec

@@ -1,0 +1,37 @@
+// Lossless rewritings of an array of elements of equal width (1, 2, 4 or 8 bytes) that make it smaller, or easier for a
+// general compressor. Each payload describes itself, but for the size of the array, which its container declares.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "support/result.h"
+#include "support/storage.h"
+
+namespace edgec {
+
+/// Numbers stored in files: never reuse one.
+enum class Transform : std::uint8_t {
+  none = 0,
+  palette = 1, ///< u8 width, u8 bits, u16 count - 1, `count` different elements, packed codes (codec/codes.h)
+  sparse = 2,  ///< u8 width, a bit an element (1: not all bytes zero; first in the lowest bit), elements that are not zero
+  planes = 3,  ///< u8 width, then every element's byte 0, every element's byte 1, ...
+};
+std::string_view name(Transform transform);
+
+/// Elements as codes of `bits` bits into a table sorted by the elements' bytes (last byte first: little-endian
+/// unsigned order). Nothing where there are more than 2^bits different elements, or raw is no multiple of width.
+std::optional<std::vector<std::byte>> encode_palette(ByteView raw, std::size_t width, int bits);
+/// Number of different elements, or nothing beyond 256.
+std::optional<std::size_t> palette_size(ByteView raw, std::size_t width);
+std::optional<std::vector<std::byte>> encode_sparse(ByteView raw, std::size_t width);
+std::optional<std::vector<std::byte>> encode_planes(ByteView raw, std::size_t width);
+
+/// Undo them: exactly `raw_size` bytes come out. Nothing in a payload is trusted; the caller limits raw_size.
+Result<std::vector<std::byte>> decode_palette(ByteView payload, std::size_t raw_size);
+Result<std::vector<std::byte>> decode_sparse(ByteView payload, std::size_t raw_size);
+Result<std::vector<std::byte>> decode_planes(ByteView payload, std::size_t raw_size);
+
+} // namespace edgec
