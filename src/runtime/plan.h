@@ -53,9 +53,10 @@ public:
   [[nodiscard]] std::size_t scratch_bytes() const;
   [[nodiscard]] std::vector<StepInfo> steps() const;
 
+  struct State; ///< the compiled form; plan_state.h
+
 private:
   friend class Session;
-  struct State;
   explicit Plan(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

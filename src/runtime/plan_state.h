@@ -1,0 +1,65 @@
+// What a compiled plan consists of; shared by plan.cpp (compiling) and session.cpp (running).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/arena.h"
+#include "runtime/plan.h"
+
+namespace edgec {
+
+/// Where the bytes of a value's copy are found at run time.
+struct Place {
+  enum class Kind : unsigned char { none, arena, feed, constant, dynamic };
+  Kind kind = Kind::none;
+  std::size_t index = 0; ///< arena: buffer; feed: number; constant: number; dynamic: slot
+};
+
+struct Step {
+  enum class Kind : unsigned char { kernel, reorder, dynamic };
+  Kind kind = Kind::kernel;
+  NodeId node;             // none for reorder
+  std::vector<Place> inputs, outputs;
+  Kernel kernel;           // Kind::kernel
+  // Kind::reorder
+  Layout from = Layout::plain, to = Layout::plain;
+  Dims dims;
+  std::size_t element_bytes = 0;
+  // Values to show to an observer after this step, and how they lie.
+  struct Shown {
+    ValueId id;
+    Place place;
+    Layout layout;
+  };
+  std::vector<Shown> shown;
+  StepInfo info;
+};
+
+struct Plan::State {
+  Graph graph; // types refined for the feeds' shapes
+  const OpRegistry *ops = nullptr;
+  PlanOptions options;
+  std::vector<Step> steps;
+  std::vector<Tensor> constants;    // constants in the layout that a kernel wants
+  std::vector<BufferLife> buffers;
+  std::size_t arena_bytes = 0, scratch_bytes = 0;
+  std::vector<Place> fetches;       // plain layout
+  std::vector<Type> feed_types;
+  std::size_t dynamic_slots = 0;
+};
+
+/// Operands of a node as EvalArgs wants them, kept alive together.
+struct Operands {
+  std::vector<const Tensor *> tensors;
+  std::vector<const Type *> types;
+  std::vector<RuntimeValue> values, captures;
+};
+
+/// Evaluates a node by its reference; sub-graphs are run through plans of their own, at most 32 deep.
+Result<std::vector<RuntimeValue>> evaluate_node(const Graph &graph, const OpRegistry &ops, const Node &node,
+                                                const PlanOptions &options, std::span<const RuntimeValue> inputs,
+                                                std::span<const RuntimeValue> captures);
+
+} // namespace edgec
