@@ -1,0 +1,30 @@
+// What Gemm and MatMul share: plain numeric products and products of codes.
+#pragma once
+
+#include "ir/opdef.h"
+#include "kernels/integer.h"
+#include "kernels/reference/gemm.h"
+
+namespace edgec::ops {
+
+/// A stack of products, broadcast: product i reads matrix a_index[i] of a and b_index[i] of b.
+struct ProductStack {
+  reference::GemmShape shape;
+  std::vector<std::int64_t> a_index, b_index;
+  Dims dims; ///< of the output
+};
+
+/// MatMul's rule (numpy.matmul): vectors get an axis that goes again, leading axes broadcast.
+Result<ProductStack> matmul_stack(const Dims &a, const Dims &b);
+
+/// The stack in the operands' own type (float types in double, then rounded; integers wrap around).
+Result<Tensor> multiply(const ProductStack &stack, const Tensor &a, const Tensor &b);
+
+/// The stack on codes without zero points: int32 sums, all of the output row-major.
+std::vector<std::int32_t> multiply_codes(const ProductStack &stack, std::span<const std::int16_t> a,
+                                         std::span<const std::int16_t> b);
+
+/// int32 sums of rows of `output.scales.size()` columns to the tensor that `output` asks for.
+Tensor finish_rows(const IntegerOutput &output, Dims dims, std::span<const std::int32_t> sums);
+
+} // namespace edgec::ops

@@ -1,0 +1,110 @@
+#include "ops/_weighted.h"
+
+#include <fmt/format.h>
+
+#include "kernels/reference/conv.h"
+#include "ops/_integer.h"
+
+namespace edgec::ops {
+namespace {
+
+constexpr std::int64_t largest_tensor = std::int64_t{1} << 40; // elements
+
+Dims output_dims(const ConvShape &shape) {
+  Dims dims{shape.batch, shape.out_channels};
+  for (int i = 3 - shape.rank; i < 3; ++i) dims.push_back(shape.axes[static_cast<std::size_t>(i)].out);
+  return dims;
+}
+
+Result<Tensor> evaluate_integer(const EvalArgs &args, const ConvShape &shape, ConvKind kind) {
+  const Tensor &x = *args.input(0);
+  const int channel_axis = kind == ConvKind::forward ? 0 : 1;
+  EDGEC_ASSIGN(const IntegerConv conv,
+               integer_conv({*args.input_types[0], *args.input_types[1], *args.input(1), channel_axis, args.input(2),
+                             *args.output_types[0], shape.out_channels}));
+  const Dims dims = output_dims(shape);
+  const DType dtype = conv.output.dtype;
+  std::vector<std::byte> y(byte_size(dtype, element_count(dims).value_or(0)));
+  if (kind == ConvKind::forward) reference::conv(shape, conv, x.data.data(), y.data());
+  else reference::conv_transpose(shape, conv, x.data.data(), y.data());
+  return Tensor::of_bytes(dtype, dims, std::move(y));
+}
+
+} // namespace
+
+Type product_type(const Type &data, std::optional<Shape> shape) {
+  return Type::tensor(data.is_quantized() ? DType::undefined : data.dtype, std::move(shape));
+}
+
+Status check_groups(std::int64_t groups, std::int64_t in_channels, std::int64_t out_channels) {
+  if (groups < 1 || in_channels % groups != 0 || out_channels % groups != 0)
+    return bad_input(fmt::format("{} groups do not divide {} input and {} output channels", groups, in_channels, out_channels));
+  return {};
+}
+
+Status check_sizes(const ConvShape &shape) {
+  const auto fits = [](Dims dims) {
+    const auto count = element_count(dims);
+    return count && *count <= largest_tensor;
+  };
+  const auto &[D, H, W] = shape.axes;
+  if (!fits({shape.batch, shape.in_channels, D.in, H.in, W.in}) ||
+      !fits({shape.batch, shape.out_channels, D.out, H.out, W.out}) ||
+      !fits({shape.out_channels, shape.group_in(), D.kernel, H.kernel, W.kernel}))
+    return resource_error("the tensors of the convolution are too large");
+  return {};
+}
+
+Tensor from_floats(DType dtype, Dims dims, std::vector<float> values) {
+  if (dtype == DType::float32) return Tensor::of(std::move(dims), std::move(values));
+  const std::vector<double> doubles(values.begin(), values.end());
+  return from_doubles(dtype, std::move(dims), doubles);
+}
+
+Result<std::vector<RuntimeValue>> evaluate_conv(const EvalArgs &args, ConvShapeOf shape_of, ConvKind kind) {
+  const Tensor *x = args.input(0), *w = args.input(1), *bias = args.input(2);
+  if (!x || !w) return bad_input("an input or a weight is missing");
+  EDGEC_ASSIGN(const ConvShape shape, shape_of(args.node, x->dims, w->dims));
+  EDGEC_ASSIGN(const bool integer, quantized_operands(args.input_types[0], args.input_types[1]));
+  if (integer) {
+    EDGEC_ASSIGN(Tensor y, evaluate_integer(args, shape, kind));
+    return std::vector<RuntimeValue>{std::move(y)};
+  }
+  if (!is_float(x->dtype) || !is_float(w->dtype) || (bias && !is_float(bias->dtype)))
+    return unsupported(fmt::format("a convolution of {} and {}", name(x->dtype), name(w->dtype)));
+  if (bias && bias->size() != shape.out_channels)
+    return bad_input(fmt::format("the bias has {} elements, expected {}", bias->size(), shape.out_channels));
+  const Dims dims = output_dims(shape);
+  std::vector<float> y(static_cast<std::size_t>(element_count(dims).value_or(0)));
+  const std::vector<float> xs = to_floats(*x), ws = to_floats(*w), biases = bias ? to_floats(*bias) : std::vector<float>{};
+  if (kind == ConvKind::forward) reference::conv(shape, xs, ws, biases, y);
+  else reference::conv_transpose(shape, xs, ws, biases, y);
+  return std::vector<RuntimeValue>{from_floats(x->dtype, dims, std::move(y))};
+}
+
+Result<Kernel> prepare_conv(const PrepareArgs &, ConvShapeOf, ConvKind) { return unsupported("no fast form"); }
+
+std::vector<AxisLink> conv_links(std::span<const Type *const> inputs, int weight_axis, std::int64_t groups) {
+  if (inputs.size() < 2 || !inputs[0] || !inputs[0]->shape || !inputs[1] || !inputs[1]->shape) return {};
+  const Shape &x = *inputs[0]->shape, &w = *inputs[1]->shape;
+  std::vector<AxisLink> links;
+  if (!x.empty() && x[0].is_known()) links.push_back({.count = x[0].size});
+  const auto axis = static_cast<std::size_t>(weight_axis);
+  if (axis >= w.size() || !w[axis].is_known() || (weight_axis == 1 && groups != 1)) return links;
+  const std::int64_t channels = w[axis].size;
+  links.push_back({.input = 1, .input_axis = weight_axis, .output_axis = 1, .count = channels});
+  if (inputs.size() > 2 && inputs[2]) links.push_back({.input = 2, .output_axis = 1, .count = channels});
+  if (groups > 1 && x.size() > 1 && x[1].size == groups && channels % groups == 0)
+    links.push_back({.input = 0, .input_axis = 1, .output_axis = 1, .repeat = channels / groups, .count = groups});
+  return links;
+}
+
+Cost conv_cost(const Node &node, std::span<const Type *const> inputs, ConvShapeOf shape_of) {
+  if (inputs.size() < 2 || !inputs[0] || !inputs[1]) return {};
+  const auto x = inputs[0]->concrete(), w = inputs[1]->concrete();
+  if (!x || !w) return {};
+  const auto shape = shape_of(node, *x, *w);
+  return {shape ? shape->macs() : 0};
+}
+
+} // namespace edgec::ops
