@@ -1,23 +1,126 @@
-#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <deque>
+#include <exception>
 #include <fmt/format.h>
+#include <new>
 
 #include "cli/command.h"
+#include "cli/command_line.h"
+#include "cli/console.h"
+#include "cli/recipe.h"
+#include "cli/version.h"
 #include "support/cancel.h"
+#include "support/file.h"
 
 namespace edgec {
+namespace {
+
+/// Flags that every command has.
+struct SharedFlags {
+  ConsoleFlags console;
+  std::string recipe, save_recipe;
+
+  void declare(Options &options) {
+    options.group("Messages");
+    options.flag("-v,--verbose", &console.verbose, "say more on stderr");
+    options.flag("-q,--quiet", &console.quiet, "errors only on stderr");
+    options.flag("--no-progress", &console.no_progress, "no progress line (there is one on a terminal only)");
+    options.add("--color", "WHEN", &console.color, "colour on a terminal; NO_COLOR turns it off")
+        .one_of({"auto", "always", "never"});
+    if (!options.takes_model()) return;
+    options.group("Recipes");
+    options.add("--recipe", "FILE.toml", &recipe, "read flags from a file (same names); a flag given here wins");
+    options.add("--save-recipe", "FILE.toml", &save_recipe, "write the flags given as a recipe");
+  }
+};
+
+struct Command {
+  Options options;
+  SharedFlags shared;
+  CommandRun run;
+  explicit Command(const CommandDef &def)
+      : options(std::string(def.name), std::string(def.summary), std::string(def.examples)) {}
+};
+
+std::string program_help() {
+  std::string text = "usage: edgec COMMAND MODEL [flags]\n\n"
+                     "Makes trained networks small and fast without making them wrong.\n\nCommands:\n";
+  for (const CommandDef *command : all_commands()) text += fmt::format("  {:<12}{}\n", command->name, command->summary);
+  text += "\n'edgec COMMAND --help' explains a command, 'edgec --version [--json]' says what this program is made of.\n"
+          "\nExit status: 0 done, every budget met; 1 a budget or a tolerance was missed; 2 usage; 3 bad input;\n"
+          "4 valid but unsupported; 5 resource (disk, memory); 70 internal error; 130 interrupted.\n";
+  return text;
+}
+
+std::string with_advice(const Error &error) {
+  switch (error.code) {
+  case Code::internal:
+    return error.message + "; this is a bug in edgec: please report the command line and 'edgec --version --json'";
+  case Code::interrupted: return "interrupted; nothing half-written is left";
+  default: return error.message;
+  }
+}
+
+int fail(const Error &error) {
+  print_error(with_advice(error));
+  return static_cast<int>(error.code);
+}
+
+/// Flags that no command line can leave to a recipe alone are checked last.
+Result<Outcome> run_command(Command &command) {
+  const std::string &recipe = command.shared.recipe;
+  if (!recipe.empty()) EDGEC_CHECK(apply_recipe(recipe, command.options));
+  set_up_console(command.shared.console);
+  EDGEC_CHECK(check_required(command.options));
+  if (!command.shared.save_recipe.empty()) {
+    const std::string text = recipe_text(command.options);
+    const Option *force = command.options.find("force");
+    const ByteView bytes = std::as_bytes(std::span(text));
+    EDGEC_CHECK(write_file(command.shared.save_recipe, {&bytes, 1}, force != nullptr && force->given));
+  }
+  return command.run();
+}
+
+Result<Outcome> run(int argc, char **argv) {
+  std::deque<Command> commands;
+  for (const CommandDef *def : all_commands()) {
+    Command &command = commands.emplace_back(*def);
+    command.run = def->declare(command.options);
+    command.shared.declare(command.options);
+  }
+  std::vector<Options *> options;
+  for (Command &command : commands) options.push_back(&command.options);
+  EDGEC_ASSIGN(const CommandLine line, parse_command_line(argc, argv, options));
+  if (line.help) {
+    print(line.command != nullptr ? line.command->help() : program_help());
+    return Outcome::done;
+  }
+  if (line.version) {
+    print(version_text(line.json));
+    return Outcome::done;
+  }
+  if (line.command == nullptr) return usage_error("no command is given; see 'edgec --help'");
+  for (Command &command : commands) {
+    if (&command.options == line.command) return run_command(command);
+  }
+  return internal_error("the command line names a command that is not there");
+}
+
+} // namespace
 
 int run_program(int argc, char **argv) {
   catch_interrupts();
-  CLI::App app("Makes trained networks small and fast without making them wrong.", "edgec");
-  app.require_subcommand(1);
-  for (const CommandDef *command : all_commands())
-    command->declare(*app.add_subcommand(std::string(command->name), std::string(command->summary)));
+  set_up_console({});
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError &error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(Code::usage);
+    const Result<Outcome> outcome = run(argc, argv);
+    if (!outcome) return fail(outcome.error());
+    if (!flush_results()) return fail(resource_error("standard output: could not take all of the result"));
+    return static_cast<int>(*outcome);
+  } catch (const std::bad_alloc &) {
+    return fail(resource_error("out of memory"));
+  } catch (const std::exception &error) {
+    return fail(internal_error(error.what()));
   }
-  return 0;
 }
 
 } // namespace edgec

@@ -1,0 +1,62 @@
+#include "cli/console.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+namespace edgec {
+namespace {
+
+bool progress_wanted = false;
+
+spdlog::color_mode color_mode(const std::string &color) {
+  if (color == "always") return spdlog::color_mode::always;
+  const char *no_color = std::getenv("NO_COLOR");
+  const bool refused = no_color != nullptr && *no_color != '\0';
+  return color == "never" || refused ? spdlog::color_mode::never : spdlog::color_mode::automatic;
+}
+
+} // namespace
+
+void set_up_console(const ConsoleFlags &flags) {
+  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(color_mode(flags.color));
+  auto logger = std::make_shared<spdlog::logger>("edgec", std::move(sink));
+  logger->set_pattern("edgec: %^%l%$: %v");
+  logger->set_level(flags.quiet ? spdlog::level::err : flags.verbose ? spdlog::level::info : spdlog::level::warn);
+  logger->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(logger));
+  progress_wanted = !flags.quiet && !flags.no_progress && ::isatty(STDERR_FILENO) != 0;
+}
+
+// Texts may come from files: they are arguments, never formats.
+void print_error(std::string_view text) { spdlog::error("{}", text); }
+void warn(std::string_view text) { spdlog::warn("{}", text); }
+void log_info(std::string_view text) { spdlog::info("{}", text); }
+
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+bool flush_results() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
+
+Progress::Progress(std::string label, std::size_t total)
+    : label_(std::move(label)), total_(total), shown_(std::chrono::steady_clock::now()), wanted_(progress_wanted) {}
+
+Progress::~Progress() {
+  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+}
+
+void Progress::step() {
+  const std::size_t done = ++done_;
+  if (!wanted_) return;
+  const std::lock_guard lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  if (now - shown_ < std::chrono::milliseconds(100)) return;
+  shown_ = now;
+  drawn_ = true;
+  fmt::print(stderr, "\r\x1b[K{} {}/{}", label_, done, total_);
+  std::fflush(stderr);
+}
+
+} // namespace edgec

@@ -1,0 +1,40 @@
+#include "cli/flags.h"
+
+#include <fmt/format.h>
+
+#include "kernels/isa.h"
+#include "support/parallel.h"
+
+namespace edgec {
+
+void RunFlags::declare(Options &options) {
+  options.group("Running");
+  options.add("--threads", "N", &threads_given, "threads (default all processors); results do not depend on it")
+      .between(0, 4096);
+  options.add("--isa", "NAME", &isa_name, "use no more than this instruction set (default the best)")
+      .one_of({"scalar", "avx2", "avx512", "vnni", "amx"});
+  options.add("--seed", "S", &seed, "of everything random");
+}
+
+int RunFlags::threads() const { return threads_given > 0 ? static_cast<int>(threads_given) : hardware_threads(); }
+
+Result<Isa> RunFlags::isa() const {
+  const Isa best = detect_isa();
+  const Isa wanted = isa_name.empty() ? best : parse_isa(isa_name).value_or(best);
+  if (wanted > best)
+    return unsupported(fmt::format("--isa: this processor has no {}; its best is {}", isa_name, name(best)));
+  return apply_isa_limit(wanted);
+}
+
+void OutputFlags::declare(Options &options, std::string help) {
+  options.group("Output");
+  options.add("-o,--output", "OUT", &path, std::move(help));
+  declare_force(options);
+}
+
+void OutputFlags::declare_force(Options &options) {
+  options.group("Output");
+  options.flag("--force", &force, "replace an existing file");
+}
+
+} // namespace edgec

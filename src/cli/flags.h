@@ -1,0 +1,41 @@
+// Groups of flags that commands share: a flag means the same in each of them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "ir/kernel.h"
+
+namespace edgec {
+
+/// How networks are run: --threads, --isa, --seed.
+struct RunFlags {
+  std::int64_t threads_given = 0; ///< 0: all processors
+  std::string isa_name;           ///< empty: the best
+  std::uint64_t seed = 0;
+
+  void declare(Options &options);
+  [[nodiscard]] int threads() const;
+  /// Limits the process to the instruction set asked for. Error (unsupported): this processor lacks it.
+  [[nodiscard]] Result<Isa> isa() const;
+};
+
+/// Where a result goes: --force; the path itself is an argument or -o.
+struct OutputFlags {
+  std::string path;
+  bool force = false;
+
+  void declare(Options &options, std::string help);
+  void declare_force(Options &options);
+};
+
+/// Samples to run: --data or --calib, with --preprocess and a limit.
+struct SampleFlags {
+  std::string path, preprocess;
+  std::int64_t limit = 0; ///< 0: all
+};
+
+} // namespace edgec

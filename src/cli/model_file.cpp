@@ -1,0 +1,66 @@
+#include "cli/model_file.h"
+
+#include <filesystem>
+#include <fmt/format.h>
+
+#include "cli/console.h"
+#include "ops/registry.h"
+#include "support/file.h"
+
+namespace edgec {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool same_file(const std::string &a, const std::string &b) {
+  std::error_code ignored;
+  return fs::equivalent(a, b, ignored) || fs::weakly_canonical(a, ignored) == fs::weakly_canonical(b, ignored);
+}
+
+} // namespace
+
+Result<ModelFormat> output_format(const std::string &path, const std::string &wanted) {
+  const bool flat_name = fs::path(path).extension() == ".edgec";
+  if (wanted.empty()) return flat_name ? ModelFormat::flat : ModelFormat::qdq;
+  const bool flat = wanted == "flat";
+  if (flat_name && !flat)
+    return usage_error(fmt::format("{}: a .edgec file cannot hold --format {}; name it .onnx", path, wanted));
+  if (!flat && path != "-" && !flat_name) return wanted == "qoperator" ? ModelFormat::qoperator : ModelFormat::qdq;
+  return flat ? ModelFormat::flat : wanted == "qoperator" ? ModelFormat::qoperator : ModelFormat::qdq;
+}
+
+Result<Model> read_model(const std::string &path, const OnnxReadOptions &options) {
+  EDGEC_ASSIGN(Model model, read_onnx(path, options));
+  EDGEC_CHECK(infer_types(model.graph, all_ops()).in(path));
+  for (const std::string &note : model.notes) log_info(fmt::format("{}: {}", path, note));
+  return model;
+}
+
+Status check_output(const std::string &path, std::span<const std::string> inputs, bool force) {
+  if (path == "-") return {};
+  std::error_code ignored;
+  for (const std::string &input : inputs) {
+    if (same_file(path, input))
+      return usage_error(fmt::format("{}: is an input; an input is never overwritten, name another file", path));
+  }
+  if (fs::is_directory(path, ignored)) return usage_error(fmt::format("{}: is a folder; name a file in it", path));
+  if (!force && fs::exists(fs::symlink_status(path, ignored)))
+    return usage_error(fmt::format("{}: exists already; give --force to replace it", path));
+  const fs::path folder = fs::path(path).parent_path();
+  if (!folder.empty() && !fs::is_directory(folder, ignored))
+    return usage_error(fmt::format("{}: there is no folder {}; make it first", path, folder.string()));
+  return {};
+}
+
+Status write_model(const Model &model, const std::string &path, ModelFormat format, bool force) {
+  if (format == ModelFormat::flat) return unsupported(fmt::format("{}: .edgec files cannot be written yet", path));
+  OnnxWriteOptions options;
+  options.spelling = format == ModelFormat::qoperator ? OnnxSpelling::qoperator : OnnxSpelling::qdq;
+  options.force = force;
+  std::vector<std::string> warnings;
+  EDGEC_CHECK(write_onnx(model, path, options, &warnings));
+  for (const std::string &warning : warnings) warn(fmt::format("{}: {}", path, warning));
+  return {};
+}
+
+} // namespace edgec

@@ -1,0 +1,30 @@
+// Networks in files: which door a file goes through, and what may be overwritten.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "formats/onnx/onnx.h"
+#include "ir/graph.h"
+#include "support/result.h"
+
+namespace edgec {
+
+enum class ModelFormat { qdq, qoperator, flat };
+
+/// The format of an output: `wanted` ("qdq", "qoperator", "flat", or empty), else by the name: .edgec is flat.
+/// Error (usage): both are given and do not fit.
+Result<ModelFormat> output_format(const std::string &path, const std::string &wanted);
+
+/// Reads .onnx or .edgec, told apart by content, and infers the types of all values. "-" is stdin.
+Result<Model> read_model(const std::string &path, const OnnxReadOptions &options = {});
+
+/// Error (usage) where writing `path` would overwrite an input or, without `force`, any file; bad_input where its
+/// folder is missing. To be asked before long work.
+Status check_output(const std::string &path, std::span<const std::string> inputs, bool force);
+
+/// Writes the whole model or nothing; what the writer has to say is shown as warnings.
+Status write_model(const Model &model, const std::string &path, ModelFormat format, bool force);
+
+} // namespace edgec

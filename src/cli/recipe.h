@@ -1,0 +1,17 @@
+// Recipes: TOML files that say what flags say, under the same names.
+#pragma once
+
+#include <string>
+
+#include "cli/options.h"
+
+namespace edgec {
+
+/// Sets every option that the recipe names and no flag gave. Errors: bad_input where the file is no TOML; usage where a
+/// key is no flag of the command (with the nearest ones) or a value does not fit.
+Status apply_recipe(const std::string &path, Options &options);
+
+/// The options given (arguments, recipe flags and --force left out) as a recipe.
+std::string recipe_text(Options &options);
+
+} // namespace edgec

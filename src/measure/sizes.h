@@ -1,0 +1,54 @@
+// How large a network is: parameters, bytes, zeros, distinct values, bits and multiply-accumulates.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/opdef.h"
+
+namespace edgec {
+
+/// One constant, as stored.
+struct TensorSizes {
+  std::string name;
+  Type type;
+  std::uint64_t elements = 0, bytes = 0;
+  std::uint64_t zeros = 0;    ///< elements that stand for the real 0 (a quantized one: the zero point)
+  std::uint64_t distinct = 0; ///< different elements (a float NaN counts by its bits)
+  int bits = 0;               ///< an element takes, as stored
+  /// A trained number: floating, quantized, or a code of at most 8 bits; not a shape, an axis or an index list.
+  bool parameter = false;
+};
+
+/// One node that has parameters or multiply-accumulates.
+struct LayerSizes {
+  std::string label, op;
+  std::optional<Dims> output;      ///< dims of its first output, symbols taken as 1
+  std::optional<double> macs;      ///< nothing: not known
+  std::vector<TensorSizes> constants; ///< those it reads, sub-graphs' included
+  bool integer = false;            ///< computes on codes: reads quantized data and weights
+};
+
+struct GraphSizes {
+  std::size_t nodes = 0;
+  std::map<std::string, std::size_t> operators; ///< "Conv", "domain:Op": how many, sub-graphs included
+  std::vector<TensorSizes> constants;           ///< every constant once, sub-graphs' included
+  std::vector<LayerSizes> layers;
+  std::uint64_t parameters = 0, nonzero_parameters = 0;
+  std::uint64_t parameter_bytes = 0; ///< uncompressed
+  std::uint64_t constant_bytes = 0;  ///< of all constants
+  double macs = 0;                   ///< of the nodes whose cost is known, for one run with symbolic dims taken as 1
+  std::size_t macs_unknown = 0;      ///< nodes whose operator states a cost that unknown shapes hide
+};
+
+/// The graph's types must have been inferred.
+GraphSizes measure_sizes(const Graph &graph, const OpRegistry &ops);
+
+/// The graph with each symbolic or unknown dimension of its inputs taken as 1 and types inferred again; as it is where
+/// that does not fit.
+Graph with_unit_dims(const Graph &graph, const OpRegistry &ops);
+
+} // namespace edgec
