@@ -1,0 +1,171 @@
+// Graph to GraphProto: every value gets a name that is unique in what it sees.
+#include "formats/onnx/graph_writer.h"
+
+#include <unordered_set>
+
+namespace edgec::proto {
+namespace {
+
+/// Names given in a graph and, by `outer`, in those around it.
+struct Names {
+  const Names *outer = nullptr;
+  std::unordered_set<std::string> taken;
+  std::vector<std::string> of; // by value id
+  std::size_t next = 0;        // next short name to try
+
+  [[nodiscard]] bool is_free(const std::string &name) const {
+    return !name.empty() && !taken.contains(name) && (!outer || outer->is_free(name));
+  }
+  /// "a" ... "z", "A" ... "Z", "aa", ...: the first that is free.
+  std::string fresh() {
+    constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (;;) {
+      std::string name;
+      for (std::size_t rest = ++next; rest > 0; rest = (rest - 1) / letters.size()) name += letters[(rest - 1) % letters.size()];
+      if (is_free(name)) return name;
+    }
+  }
+  std::string claim(const std::string &wanted) {
+    std::string name = is_free(wanted) ? wanted : fresh();
+    taken.insert(name);
+    return name;
+  }
+};
+
+class GraphWriter {
+public:
+  explicit GraphWriter(const Model &model) : model_(model) {}
+  void write(const Graph &graph, onnx::GraphProto &proto, const Names *outer, std::span<const std::string> captures);
+
+private:
+  const Model &model_;
+
+  static std::vector<std::string> name_values(const Graph &graph, Names &names, std::span<const std::string> captures);
+  void write_node(const Node &node, onnx::NodeProto &proto, const Names &names);
+  static void write_info(const Value &value, const std::string &name, onnx::ValueInfoProto &proto);
+  void write_initializers(const Graph &graph, onnx::GraphProto &proto, const Names &names);
+};
+
+/// Names all values, outputs first; gives the names of the graph's outputs. An output whose value bears another name
+/// needs an Identity.
+std::vector<std::string> GraphWriter::name_values(const Graph &graph, Names &names, std::span<const std::string> captures) {
+  names.of.assign(graph.value_bound(), {});
+  for (std::size_t i = 0; i < captures.size(); ++i) names.of[graph.captures()[i].index] = captures[i];
+  for (const ValueId input : graph.inputs()) names.of[input.index] = names.claim(graph.value(input).name);
+  std::vector<std::string> outputs;
+  for (const GraphOutput &output : graph.outputs()) {
+    std::string &given = names.of[output.value.index];
+    if (!names.outer && given == output.name) { // a graph input that is an output under its own name
+      outputs.push_back(given);
+      continue;
+    }
+    const bool produced = graph.value(output.value).producer.valid() || graph.value(output.value).name == output.name;
+    outputs.push_back(names.claim(output.name));
+    if (given.empty() && produced) given = outputs.back();
+  }
+  // Names that are free stay, so they are claimed before short ones are made up.
+  std::vector<ValueId> unnamed;
+  for (const ValueId id : graph.values()) {
+    std::string &given = names.of[id.index];
+    if (!given.empty()) continue;
+    if (names.is_free(graph.value(id).name)) given = names.claim(graph.value(id).name);
+    else unnamed.push_back(id);
+  }
+  for (const ValueId id : unnamed) names.of[id.index] = names.claim({});
+  return outputs;
+}
+
+void GraphWriter::write_node(const Node &node, onnx::NodeProto &proto, const Names &names) {
+  const auto name_of = [&](ValueId id) { return id.valid() ? names.of[id.index] : std::string(); };
+  for (const ValueId id : node.inputs) proto.add_input(name_of(id));
+  for (const ValueId id : node.outputs) proto.add_output(name_of(id));
+  proto.set_op_type(node.op);
+  if (!node.name.empty()) proto.set_name(node.name);
+  if (!node.domain.empty()) proto.set_domain(node.domain);
+  if (!node.overload.empty()) proto.set_overload(node.overload);
+  if (!node.doc.empty()) proto.set_doc_string(node.doc);
+  put_metadata(node.metadata, proto.mutable_metadata_props());
+  std::size_t capture = 0;
+  const auto write_subgraph = [&](const SubGraph &graph, onnx::GraphProto &made) {
+    std::vector<std::string> captures;
+    for (std::size_t i = 0; i < graph->captures().size(); ++i) captures.push_back(name_of(node.captures[capture++]));
+    write(*graph, made, &names, captures);
+  };
+  for (const Attribute &attribute : node.attributes) {
+    auto &made = *proto.add_attribute();
+    if (put_attribute(attribute, made)) continue;
+    if (const auto *graph = std::get_if<SubGraph>(&attribute.value)) {
+      made.set_type(onnx::AttributeProto::GRAPH);
+      write_subgraph(*graph, *made.mutable_g());
+    } else if (const auto *graphs = std::get_if<std::vector<SubGraph>>(&attribute.value)) {
+      made.set_type(onnx::AttributeProto::GRAPHS);
+      for (const SubGraph &one : *graphs) write_subgraph(one, *made.add_graphs());
+    }
+  }
+}
+
+void GraphWriter::write_info(const Value &value, const std::string &name, onnx::ValueInfoProto &proto) {
+  proto.set_name(name);
+  if (value.type.kind != Type::Kind::unknown) put_type(value.type, *proto.mutable_type());
+  if (!value.doc.empty()) proto.set_doc_string(value.doc);
+  put_metadata(value.metadata, proto.mutable_metadata_props());
+}
+
+void GraphWriter::write_initializers(const Graph &graph, onnx::GraphProto &proto, const Names &names) {
+  for (const ValueId id : graph.values()) {
+    const Value &value = graph.value(id);
+    if (!value.data) continue;
+    auto &tensor = *proto.add_initializer();
+    put_tensor(*value.data, tensor);
+    tensor.set_name(names.of[id.index]);
+    if (!value.doc.empty()) tensor.set_doc_string(value.doc);
+    put_metadata(value.metadata, tensor.mutable_metadata_props());
+  }
+  if (names.outer) return;
+  for (const ValueId id : graph.inputs()) {
+    const auto stored = model_.input_defaults.find(graph.value(id).name);
+    if (stored == model_.input_defaults.end()) continue;
+    auto &tensor = *proto.add_initializer();
+    put_tensor(stored->second, tensor);
+    tensor.set_name(names.of[id.index]);
+  }
+}
+
+void GraphWriter::write(const Graph &graph, onnx::GraphProto &proto, const Names *outer, std::span<const std::string> captures) {
+  Names names{.outer = outer};
+  const std::vector<std::string> outputs = name_values(graph, names, captures);
+  proto.set_name(graph.name.empty() && !outer ? "g" : graph.name); // the checker wants one
+  if (!graph.doc.empty()) proto.set_doc_string(graph.doc);
+  put_metadata(graph.metadata, proto.mutable_metadata_props());
+  for (const ValueId id : graph.inputs()) write_info(graph.value(id), names.of[id.index], *proto.add_input());
+  write_initializers(graph, proto, names);
+  for (const NodeId id : graph.nodes()) write_node(graph.node(id), *proto.add_node(), names);
+  std::unordered_set<std::uint32_t> listed;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const ValueId id = graph.outputs()[i].value;
+    if (names.of[id.index] != outputs[i]) {
+      auto &identity = *proto.add_node();
+      identity.set_op_type("Identity");
+      identity.add_input(names.of[id.index]);
+      identity.add_output(outputs[i]);
+    } else {
+      listed.insert(id.index);
+    }
+    write_info(graph.value(id), outputs[i], *proto.add_output());
+  }
+  for (const ValueId id : graph.values()) {
+    const Value &value = graph.value(id);
+    const Node *producer = graph.producer(id);
+    if (!producer || listed.contains(id.index)) continue;
+    const bool foreign = !producer->domain.empty() && value.type.kind != Type::Kind::unknown;
+    if (foreign || !value.metadata.empty() || !value.doc.empty()) write_info(value, names.of[id.index], *proto.add_value_info());
+  }
+}
+
+} // namespace
+
+void write_graph(const Model &model, onnx::GraphProto &proto) {
+  GraphWriter(model).write(model.graph, proto, nullptr, {});
+}
+
+} // namespace edgec::proto

@@ -1,0 +1,56 @@
+// Between protobuf messages and the IR: tensors, types, attributes. Internal to this room.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "ir/graph.h"
+#include "support/result.h"
+
+namespace edgec::proto {
+
+/// Files beside a model that hold its tensors' bytes; each is opened once, beneath the model's folder only.
+class ExternalData {
+public:
+  explicit ExternalData(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  /// The bytes a tensor's external_data entries speak of; `size` is what its dtype and dims ask for.
+  Result<Storage> bytes(const onnx::TensorProto &tensor, std::size_t size);
+  /// Bytes of all files opened so far.
+  [[nodiscard]] std::uint64_t total_bytes() const;
+
+private:
+  std::filesystem::path folder_;
+  std::map<std::string, Storage> files_;
+};
+
+/// Takes a tensor's bytes out of its message (no copy of raw data). Without `external`, external data is an error.
+/// Errors: negative or overflowing dims, both raw and typed data, a size that disagrees with the dims.
+Result<Tensor> take_tensor(onnx::TensorProto &tensor, ExternalData *external);
+/// A dense tensor from coordinate form; indices are checked (ONNX SparseTensorProto).
+Result<Tensor> take_sparse_tensor(onnx::SparseTensorProto &sparse, ExternalData *external);
+void put_tensor(const Tensor &tensor, onnx::TensorProto &proto);
+
+Result<Type> read_type(const onnx::TypeProto &proto);
+void put_type(const Type &type, onnx::TypeProto &proto);
+
+Metadata read_metadata(const google::protobuf::RepeatedPtrField<onnx::StringStringEntryProto> &entries);
+void put_metadata(const Metadata &metadata, google::protobuf::RepeatedPtrField<onnx::StringStringEntryProto> *entries);
+
+/// The attribute's kind, guessed from its content where an old file leaves it out.
+onnx::AttributeProto::AttributeType attribute_type(const onnx::AttributeProto &attribute);
+/// Any attribute but those that hold graphs.
+Result<AttributeValue> read_attribute(onnx::AttributeProto &attribute, ExternalData *external);
+/// Any attribute but those that hold graphs: false for these.
+bool put_attribute(const Attribute &attribute, onnx::AttributeProto &proto);
+
+/// What a file that is no ONNX model is, in words ("an HTML page"); empty where nothing is recognised.
+std::string recognise(ByteView bytes);
+/// Parses a serialized message strictly: errors say truncated, too deep or damaged.
+Status parse_message(ByteView bytes, google::protobuf::Message &message);
+
+inline std::string domain_name(const std::string &domain) { return domain == "ai.onnx" ? std::string() : domain; }
+
+} // namespace edgec::proto

@@ -1,0 +1,64 @@
+// Files to models: what kind of file it is, which operator sets it speaks, then its graph.
+#include <fmt/format.h>
+
+#include "formats/onnx/reader.h"
+#include "formats/onnx/skeleton.h"
+#include "formats/onnx/tensor_proto.h"
+#include "support/file.h"
+
+namespace edgec {
+namespace {
+
+/// The operator sets by domain. A file without any speaks opset 1 if its IR version is older than 3 (ONNX IR.md).
+Status read_opsets(const onnx::ModelProto &proto, Opsets &opsets) {
+  for (const auto &import : proto.opset_import()) {
+    const std::string domain = proto::domain_name(import.domain());
+    const auto [entry, fresh] = opsets.emplace(domain, import.version());
+    if (!fresh && entry->second != import.version())
+      return bad_input(fmt::format("operator set \"{}\" is imported in versions {} and {}", domain, entry->second, import.version()));
+  }
+  if (!opsets.empty()) return {};
+  if (proto.ir_version() >= 1 && proto.ir_version() < 3) opsets.emplace("", 1);
+  else
+    return bad_input(fmt::format("the model does not say which operator set it uses (no opset_import; IR version {})",
+                                 proto.ir_version()));
+  return {};
+}
+
+Result<Model> read_model(onnx::ModelProto &proto, const OnnxReadOptions &options, proto::ExternalData &external) {
+  if (!proto.has_graph()) return bad_input("it is not an ONNX model: it has no graph");
+  Model model;
+  model.ir_version = proto.ir_version();
+  model.producer_name = proto.producer_name();
+  model.producer_version = proto.producer_version();
+  model.domain = proto.domain();
+  model.doc = proto.doc_string();
+  model.model_version = proto.model_version();
+  model.metadata = proto::read_metadata(proto.metadata_props());
+  EDGEC_CHECK(read_opsets(proto, model.graph.opsets));
+  if (proto.training_info_size() > 0) model.notes.push_back("training information was dropped");
+  model.source_failure = proto::check_failure(proto);
+  EDGEC_CHECK(proto::read_graph(*proto.mutable_graph(), options, external, model));
+  return model;
+}
+
+} // namespace
+
+Result<Model> read_onnx(const std::filesystem::path &path, const OnnxReadOptions &options) {
+  EDGEC_ASSIGN(Storage bytes, read_file(path));
+  const std::string label = path == "-" ? "standard input" : path.string();
+  if (const std::string other = proto::recognise(bytes.bytes()); !other.empty())
+    return bad_input(fmt::format("{}: it is {}", label, other));
+  onnx::ModelProto proto;
+  EDGEC_CHECK(proto::parse_message(bytes.bytes(), proto).in(label));
+  const std::string digest = sha256(bytes.bytes());
+  const std::uint64_t size = bytes.size();
+  bytes = {}; // the message has its own copy
+  proto::ExternalData external(path.parent_path());
+  EDGEC_ASSIGN(Model model, read_model(proto, options, external).in(label));
+  model.source_sha256 = digest;
+  model.source_bytes = size + external.total_bytes();
+  return model;
+}
+
+} // namespace edgec

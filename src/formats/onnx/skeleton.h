@@ -1,0 +1,37 @@
+// A model without its weights, for the parts of ONNX that copy what they are given. Internal to this room.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/result.h"
+
+namespace edgec::proto {
+
+/// Takes big initializers and big Constant nodes of the main graph out of a model for as long as it lives; they stand
+/// there as graph inputs meanwhile. Small ones stay, and integer ones up to 64 KiB: shapes are inferred from them.
+class Skeleton {
+public:
+  explicit Skeleton(onnx::ModelProto &model);
+  ~Skeleton();
+  Skeleton(const Skeleton &) = delete;
+  Skeleton &operator=(const Skeleton &) = delete;
+
+private:
+  onnx::ModelProto &model_;
+  int inputs_ = 0; // of the model itself
+  std::vector<std::pair<int, std::unique_ptr<onnx::TensorProto>>> initializers_;
+  std::vector<std::pair<int, std::unique_ptr<onnx::NodeProto>>> constants_;
+};
+
+/// What ONNX's checker (full_check) finds wrong; empty: nothing. The model is as it was afterwards.
+std::string check_failure(onnx::ModelProto &model);
+
+/// The lowest IR version that speaks these operator sets (ONNX's table of releases), at least 3.
+std::int64_t ir_version_for(const onnx::ModelProto &model);
+
+} // namespace edgec::proto
