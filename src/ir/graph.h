@@ -1,11 +1,14 @@
 // The graph: values and nodes owned by index, edited by a few verbs that keep its invariants.
 //
 // Invariants (verify() in ir/verify.h checks exactly these):
-//  1. A value has at most one source: a graph input, a capture of an outer value, constant data, or one node output.
+//  1. A value has at most one source, and exactly one if it is read: a graph input, a capture of an outer value,
+//     constant data, or one node output.
 //  2. A value's uses list each (node, operand) that reads it, once.
 //  3. An id names something alive; a removed node's outputs are removed with it.
 //  4. nodes() is in topological order after sort(); the pass manager calls sort() after every pass.
 //  5. A sub-graph's captures correspond one to one, in order of attributes, to its node's captures.
+//  6. A constant's data has the dtype and dims of its type; a quantized type has an integer dtype and as many zero
+//     points as scales, one where it is per tensor, one per channel (and block) along its axis else.
 // Value names are only for people: they may repeat or be empty. Names of graph inputs are their values' names and are
 // unique; graph outputs carry their own names, so that rewiring a value never loses the name of an output.
 #pragma once

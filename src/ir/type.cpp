@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "ir/text.h"
+
 namespace edgec {
 
 Type Type::tensor(DType dtype, const Dims &dims) {
@@ -40,7 +42,7 @@ std::string shape_text(const std::optional<Shape> &shape) {
   for (std::size_t i = 0; i < shape->size(); ++i) {
     const Dim &dim = (*shape)[i];
     if (i > 0) text += ",";
-    text += dim.is_known() ? fmt::format("{}", dim.size) : dim.symbol.empty() ? "?" : dim.symbol;
+    text += dim.is_known() ? fmt::format("{}", dim.size) : dim.symbol.empty() ? "?" : name_text(dim.symbol);
   }
   return text + "]";
 }
