@@ -257,6 +257,13 @@ void Graph::add_origins(NodeId id, std::span<const std::string> origins) {
     if (std::ranges::find(present, origin) == present.end()) present.push_back(origin);
 }
 
+void Graph::set_history(NodeId id, const Node &from) {
+  assert(alive(id));
+  nodes_[id.index].origins = from.origins;
+  nodes_[id.index].doc = from.doc;
+  nodes_[id.index].metadata = from.metadata;
+}
+
 void Graph::set_subgraph(NodeId id, std::string_view attribute, SubGraph graph, std::vector<ValueId> captures) {
   unlink(id);
   nodes_[id.index].captures = std::move(captures);

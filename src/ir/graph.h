@@ -168,6 +168,8 @@ public:
   void set_op(NodeId id, std::string op, std::string domain = {});
   void set_node_name(NodeId id, std::string name);
   void add_origins(NodeId id, std::span<const std::string> origins);
+  /// Takes over what another node is known by: origins, doc and metadata.
+  void set_history(NodeId id, const Node &from);
   /// Replaces a node's sub-graph attribute and its captures together.
   void set_subgraph(NodeId id, std::string_view attribute, SubGraph graph, std::vector<ValueId> captures);
   void set_output(std::size_t index, ValueId value);

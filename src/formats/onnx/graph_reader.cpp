@@ -18,8 +18,9 @@ struct Scope {
 
 class GraphReader {
 public:
-  GraphReader(const OnnxReadOptions &options, ExternalData &external, Model &model)
-      : options_(options), external_(external), model_(model) {}
+  GraphReader(const OnnxReadOptions &options, ExternalData &external, Model &model,
+              const std::map<std::string, Tensor> *weights)
+      : options_(options), external_(external), model_(model), weights_(weights) {}
 
   Status read(onnx::GraphProto &proto, Scope &scope, int depth);
 
@@ -27,6 +28,7 @@ private:
   const OnnxReadOptions &options_;
   ExternalData &external_;
   Model &model_;
+  const std::map<std::string, Tensor> *weights_;
 
   Status declare(Scope &scope, const std::string &name, ValueId id);
   Status read_inputs(onnx::GraphProto &proto, Scope &scope);
@@ -72,6 +74,10 @@ Status GraphReader::read_inputs(onnx::GraphProto &proto, Scope &scope) {
   for (const auto &input : proto.input()) {
     if (initialized.contains(input.name()) && !overridable) {
       ++constants;
+      continue;
+    }
+    if (weights_ && !scope.outer && weights_->contains(input.name())) {
+      EDGEC_CHECK(declare(scope, input.name(), scope.graph.add_constant(weights_->at(input.name()), input.name())));
       continue;
     }
     if (input.name().empty()) return bad_input("a graph input has no name");
@@ -243,9 +249,10 @@ Status GraphReader::read(onnx::GraphProto &proto, Scope &scope, int depth) {
 
 } // namespace
 
-Status read_graph(onnx::GraphProto &proto, const OnnxReadOptions &options, ExternalData &external, Model &model) {
+Status read_graph(onnx::GraphProto &proto, const OnnxReadOptions &options, ExternalData &external, Model &model,
+                  const std::map<std::string, Tensor> *weights) {
   Scope scope;
-  GraphReader reader(options, external, model);
+  GraphReader reader(options, external, model, weights);
   EDGEC_CHECK(reader.read(proto, scope, 0));
   model.graph = std::move(scope.graph);
   return {};

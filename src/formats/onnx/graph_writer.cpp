@@ -34,11 +34,14 @@ struct Names {
 
 class GraphWriter {
 public:
-  explicit GraphWriter(const Model &model) : model_(model) {}
+  GraphWriter(const Model &model, Weights weights) : model_(model), weights_(weights) {}
   void write(const Graph &graph, onnx::GraphProto &proto, const Names *outer, std::span<const std::string> captures);
+
+  WrittenNames written;
 
 private:
   const Model &model_;
+  Weights weights_;
 
   static std::vector<std::string> name_values(const Graph &graph, Names &names, std::span<const std::string> captures);
   void write_node(const Node &node, onnx::NodeProto &proto, const Names &names);
@@ -115,6 +118,13 @@ void GraphWriter::write_initializers(const Graph &graph, onnx::GraphProto &proto
   for (const ValueId id : graph.values()) {
     const Value &value = graph.value(id);
     if (!value.data) continue;
+    // Shapes are computed from small and integer constants.
+    const bool shape_like = value.type.dtype == DType::int64 || value.type.dtype == DType::int32;
+    if (weights_ == Weights::left_out && !names.outer && value.data->data.size() > (shape_like ? 65536U : 1024U)) {
+      write_info(value, names.of[id.index], *proto.add_input());
+      written.left_out.emplace(names.of[id.index], *value.data);
+      continue;
+    }
     auto &tensor = *proto.add_initializer();
     put_tensor(*value.data, tensor);
     tensor.set_name(names.of[id.index]);
@@ -134,7 +144,7 @@ void GraphWriter::write_initializers(const Graph &graph, onnx::GraphProto &proto
 void GraphWriter::write(const Graph &graph, onnx::GraphProto &proto, const Names *outer, std::span<const std::string> captures) {
   Names names{.outer = outer};
   const std::vector<std::string> outputs = name_values(graph, names, captures);
-  proto.set_name(graph.name.empty() && !outer ? "g" : graph.name); // the checker wants one
+  proto.set_name(graph.name.empty() ? "g" : graph.name); // the checker wants one
   if (!graph.doc.empty()) proto.set_doc_string(graph.doc);
   put_metadata(graph.metadata, proto.mutable_metadata_props());
   for (const ValueId id : graph.inputs()) write_info(graph.value(id), names.of[id.index], *proto.add_input());
@@ -160,12 +170,23 @@ void GraphWriter::write(const Graph &graph, onnx::GraphProto &proto, const Names
     const bool foreign = !producer->domain.empty() && value.type.kind != Type::Kind::unknown;
     if (foreign || !value.metadata.empty() || !value.doc.empty()) write_info(value, names.of[id.index], *proto.add_value_info());
   }
+  if (!outer) written.values = std::move(names.of);
 }
 
 } // namespace
 
-void write_graph(const Model &model, onnx::GraphProto &proto) {
-  GraphWriter(model).write(model.graph, proto, nullptr, {});
+WrittenNames write_graph(const Model &model, onnx::GraphProto &proto, Weights weights) {
+  GraphWriter writer(model, weights);
+  writer.write(model.graph, proto, nullptr, {});
+  return std::move(writer.written);
+}
+
+void put_opsets(const Opsets &opsets, onnx::ModelProto &proto) {
+  for (const auto &[domain, version] : opsets) {
+    auto &import = *proto.add_opset_import();
+    if (!domain.empty()) import.set_domain(domain);
+    import.set_version(version);
+  }
 }
 
 } // namespace edgec::proto

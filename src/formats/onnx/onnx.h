@@ -20,6 +20,11 @@ struct OnnxReadOptions {
 /// say what it is where it is no ONNX (HTML, Git LFS pointer, zip, TFLite, pickle...). "-" is stdin.
 Result<Model> read_onnx(const std::filesystem::path &path, const OnnxReadOptions &options = {});
 
+/// Converts the default domain to an opset from 7 to the newest, up or down, with ONNX's version converter; weights are
+/// not touched. Graph inputs and outputs, names, origins and metadata stay. The graph has no quantized types. Error
+/// (unsupported): names the operator that the converter cannot convert.
+Status convert_opset(Model &model, std::int64_t target);
+
 /// How quantized types are spelled: QuantizeLinear/DequantizeLinear around float operators, or QLinear* operators.
 enum class OnnxSpelling { qdq, qoperator };
 

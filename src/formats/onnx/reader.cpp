@@ -1,6 +1,7 @@
 // Files to models: what kind of file it is, which operator sets it speaks, then its graph.
 #include <fmt/format.h>
 
+#include "formats/onnx/prepare.h"
 #include "formats/onnx/reader.h"
 #include "formats/onnx/skeleton.h"
 #include "formats/onnx/tensor_proto.h"
@@ -11,18 +12,31 @@ namespace {
 
 /// The operator sets by domain. A file without any speaks opset 1 if its IR version is older than 3 (ONNX IR.md).
 Status read_opsets(const onnx::ModelProto &proto, Opsets &opsets) {
+  if (proto.opset_import_size() == 0) {
+    if (proto.ir_version() < 1 || proto.ir_version() >= 3)
+      return bad_input(fmt::format("the model does not say which operator set it uses (no opset_import; IR version {})",
+                                   proto.ir_version()));
+    opsets.emplace("", 1);
+  }
   for (const auto &import : proto.opset_import()) {
     const std::string domain = proto::domain_name(import.domain());
     const auto [entry, fresh] = opsets.emplace(domain, import.version());
     if (!fresh && entry->second != import.version())
       return bad_input(fmt::format("operator set \"{}\" is imported in versions {} and {}", domain, entry->second, import.version()));
   }
-  if (!opsets.empty()) return {};
-  if (proto.ir_version() >= 1 && proto.ir_version() < 3) opsets.emplace("", 1);
-  else
-    return bad_input(fmt::format("the model does not say which operator set it uses (no opset_import; IR version {})",
-                                 proto.ir_version()));
+  const auto own = opsets.find("");
+  if (own != opsets.end() && own->second < 1) return bad_input(fmt::format("the model imports the impossible opset {}", own->second));
+  if (own != opsets.end() && own->second > proto::newest_opset)
+    return unsupported(fmt::format("the model's opset {} is newer than {}, the newest that edgec knows", own->second, proto::newest_opset));
   return {};
+}
+
+/// The opset to read the default domain in; 0: as it is.
+std::int64_t wanted_opset(const Graph &graph, const OnnxReadOptions &options) {
+  if (options.exact_opset > 0) return options.exact_opset;
+  const std::int64_t present = graph.opset();
+  const std::int64_t least = std::max(options.least_opset, present > 0 ? proto::oldest_opset : 0);
+  return least > present ? least : 0;
 }
 
 Result<Model> read_model(onnx::ModelProto &proto, const OnnxReadOptions &options, proto::ExternalData &external) {
@@ -35,10 +49,14 @@ Result<Model> read_model(onnx::ModelProto &proto, const OnnxReadOptions &options
   model.doc = proto.doc_string();
   model.model_version = proto.model_version();
   model.metadata = proto::read_metadata(proto.metadata_props());
-  EDGEC_CHECK(read_opsets(proto, model.graph.opsets));
   if (proto.training_info_size() > 0) model.notes.push_back("training information was dropped");
+  EDGEC_CHECK(read_opsets(proto, model.graph.opsets));
+  EDGEC_CHECK(proto::load_small_external(*proto.mutable_graph(), external));
   model.source_failure = proto::check_failure(proto);
+  proto::repair(*proto.mutable_graph(), model.notes);
+  EDGEC_CHECK(proto::inline_functions(proto, model.notes));
   EDGEC_CHECK(proto::read_graph(*proto.mutable_graph(), options, external, model));
+  if (const auto opset = wanted_opset(model.graph, options); opset > 0) EDGEC_CHECK(convert_opset(model, opset));
   return model;
 }
 

@@ -8,6 +8,7 @@ namespace edgec::proto {
 namespace {
 
 bool is_big(const onnx::TensorProto &tensor) {
+  if (tensor.data_location() == onnx::TensorProto::EXTERNAL) return true;
   const bool shape_like = tensor.data_type() == onnx::TensorProto::INT64 || tensor.data_type() == onnx::TensorProto::INT32;
   return tensor.ByteSizeLong() > (shape_like ? 65536U : 1024U);
 }
@@ -46,7 +47,6 @@ void put_back(google::protobuf::RepeatedPtrField<T> &list, std::vector<std::pair
 }
 
 void add_input(onnx::GraphProto &graph, const std::string &name, const onnx::TensorProto &tensor) {
-  if (std::ranges::any_of(graph.input(), [&](const auto &input) { return input.name() == name; })) return;
   auto &input = *graph.add_input();
   input.set_name(name);
   auto &type = *input.mutable_type()->mutable_tensor_type();
@@ -57,20 +57,29 @@ void add_input(onnx::GraphProto &graph, const std::string &name, const onnx::Ten
 
 } // namespace
 
-Skeleton::Skeleton(onnx::ModelProto &model) : model_(model), inputs_(model.graph().input_size()) {
+Skeleton::Skeleton(onnx::ModelProto &model) : model_(model) {
   auto &graph = *model.mutable_graph();
   initializers_ = extract(*graph.mutable_initializer(), is_big);
   constants_ = extract(*graph.mutable_node(), [](const onnx::NodeProto &node) {
     const auto *tensor = constant_tensor(node);
     return tensor && is_big(*tensor);
   });
-  for (const auto &[index, tensor] : initializers_) add_input(graph, tensor->name(), *tensor);
-  for (const auto &[index, node] : constants_) add_input(graph, node->output(0), *constant_tensor(*node));
+  std::unordered_set<std::string> present;
+  for (const auto &input : graph.input()) present.insert(input.name());
+  const auto add = [&](const std::string &name, const onnx::TensorProto &tensor) {
+    if (!present.insert(name).second) return;
+    add_input(graph, name, tensor);
+    inputs_.insert(name);
+  };
+  for (const auto &[index, tensor] : initializers_) add(tensor->name(), *tensor);
+  for (const auto &[index, node] : constants_) add(node->output(0), *constant_tensor(*node));
 }
 
 Skeleton::~Skeleton() {
   auto &graph = *model_.mutable_graph();
-  graph.mutable_input()->DeleteSubrange(inputs_, graph.input_size() - inputs_);
+  auto &inputs = *graph.mutable_input();
+  inputs.erase(std::remove_if(inputs.begin(), inputs.end(), [&](const auto &input) { return inputs_.contains(input.name()); }),
+               inputs.end());
   put_back(*graph.mutable_initializer(), initializers_);
   put_back(*graph.mutable_node(), constants_);
 }

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -13,7 +14,8 @@
 namespace edgec::proto {
 
 /// Takes big initializers and big Constant nodes of the main graph out of a model for as long as it lives; they stand
-/// there as graph inputs meanwhile. Small ones stay, and integer ones up to 64 KiB: shapes are inferred from them.
+/// there as graph inputs meanwhile, whatever else happens to the graph. Small ones stay, and integer ones up to 64 KiB:
+/// shapes are inferred from them.
 class Skeleton {
 public:
   explicit Skeleton(onnx::ModelProto &model);
@@ -23,7 +25,7 @@ public:
 
 private:
   onnx::ModelProto &model_;
-  int inputs_ = 0; // of the model itself
+  std::unordered_set<std::string> inputs_; // added ones
   std::vector<std::pair<int, std::unique_ptr<onnx::TensorProto>>> initializers_;
   std::vector<std::pair<int, std::unique_ptr<onnx::NodeProto>>> constants_;
 };

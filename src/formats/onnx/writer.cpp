@@ -12,11 +12,7 @@ namespace edgec {
 namespace {
 
 void write_header(const Model &model, onnx::ModelProto &proto) {
-  for (const auto &[domain, version] : model.graph.opsets) {
-    auto &import = *proto.add_opset_import();
-    if (!domain.empty()) import.set_domain(domain);
-    import.set_version(version);
-  }
+  proto::put_opsets(model.graph.opsets, proto);
   const auto graph_values = model.graph.values();
   const bool constants = std::ranges::any_of(graph_values, [&](ValueId id) { return model.graph.value(id).data.has_value(); });
   // Before version 4, initializers had to be graph inputs.

@@ -1,0 +1,82 @@
+#include <onnx/checker.h>
+#include <onnx/version_converter/convert.h>
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <unordered_map>
+
+#include "formats/onnx/graph_writer.h"
+#include "formats/onnx/onnx.h"
+#include "formats/onnx/reader.h"
+
+namespace edgec {
+namespace {
+
+/// ONNX's first line: what follows is a dump of the node, or where in ONNX's source it was noticed.
+std::string first_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
+
+/// Runs the converter on a model whose weights stayed behind.
+Status convert(onnx::ModelProto &proto, std::int64_t target) {
+  try {
+    // The converter trusts the number of operands: the checker makes sure of it first.
+    onnx::checker::check_model(proto, false);
+    proto = onnx::version_conversion::ConvertVersion(proto, static_cast<int>(target));
+  } catch (const std::exception &error) {
+    return unsupported(first_line(error.what()));
+  }
+  return {};
+}
+
+/// The converter keeps neither origins nor metadata, and guesses types: they come from the graph before, nodes being
+/// found again by the name of their first output.
+void restore(const Graph &before, const proto::WrittenNames &names, Graph &after) {
+  std::unordered_map<std::string, NodeId> nodes;
+  for (const NodeId id : before.nodes()) {
+    const auto &outputs = before.node(id).outputs;
+    if (!outputs.empty() && outputs[0].valid()) nodes.emplace(names.values[outputs[0].index], id);
+  }
+  for (const NodeId id : after.nodes()) {
+    const auto &outputs = after.node(id).outputs;
+    const auto found = outputs.empty() || !outputs[0].valid() ? nodes.end() : nodes.find(after.value(outputs[0]).name);
+    after.set_history(id, found == nodes.end() ? Node{} : before.node(found->second));
+  }
+  const auto restore_value = [&](ValueId from, ValueId to) {
+    if (!after.constant(to)) after.set_type(to, before.value(from).type);
+    after.set_metadata(to, before.value(from).metadata, before.value(from).doc);
+  };
+  for (std::size_t i = 0; i < after.inputs().size(); ++i) restore_value(before.inputs()[i], after.inputs()[i]);
+  for (std::size_t i = 0; i < after.outputs().size(); ++i) restore_value(before.outputs()[i].value, after.outputs()[i].value);
+  after.name = before.name;
+  after.metadata = before.metadata;
+}
+
+} // namespace
+
+Status convert_opset(Model &model, std::int64_t target) {
+  if (target < proto::oldest_opset || target > proto::newest_opset)
+    return usage_error(fmt::format("opset {} cannot be written: {} to {} can", target, proto::oldest_opset, proto::newest_opset));
+  const std::int64_t present = model.graph.opset();
+  model.graph.opsets[""] = target;
+  if (present == target || present == 0) return {};
+  model.graph.opsets[""] = present;
+  EDGEC_CHECK(model.graph.sort());
+  onnx::ModelProto proto;
+  proto.set_ir_version(std::max<std::int64_t>(model.ir_version, 4)); // initializers need not be inputs
+  proto::put_opsets(model.graph.opsets, proto);
+  const proto::WrittenNames names = proto::write_graph(model, *proto.mutable_graph(), proto::Weights::left_out);
+  if (auto done = convert(proto, target); !done)
+    return unsupported(fmt::format("the model's opset {} cannot be converted to {}: {}", present, target, done.error().message));
+  Model converted;
+  converted.graph.opsets = model.graph.opsets;
+  converted.graph.opsets[""] = target;
+  proto::ExternalData nothing{std::filesystem::path()};
+  auto read = proto::read_graph(*proto.mutable_graph(), {.overridable = true}, nothing, converted, &names.left_out);
+  if (!read || converted.graph.inputs().size() != model.graph.inputs().size())
+    return internal_error(fmt::format("ONNX's version converter damages the model (opset {} to {}): {}", present, target,
+                                      read ? "inputs are lost" : read.error().message));
+  restore(model.graph, names, converted.graph);
+  model.graph = std::move(converted.graph);
+  return {};
+}
+
+} // namespace edgec
