@@ -16,6 +16,7 @@ find_package(tomlplusplus REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(ZLIB REQUIRED)
+find_package(PNG REQUIRED)
 find_package(zstd REQUIRED)
 find_package(FlatBuffers REQUIRED)
 

@@ -1,6 +1,7 @@
 // Samples: where inputs of the network come from, prepared as its inputs want them.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -8,56 +9,62 @@
 #include <string>
 #include <vector>
 
+#include "data/preprocess.h"
 #include "ir/tensor.h"
 #include "ir/type.h"
 #include "support/result.h"
 
 namespace edgec {
 
-/// One call's inputs, in the order of the network's inputs (each with its batch axis of 1).
+/// One call's inputs, in the order of the network's inputs, each with its batch axis.
 using Sample = std::vector<Tensor>;
 
 /// A random-access source of samples; load() is thread-safe and deterministic, and reads lazily (images are decoded
 /// when asked for, so memory does not grow with the count).
+///
+/// The batch axis is 1, one call is one sample, unless the network's batch is fixed to more: a call then takes that
+/// many rows, the last call's missing ones are filled with its last.
 class SampleSet {
 public:
   virtual ~SampleSet() = default;
+  /// Calls that the samples make.
   [[nodiscard]] virtual std::size_t size() const = 0;
   [[nodiscard]] virtual Result<Sample> load(std::size_t index) const = 0;
-  /// "imagenet/calib.csv, image n01440764.jpg": for messages.
+  /// "imagenet/calib/n01440764.jpg", "calib.npz[17]": for messages.
   [[nodiscard]] virtual std::string label(std::size_t index) const = 0;
+
+  /// Samples, each with a label of its own: size() unless the network's batch is fixed.
+  [[nodiscard]] virtual std::size_t rows() const { return size(); }
+  /// Rows of a call, filled up ones included: its batch.
+  [[nodiscard]] virtual std::size_t batch() const { return 1; }
+  /// The image that a row comes from; empty where it is none.
+  [[nodiscard]] virtual std::filesystem::path file(std::size_t /*row*/) const { return {}; }
+  /// What is done to a sample, told for the first one, in one line.
+  [[nodiscard]] virtual std::string description() const = 0;
+
+  /// Rows of one call that are samples, not filling.
+  [[nodiscard]] std::size_t rows(std::size_t index) const { return std::min(batch(), rows() - index * batch()); }
 };
 
-/// One network input as a sample set has to fill it.
-struct InputSpec {
-  std::string name;
-  Type type;
-};
-
-/// How images become tensors: value = (pixel * scale - mean) / std, per channel in `colour` order (cli.md).
-struct Preprocess {
-  std::optional<int> resize_short;                ///< shorter side, before the crop
-  std::optional<int> centre_crop;                 ///< pixels; before resize_to
-  std::optional<std::pair<int, int>> resize_to;   ///< width, height
-  bool bicubic = false;                           ///< else bilinear; both with antialiasing, as Pillow
-  bool bgr = false;
-  bool nhwc = false;
-  float scale = 1;
-  std::vector<float> mean{0}, std{1};
-  std::string description; ///< as given, for the report
-};
-
-/// Parses `--preprocess`: a name ("imagenet"), "FILE.json:ENTRY", or inline "resize=256,crop=224,...".
-/// Nothing: the text was empty or the entry has no image (samples are fed as stored).
-Result<std::optional<Preprocess>> parse_preprocess(const std::string &text);
-
-/// Opens `--calib` / `--data`: a folder of images, a CSV of `file,label`, .npy, .npz, a folder of ONNX test data, or
-/// "synthetic" (seeded random inputs). Errors (Code::bad_input) name the file and what was expected.
+/// Opens `--calib` / `--data`: an image, a folder of images (in byte order of their names), a CSV `file,label` (paths
+/// relative to it), a .npy, a .npz (the array named as the input, else `x`), a folder of ONNX test data
+/// (input_0.pb ..., or folders of those), or "synthetic" (seeded random inputs; "synthetic:N" for N of them).
+///
+/// The first axis of an array counts the samples; one that has the input's rank plus one holds whole inputs. Integers
+/// become floats where the input wants floats; other conversions have to keep every value. uint8 arrays [N,C,H,W] or
+/// [N,H,W,C] count as images where a preprocessing is given.
+///
+/// Errors: Code::bad_input names the file, what was expected and found; Code::usage for images without preprocessing.
 Result<std::unique_ptr<SampleSet>> open_samples(const std::string &path, std::span<const InputSpec> inputs,
                                                 const std::optional<Preprocess> &preprocess, std::uint64_t seed);
 
-/// Labels for the samples of `data`: a CSV `file,label`, .npy, or the `y` of an .npz where `path` is empty.
-/// Nothing: there are none.
+/// One input from one file, whole: .npy, .npz (as open_samples), an ONNX tensor (.pb), or an image with preprocessing.
+Result<Tensor> load_input(const std::filesystem::path &path, const InputSpec &input,
+                          const std::optional<Preprocess> &preprocess);
+
+/// Labels for the rows of `samples`, opened from `data`: a CSV `file,label` (matched by file where the samples are
+/// images, else by order), a .npy, a .npz with `y`; where `path` is empty, those of `data` itself. Nothing: there are
+/// none. Errors: a sample without label, a count that differs, a label that is no whole number >= 0.
 Result<std::optional<std::vector<std::int64_t>>> open_labels(const std::string &path, const std::string &data,
                                                              const SampleSet &samples);
 
