@@ -56,3 +56,18 @@ function(edgec_table room)
   string(REPLACE "/" "_" target edgec_${room})
   target_sources(${target} PRIVATE ${output})
 endfunction()
+
+# edgec_schema(formats/flat graph.fbs): flatc makes formats/flat/graph_generated.h of it for the room's own sources.
+function(edgec_schema room schema)
+  find_program(EDGEC_FLATC flatc REQUIRED)
+  string(REPLACE "/" "_" target edgec_${room})
+  string(REGEX REPLACE "\\.fbs$" "_generated.h" header ${schema})
+  set(folder ${CMAKE_BINARY_DIR}/generated/${room})
+  add_custom_command(
+    OUTPUT ${folder}/${header}
+    COMMAND ${EDGEC_FLATC} --cpp -o ${folder} ${CMAKE_SOURCE_DIR}/src/${room}/${schema}
+    DEPENDS ${CMAKE_SOURCE_DIR}/src/${room}/${schema}
+    VERBATIM)
+  target_sources(${target} PRIVATE ${folder}/${header})
+  target_include_directories(${target} SYSTEM PRIVATE ${CMAKE_BINARY_DIR}/generated)
+endfunction()

@@ -63,4 +63,10 @@ Status write_model(const Model &model, const std::string &path, ModelFormat form
   return {};
 }
 
+std::uint64_t file_bytes(const std::string &path) {
+  std::error_code error;
+  const auto size = fs::file_size(path, error);
+  return error ? 0 : size;
+}
+
 } // namespace edgec

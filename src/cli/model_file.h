@@ -27,4 +27,7 @@ Status check_output(const std::string &path, std::span<const std::string> inputs
 /// Writes the whole model or nothing; what the writer has to say is shown as warnings.
 Status write_model(const Model &model, const std::string &path, ModelFormat format, bool force);
 
+/// Bytes of a file, external data beside it not counted; 0 where there is none.
+std::uint64_t file_bytes(const std::string &path);
+
 } // namespace edgec

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "kernels/fast/conv.h"
 #include "kernels/reference/conv.h"
+#include "ops/_followers.h"
 #include "ops/_integer.h"
 
 namespace edgec::ops {
@@ -28,6 +30,11 @@ Result<Tensor> evaluate_integer(const EvalArgs &args, const ConvShape &shape, Co
   if (kind == ConvKind::forward) reference::conv(shape, conv, x.data.data(), y.data());
   else reference::conv_transpose(shape, conv, x.data.data(), y.data());
   return Tensor::of_bytes(dtype, dims, std::move(y));
+}
+
+Result<Kernel> float_conv(const ConvShape &shape, std::span<const float> w, std::span<const float> bias,
+                          std::span<const fast::FloatPostOp> post_ops, Run run) {
+  return fast::conv(shape, w, bias, post_ops, run);
 }
 
 } // namespace
@@ -82,7 +89,27 @@ Result<std::vector<RuntimeValue>> evaluate_conv(const EvalArgs &args, ConvShapeO
   return std::vector<RuntimeValue>{from_floats(x->dtype, dims, std::move(y))};
 }
 
-Result<Kernel> prepare_conv(const PrepareArgs &, ConvShapeOf, ConvKind) { return unsupported("no fast form"); }
+Result<Kernel> prepare_conv(const PrepareArgs &args, ConvShapeOf shape_of, ConvKind kind) {
+  const Tensor *w = args.constant(1), *bias = args.constant(2);
+  if (!args.input(0) || !w || (args.input(2) && !bias)) return unsupported("weight or bias is no constant");
+  EDGEC_ASSIGN(const ConvShape shape, shape_of(args.node, *args.input(0)->concrete(), w->dims));
+  EDGEC_ASSIGN(const bool integer, quantized_operands(args.input(0), args.input(1)));
+  const Run run{args.isa, args.threads};
+  if (integer) {
+    if (kind == ConvKind::transposed) return unsupported("no fast integer transposed convolution");
+    EDGEC_ASSIGN(const IntegerConv conv, integer_conv({*args.input(0), *args.input(1), *w, 0, bias, *args.outputs[0], shape.out_channels}));
+    EDGEC_ASSIGN(Kernel kernel, fast::conv(shape, conv, run));
+    kernel.followers = identity_followers(args);
+    return kernel;
+  }
+  if (args.input(0)->dtype != DType::float32 || w->dtype != DType::float32 || (bias && bias->dtype != DType::float32))
+    return unsupported("no fast convolution of other types than float");
+  if (bias && bias->size() != shape.out_channels) return bad_input(fmt::format("the bias has {} elements", bias->size()));
+  const auto prepare = kind == ConvKind::forward ? float_conv : fast::conv_transpose;
+  return with_followers(args, [&](std::span<const fast::FloatPostOp> post_ops) {
+    return prepare(shape, w->as<float>(), bias ? bias->as<float>() : std::span<const float>{}, post_ops, run);
+  });
+}
 
 std::vector<AxisLink> conv_links(std::span<const Type *const> inputs, int weight_axis, std::int64_t groups) {
   if (inputs.size() < 2 || !inputs[0] || !inputs[0]->shape || !inputs[1] || !inputs[1]->shape) return {};

@@ -1,0 +1,209 @@
+#include "measure/fidelity.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <limits>
+
+#include "measure/logits.h"
+#include "support/parallel.h"
+
+namespace edgec {
+namespace {
+
+/// A network being run: its outputs, then its logits where they are no output.
+class Candidate {
+public:
+  Candidate(const Graph &graph, const OpRegistry &ops, const FidelityOptions &options) : graph_(graph) {
+    for (const GraphOutput &output : graph.outputs()) fetches_.push_back(output.value);
+    const ValueId logits = find_logits(graph);
+    const auto found = std::ranges::find(fetches_, logits);
+    logits_ = static_cast<std::size_t>(found - fetches_.begin());
+    if (found == fetches_.end()) fetches_.push_back(logits);
+    PlanOptions plan;
+    plan.isa = options.isa;
+    plan.reference = options.reference_kernels;
+    plan.fetches = fetches_;
+    runner_ = std::make_unique<Runner>(graph, ops, plan);
+  }
+
+  /// Reals of each output (empty: no tensor of numbers), the logits last where they are no output.
+  Result<std::vector<std::vector<double>>> run(const Sample &sample, int worker) {
+    std::vector<RuntimeValue> feeds;
+    for (const Tensor &tensor : sample) feeds.emplace_back(tensor);
+    EDGEC_ASSIGN(const auto results, runner_->run(feeds, worker));
+    std::vector<std::vector<double>> reals(results.size());
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      const auto &tensor = results[i].tensor;
+      if (tensor && tensor->dtype != DType::string) reals[i] = real_values(*tensor, graph_.value(fetches_[i]).type);
+      const bool finite = std::ranges::all_of(reals[i], [](double value) { return std::isfinite(value); });
+      if (i == logits_ && !finite) return bad_input(fmt::format("output {}: has NaN or infinity", name(i)));
+    }
+    return reals;
+  }
+
+  [[nodiscard]] std::size_t logits() const { return logits_; }
+  [[nodiscard]] std::size_t outputs() const { return graph_.outputs().size(); }
+  [[nodiscard]] std::string name(std::size_t i) const {
+    return i < outputs() ? graph_.outputs()[i].name : graph_.value(fetches_[i]).name;
+  }
+
+private:
+  const Graph &graph_;
+  std::vector<ValueId> fetches_;
+  std::size_t logits_ = 0;
+  std::unique_ptr<Runner> runner_;
+};
+
+/// What one sample gives; kept for each, so that sums are taken in the samples' order.
+struct SampleResult {
+  std::vector<Noise> outputs;
+  Noise logits;
+  bool agrees = false;
+  std::size_t reference_rank = 0, test_rank = 0;
+};
+
+std::size_t largest(std::span<const double> values) {
+  return static_cast<std::size_t>(std::ranges::max_element(values) - values.begin());
+}
+
+/// How many elements come before element `label` when sorted from large to small, equal ones by position.
+std::size_t rank_of(std::span<const double> values, std::int64_t label) {
+  if (label < 0 || label >= static_cast<std::int64_t>(values.size())) return values.size();
+  const double own = values[static_cast<std::size_t>(label)];
+  std::size_t rank = 0;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    rank += values[i] > own || (values[i] == own && static_cast<std::int64_t>(i) < label) ? 1 : 0;
+  return rank;
+}
+
+Status compare(const Candidate &reference, const std::vector<std::vector<double>> &expected, const Candidate &test,
+               const std::vector<std::vector<double>> &got, SampleResult &result) {
+  const auto noise = [&](std::size_t i, std::size_t j, Noise &sum) -> Status {
+    if (expected[i].size() != got[j].size())
+      return bad_input(fmt::format("output {} has {} elements, the reference's {} has {}: the two cannot be compared",
+                                   test.name(j), got[j].size(), reference.name(i), expected[i].size()));
+    sum.add(expected[i], got[j]);
+    return {};
+  };
+  result.outputs.resize(reference.outputs());
+  for (std::size_t i = 0; i < reference.outputs(); ++i) EDGEC_CHECK(noise(i, i, result.outputs[i]));
+  EDGEC_CHECK(noise(reference.logits(), test.logits(), result.logits));
+  result.agrees = largest(expected[reference.logits()]) == largest(got[test.logits()]);
+  return {};
+}
+
+std::optional<double> median_sqnr(const std::vector<SampleResult> &results) {
+  std::vector<double> values;
+  for (const SampleResult &result : results)
+    values.push_back(result.logits.sqnr_db().value_or(std::numeric_limits<double>::infinity()));
+  if (values.empty()) return std::nullopt;
+  std::ranges::sort(values);
+  const std::size_t middle = values.size() / 2;
+  const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  if (!std::isfinite(median)) return std::nullopt;
+  return median;
+}
+
+Fidelity sum_up(const std::vector<SampleResult> &results, const Candidate *reference, bool labelled) {
+  Fidelity fidelity;
+  fidelity.samples = results.size();
+  if (labelled) fidelity.test_accuracy = Accuracy{results.size(), 0, 0};
+  if (labelled && reference != nullptr) fidelity.reference_accuracy = Accuracy{results.size(), 0, 0};
+  if (reference != nullptr) {
+    fidelity.compared = true;
+    fidelity.logits.name = reference->name(reference->logits());
+    for (std::size_t i = 0; i < reference->outputs(); ++i) fidelity.outputs.push_back({reference->name(i), {}});
+    fidelity.median_sqnr_db = median_sqnr(results);
+  }
+  const auto count = [](std::optional<Accuracy> &accuracy, std::size_t rank) {
+    if (!accuracy) return;
+    accuracy->top1 += rank < 1 ? 1 : 0;
+    accuracy->top5 += rank < 5 ? 1 : 0;
+  };
+  for (const SampleResult &result : results) {
+    fidelity.agreeing += result.agrees ? 1 : 0;
+    fidelity.logits.noise.add(result.logits);
+    for (std::size_t i = 0; i < result.outputs.size(); ++i) fidelity.outputs[i].noise.add(result.outputs[i]);
+    count(fidelity.reference_accuracy, result.reference_rank);
+    count(fidelity.test_accuracy, result.test_rank);
+  }
+  return fidelity;
+}
+
+Status check_networks(const Graph *reference, const Graph &test) {
+  if (find_logits(test) == ValueId{}) return bad_input("the network has no outputs");
+  if (reference == nullptr) return {};
+  if (reference->inputs().size() != test.inputs().size())
+    return bad_input(fmt::format("the networks take {} and {} inputs: they cannot be compared", reference->inputs().size(),
+                                 test.inputs().size()));
+  if (reference->outputs().size() != test.outputs().size())
+    return bad_input(fmt::format("the networks have {} and {} outputs: they cannot be compared",
+                                 reference->outputs().size(), test.outputs().size()));
+  return {};
+}
+
+} // namespace
+
+void Noise::add(std::span<const double> reference, std::span<const double> test) {
+  for (std::size_t i = 0; i < reference.size(); ++i) {
+    const double r = reference[i], t = test[i];
+    if (!std::isfinite(r) || !std::isfinite(t)) { // the same infinity, or NaN on both sides, is no difference
+      if (!(r == t || (std::isnan(r) && std::isnan(t)))) max_error = noise = std::numeric_limits<double>::infinity();
+      continue;
+    }
+    signal += r * r;
+    noise += (r - t) * (r - t);
+    max_error = std::max(max_error, std::abs(r - t));
+    max_reference = std::max(max_reference, std::abs(r));
+  }
+  count += reference.size();
+}
+
+void Noise::add(const Noise &other) {
+  signal += other.signal;
+  noise += other.noise;
+  max_error = std::max(max_error, other.max_error);
+  max_reference = std::max(max_reference, other.max_reference);
+  count += other.count;
+}
+
+std::optional<double> Noise::sqnr_db() const {
+  if (noise == 0) return std::nullopt;
+  return 10 * std::log10(signal / noise);
+}
+
+std::vector<double> real_values(const Tensor &tensor, const Type &type) {
+  std::vector<double> values = to_doubles(tensor);
+  if (!type.quant || !type.quant->is_per_tensor()) return values;
+  for (double &value : values)
+    value = static_cast<double>(type.quant->scale() * static_cast<float>(value - type.quant->zero_point()));
+  return values;
+}
+
+Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, const OpRegistry &ops,
+                                  const SampleSet &samples, const FidelityOptions &options) {
+  EDGEC_CHECK(check_networks(reference, test));
+  std::optional<Candidate> expected;
+  if (reference != nullptr) expected.emplace(*reference, ops, options);
+  Candidate candidate(test, ops, options);
+  std::vector<SampleResult> results(options.indices.size());
+  const auto run = [&](std::size_t item, int worker) -> Status {
+    const std::size_t index = options.indices[item];
+    EDGEC_ASSIGN(const Sample sample, samples.load(index));
+    SampleResult &result = results[item];
+    EDGEC_ASSIGN(const auto got, candidate.run(sample, worker).in(samples.label(index)));
+    if (options.labels != nullptr) result.test_rank = rank_of(got[candidate.logits()], (*options.labels)[index]);
+    if (expected) {
+      EDGEC_ASSIGN(const auto wanted, expected->run(sample, worker).in(samples.label(index) + ", reference"));
+      EDGEC_CHECK(compare(*expected, wanted, candidate, got, result));
+      if (options.labels != nullptr) result.reference_rank = rank_of(wanted[expected->logits()], (*options.labels)[index]);
+    }
+    if (options.step) options.step();
+    return {};
+  };
+  EDGEC_CHECK(parallel_for(options.indices.size(), options.threads, run));
+  return sum_up(results, expected ? &*expected : nullptr, options.labels != nullptr);
+}
+
+} // namespace edgec

@@ -1,0 +1,146 @@
+#include "ops/_move.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+namespace edgec::ops {
+
+Cells::Cells(std::span<const Tensor *const> operands) : dtype_(operands[0]->dtype) {
+  const int element_bits = bits(dtype_);
+  width_ = dtype_ == DType::string ? 4 : element_bits < 8 ? 1 : static_cast<std::size_t>(element_bits) / 8;
+  own_.resize(operands.size());
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    const Tensor &tensor = *operands[i];
+    const auto count = static_cast<std::size_t>(tensor.size());
+    if (dtype_ == DType::string) {
+      std::vector<std::uint32_t> numbers(count);
+      for (std::size_t k = 0; k < count; ++k) {
+        numbers[k] = static_cast<std::uint32_t>(strings_.size());
+        strings_.push_back(tensor.strings && k < tensor.strings->size() ? (*tensor.strings)[k] : std::string());
+      }
+      own_[i].resize(count * 4);
+      if (count > 0) std::memcpy(own_[i].data(), numbers.data(), count * 4);
+    } else if (element_bits < 8) {
+      const auto codes = is_float(dtype_) ? to_doubles(tensor) : std::vector<double>();
+      const auto whole = is_float(dtype_) ? std::vector<std::int64_t>() : to_int64s(tensor);
+      own_[i].resize(count);
+      for (std::size_t k = 0; k < count; ++k) // 4-bit floats are multiples of a half, at most 6
+        own_[i][k] = static_cast<std::byte>(static_cast<std::int8_t>(is_float(dtype_) ? static_cast<int>(codes[k] * 2) : static_cast<int>(whole[k])));
+    }
+    data_.push_back(dtype_ == DType::string || element_bits < 8 ? own_[i].data() : tensor.data.data());
+  }
+}
+
+std::vector<std::byte> Cells::space(const Dims &dims) const {
+  return std::vector<std::byte>(static_cast<std::size_t>(element_count(dims).value_or(0)) * width_);
+}
+
+Tensor Cells::finish(Dims dims, std::vector<std::byte> cells) const {
+  const std::size_t count = cells.size() / width_;
+  if (dtype_ == DType::string) {
+    std::vector<std::string> values(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      std::uint32_t number = 0;
+      std::memcpy(&number, &cells[i * 4], 4);
+      if (number < strings_.size()) values[i] = strings_[number];
+    }
+    return Tensor::of_strings(std::move(dims), std::move(values));
+  }
+  if (bits(dtype_) >= 8) return Tensor::of_bytes(dtype_, std::move(dims), std::move(cells));
+  std::vector<double> values(count);
+  for (std::size_t i = 0; i < count; ++i)
+    values[i] = static_cast<double>(static_cast<std::int8_t>(cells[i])) * (is_float(dtype_) ? 0.5 : 1.0);
+  return from_doubles(dtype_, std::move(dims), values);
+}
+
+Tensor take_elements(const Tensor &in, const Dims &dims, std::span<const std::int64_t> sources, const Tensor *fill) {
+  const Tensor *operands[] = {&in, fill};
+  const Cells cells(std::span(operands, fill ? 2 : 1));
+  auto out = cells.space(dims);
+  const std::size_t width = cells.width();
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (sources[i] >= 0) std::memcpy(&out[i * width], cells.data() + static_cast<std::size_t>(sources[i]) * width, width);
+    else if (fill) std::memcpy(&out[i * width], cells.data(1), width);
+  }
+  return cells.finish(dims, std::move(out));
+}
+
+namespace {
+
+struct Axis {
+  std::int64_t size, stride;
+};
+
+/// Axes longer than 1, neighbours that lie as one axis joined, outermost first; at least one.
+std::vector<Axis> collapse(const Dims &dims, std::span<const std::int64_t> strides) {
+  std::vector<Axis> axes;
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    if (dims[i] == 1) continue;
+    if (!axes.empty() && axes.back().stride == strides[i] * dims[i]) axes.back() = {axes.back().size * dims[i], strides[i]};
+    else axes.push_back({dims[i], strides[i]});
+  }
+  if (axes.empty()) axes.push_back({1, 1});
+  return axes;
+}
+
+template <class Cell>
+void copy_row(const std::byte *in, std::byte *out, std::int64_t count, std::int64_t stride) {
+  const auto *from = reinterpret_cast<const Cell *>(in);
+  auto *to = reinterpret_cast<Cell *>(out);
+  for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
+}
+
+void copy_row(const std::byte *in, std::byte *out, const Axis &axis, std::size_t width) {
+  const auto bytes = static_cast<std::size_t>(axis.size) * width;
+  if (axis.stride == 1) std::memcpy(out, in, bytes);
+  else if (width == 1) copy_row<std::uint8_t>(in, out, axis.size, axis.stride);
+  else if (width == 2) copy_row<std::uint16_t>(in, out, axis.size, axis.stride);
+  else if (width == 4) copy_row<std::uint32_t>(in, out, axis.size, axis.stride);
+  else if (width == 8) copy_row<std::uint64_t>(in, out, axis.size, axis.stride);
+  else
+    for (std::int64_t i = 0; i < axis.size; ++i)
+      std::memcpy(out + static_cast<std::size_t>(i) * width, in + i * axis.stride * static_cast<std::int64_t>(width), width);
+}
+
+/// Where row `row` (over all axes but the last) begins, in cells.
+std::int64_t row_offset(std::span<const Axis> axes, std::int64_t row) {
+  std::int64_t offset = 0;
+  for (std::size_t i = axes.size() - 1; i-- > 0;) {
+    offset += row % axes[i].size * axes[i].stride;
+    row /= axes[i].size;
+  }
+  return offset;
+}
+
+} // namespace
+
+void copy_strided(const std::byte *in, const Dims &dims, std::span<const std::int64_t> strides, std::byte *out,
+                  std::size_t width, int threads) {
+  const std::int64_t total = element_count(dims).value_or(0);
+  if (total == 0) return;
+  const auto axes = collapse(dims, strides);
+  const Axis inner = axes.back();
+  const std::int64_t rows = total / inner.size;
+  const auto cell = static_cast<std::int64_t>(width);
+#pragma omp parallel for num_threads(threads) if (threads > 1 && total > 16384)
+  for (std::int64_t row = 0; row < rows; ++row)
+    copy_row(in + row_offset(axes, row) * cell, out + row * inner.size * cell, inner, width);
+}
+
+void scatter_strided(const std::byte *in, const Dims &dims, std::span<const std::int64_t> strides, std::byte *out, std::size_t width) {
+  const std::int64_t total = element_count(dims).value_or(0);
+  if (total == 0) return;
+  const auto axes = collapse(dims, strides);
+  const Axis inner = axes.back();
+  const auto cell = static_cast<std::int64_t>(width);
+  for (std::int64_t row = 0; row < total / inner.size; ++row) {
+    const std::byte *from = in + row * inner.size * cell;
+    std::byte *to = out + row_offset(axes, row) * cell;
+    if (inner.stride == 1) std::memcpy(to, from, static_cast<std::size_t>(inner.size * cell));
+    else
+      for (std::int64_t i = 0; i < inner.size; ++i) std::memcpy(to + i * inner.stride * cell, from + i * cell, width);
+  }
+}
+
+} // namespace edgec::ops

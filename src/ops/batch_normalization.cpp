@@ -1,0 +1,109 @@
+// BatchNormalization (Ioffe and Szegedy 2015): (x - mean) / sqrt(var + epsilon) * scale + bias along axis 1.
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "ops/_elements.h"
+#include "ops/_shape.h"
+
+namespace edgec::ops {
+namespace {
+
+bool trains(const Node &node) { return node.get_int("training_mode", 0) != 0; }
+
+Result<std::vector<Type>> infer(const InferArgs &args) {
+  EDGEC_CHECK(require(args, 5));
+  const Type &in = *args.input(0);
+  if (in.shape && in.shape->size() >= 2) {
+    const Dim &channels = (*in.shape)[1];
+    for (std::size_t i = 1; i < 5; ++i) {
+      const auto dims = args.input(i)->concrete();
+      if (!dims || !channels.is_known() || args.node.get_int("spatial", 1) == 0) continue;
+      if (dims->size() != 1 || (*dims)[0] != channels.size)
+        return bad_input(fmt::format("operand {} is {}, expected one number for each of {} channels", i, to_string(*args.input(i)), channels.size));
+    }
+  }
+  std::vector<Type> types{Type::tensor(in.dtype, in.shape)};
+  if (trains(args.node) && args.opset >= 14)
+    for (std::size_t i = 3; i < 5; ++i) types.push_back(Type::tensor(args.input(i)->dtype, args.input(i)->shape));
+  return types;
+}
+
+struct Moments {
+  std::vector<double> mean, variance;
+};
+
+/// Mean and population variance of each channel.
+template <class T>
+Moments moments(const Elements<T> &x, std::int64_t batch, std::int64_t channels, std::int64_t inner) {
+  Moments found{std::vector<double>(static_cast<std::size_t>(channels)), std::vector<double>(static_cast<std::size_t>(channels))};
+  const double count = static_cast<double>(batch * inner);
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const auto each = [&](auto &&f) {
+      for (std::int64_t n = 0; n < batch; ++n)
+        for (std::int64_t i = 0; i < inner; ++i) f(static_cast<double>(x[static_cast<std::size_t>((n * channels + c) * inner + i)]));
+    };
+    double sum = 0, squares = 0;
+    each([&](double v) { sum += v; });
+    const double mean = sum / count;
+    each([&](double v) { squares += (v - mean) * (v - mean); });
+    found.mean[static_cast<std::size_t>(c)] = mean;
+    found.variance[static_cast<std::size_t>(c)] = squares / count;
+  }
+  return found;
+}
+
+Tensor running(const Tensor &before, const std::vector<double> &now, double momentum) {
+  auto values = to_doubles(before);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = values[i] * momentum + now[i] * (1 - momentum);
+  return from_doubles(before.dtype, before.dims, values);
+}
+
+Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer));
+  const Tensor &in = *args.inputs[0];
+  if (args.node.get_int("spatial", 1) == 0) return unsupported("spatial=0 is not supported");
+  const std::int64_t batch = in.rank() > 0 ? in.dims[0] : 1, channels = in.rank() > 1 ? in.dims[1] : 1;
+  const std::int64_t inner = in.rank() > 2 ? product(in.dims, 2, in.dims.size()) : 1;
+  for (std::size_t i = 1; i < 5; ++i)
+    if (args.inputs[i]->size() != channels) return bad_input(fmt::format("operand {} has {} numbers for {} channels", i, args.inputs[i]->size(), channels));
+  const double epsilon = args.node.get_float("epsilon", 1e-5F), momentum = args.node.get_float("momentum", 0.9F);
+  return with_arithmetic(in.dtype, [&](auto zero) -> Result<std::vector<RuntimeValue>> {
+    using T = std::conditional_t<std::is_floating_point_v<decltype(zero)>, decltype(zero), double>;
+    const Elements<T> x(in);
+    const auto scale = to_doubles(*args.inputs[1]), bias = to_doubles(*args.inputs[2]);
+    const Moments used = trains(args.node) ? moments(x, batch, channels, inner) : Moments{to_doubles(*args.inputs[3]), to_doubles(*args.inputs[4])};
+    std::vector<T> out(x.size());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const auto c = static_cast<std::size_t>(static_cast<std::int64_t>(i) / inner % channels);
+      const double factor = scale[c] / std::sqrt(used.variance[c] + epsilon);
+      out[i] = static_cast<T>((static_cast<double>(x[i]) - used.mean[c]) * factor + bias[c]);
+    }
+    auto outputs = one(make_tensor(in.dtype, in.dims, std::move(out)));
+    if (trains(args.node)) {
+      outputs.emplace_back(running(*args.inputs[3], used.mean, momentum));
+      outputs.emplace_back(running(*args.inputs[4], used.variance, momentum));
+    }
+    return outputs;
+  });
+}
+
+const OpDef defs[] = {{.name = "BatchNormalization",
+                       .since = 7,
+                       .summary = "channels shifted and scaled by their statistics",
+                       .infer = infer,
+                       .reference = reference,
+                       .axes = [](const Node &, auto inputs, auto outputs) -> std::vector<AxisLink> {
+                         if (inputs.empty() || !inputs[0] || outputs.empty() || !outputs[0]) return {};
+                         auto links = same_axes(0, *inputs[0], *outputs[0]);
+                         for (std::size_t i = 1; i < 5 && i < inputs.size(); ++i)
+                           if (const auto dims = inputs[i] ? inputs[i]->concrete() : std::nullopt; dims && dims->size() == 1)
+                             links.push_back({.input = i, .output_axis = 1, .count = (*dims)[0]});
+                         return links;
+                       }}};
+
+} // namespace
+
+std::span<const OpDef> batch_normalization() { return defs; }
+
+} // namespace edgec::ops

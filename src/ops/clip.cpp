@@ -1,0 +1,52 @@
+// Clip: bounds are attributes before opset 11, optional operands after.
+#include <limits>
+
+#include "ops/_elementwise.h"
+
+namespace edgec::ops {
+namespace {
+
+template <class T>
+std::pair<T, T> bounds(const EvalArgs &args) {
+  T low = std::numeric_limits<T>::lowest(), high = std::numeric_limits<T>::max();
+  if constexpr (std::is_floating_point_v<T>) {
+    low = static_cast<T>(args.node.get_float("min", -std::numeric_limits<float>::infinity()));
+    high = static_cast<T>(args.node.get_float("max", std::numeric_limits<float>::infinity()));
+  }
+  if (const Tensor *min = args.input(1); min && min->size() == 1) low = Elements<T>(*min)[0];
+  if (const Tensor *max = args.input(2); max && max->size() == 1) high = Elements<T>(*max)[0];
+  return {low, high};
+}
+
+Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_same));
+  const Tensor &x = *args.inputs[0];
+  return with_arithmetic(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto [low, high] = bounds<T>(args);
+    std::vector<T> out(static_cast<std::size_t>(x.size()));
+    const Elements<T> in(x);
+    // NaN stays; where the bounds cross, the upper one wins.
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const T raised = in[i] < low ? low : in[i];
+      out[i] = raised > high ? high : raised;
+    }
+    return one(make_tensor(x.dtype, x.dims, std::move(out)));
+  });
+}
+
+const OpDef defs[] = {{.name = "Clip",
+                       .summary = "x limited to [min, max]",
+                       .elementwise = true,
+                       .quant = QuantRule::own_scale,
+                       .infer = infer_same,
+                       .reference = reference,
+                       .axes = [](const Node &node, auto inputs, auto outputs) {
+                         return elementwise_axes(node, inputs.first(std::min<std::size_t>(inputs.size(), 1)), outputs);
+                       }}};
+
+} // namespace
+
+std::span<const OpDef> clip() { return defs; }
+
+} // namespace edgec::ops

@@ -1,0 +1,43 @@
+// Dropout as at inference: the input as it is.
+#include "ops/_elements.h"
+#include "ops/_shape.h"
+
+namespace edgec::ops {
+namespace {
+
+Result<std::vector<Type>> infer(const InferArgs &args) {
+  EDGEC_CHECK(require(args, 1));
+  const Type &in = *args.input(0);
+  return std::vector<Type>{Type{in.kind, in.dtype, in.shape, in.quant, nullptr},
+                           Type::tensor(args.opset < 10 ? in.dtype : DType::boolean, in.shape)};
+}
+
+Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
+  if (!args.input(0)) return bad_input("needs an operand");
+  const Tensor *training = args.input(2), *ratio = args.input(1);
+  const bool trains = training && training->size() == 1 && to_int64s(*training)[0] != 0;
+  if (trains && (!ratio || ratio->size() != 1 || to_doubles(*ratio)[0] != 0))
+    return unsupported("training mode drops elements at random");
+  const Tensor &in = *args.inputs[0];
+  std::vector<RuntimeValue> outputs = one(in);
+  const std::vector<std::int64_t> all(static_cast<std::size_t>(in.size()), 1);
+  if (args.node.outputs.size() > 1) outputs.emplace_back(from_int64s(args.opset < 10 ? in.dtype : DType::boolean, in.dims, all));
+  return outputs;
+}
+
+const OpDef defs[] = {{.name = "Dropout",
+                       .summary = "the input as it is (at inference)",
+                       .elementwise = true,
+                       .moves_data = true,
+                       .quant = QuantRule::same_scale,
+                       .infer = infer,
+                       .reference = reference,
+                       .axes = [](const Node &node, auto inputs, auto outputs) {
+                         return elementwise_axes(node, inputs.first(std::min<std::size_t>(inputs.size(), 1)), outputs);
+                       }}};
+
+} // namespace
+
+std::span<const OpDef> dropout() { return defs; }
+
+} // namespace edgec::ops

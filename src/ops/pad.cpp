@@ -1,0 +1,125 @@
+// Pad: elements added at the ends of axes (or taken off, where negative).
+#include <fmt/format.h>
+
+#include "ir/evaluate.h"
+#include "ops/_move.h"
+#include "ops/_shape.h"
+
+namespace edgec::ops {
+namespace {
+
+/// Elements added before and after each axis; nothing where they are not known.
+struct Pads {
+  std::vector<std::int64_t> before, after;
+};
+
+Result<std::optional<Pads>> pads(const InferArgs &args, std::size_t rank) {
+  const IntsOperand given = ints_operand(args, "pads", 1);
+  if (!given.given) return bad_input("needs pads");
+  if (!given.values || (args.input(3) && !known_ints(args, 3))) return std::optional<Pads>{};
+  std::vector<int> axes;
+  if (const auto chosen = known_ints(args, 3)) {
+    EDGEC_ASSIGN(axes, normalize_axes(*chosen, static_cast<int>(rank)));
+  } else {
+    for (std::size_t i = 0; i < rank; ++i) axes.push_back(static_cast<int>(i));
+  }
+  if (given.values->size() != axes.size() * 2) return bad_input(fmt::format("{} pads for {} axes", given.values->size(), axes.size()));
+  Pads found{std::vector<std::int64_t>(rank), std::vector<std::int64_t>(rank)};
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    found.before[static_cast<std::size_t>(axes[i])] = (*given.values)[i];
+    found.after[static_cast<std::size_t>(axes[i])] = (*given.values)[i + axes.size()];
+  }
+  return std::optional(std::move(found));
+}
+
+Result<std::vector<Type>> infer(const InferArgs &args) {
+  EDGEC_CHECK(require(args, 1));
+  const Type &in = *args.input(0);
+  if (!in.shape) return std::vector<Type>{Type::tensor(in.dtype)};
+  EDGEC_ASSIGN(const auto added, pads(args, in.shape->size()));
+  Shape out(in.shape->size());
+  for (std::size_t i = 0; added && i < out.size(); ++i) {
+    const Dim &dim = (*in.shape)[i];
+    if (added->before[i] == 0 && added->after[i] == 0) {
+      out[i] = dim;
+      continue;
+    }
+    std::int64_t size = dim.size;
+    if (!dim.is_known()) continue;
+    if (__builtin_add_overflow(size, added->before[i], &size) || __builtin_add_overflow(size, added->after[i], &size) || size < 0)
+      return bad_input(fmt::format("axis {} of size {} is padded by {} and {}", i, dim.size, added->before[i], added->after[i]));
+    out[i] = Dim::known(size);
+  }
+  return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
+}
+
+enum class Mode { constant, reflect, edge, wrap };
+
+/// The operand's index for index `i` of the unpadded axis' continuation; -1: the constant.
+std::int64_t source(std::int64_t i, std::int64_t size, Mode mode) {
+  if (i >= 0 && i < size) return i;
+  if (mode == Mode::constant || size == 0) return -1;
+  if (mode == Mode::edge) return i < 0 ? 0 : size - 1;
+  if (mode == Mode::wrap) return ((i % size) + size) % size;
+  if (size == 1) return 0;
+  const std::int64_t period = 2 * (size - 1);
+  const std::int64_t at = ((i % period) + period) % period;
+  return at < size ? at : period - at;
+}
+
+Result<Mode> mode(const Node &node) {
+  const std::string name = node.get_string("mode", "constant");
+  if (name == "constant") return Mode::constant;
+  if (name == "reflect") return Mode::reflect;
+  if (name == "edge") return Mode::edge;
+  if (name == "wrap") return Mode::wrap;
+  return bad_input(fmt::format("mode is \"{}\", expected constant, reflect, edge or wrap", name));
+}
+
+/// The constant as an element of the operand's type; where codes are moved, a real constant (absent: 0) as a code.
+Tensor fill_value(const EvalArgs &args) {
+  const DType dtype = args.inputs[0]->dtype;
+  if (dtype == DType::string) return Tensor::of_strings({}, {std::string()});
+  const Tensor *constant = args.input(2);
+  if (constant && constant->size() == 1 && constant->dtype == dtype) return {dtype, {}, constant->data, nullptr};
+  const double value = constant && constant->size() == 1 ? to_doubles(*constant)[0] : args.node.get_float("value", 0);
+  const Type *type = args.input_types.empty() ? nullptr : args.input_types[0];
+  if (!type || !type->quant) return from_doubles(dtype, {}, std::vector<double>{value});
+  return quantize(Tensor::scalar(static_cast<float>(value)), dtype, *type->quant);
+}
+
+Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer));
+  const Tensor &in = *args.inputs[0];
+  const Dims dims = *types[0].concrete();
+  EDGEC_ASSIGN(const auto added, pads(ConcreteArgs(args), in.dims.size()));
+  EDGEC_ASSIGN(const Mode how, mode(args.node));
+  const auto from = strides(in.dims);
+  std::vector<std::int64_t> sources(static_cast<std::size_t>(*element_count(dims)), 0);
+  const auto to = strides(dims);
+  for (std::size_t axis = 0; axis < dims.size(); ++axis)
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      const std::int64_t at = static_cast<std::int64_t>(i) / to[axis] % dims[axis];
+      const std::int64_t found = source(at - added->before[axis], in.dims[axis], how);
+      sources[i] = found < 0 || sources[i] < 0 ? -1 : sources[i] + found * from[axis];
+    }
+  const Tensor fill = fill_value(args);
+  return one(take_elements(in, dims, sources, &fill));
+}
+
+const OpDef defs[] = {{.name = "Pad",
+                       .summary = "elements added at the ends of axes",
+                       .moves_data = true,
+                       .quant = QuantRule::same_scale,
+                       .infer = infer,
+                       .reference = reference,
+                       .axes = [](const Node &node, auto inputs, auto outputs) {
+                         return elementwise_axes(node, inputs.first(std::min<std::size_t>(inputs.size(), 1)), outputs);
+                       },
+                       .codes_since = 0}};
+
+} // namespace
+
+std::span<const OpDef> pad() { return defs; }
+
+} // namespace edgec::ops

@@ -1,0 +1,170 @@
+// QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear: reals to codes and back, per tensor, axis or block.
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "ir/float8.h"
+#include "ops/_elements.h"
+#include "ops/_shape.h"
+
+namespace edgec::ops {
+namespace {
+
+/// An error where the scale fits neither the whole tensor, an axis, nor blocks of one.
+Status check_scale(const InferArgs &args) {
+  const Type &x = *args.input(0), &scale = *args.input(1);
+  const auto dims = x.concrete(), scales = scale.concrete();
+  if (!dims || !scales || element_count(*scales) == 1) return {};
+  EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 1), static_cast<int>(dims->size())));
+  const std::int64_t block = args.node.get_int("block_size", 0), size = (*dims)[static_cast<std::size_t>(axis)];
+  Dims wanted = *dims;
+  if (block < 0) return bad_input(fmt::format("a block_size of {}", block));
+  if (block == 0) wanted = {size};
+  else wanted[static_cast<std::size_t>(axis)] = size / block + (size % block != 0);
+  if (*scales != wanted)
+    return bad_input(fmt::format("the scale is {}, expected {}", to_string(scale), to_string(Type::tensor(scale.dtype, wanted))));
+  if (args.input(2) && args.input(2)->concrete() && *args.input(2)->concrete() != wanted)
+    return bad_input(fmt::format("the zero point is {}, the scale {}", to_string(*args.input(2)), to_string(scale)));
+  return {};
+}
+
+Result<DType> wanted_dtype(const Node &node, DType otherwise) {
+  const std::int64_t wanted = node.get_int("output_dtype", 0);
+  if (wanted < 0 || wanted >= dtype_count) return bad_input(fmt::format("output_dtype={} is no element type", wanted));
+  return wanted == 0 ? otherwise : static_cast<DType>(wanted);
+}
+
+Result<std::vector<Type>> infer_quantize(const InferArgs &args) {
+  EDGEC_CHECK(require(args, 2));
+  EDGEC_CHECK(check_scale(args));
+  EDGEC_ASSIGN(const DType dtype, wanted_dtype(args.node, args.input(2) ? args.input(2)->dtype : DType::uint8));
+  return std::vector<Type>{Type::tensor(dtype, args.input(0)->shape)};
+}
+
+Result<std::vector<Type>> infer_dequantize(const InferArgs &args) {
+  EDGEC_CHECK(require(args, 2));
+  EDGEC_CHECK(check_scale(args));
+  EDGEC_ASSIGN(const DType dtype, wanted_dtype(args.node, args.input(1)->dtype));
+  return std::vector<Type>{Type::tensor(dtype, args.input(0)->shape)};
+}
+
+/// Which scale element `i` of the tensor takes.
+class ScaleIndex {
+public:
+  ScaleIndex(const Node &node, const Dims &dims, const Tensor &scale) : one_(scale.size() == 1) {
+    if (one_) return;
+    const auto axis = static_cast<std::size_t>(*normalize_axis(node.get_int("axis", 1), static_cast<int>(dims.size())));
+    size_ = dims[axis];
+    inner_ = product(dims, axis + 1, dims.size());
+    block_ = node.get_int("block_size", 0);
+    if (block_ > 0) blocks_ = (size_ + block_ - 1) / block_;
+  }
+  std::size_t operator()(std::size_t i) const {
+    if (one_) return 0;
+    const auto at = static_cast<std::int64_t>(i);
+    const std::int64_t along = at / inner_ % size_;
+    if (block_ == 0) return static_cast<std::size_t>(along);
+    return static_cast<std::size_t>((at / (inner_ * size_) * blocks_ + along / block_) * inner_ + at % inner_);
+  }
+
+private:
+  bool one_;
+  std::int64_t size_ = 1, inner_ = 1, block_ = 0, blocks_ = 1;
+};
+
+Result<std::vector<RuntimeValue>> quantize_reference(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_quantize));
+  const Tensor &x = *args.inputs[0], &scale = *args.inputs[1];
+  const DType to = types[0].dtype;
+  const ScaleIndex index(args.node, x.dims, scale);
+  const auto reals = to_floats(x), scales = to_floats(scale);
+  const auto zeros = args.input(2) ? to_floats(*args.inputs[2]) : std::vector<float>(scales.size());
+  if (zeros.size() != scales.size()) return bad_input(fmt::format("{} zero points for {} scales", zeros.size(), scales.size()));
+  if (is_float(to)) {
+    std::vector<double> codes(reals.size());
+    for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = reals[i] / scales[index(i)] + zeros[index(i)];
+    return one(from_doubles(to, x.dims, codes));
+  }
+  const auto [low, high] = integer_range(to);
+  std::vector<std::int64_t> codes(reals.size());
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const float code = std::nearbyint(reals[i] / scales[index(i)]) + zeros[index(i)];
+    codes[i] = code >= static_cast<float>(high) ? high : code > static_cast<float>(low) ? static_cast<std::int64_t>(code) : low;
+  }
+  return one(from_int64s(to, x.dims, codes));
+}
+
+Result<std::vector<RuntimeValue>> dequantize_reference(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_dequantize));
+  const Tensor &x = *args.inputs[0], &scale = *args.inputs[1];
+  const ScaleIndex index(args.node, x.dims, scale);
+  const auto scales = to_floats(scale);
+  const auto codes = to_doubles(x);
+  const auto zeros = args.input(2) ? to_doubles(*args.inputs[2]) : std::vector<double>(scales.size());
+  if (zeros.size() != scales.size()) return bad_input(fmt::format("{} zero points for {} scales", zeros.size(), scales.size()));
+  std::vector<float> reals(codes.size());
+  for (std::size_t i = 0; i < reals.size(); ++i)
+    reals[i] = static_cast<float>(codes[i] - zeros[index(i)]) * scales[index(i)];
+  return one(make_tensor(types[0].dtype, x.dims, std::move(reals)));
+}
+
+// ---- DynamicQuantizeLinear: uint8 codes with the scale and zero point of the data's own range
+
+Result<std::vector<Type>> infer_dynamic(const InferArgs &args) {
+  EDGEC_CHECK(require(args, 1));
+  return std::vector<Type>{Type::tensor(DType::uint8, args.input(0)->shape), Type::tensor(DType::float32, Dims{}),
+                           Type::tensor(DType::uint8, Dims{})};
+}
+
+Result<std::vector<RuntimeValue>> dynamic_reference(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_dynamic));
+  const auto reals = to_floats(*args.inputs[0]);
+  float low = 0, high = 0; // the range takes zero in
+  for (const float real : reals) {
+    low = std::min(low, real);
+    high = std::max(high, real);
+  }
+  const float scale = high == low ? 1 : (high - low) / 255;
+  const float zero = std::clamp(std::nearbyint(-low / scale), 0.0F, 255.0F);
+  std::vector<std::uint8_t> codes(reals.size());
+  for (std::size_t i = 0; i < codes.size(); ++i)
+    codes[i] = static_cast<std::uint8_t>(std::clamp(std::nearbyint(reals[i] / scale) + zero, 0.0F, 255.0F));
+  auto outputs = one(Tensor::of(args.inputs[0]->dims, std::move(codes)));
+  outputs.emplace_back(Tensor::scalar(scale));
+  outputs.emplace_back(Tensor::scalar(static_cast<std::uint8_t>(zero)));
+  return outputs;
+}
+
+OpDef border(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer,
+             decltype(OpDef::reference) reference) {
+  return {.name = name,
+          .since = since,
+          .summary = summary,
+          .elementwise = true,
+          .integer_reference = true, // its codes are plain integers, whatever the types around say
+          .quant = QuantRule::not_data,
+          .infer = infer,
+          .reference = reference,
+          .axes = [](const Node &node, auto inputs, auto outputs) {
+            return elementwise_axes(node, inputs.first(std::min<std::size_t>(inputs.size(), 1)), outputs);
+          }};
+}
+
+OpDef dynamic() {
+  OpDef def = border("DynamicQuantizeLinear", 11, "reals to uint8 codes by their own range", infer_dynamic, dynamic_reference);
+  def.elementwise = def.integer_reference = false;
+  return def;
+}
+
+const OpDef defs[] = {
+    border("QuantizeLinear", 10, "reals to codes: saturate(round(x / scale) + zero point)", infer_quantize, quantize_reference),
+    border("DequantizeLinear", 10, "codes to reals: (code - zero point) * scale", infer_dequantize, dequantize_reference),
+    dynamic(),
+};
+
+} // namespace
+
+std::span<const OpDef> quantize_linear() { return defs; }
+
+} // namespace edgec::ops

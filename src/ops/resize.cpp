@@ -1,0 +1,266 @@
+// Resize and Upsample: interpolation along axes (ONNX Resize-19, whose attributes older versions lack).
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "ops/_elements.h"
+#include "ops/_shape.h"
+
+namespace edgec::ops {
+namespace {
+
+struct Operands {
+  std::optional<std::vector<double>> scales;
+  std::optional<std::vector<std::int64_t>> sizes;
+  std::vector<double> roi;
+  bool known = true; ///< what is given is known
+};
+
+std::optional<std::vector<double>> known_reals(const InferArgs &args, std::size_t i) {
+  const Tensor *tensor = args.constant(i);
+  if (!tensor) return std::nullopt;
+  return to_doubles(*tensor);
+}
+
+bool is_upsample(const Node &node) { return node.op == "Upsample"; }
+
+/// Opset 10 and Upsample have (X, scales), later ones (X, roi, scales, sizes); Upsample-7 an attribute.
+Operands operands(const InferArgs &args) {
+  Operands found;
+  if (const auto *attribute = args.node.get<std::vector<float>>("scales")) {
+    found.scales.emplace(attribute->begin(), attribute->end());
+    return found;
+  }
+  const bool short_form = is_upsample(args.node) || (args.opset < 11 && args.inputs.size() <= 2);
+  const std::size_t scales = short_form ? 1 : 2;
+  const auto empty = [&](std::size_t i) { // an empty tensor stands for none
+    const Type *type = args.input(i);
+    return !type || (type->shape && type->shape->size() == 1 && (*type->shape)[0].size == 0);
+  };
+  if (!empty(scales)) {
+    found.scales = known_reals(args, scales);
+    found.known = found.scales.has_value();
+  } else if (!short_form && !empty(3)) {
+    found.sizes = known_ints(args, 3);
+    found.known = found.sizes.has_value();
+  }
+  if (!short_form) found.roi = known_reals(args, 1).value_or(std::vector<double>());
+  return found;
+}
+
+Result<std::vector<int>> resized_axes(const Node &node, std::size_t rank) {
+  if (const auto *axes = node.get<std::vector<std::int64_t>>("axes")) return normalize_axes(*axes, static_cast<int>(rank));
+  std::vector<int> all;
+  for (std::size_t i = 0; i < rank; ++i) all.push_back(static_cast<int>(i));
+  return all;
+}
+
+/// How one axis is resized.
+struct AxisPlan {
+  std::int64_t in = 1, out = 1;
+  double scale = 1, roi_start = 0, roi_end = 1;
+};
+
+std::int64_t scaled_size(std::int64_t size, double scale) { return static_cast<std::int64_t>(std::floor(static_cast<double>(size) * scale)); }
+
+/// sizes with keep_aspect_ratio_policy not_larger or not_smaller: one scale for all axes.
+void keep_aspect_ratio(std::vector<AxisPlan> &plans, const std::vector<int> &axes, const std::vector<std::int64_t> &sizes, bool larger) {
+  double scale = larger ? 0 : INFINITY;
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const double one = static_cast<double>(sizes[i]) / static_cast<double>(plans[static_cast<std::size_t>(axes[i])].in);
+    scale = larger ? std::max(scale, one) : std::min(scale, one);
+  }
+  for (const int axis : axes) {
+    AxisPlan &plan = plans[static_cast<std::size_t>(axis)];
+    plan.scale = scale;
+    plan.out = static_cast<std::int64_t>(std::floor(static_cast<double>(plan.in) * scale + 0.5));
+  }
+}
+
+/// Plans of all axes of an operand of `dims`; the operands are known.
+Result<std::vector<AxisPlan>> plans(const Node &node, const Operands &operands, const Dims &dims) {
+  std::vector<AxisPlan> found(dims.size());
+  for (std::size_t i = 0; i < dims.size(); ++i) found[i].in = found[i].out = dims[i];
+  EDGEC_ASSIGN(const auto axes, resized_axes(node, dims.size()));
+  const std::size_t given = operands.scales ? operands.scales->size() : operands.sizes ? operands.sizes->size() : 0;
+  if (given != axes.size()) return bad_input(fmt::format("{} scales or sizes for {} axes", given, axes.size()));
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    AxisPlan &plan = found[static_cast<std::size_t>(axes[i])];
+    if (operands.scales) {
+      plan.scale = (*operands.scales)[i];
+      if (!(plan.scale > 0) || !(plan.scale * static_cast<double>(plan.in) < 0x1p31)) return bad_input(fmt::format("a scale of {}", plan.scale));
+      plan.out = scaled_size(plan.in, plan.scale);
+    } else {
+      plan.out = (*operands.sizes)[i];
+      if (plan.out < 0 || plan.out > INT32_MAX) return bad_input(fmt::format("a size of {}", plan.out));
+      plan.scale = static_cast<double>(plan.out) / static_cast<double>(std::max<std::int64_t>(plan.in, 1));
+    }
+    if (operands.roi.size() == axes.size() * 2) {
+      plan.roi_start = operands.roi[i];
+      plan.roi_end = operands.roi[i + axes.size()];
+    }
+  }
+  const std::string policy = node.get_string("keep_aspect_ratio_policy", "stretch");
+  if (operands.sizes && policy != "stretch") keep_aspect_ratio(found, axes, *operands.sizes, policy == "not_smaller");
+  if (operands.scales && node.get_string("coordinate_transformation_mode", "") == "tf_crop_and_resize")
+    for (AxisPlan &plan : found)
+      plan.out = static_cast<std::int64_t>(std::floor(static_cast<double>(plan.in) * (plan.roi_end - plan.roi_start) * plan.scale));
+  return found;
+}
+
+Result<std::vector<Type>> infer(const InferArgs &args) {
+  EDGEC_CHECK(require(args, 1));
+  const Type &in = *args.input(0);
+  if (!in.shape) return std::vector<Type>{Type::tensor(in.dtype)};
+  const Operands given = operands(args);
+  Shape out(in.shape->size());
+  const auto dims = in.concrete();
+  if (given.known && dims) {
+    EDGEC_ASSIGN(const auto found, plans(args.node, given, *dims));
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = Dim::known(found[i].out);
+  } else if (given.known && !args.node.attribute("axes") && !args.node.attribute("keep_aspect_ratio_policy")) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const Dim &dim = (*in.shape)[i];
+      if (given.sizes && i < given.sizes->size()) out[i] = Dim::known((*given.sizes)[i]);
+      else if (given.scales && i < given.scales->size() && (*given.scales)[i] == 1) out[i] = dim;
+      else if (given.scales && i < given.scales->size() && dim.is_known()) out[i] = Dim::known(scaled_size(dim.size, (*given.scales)[i]));
+    }
+  }
+  return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
+}
+
+// ---- weights of one axis
+
+struct Tap {
+  std::int64_t index;
+  double weight;
+};
+using Taps = std::vector<Tap>; // of one output index; empty: the extrapolation value
+
+double transform(const std::string &mode, const AxisPlan &plan, std::int64_t out) {
+  const auto x = static_cast<double>(out), in = static_cast<double>(plan.in), size = static_cast<double>(plan.out);
+  if (mode == "asymmetric") return x / plan.scale;
+  if (mode == "align_corners") return plan.out == 1 ? 0 : x * (in - 1) / (size - 1);
+  if (mode == "pytorch_half_pixel") return plan.out > 1 ? (x + 0.5) / plan.scale - 0.5 : 0;
+  if (mode == "half_pixel_symmetric") {
+    const double centre = in / 2, adjusted = size / (plan.scale * in); // the size asked for against the exact one
+    return centre * (1 - adjusted) + (x + 0.5) / plan.scale - 0.5;
+  }
+  if (mode == "tf_half_pixel_for_nn") return (x + 0.5) / plan.scale;
+  if (mode == "tf_crop_and_resize")
+    return plan.out > 1 ? plan.roi_start * (in - 1) + x * (plan.roi_end - plan.roi_start) * (in - 1) / (size - 1)
+                        : 0.5 * (plan.roi_start + plan.roi_end) * (in - 1);
+  return (x + 0.5) / plan.scale - 0.5; // half_pixel
+}
+
+std::int64_t nearest(double x, const std::string &mode) {
+  if (mode == "floor") return static_cast<std::int64_t>(std::floor(x));
+  if (mode == "ceil") return static_cast<std::int64_t>(std::ceil(x));
+  if (mode == "round_prefer_ceil") return static_cast<std::int64_t>(std::floor(x + 0.5));
+  return static_cast<std::int64_t>(std::ceil(x - 0.5)); // round_prefer_floor
+}
+
+double cubic(double x, double a) { // Keys 1981
+  x = std::abs(x);
+  if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+  return 0;
+}
+
+struct Settings {
+  std::string mode, coordinates, nearest_mode;
+  double cubic_a;
+  bool exclude_outside, antialias;
+  float extrapolation;
+
+  explicit Settings(const EvalArgs &args)
+      : mode(args.node.get_string("mode", "nearest")),
+        coordinates(args.node.get_string("coordinate_transformation_mode", args.opset < 11 || is_upsample(args.node) ? "asymmetric" : "half_pixel")),
+        nearest_mode(args.node.get_string("nearest_mode", args.opset < 11 || is_upsample(args.node) ? "floor" : "round_prefer_floor")),
+        cubic_a(args.node.get_float("cubic_coeff_a", -0.75F)), exclude_outside(args.node.get_int("exclude_outside", 0) != 0),
+        antialias(args.node.get_int("antialias", 0) != 0), extrapolation(args.node.get_float("extrapolation_value", 0)) {}
+};
+
+Taps taps(const Settings &settings, const AxisPlan &plan, std::int64_t out) {
+  const std::int64_t last = plan.in - 1;
+  const double x = transform(settings.coordinates, plan, out);
+  if (settings.coordinates == "tf_crop_and_resize" && (x < 0 || x > static_cast<double>(last))) return {};
+  if (settings.mode == "nearest") return {{std::clamp(nearest(x, settings.nearest_mode), std::int64_t{0}, last), 1}};
+  const bool is_cubic = settings.mode == "cubic";
+  // Antialiasing stretches the filter by the factor of a reduction.
+  const double stretch = settings.antialias && plan.scale < 1 ? 1 / plan.scale : 1;
+  const double support = (is_cubic ? 2 : 1) * stretch;
+  Taps found;
+  double sum = 0;
+  const auto first = static_cast<std::int64_t>(std::floor(x - support)) + 1;
+  for (std::int64_t i = first; static_cast<double>(i) < x + support; ++i) {
+    const double distance = (static_cast<double>(i) - x) / stretch;
+    const double weight = is_cubic ? cubic(distance, settings.cubic_a) : std::max(0.0, 1 - std::abs(distance));
+    const bool outside = i < 0 || i > last;
+    if (outside && settings.exclude_outside) continue;
+    sum += weight;
+    found.push_back({std::clamp(i, std::int64_t{0}, last), weight});
+  }
+  if (settings.exclude_outside || stretch != 1)
+    for (Tap &tap : found) tap.weight /= sum;
+  return found;
+}
+
+/// Interpolates along one axis: in [outer, plan.in, inner] to [outer, plan.out, inner].
+template <class T>
+std::vector<T> resize_axis(const std::vector<T> &in, const Settings &settings, const AxisPlan &plan, std::int64_t outer, std::int64_t inner) {
+  std::vector<T> out(static_cast<std::size_t>(outer * plan.out * inner));
+  for (std::int64_t o = 0; o < plan.out; ++o) {
+    const Taps weights = taps(settings, plan, o);
+    for (std::int64_t n = 0; n < outer; ++n)
+      for (std::int64_t k = 0; k < inner; ++k) {
+        T sum = weights.empty() ? static_cast<T>(settings.extrapolation) : T{0};
+        for (const Tap &tap : weights) sum += static_cast<T>(tap.weight) * in[static_cast<std::size_t>((n * plan.in + tap.index) * inner + k)];
+        out[static_cast<std::size_t>((n * plan.out + o) * inner + k)] = sum;
+      }
+  }
+  return out;
+}
+
+Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer));
+  const Tensor &in = *args.inputs[0];
+  const Settings settings(args);
+  EDGEC_ASSIGN(const auto axes, plans(args.node, operands(ConcreteArgs(args)), in.dims));
+  auto values = to_doubles(in);
+  Dims dims = in.dims;
+  if (values.empty()) return one(make_tensor(in.dtype, *types[0].concrete(), std::vector<float>(static_cast<std::size_t>(*element_count(*types[0].concrete())))));
+  for (std::size_t i = dims.size(); i-- > 0;) {
+    if (axes[i].in == axes[i].out && axes[i].scale == 1 && axes[i].roi_start == 0 && axes[i].roi_end == 1) continue;
+    values = resize_axis(values, settings, axes[i], product(dims, 0, i), product(dims, i + 1, dims.size()));
+    dims[i] = axes[i].out;
+    EDGEC_CHECK(check_size(DType::float64, dims));
+  }
+  if (is_integer(in.dtype)) // as onnxruntime: interpolated integers are truncated
+    for (double &value : values) value = std::trunc(value);
+  return one(from_doubles(in.dtype, dims, values));
+}
+
+std::vector<AxisLink> axes(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
+  if (inputs.empty() || !inputs[0] || outputs.empty() || !outputs[0]) return {};
+  return same_axes(0, *inputs[0], *outputs[0]);
+}
+
+OpDef resize_op(std::string_view name, int since) {
+  return {.name = name,
+          .since = since,
+          .summary = "axes scaled by interpolation",
+          .quant = QuantRule::same_scale,
+          .infer = infer,
+          .reference = reference,
+          .axes = axes};
+}
+
+const OpDef defs[] = {resize_op("Resize", 10), resize_op("Upsample", 7)};
+
+} // namespace
+
+std::span<const OpDef> resize() { return defs; }
+
+} // namespace edgec::ops

@@ -1,0 +1,229 @@
+// Slice and Split: ranges of axes.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "ops/_move.h"
+#include "ops/_shape.h"
+
+namespace edgec::ops {
+namespace {
+
+/// The range that an axis is cut to: `count` indices from `start`, `step` apart.
+struct Range {
+  std::int64_t start = 0, step = 1, count = 0;
+};
+
+/// Bounds as ONNX clamps them, on an axis of `size`.
+Range range(std::int64_t size, std::int64_t start, std::int64_t end, std::int64_t step) {
+  if (size == 0) return {0, step, 0};
+  if (start < 0) start += size;
+  if (end < 0) end += size; // INT64_MIN stays far below
+  const std::int64_t last = step > 0 ? size : size - 1;
+  start = std::clamp(start, std::int64_t{0}, last);
+  end = std::clamp(end, std::int64_t{step > 0 ? 0 : -1}, last);
+  const std::int64_t span = step > 0 ? end - start : start - end;
+  const std::uint64_t stride = step > 0 ? static_cast<std::uint64_t>(step) : 0 - static_cast<std::uint64_t>(step);
+  const std::int64_t count = span <= 0 ? 0 : static_cast<std::int64_t>((static_cast<std::uint64_t>(span) - 1) / stride) + 1;
+  return {start, step, count};
+}
+
+struct SliceOperands {
+  std::optional<std::vector<std::int64_t>> starts, ends, axes, steps;
+  bool axes_unknown = false;
+};
+
+Result<SliceOperands> slice_operands(const InferArgs &args) {
+  SliceOperands found;
+  if (const auto *starts = args.node.get<std::vector<std::int64_t>>("starts")) {
+    found.starts = *starts;
+    found.ends = args.node.get_ints("ends");
+    if (const auto *axes = args.node.get<std::vector<std::int64_t>>("axes")) found.axes = *axes;
+  } else {
+    EDGEC_CHECK(require(args, 3));
+    found.starts = known_ints(args, 1);
+    found.ends = known_ints(args, 2);
+    found.axes = known_ints(args, 3);
+    found.steps = known_ints(args, 4);
+    found.axes_unknown = args.input(3) && !found.axes;
+    if (args.input(4) && !found.steps) found.starts.reset();
+  }
+  const std::size_t count = found.starts ? found.starts->size() : found.axes ? found.axes->size() : 0;
+  for (const auto *list : {&found.starts, &found.ends, &found.axes, &found.steps})
+    if (*list && (*list)->size() != count)
+      return bad_input(fmt::format("starts, ends, axes and steps have different lengths, {} and {}", count, (*list)->size()));
+  return found;
+}
+
+/// Ranges of all axes of an operand; nothing where they are not known.
+Result<std::optional<std::vector<Range>>> slice_ranges(const SliceOperands &operands, const Dims &dims) {
+  std::vector<Range> ranges;
+  for (const std::int64_t size : dims) ranges.push_back({0, 1, size});
+  if (!operands.starts || !operands.ends || operands.axes_unknown) return std::optional<std::vector<Range>>{};
+  for (std::size_t i = 0; i < operands.starts->size(); ++i) {
+    EDGEC_ASSIGN(const int axis, normalize_axis(operands.axes ? (*operands.axes)[i] : static_cast<std::int64_t>(i), static_cast<int>(dims.size())));
+    const std::int64_t step = operands.steps ? (*operands.steps)[i] : 1;
+    if (step == 0) return bad_input("a step of 0");
+    ranges[static_cast<std::size_t>(axis)] = range(dims[static_cast<std::size_t>(axis)], (*operands.starts)[i], (*operands.ends)[i], step);
+  }
+  return std::optional(std::move(ranges));
+}
+
+Result<std::vector<Type>> infer_slice(const InferArgs &args) {
+  EDGEC_CHECK(require(args, 1));
+  const Type &in = *args.input(0);
+  EDGEC_ASSIGN(const SliceOperands operands, slice_operands(args));
+  if (!in.shape || operands.axes_unknown) {
+    return std::vector<Type>{Type::tensor(in.dtype, in.shape ? std::optional(Shape(in.shape->size())) : std::nullopt)};
+  }
+  Shape out = *in.shape;
+  Dims dims; // unknown ones as 0: their ranges are not used
+  for (const Dim &dim : out) dims.push_back(std::max<std::int64_t>(dim.size, 0));
+  EDGEC_ASSIGN(const auto ranges, slice_ranges(operands, dims));
+  const std::size_t cut = operands.axes ? operands.axes->size() : operands.starts ? operands.starts->size() : out.size();
+  for (std::size_t i = 0; i < cut; ++i) {
+    EDGEC_ASSIGN(const int axis, normalize_axis(operands.axes ? (*operands.axes)[i] : static_cast<std::int64_t>(i), static_cast<int>(out.size())));
+    Dim &dim = out[static_cast<std::size_t>(axis)];
+    const bool whole = ranges && (*operands.starts)[i] == 0 && (*operands.ends)[i] >= INT32_MAX && (!operands.steps || (*operands.steps)[i] == 1);
+    if (whole) continue;
+    dim = ranges && dim.is_known() ? Dim::known((*ranges)[static_cast<std::size_t>(axis)].count) : Dim::unknown();
+  }
+  return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
+}
+
+Tensor cut(const Cells &cells, const Dims &in, const std::vector<Range> &ranges) {
+  const auto from = strides(in);
+  std::vector<std::int64_t> steps;
+  Dims dims;
+  std::int64_t start = 0;
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    dims.push_back(ranges[i].count);
+    steps.push_back(ranges[i].count > 1 ? from[i] * ranges[i].step : 0); // a lone index takes no step, however long
+    start += ranges[i].count > 0 ? from[i] * ranges[i].start : 0;
+  }
+  auto out = cells.space(dims);
+  if (!out.empty()) copy_strided(cells.data() + static_cast<std::size_t>(start) * cells.width(), dims, steps, out.data(), cells.width());
+  return cells.finish(dims, std::move(out));
+}
+
+Result<std::vector<RuntimeValue>> slice_reference(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_slice));
+  EDGEC_ASSIGN(const SliceOperands operands, slice_operands(ConcreteArgs(args)));
+  EDGEC_ASSIGN(const auto ranges, slice_ranges(operands, args.inputs[0]->dims));
+  if (!ranges) return bad_input("starts, ends, axes and steps must be integers");
+  return one(cut(Cells(*args.inputs[0]), args.inputs[0]->dims, *ranges));
+}
+
+/// Links of cuts: output range `count` of an axis comes from `start` on, `step` apart; other axes stay.
+std::vector<AxisLink> cut_axes(const Type &in, const Type &out, std::size_t output) {
+  std::vector<AxisLink> links;
+  for (AxisLink link : same_axes(0, in, out)) {
+    link.output = output;
+    links.push_back(link);
+  }
+  return links;
+}
+
+std::vector<AxisLink> slice_axes(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
+  if (inputs.empty() || !inputs[0] || outputs.empty() || !outputs[0]) return {};
+  return cut_axes(*inputs[0], *outputs[0], 0); // where bounds are operands the node alone does not tell the ranges
+}
+
+// ---- Split
+
+/// Sizes of the parts along the axis; nothing where they are not known.
+Result<std::optional<std::vector<std::int64_t>>> parts(const InferArgs &args, const Dim &size) {
+  using Parts = std::optional<std::vector<std::int64_t>>;
+  const IntsOperand given = ints_operand(args, "split", 1);
+  if (given.given) {
+    if (!given.values) return Parts{};
+    std::int64_t total = 0;
+    for (const std::int64_t part : *given.values)
+      if (part < 0 || __builtin_add_overflow(total, part, &total)) return bad_input(fmt::format("a part of size {}", part));
+    if (size.is_known() && total != size.size) return bad_input(fmt::format("parts sum to {}, the axis has {}", total, size.size));
+    if (given.values->size() != args.node.outputs.size())
+      return bad_input(fmt::format("{} parts for {} outputs", given.values->size(), args.node.outputs.size()));
+    return Parts(*given.values);
+  }
+  const auto count = static_cast<std::int64_t>(args.node.outputs.size());
+  const std::int64_t wanted = args.node.get_int("num_outputs", count);
+  if (wanted != count) return bad_input(fmt::format("num_outputs is {}, the node has {} outputs", wanted, count));
+  if (!size.is_known() || count == 0) return Parts{};
+  const std::int64_t part = (size.size + count - 1) / count;
+  std::vector<std::int64_t> sizes(static_cast<std::size_t>(count), part);
+  sizes.back() = size.size - part * (count - 1);
+  if (sizes.back() < 0) return bad_input(fmt::format("an axis of size {} does not split into {}", size.size, count));
+  return Parts(std::move(sizes));
+}
+
+Result<std::vector<Type>> infer_split(const InferArgs &args) {
+  EDGEC_CHECK(require(args, 1));
+  const Type &in = *args.input(0);
+  std::vector<Type> types(args.node.outputs.size(), Type::tensor(in.dtype, in.shape));
+  if (!in.shape) return types;
+  EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 0), static_cast<int>(in.shape->size())));
+  const auto at = static_cast<std::size_t>(axis);
+  EDGEC_ASSIGN(const auto sizes, parts(args, (*in.shape)[at]));
+  for (std::size_t i = 0; i < types.size(); ++i) (*types[i].shape)[at] = sizes ? Dim::known((*sizes)[i]) : Dim::unknown();
+  return types;
+}
+
+Result<std::vector<RuntimeValue>> split_reference(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_split));
+  const Tensor &in = *args.inputs[0];
+  EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 0), in.rank()));
+  const Cells cells(in);
+  std::vector<RuntimeValue> outputs;
+  std::int64_t start = 0;
+  for (const Type &type : types) {
+    std::vector<Range> ranges;
+    for (const std::int64_t size : in.dims) ranges.push_back({0, 1, size});
+    const std::int64_t count = (*type.shape)[static_cast<std::size_t>(axis)].size;
+    ranges[static_cast<std::size_t>(axis)] = {start, 1, count};
+    outputs.emplace_back(cut(cells, in.dims, ranges));
+    start += count;
+  }
+  return outputs;
+}
+
+std::vector<AxisLink> split_axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
+  std::vector<AxisLink> links;
+  if (inputs.empty() || !inputs[0] || !inputs[0]->shape) return links;
+  const auto axis = normalize_axis(node.get_int("axis", 0), static_cast<int>(inputs[0]->shape->size()));
+  if (!axis) return links;
+  std::int64_t start = 0;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i] || !outputs[i]->shape) return links;
+    for (const AxisLink &link : cut_axes(*inputs[0], *outputs[i], i))
+      if (link.input_axis != *axis) links.push_back(link);
+    const Dim &dim = (*outputs[i]->shape)[static_cast<std::size_t>(*axis)];
+    if (!dim.is_known()) return links;
+    links.push_back({.input_axis = *axis, .input_offset = start, .output = i, .output_axis = *axis, .count = dim.size});
+    start += dim.size;
+  }
+  return links;
+}
+
+const OpDef defs[] = {{.name = "Slice",
+                       .summary = "ranges of axes",
+                       .moves_data = true,
+                       .quant = QuantRule::same_scale,
+                       .infer = infer_slice,
+                       .reference = slice_reference,
+                       .axes = slice_axes,
+                       .codes_since = 1},
+                      {.name = "Split",
+                       .since = 1,
+                       .summary = "an axis cut into parts",
+                       .moves_data = true,
+                       .quant = QuantRule::same_scale,
+                       .infer = infer_split,
+                       .reference = split_reference,
+                       .axes = split_axes,
+                       .codes_since = 2}};
+
+} // namespace
+
+std::span<const OpDef> slice() { return defs; }
+
+} // namespace edgec::ops

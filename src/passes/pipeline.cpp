@@ -1,0 +1,186 @@
+#include "passes/pipeline.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fmt/format.h>
+
+#include "ir/text.h"
+#include "ir/verify.h"
+#include "support/cancel.h"
+
+namespace edgec {
+namespace {
+
+std::string exact_text(const Graph &graph) { return to_text(graph, {.hash_tensors = true}); }
+
+/// What the world outside knows of a graph: names and types of its inputs and outputs.
+struct Interface {
+  std::vector<std::pair<std::string, Type>> inputs, outputs;
+
+  explicit Interface(const Graph &graph) {
+    for (const ValueId id : graph.inputs()) inputs.emplace_back(graph.value(id).name, graph.value(id).type);
+    for (const GraphOutput &out : graph.outputs()) outputs.emplace_back(out.name, graph.value(out.value).type);
+  }
+};
+
+/// The same kind of value, and no dim that contradicts the other's.
+bool compatible(const Type &a, const Type &b) {
+  if (a.kind != b.kind || a.dtype != b.dtype || a.quant != b.quant) return false;
+  if (!a.shape || !b.shape) return true;
+  return std::ranges::equal(*a.shape, *b.shape, [](const Dim &x, const Dim &y) {
+    return !x.is_known() || !y.is_known() || x == y;
+  });
+}
+
+/// Checks that a pass kept the interface. An output may have become a value that says less of its shape: it gets what
+/// was known back.
+Status keep_interface(Graph &graph, const Interface &before) {
+  const auto check = [](std::string_view what, const auto &was, const auto &is) -> Status {
+    if (was.size() != is.size()) return internal_error(fmt::format("it had {} {}s, now {}", was.size(), what, is.size()));
+    for (std::size_t i = 0; i < was.size(); ++i)
+      if (was[i].first != is[i].first || !compatible(was[i].second, is[i].second))
+        return internal_error(fmt::format("{} {} was {} {}, is {} {}", what, i, to_string(was[i].second), was[i].first,
+                                          to_string(is[i].second), is[i].first));
+    return {};
+  };
+  const Interface after(graph);
+  EDGEC_CHECK(check("graph input", before.inputs, after.inputs));
+  EDGEC_CHECK(check("graph output", before.outputs, after.outputs));
+  for (std::size_t i = 0; i < graph.outputs().size(); ++i)
+    if (graph.producer(graph.outputs()[i].value)) graph.set_type(graph.outputs()[i].value, before.outputs[i].second);
+  return {};
+}
+
+class Manager {
+public:
+  Manager(Graph &graph, const PassContext &context, const PipelineOptions &options)
+      : graph_(graph), context_(context), options_(options) {}
+
+  Result<PipelineReport> run(std::span<const PassDef *const> passes) {
+    for (const PassDef *pass : passes) report_.passes.push_back({.name = std::string(pass->name)});
+    EDGEC_CHECK(check_names(passes));
+    EDGEC_CHECK(graph_.sort());
+    EDGEC_CHECK(verify(graph_).in("the graph before any pass"));
+    for (std::size_t from = 0; from < passes.size();) {
+      std::size_t to = from + 1;
+      if (passes[from]->kind == PassKind::exact)
+        while (to < passes.size() && passes[to]->kind == PassKind::exact) ++to;
+      EDGEC_CHECK(group(passes.subspan(from, to - from), from));
+      from = to;
+    }
+    return std::move(report_);
+  }
+
+private:
+  Graph &graph_;
+  const PassContext &context_;
+  const PipelineOptions &options_;
+  PipelineReport report_;
+
+  static bool names(const std::vector<std::string> &list, std::string_view name) {
+    return std::ranges::find(list, name) != list.end();
+  }
+
+  Status check_names(std::span<const PassDef *const> passes) const {
+    std::vector<std::string> wanted = options_.skip;
+    wanted.insert(wanted.end(), options_.print_after.begin(), options_.print_after.end());
+    if (!options_.stop_after.empty()) wanted.push_back(options_.stop_after);
+    for (const std::string &name : wanted)
+      if (std::ranges::none_of(passes, [&](const PassDef *pass) { return pass->name == name; }))
+        return usage_error(fmt::format("no pass of this run is named `{}`", name));
+    return {};
+  }
+
+  /// Passes that stand together, `first` the place of the first in the whole list: exact ones until nothing changes.
+  Status group(std::span<const PassDef *const> passes, std::size_t first) {
+    const auto stop = std::ranges::find(passes, options_.stop_after, &PassDef::name);
+    const auto count = std::min(passes.size(), static_cast<std::size_t>(stop - passes.begin()) + 1);
+    if (stopped_) return {};
+    stopped_ = stop != passes.end();
+    const bool repeat = passes.front()->kind == PassKind::exact;
+    for (std::size_t round = 0;; ++round) {
+      bool changed = false;
+      for (std::size_t i = 0; i < count; ++i) {
+        EDGEC_CHECK(check_interrupted());
+        if (names(options_.skip, passes[i]->name)) continue;
+        EDGEC_ASSIGN(const bool did, step(*passes[i], report_.passes[first + i]));
+        changed |= did;
+      }
+      if (!changed || !repeat) return {};
+      if (round + 1 == options_.max_rounds) break;
+    }
+    report_.converged = false;
+    if (options_.check_honesty)
+      return internal_error(fmt::format("the exact passes still change the graph after {} rounds", options_.max_rounds));
+    return {};
+  }
+  bool stopped_ = false;
+
+  Result<bool> step(const PassDef &pass, PassRecord &record) {
+    const Graph before = graph_;
+    PassContext context = context_;
+    context.note = [&](const PassNote &note) {
+      const auto same = [&](const PassNote &known) {
+        return known.node == note.node && known.text == note.text && known.skipped == note.skipped;
+      };
+      if (std::ranges::any_of(record.notes, same)) return;
+      record.notes.push_back(note);
+      if (context_.note) context_.note(note);
+    };
+    const auto start = std::chrono::steady_clock::now();
+    const Result<bool> outcome = pass.run(graph_, context);
+    record.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    ++record.runs;
+    const std::string where = "pass " + std::string(pass.name);
+    const auto give_back = [&](Error error) {
+      graph_ = before;
+      return std::move(error).in(where);
+    };
+    if (!outcome) return give_back(outcome.error());
+    if (const Status status = *outcome ? check_changed(before) : check_unchanged(before); !status) {
+      Error error = status.error();
+      error.message += "; the graph before it:\n" + exact_text(before);
+      return give_back(std::move(error));
+    }
+    if (*outcome && options_.check_each)
+      if (const Status status = options_.check_each(pass, before, graph_); !status) return give_back(status.error());
+    if (options_.print && names(options_.print_after, pass.name)) options_.print(pass.name, exact_text(graph_));
+    record.changed |= *outcome;
+    return *outcome;
+  }
+
+  Status check_changed(const Graph &before) {
+    EDGEC_CHECK(graph_.sort());
+    EDGEC_CHECK(verify(graph_));
+    EDGEC_CHECK(keep_interface(graph_, Interface(before)));
+    if (options_.check_honesty && exact_text(graph_) == exact_text(before))
+      return internal_error("it says that it changed the graph, and did not");
+    return {};
+  }
+
+  Status check_unchanged(const Graph &before) const {
+    if (options_.check_honesty && exact_text(graph_) != exact_text(before))
+      return internal_error("it says that it left the graph as it was, and did not; after it:\n" + exact_text(graph_));
+    return {};
+  }
+};
+
+} // namespace
+
+Result<PipelineReport> run_pipeline(Graph &graph, std::span<const PassDef *const> passes, const PassContext &context,
+                                    const PipelineOptions &options) {
+  return Manager(graph, context, options).run(passes);
+}
+
+namespace passes {
+extern const PassDef eliminate_identity;
+}
+
+std::span<const PassDef *const> exact_pipeline() {
+  static constexpr const PassDef *list[] = {
+      &passes::eliminate_identity, // patterns need not look through them
+  };
+  return list;
+}
+
+} // namespace edgec

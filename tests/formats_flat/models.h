@@ -1,0 +1,19 @@
+// Models to write and read back, and what "the same model" means.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "ir/graph.h"
+
+namespace edgec::testing {
+
+/// Field by field. Values are compared where they are used, so that ids may differ.
+::testing::AssertionResult same_model(const Model &a, const Model &b);
+
+/// Every attribute kind, dtype, type kind, sub-graphs with captures, quantized types, strings, metadata.
+Model rich_model();
+
+/// A small convolutional network with int8 weights, half of them zero, and float ones of 16 values.
+Model small_network();
+
+} // namespace edgec::testing
