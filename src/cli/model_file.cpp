@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "cli/console.h"
+#include "formats/flat/flat.h"
 #include "ops/registry.h"
 #include "support/file.h"
 
@@ -15,6 +16,13 @@ namespace fs = std::filesystem;
 bool same_file(const std::string &a, const std::string &b) {
   std::error_code ignored;
   return fs::equivalent(a, b, ignored) || fs::weakly_canonical(a, ignored) == fs::weakly_canonical(b, ignored);
+}
+
+/// Told by content, not by name; a stream is taken as ONNX.
+Result<bool> holds_flat(const std::string &path) {
+  if (path == "-") return false;
+  EDGEC_ASSIGN(const Storage file, map_file(path));
+  return is_flat(file.bytes());
 }
 
 } // namespace
@@ -30,7 +38,10 @@ Result<ModelFormat> output_format(const std::string &path, const std::string &wa
 }
 
 Result<Model> read_model(const std::string &path, const OnnxReadOptions &options) {
-  EDGEC_ASSIGN(Model model, read_onnx(path, options));
+  EDGEC_ASSIGN(const bool flat, holds_flat(path));
+  if (flat && options.exact_opset > 0)
+    return usage_error(fmt::format("--opset: {} is no ONNX file; convert it to ONNX first", path));
+  EDGEC_ASSIGN(Model model, flat ? read_flat(path) : read_onnx(path, options));
   EDGEC_CHECK(infer_types(model.graph, all_ops()).in(path));
   for (const std::string &note : model.notes) log_info(fmt::format("{}: {}", path, note));
   return model;
@@ -53,7 +64,11 @@ Status check_output(const std::string &path, std::span<const std::string> inputs
 }
 
 Status write_model(const Model &model, const std::string &path, ModelFormat format, bool force) {
-  if (format == ModelFormat::flat) return unsupported(fmt::format("{}: .edgec files cannot be written yet", path));
+  if (format == ModelFormat::flat) {
+    FlatWriteOptions options;
+    options.force = force;
+    return write_flat(model, path, options);
+  }
   OnnxWriteOptions options;
   options.spelling = format == ModelFormat::qoperator ? OnnxSpelling::qoperator : OnnxSpelling::qdq;
   options.force = force;

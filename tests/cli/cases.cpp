@@ -7,7 +7,7 @@
 //
 // A line of a case is a command for /bin/sh ("$ "), a line it must print on stdout ("| ") or stderr ("! "), its exit
 // status ("? ", 0 where absent) or a comment ("# "). Each case runs in a new folder of its own; $MODELS is the project's
-// models/. In expected lines <*> stands for any text, a line <...> for any number of lines. The folder's own path reads
+// models/, $FILES tests/cli/files. In expected lines <*> stands for any text, a line <...> for any number of lines. The folder's own path reads
 // $PWD, that of models/ reads $MODELS. EDGEC_UPDATE=1 rewrites the expectations that do not hold.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -116,15 +116,17 @@ std::string replaced(std::string text, const std::string &from, const std::strin
 /// Runs one command in `folder`; its output with the paths of this machine replaced.
 Step run_step(const std::string &command, const fs::path &folder, const fs::path &scratch) {
   const std::string models = std::string(EDGEC_SOURCE_DIR) + "/models";
+  const std::string files = std::string(EDGEC_SOURCE_DIR) + "/tests/cli/files";
   const std::string program_folder = fs::path(EDGEC_PROGRAM).parent_path().string();
-  std::ofstream(scratch / "command.sh") << "cd '" << folder.string() << "' || exit 99\nexport MODELS='" << models
+  std::ofstream(scratch / "command.sh") << "cd '" << folder.string() << "' || exit 99\nexport MODELS='" << models << "' FILES='" << files
                                         << "' PATH='" << program_folder << "':\"$PATH\"\nunset NO_COLOR\n"
                                         << command << "\n";
   const std::string call = "/bin/sh '" + (scratch / "command.sh").string() + "' > '" + (scratch / "out").string() +
                            "' 2> '" + (scratch / "err").string() + "' < /dev/null";
   const int status = std::system(call.c_str());
   const auto clean = [&](const char *name) {
-    return split_lines(replaced(replaced(read_text(scratch / name), folder.string(), "$PWD"), models, "$MODELS"));
+    const std::string text = replaced(replaced(read_text(scratch / name), models, "$MODELS"), files, "$FILES");
+    return split_lines(replaced(text, folder.string(), "$PWD"));
   };
   return {command, clean("out"), clean("err"), WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status)};
 }

@@ -1,0 +1,152 @@
+// edgec inspect: what a network is, without running it.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/console.h"
+#include "cli/model_file.h"
+#include "cli/table.h"
+#include "measure/sizes.h"
+#include "ops/registry.h"
+
+namespace edgec::commands {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Arguments {
+  std::string model;
+  bool layers = false, json = false;
+};
+
+/// The constant that says most of a layer: the largest.
+const TensorSizes *largest(const LayerSizes &layer) {
+  const auto found = std::ranges::max_element(layer.constants, {}, &TensorSizes::elements);
+  return found == layer.constants.end() ? nullptr : &*found;
+}
+
+std::string shape_text(const std::optional<Dims> &dims) {
+  return dims ? fmt::format("{}", fmt::join(*dims, "x")) : std::string("-");
+}
+
+std::string layer_table(const GraphSizes &sizes) {
+  Table table({"layer", "operator", "output", "parameters", "bytes", "MACs", "zeros", "distinct", "bits"});
+  for (const LayerSizes &layer : sizes.layers) {
+    std::uint64_t parameters = 0, bytes = 0;
+    for (const TensorSizes &constant : layer.constants) {
+      if (!constant.parameter) continue;
+      parameters += constant.elements;
+      bytes += constant.bytes;
+    }
+    const TensorSizes *weight = largest(layer);
+    const auto zeros = weight == nullptr ? "-" : percent(static_cast<double>(weight->zeros), static_cast<double>(weight->elements));
+    table.add({layer.label, layer.op, shape_text(layer.output), grouped(parameters), grouped(bytes),
+               layer.macs ? grouped(static_cast<std::uint64_t>(*layer.macs)) : "-", zeros,
+               weight == nullptr ? "-" : grouped(weight->distinct), weight == nullptr ? "-" : fmt::to_string(weight->bits)});
+  }
+  return table.text();
+}
+
+std::string operators_text(const GraphSizes &sizes) {
+  std::vector<std::pair<std::string, std::size_t>> counts(sizes.operators.begin(), sizes.operators.end());
+  std::ranges::stable_sort(counts, std::ranges::greater{}, &std::pair<std::string, std::size_t>::second);
+  std::vector<std::string> parts;
+  for (const auto &[op, count] : counts) parts.push_back(fmt::format("{} {}", op, count));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string opsets_text(const Opsets &opsets) {
+  std::vector<std::string> parts;
+  for (const auto &[domain, version] : opsets)
+    parts.push_back(domain.empty() ? fmt::to_string(version) : fmt::format("{} {}", domain, version));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string text_of(const Arguments &arguments, const Model &model, const GraphSizes &sizes) {
+  const Graph &graph = model.graph;
+  std::string text = fmt::format("{}\n", arguments.model);
+  const auto line = [&](std::string_view what, const std::string &value) { text += fmt::format("  {:<12}{}\n", what, value); };
+  line("bytes", grouped(model.source_bytes));
+  line("sha256", model.source_sha256);
+  line("opset", opsets_text(graph.opsets));
+  for (const ValueId id : graph.inputs()) line("input", fmt::format("{}  {}", graph.value(id).name, to_string(graph.value(id).type)));
+  for (const GraphOutput &output : graph.outputs())
+    line("output", fmt::format("{}  {}", output.name, to_string(graph.value(output.value).type)));
+  line("operators", operators_text(sizes));
+  line("parameters", fmt::format("{} in {} of weights; {} zero", grouped(sizes.parameters), bytes_text(sizes.parameter_bytes),
+                                 percent(static_cast<double>(sizes.parameters - sizes.nonzero_parameters),
+                                         static_cast<double>(sizes.parameters))));
+  line("MACs", grouped(static_cast<std::uint64_t>(sizes.macs)) +
+                   (sizes.macs_unknown > 0 ? fmt::format(", not counting {} nodes of unknown shape", sizes.macs_unknown) : ""));
+  for (const std::string &note : model.notes) line("note", note);
+  if (arguments.layers) text += "\n" + layer_table(sizes);
+  return text;
+}
+
+Json to_json(const TensorSizes &tensor) {
+  return {{"name", tensor.name},     {"type", to_string(tensor.type)}, {"elements", tensor.elements},
+          {"bytes", tensor.bytes},   {"zeros", tensor.zeros},          {"distinct", tensor.distinct},
+          {"bits", tensor.bits},     {"parameter", tensor.parameter}};
+}
+
+Json to_json(const LayerSizes &layer) {
+  Json object{{"name", layer.label}, {"operator", layer.op}, {"output", nullptr}, {"macs", nullptr}};
+  if (layer.output) object["output"] = *layer.output;
+  if (layer.macs) object["macs"] = *layer.macs;
+  object["tensors"] = Json::array();
+  for (const TensorSizes &constant : layer.constants) object["tensors"].push_back(to_json(constant));
+  return object;
+}
+
+std::string json_of(const Arguments &arguments, const Model &model, const GraphSizes &sizes) {
+  const Graph &graph = model.graph;
+  Json object{{"schema", "edgec-inspect/1"}, {"file", arguments.model}, {"bytes", model.source_bytes}, {"sha256", model.source_sha256}};
+  object["opsets"] = Json::object();
+  for (const auto &[domain, opset] : graph.opsets) object["opsets"][domain.empty() ? "ai.onnx" : domain] = opset;
+  object["inputs"] = Json::array();
+  for (const ValueId id : graph.inputs())
+    object["inputs"].push_back({{"name", graph.value(id).name}, {"type", to_string(graph.value(id).type)}});
+  object["outputs"] = Json::array();
+  for (const GraphOutput &output : graph.outputs())
+    object["outputs"].push_back({{"name", output.name}, {"type", to_string(graph.value(output.value).type)}});
+  object["nodes"] = sizes.nodes;
+  object["operators"] = sizes.operators;
+  object["parameters"] = sizes.parameters;
+  object["nonzero_parameters"] = sizes.nonzero_parameters;
+  object["parameter_bytes"] = sizes.parameter_bytes;
+  object["macs"] = sizes.macs;
+  object["macs_unknown"] = sizes.macs_unknown;
+  object["notes"] = model.notes;
+  object["metadata"] = Json::object();
+  for (const auto &[key, value] : model.metadata) object["metadata"][key] = value;
+  if (arguments.layers) {
+    object["layers"] = Json::array();
+    for (const LayerSizes &layer : sizes.layers) object["layers"].push_back(to_json(layer));
+  }
+  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; // names may be no UTF-8
+}
+
+Result<Outcome> run(const Arguments &arguments) {
+  EDGEC_ASSIGN(const Model model, read_model(arguments.model));
+  const GraphSizes sizes = measure_sizes(model.graph, all_ops());
+  print(arguments.json ? json_of(arguments, model, sizes) : text_of(arguments, model, sizes));
+  return Outcome::done;
+}
+
+CommandRun declare(Options &options) {
+  auto arguments = std::make_shared<Arguments>();
+  options.argument("MODEL", &arguments->model, "the network, .onnx or .edgec; - is standard input");
+  options.flag("--layers", &arguments->layers, "each layer with its parameters, bytes, MACs, zeros, distinct values and bits");
+  options.flag("--json", &arguments->json, "as JSON");
+  return [arguments] { return run(*arguments); };
+}
+
+} // namespace
+
+extern const CommandDef inspect;
+const CommandDef inspect{"inspect", "Show inputs, outputs, operators, parameters, bytes, MACs, zeros and bits of a network",
+                         "  edgec inspect model.onnx --layers\n", declare};
+
+} // namespace edgec::commands

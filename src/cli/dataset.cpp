@@ -1,0 +1,88 @@
+#include "cli/dataset.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+#include <numeric>
+
+#include "cli/console.h"
+
+namespace edgec {
+namespace {
+
+/// "float[1,3,224,224], -123.68 to 151.06, mean 3.4".
+std::string describe(const Tensor &tensor) {
+  std::string text = to_string(Type::of(tensor));
+  if (tensor.dtype == DType::string || tensor.size() == 0) return text;
+  const auto values = to_doubles(tensor);
+  const auto [low, high] = std::ranges::minmax(values);
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+  return fmt::format("{}, {:.6g} to {:.6g}, mean {:.6g}", text, low, high, mean);
+}
+
+Status check_sample(const Sample &sample, std::span<const InputSpec> inputs) {
+  if (sample.size() != inputs.size())
+    return bad_input(fmt::format("gives {} tensors, the network has {} inputs", sample.size(), inputs.size()));
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Type &wanted = inputs[i].type;
+    const Type found = Type::of(sample[i]);
+    bool fits = wanted.dtype == found.dtype && (!wanted.shape || wanted.shape->size() == found.shape->size());
+    for (std::size_t d = 0; fits && wanted.shape && d < wanted.shape->size(); ++d)
+      fits = !(*wanted.shape)[d].is_known() || (*wanted.shape)[d] == (*found.shape)[d];
+    if (!fits)
+      return bad_input(fmt::format("is {}; input {} takes {}", to_string(found), inputs[i].name, to_string(wanted)));
+  }
+  return {};
+}
+
+} // namespace
+
+void DataFlags::declare(Options &options, bool with_labels) {
+  options.group("Data");
+  options.add("--data", "D", &path, "samples: a folder of images, a CSV, .npy, .npz, a folder of ONNX test data, or 'synthetic'");
+  if (with_labels)
+    options.add("--labels", "L", &labels, "the right answers: a CSV of file,label or .npy (default y of an .npz, column of a CSV)");
+  options.add("--preprocess", "P", &preprocess, "how images become tensors: imagenet, FILE.json:ENTRY, or resize=256,crop=224,...");
+  options.add("--limit", "N", &limit, "at most N samples (default all)").between(1, 1e9);
+}
+
+std::vector<InputSpec> input_specs(const Graph &graph) {
+  std::vector<InputSpec> specs;
+  for (const ValueId id : graph.inputs()) specs.push_back({graph.value(id).name, graph.value(id).type});
+  return specs;
+}
+
+Result<Dataset> open_dataset(const DataFlags &flags, const Graph &graph, std::uint64_t seed) {
+  const auto specs = input_specs(graph);
+  EDGEC_ASSIGN(const auto preprocess, parse_preprocess(flags.preprocess));
+  Dataset data;
+  data.synthetic = flags.path == "synthetic";
+  EDGEC_ASSIGN(data.samples, open_samples(flags.path, specs, preprocess, seed));
+  const std::size_t count = data.samples->size();
+  if (count == 0) return bad_input(fmt::format("{}: has no samples", flags.path));
+  const std::size_t used = flags.limit > 0 ? std::min(count, static_cast<std::size_t>(flags.limit)) : count;
+  data.indices.resize(used);
+  std::iota(data.indices.begin(), data.indices.end(), 0);
+  data.rest.resize(count - used);
+  std::iota(data.rest.begin(), data.rest.end(), used);
+  EDGEC_ASSIGN(const Sample first, data.samples->load(0));
+  EDGEC_CHECK(check_sample(first, specs).in(data.samples->label(0)));
+  if (preprocess) log_info(fmt::format("{}: preprocessing {}", flags.path, preprocess->description));
+  for (const Tensor &tensor : first) log_info(fmt::format("{}: {}", data.samples->label(0), describe(tensor)));
+  EDGEC_ASSIGN(data.labels, open_labels(flags.labels, flags.path, *data.samples));
+  if (data.labels && data.labels->size() < count)
+    return bad_input(fmt::format("{}: has {} labels for {} samples", flags.labels.empty() ? flags.path : flags.labels,
+                                 data.labels->size(), count));
+  data.description = used == count ? fmt::format("{}, {} samples", flags.path, used)
+                                   : fmt::format("{}, the first {} of {} samples", flags.path, used, count);
+  return data;
+}
+
+Result<Dataset> synthetic_dataset(const Graph &graph, std::size_t count, std::uint64_t seed) {
+  DataFlags flags;
+  flags.path = "synthetic";
+  flags.limit = static_cast<std::int64_t>(count);
+  return open_dataset(flags, graph, seed);
+}
+
+} // namespace edgec

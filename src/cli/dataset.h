@@ -1,0 +1,42 @@
+// The samples that --calib and --data name, opened for a network.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "data/samples.h"
+#include "ir/graph.h"
+
+namespace edgec {
+
+/// --data and what goes with it, for commands that run a network on samples.
+struct DataFlags {
+  std::string path, preprocess, labels;
+  std::int64_t limit = 0; ///< 0: all
+
+  void declare(Options &options, bool with_labels);
+};
+
+struct Dataset {
+  std::unique_ptr<SampleSet> samples;
+  std::vector<std::size_t> indices; ///< those used
+  std::vector<std::size_t> rest;    ///< those beyond the limit
+  std::optional<std::vector<std::int64_t>> labels;
+  std::string description; ///< "digits_test.npz, 450 samples"
+  bool synthetic = false;
+};
+
+/// What a network's inputs want of samples.
+std::vector<InputSpec> input_specs(const Graph &graph);
+
+/// Opens the samples and loads the first, so that what does not fit is said before long work. With -v that sample is
+/// described. Errors (bad_input) name the file: none there, no sample in it, shapes or types that do not fit.
+Result<Dataset> open_dataset(const DataFlags &flags, const Graph &graph, std::uint64_t seed);
+
+/// `count` seeded synthetic samples, where there is no data.
+Result<Dataset> synthetic_dataset(const Graph &graph, std::size_t count, std::uint64_t seed);
+
+} // namespace edgec
