@@ -173,12 +173,23 @@ Result<PipelineReport> run_pipeline(Graph &graph, std::span<const PassDef *const
 }
 
 namespace passes {
-extern const PassDef eliminate_identity;
+extern const PassDef constants_to_initializers, eliminate_dead, eliminate_dropout, eliminate_duplicates, eliminate_identity,
+    eliminate_no_op, fold_constants, fuse_activation, fuse_conv_bn, fuse_matmul_add, fuse_pad;
 }
 
 std::span<const PassDef *const> exact_pipeline() {
   static constexpr const PassDef *list[] = {
-      &passes::eliminate_identity, // patterns need not look through them
+      &passes::eliminate_identity,        // first, so that no pattern has to look through Identity
+      &passes::eliminate_dropout,         // the same
+      &passes::constants_to_initializers, // before everything that asks whether an operand is constant
+      &passes::fold_constants,            // shapes and axes become known to all that follows
+      &passes::eliminate_no_op,           // after folding, which says what shapes and pads are
+      &passes::eliminate_duplicates,      // after those three: equal nodes have equal operands now
+      &passes::fuse_matmul_add,           // before fuse-conv-bn: Gemm has a bias, MatMul has none
+      &passes::fuse_pad,                  // when its pads are constant
+      &passes::fuse_conv_bn,              // when weights are constant and nothing stands between
+      &passes::fuse_activation,           // after what stood between Relu and Clip is gone
+      &passes::eliminate_dead,            // last: what the others left without a reader
   };
   return list;
 }

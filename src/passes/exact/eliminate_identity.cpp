@@ -1,6 +1,10 @@
-// Removes Identity: `a = Identity(x)  y = Relu(a)` becomes `y = Relu(x)`.
-// Not where a graph input or a capture would become a graph output directly: ONNX wants a node between them, and the
-// writer would put it back.
+// Removes Identity:
+//
+//     a = Identity(x)  y = Relu(a)      becomes      y = Relu(x)
+//
+// Not where a graph output would become a graph input, a constant or another output's value: ONNX wants a node between
+// them, and the writer would put it back. Not where it rescales: its input and output are quantized differently.
+#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
 
 namespace edgec::passes {
@@ -10,12 +14,9 @@ Result<bool> run(Graph &graph, const PassContext &context) {
   bool changed = false;
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
-    if (!node.is("Identity") || !node.input(0).valid()) continue;
-    const ValueId from = node.outputs[0];
-    const ValueId to = node.inputs[0];
-    if (graph.is_output(from) && !graph.producer(to)) continue;
+    if (!node.is("Identity") || !can_replace(graph, node.outputs[0], node.input(0))) continue;
     context.say("eliminate-identity", node.label(), "removed");
-    graph.replace_uses(from, to);
+    graph.replace_uses(node.outputs[0], node.inputs[0]);
     graph.remove(id);
     changed = true;
   }

@@ -1,0 +1,40 @@
+// Turns Constant nodes into constants of the graph, so that every pass finds weights in one place:
+//
+//     w = Constant<value = float[2] {1, 2}>()  y = Mul(x, w)      becomes      <float[2] w = {1, 2}> y = Mul(x, w)
+//
+// Not where the constant is a graph output, and not of attributes the IR does not look into (sparse tensors).
+#include "ir/evaluate.h"
+#include "passes/pass.h"
+
+namespace edgec::passes {
+namespace {
+
+Result<bool> run(Graph &graph, const PassContext &context) {
+  bool changed = false;
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    const OpDef *op = context.ops.find(node);
+    if (!node.is("Constant") || !op || graph.is_output(node.outputs[0])) continue;
+    const std::string label = node.label();
+    const Type *no_types[] = {nullptr};
+    const auto values = evaluate(*op, {.node = node, .opset = graph.opset(), .output_types = no_types});
+    if (!values || !values->front().tensor) {
+      context.skip("constants-to-initializers", label, values ? "its value is no tensor" : values.error().message);
+      continue;
+    }
+    const ValueId from = node.outputs[0];
+    const ValueId to = graph.add_constant(*values->front().tensor, graph.value(from).name);
+    graph.replace_uses(from, to);
+    graph.remove(id);
+    changed = true;
+  }
+  return changed;
+}
+
+} // namespace
+
+extern const PassDef constants_to_initializers;
+const PassDef constants_to_initializers{"constants-to-initializers", "Turn Constant nodes into constants of the graph",
+                                        PassKind::exact, run};
+
+} // namespace edgec::passes

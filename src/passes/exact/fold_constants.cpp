@@ -1,0 +1,132 @@
+// Computes nodes whose operands are all constant, and nodes that read only the shape of a value whose shape is known:
+//
+//     s = Shape(x)  c = Mul(two, three)      becomes      <int64[2] s = {1, 4}, float c = {6}>
+//
+// A node stays where it
+//  - is random, opaque, or holds sub-graphs, or its result is no tensor of known size;
+//  - computes a graph output: that must stay a node's;
+//  - gives more bytes than the constants that go with it, by more than PassContext::fold_growth_limit: codebooks
+//    (Gather of a palette by indices) and ConstantOfShape stay small files;
+//  - is DequantizeLinear: its operand is how a weight is stored, and the quantized form of the file depends on it.
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "ir/evaluate.h"
+#include "passes/exact/_rewrite.h"
+#include "passes/pass.h"
+
+namespace edgec::passes {
+namespace {
+
+constexpr std::string_view pass = "fold-constants";
+
+std::optional<std::size_t> bytes_of(const Type &type) {
+  const auto dims = type.concrete();
+  const auto count = dims ? element_count(*dims) : std::nullopt;
+  if (!count || bits(type.dtype) == 0) return std::nullopt;
+  return byte_size(type.dtype, *count);
+}
+
+bool holds_graphs(const Node &node) {
+  return std::ranges::any_of(node.attributes, [](const Attribute &attribute) {
+    return std::holds_alternative<SubGraph>(attribute.value) || std::holds_alternative<std::vector<SubGraph>>(attribute.value);
+  });
+}
+
+/// What may be computed: known, deterministic, all operands there.
+const OpDef *foldable(const Graph &graph, const Node &node, const OpRegistry &ops) {
+  const OpDef *op = ops.find(node);
+  if (!op || !op->deterministic || !op->reference || node.inputs.empty() || holds_graphs(node)) return nullptr;
+  if (node.is("DequantizeLinear")) return nullptr;
+  const auto known = [&](ValueId id) {
+    return !id.valid() || graph.constant(id) || (op->shape_only && graph.value(id).type.concrete());
+  };
+  if (!std::ranges::all_of(node.inputs, known)) return nullptr;
+  return std::ranges::none_of(node.outputs, [&](ValueId id) { return id.valid() && graph.is_output(id); }) ? op : nullptr;
+}
+
+/// Bytes that the node's results have beyond the constants that nothing else reads. Nothing: they are not known.
+std::optional<std::int64_t> growth(const Graph &graph, const Node &node) {
+  std::int64_t bytes = 0;
+  for (const ValueId id : node.outputs) {
+    if (!id.valid()) continue;
+    const auto size = bytes_of(graph.value(id).type);
+    if (!size) return std::nullopt;
+    bytes += static_cast<std::int64_t>(*size);
+  }
+  for (const ValueId id : node.inputs)
+    if (const Tensor *data = graph.constant(id); data && graph.sole_user(id).valid()) bytes -= static_cast<std::int64_t>(data->data.size());
+  return bytes;
+}
+
+Result<std::vector<RuntimeValue>> compute(const Graph &graph, const Node &node, const OpDef &op) {
+  std::vector<Tensor> tensors(node.inputs.size());
+  std::vector<Type> types(node.inputs.size());
+  std::vector<const Tensor *> inputs;
+  std::vector<const Type *> input_types, output_types;
+  std::vector<RuntimeValue> values;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const ValueId id = node.inputs[i];
+    if (id.valid()) types[i] = graph.value(id).type;
+    if (const Tensor *data = graph.constant(id)) {
+      tensors[i] = *data;
+    } else if (id.valid()) { // only its shape is read
+      types[i].quant.reset();
+      tensors[i] = {types[i].dtype, *types[i].concrete(), {}, nullptr};
+    }
+    inputs.push_back(id.valid() ? &tensors[i] : nullptr);
+    input_types.push_back(id.valid() ? &types[i] : nullptr);
+    values.push_back(id.valid() ? RuntimeValue(tensors[i]) : RuntimeValue());
+  }
+  for (const ValueId id : node.outputs) output_types.push_back(type_of(graph, id));
+  return evaluate(op, {.node = node, .opset = graph.opset(node.domain), .inputs = inputs, .input_types = input_types,
+                       .output_types = output_types, .values = values});
+}
+
+/// Replaces the node by its results; false where these are not all tensors as expected.
+bool replace(Graph &graph, NodeId id, const std::vector<RuntimeValue> &results) {
+  const std::vector<ValueId> outputs = graph.node(id).outputs;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i].valid()) continue;
+    if (i >= results.size() || !results[i].tensor || results[i].tensor->dtype != graph.value(outputs[i]).type.dtype) return false;
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i].valid()) continue;
+    const Value was = graph.value(outputs[i]);
+    graph.replace_uses(outputs[i], graph.add_constant(*results[i].tensor, was.name, was.type.quant));
+  }
+  graph.remove(id);
+  return true;
+}
+
+Result<bool> run(Graph &graph, const PassContext &context) {
+  bool changed = false;
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    const OpDef *op = foldable(graph, node, context.ops);
+    if (!op) continue;
+    const std::string label = node.label();
+    const auto more = growth(graph, node);
+    if (!more) continue;
+    if (*more > static_cast<std::int64_t>(context.fold_growth_limit)) {
+      context.skip(pass, label, fmt::format("its result has {} bytes more than its operands", *more));
+      continue;
+    }
+    const auto results = compute(graph, node, *op);
+    if (!results) {
+      context.skip(pass, label, results.error().message);
+    } else if (replace(graph, id, *results)) {
+      context.say(pass, label, "computed");
+      changed = true;
+    }
+  }
+  if (changed) EDGEC_CHECK(infer_types(graph, context.ops)); // what reads a new constant may have a known shape now
+  return changed;
+}
+
+} // namespace
+
+extern const PassDef fold_constants;
+const PassDef fold_constants{"fold-constants", "Compute what depends on constants and known shapes only", PassKind::exact, run};
+
+} // namespace edgec::passes
