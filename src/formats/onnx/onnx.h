@@ -10,6 +10,8 @@
 
 namespace edgec {
 
+class OpRegistry;
+
 struct OnnxReadOptions {
   bool overridable = false;     ///< initializers that are also inputs stay inputs
   std::int64_t least_opset = 0; ///< raise the default domain to at least this (ONNX's version converter)
@@ -30,6 +32,8 @@ enum class OnnxSpelling { qdq, qoperator };
 
 struct OnnxWriteOptions {
   OnnxSpelling spelling = OnnxSpelling::qdq;
+  /// Asked which operators run on codes directly (OpDef::codes_since); without it every one gets QDQ around it.
+  const OpRegistry *ops = nullptr;
   bool force = false;        ///< replace an existing file
   bool external_data = false; ///< weights into FILE.data beside it (automatic above 2 GB)
 };

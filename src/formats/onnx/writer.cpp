@@ -6,6 +6,7 @@
 #include "formats/onnx/graph_writer.h"
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/skeleton.h"
+#include "formats/onnx/spelling.h"
 #include "support/file.h"
 
 namespace edgec {
@@ -36,8 +37,10 @@ Status check(const Model &model, onnx::ModelProto &proto, std::vector<std::strin
 
 } // namespace
 
-Result<std::string> serialize_onnx(const Model &model, const OnnxWriteOptions &, std::vector<std::string> *warnings) {
+Result<std::string> serialize_onnx(const Model &model, const OnnxWriteOptions &options,
+                                   std::vector<std::string> *warnings) {
   Model sorted = model;
+  EDGEC_CHECK(proto::spell(sorted.graph, options));
   EDGEC_CHECK(sorted.graph.sort());
   onnx::ModelProto proto;
   write_header(sorted, proto);
