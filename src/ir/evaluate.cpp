@@ -74,7 +74,11 @@ Result<std::vector<RuntimeValue>> evaluate(const OpDef &op, const EvalArgs &args
   if (!op.reference) return unsupported(fmt::format("operator {} is known but cannot be run", op.name));
   const auto quantized = [](const Type *type) { return type && type->is_quantized(); };
   const bool plain = std::ranges::none_of(args.input_types, quantized) && std::ranges::none_of(args.output_types, quantized);
-  if (plain || op.integer_reference || same_quants(args, op)) return op.reference(args);
+  if (plain || same_quants(args, op)) return op.reference(args);
+  if (op.integer_reference) { // unsupported: it has none for these operands
+    auto outputs = op.reference(args);
+    if (outputs || outputs.error().code != Code::unsupported) return outputs;
+  }
 
   std::vector<Tensor> reals(args.inputs.size());
   std::vector<const Tensor *> inputs(args.inputs.begin(), args.inputs.end());

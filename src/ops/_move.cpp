@@ -128,6 +128,79 @@ void copy_strided(const std::byte *in, const Dims &dims, std::span<const std::in
     copy_row(in + row_offset(axes, row) * cell, out + row * inner.size * cell, inner, width);
 }
 
+namespace {
+
+bool is_identity(const std::vector<std::int64_t> &table, std::int64_t size) {
+  for (std::size_t i = 0; i < table.size(); ++i)
+    if (table[i] != static_cast<std::int64_t>(i)) return false;
+  return static_cast<std::int64_t>(table.size()) == size;
+}
+
+/// A stretch of neighbours that come from neighbours, or are all fill (source < 0).
+struct Stretch {
+  std::int64_t target, source, count;
+};
+
+std::vector<Stretch> stretches(const std::vector<std::int64_t> &table) {
+  std::vector<Stretch> found;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const bool fills = table[i] < 0;
+    if (!found.empty()) {
+      Stretch &last = found.back();
+      if (fills ? last.source < 0 : last.source >= 0 && last.source + last.count == table[i]) {
+        ++last.count;
+        continue;
+      }
+    }
+    found.push_back({static_cast<std::int64_t>(i), fills ? -1 : table[i], 1});
+  }
+  return found;
+}
+
+} // namespace
+
+void copy_by_tables(const std::byte *in, const Dims &in_dims, std::span<const std::vector<std::int64_t>> tables,
+                    const std::byte *fill, std::byte *out, std::size_t width, int threads) {
+  std::size_t axes = tables.size();
+  std::size_t block = width; // bytes that move together: a cell and the inner axes that stay whole
+  while (axes > 0 && is_identity(tables[axes - 1], in_dims[axes - 1])) block *= static_cast<std::size_t>(in_dims[--axes]);
+  std::int64_t rows = 1;
+  for (std::size_t i = 0; i + 1 < axes; ++i) rows *= static_cast<std::int64_t>(tables[i].size());
+  const std::vector<Stretch> inner = axes > 0 ? stretches(tables[axes - 1]) : std::vector<Stretch>{{0, 0, 1}};
+  const std::int64_t in_row = axes > 0 ? in_dims[axes - 1] : 1, out_row = axes > 0 ? static_cast<std::int64_t>(tables[axes - 1].size()) : 1;
+  const auto size = static_cast<std::int64_t>(block);
+  const auto put_fill = [&](std::byte *to, std::int64_t bytes) {
+    const auto cell = static_cast<std::int64_t>(width);
+    for (std::int64_t i = 0; i < bytes; i += cell) std::memcpy(to + i, fill, width);
+  };
+  const bool parallel = threads > 1 && rows * out_row * size > 65536;
+#pragma omp parallel for num_threads(threads) schedule(static) if (parallel)
+  for (std::int64_t row = 0; row < rows; ++row) {
+    std::int64_t source = 0, stride = 1, rest = row;
+    bool fills = false;
+    for (std::size_t i = axes > 0 ? axes - 1 : 0; i-- > 0;) {
+      const auto count = static_cast<std::int64_t>(tables[i].size());
+      const std::int64_t at = tables[i][static_cast<std::size_t>(rest % count)];
+      rest /= count;
+      fills = fills || at < 0;
+      source += at * stride;
+      stride *= in_dims[i];
+    }
+    std::byte *to = out + row * out_row * size;
+    if (fills) {
+      put_fill(to, out_row * size);
+      continue;
+    }
+    const std::byte *from = in + source * in_row * size;
+    for (const Stretch &s : inner) {
+      if (s.source < 0) put_fill(to + s.target * size, s.count * size);
+      else if (s.count * size == 4) std::memcpy(to + s.target * size, from + s.source * size, 4);
+      else if (s.count * size == 1) to[s.target] = from[s.source];
+      else std::memcpy(to + s.target * size, from + s.source * size, static_cast<std::size_t>(s.count * size));
+    }
+  }
+}
+
 void scatter_strided(const std::byte *in, const Dims &dims, std::span<const std::int64_t> strides, std::byte *out, std::size_t width) {
   const std::int64_t total = element_count(dims).value_or(0);
   if (total == 0) return;

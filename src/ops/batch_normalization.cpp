@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include "kernels/fast/dispatch.h"
 #include "ops/_elements.h"
+#include "ops/_prepare.h"
 #include "ops/_shape.h"
 
 namespace edgec::ops {
@@ -88,11 +90,53 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   });
 }
 
+/// y = x * factor + offset a channel, where the statistics are constants.
+Result<Kernel> prepare(const PrepareArgs &args) {
+  if (!args.input(0) || !is_float32(args.inputs[0]) || !is_float32(args.outputs[0]) || args.inputs[0]->shape->size() < 2 ||
+      trains(args.node) || args.node.get_int("spatial", 1) == 0)
+    return unsupported("only float32, at inference");
+  std::vector<double> statistics[4];
+  const Dims dims = *args.inputs[0]->concrete();
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (!args.constant(i + 1) || args.constant(i + 1)->size() != dims[1]) return unsupported("statistics that are no constants");
+    statistics[i] = to_doubles(*args.constant(i + 1));
+  }
+  std::vector<float> factors, offsets;
+  for (std::size_t c = 0; c < statistics[0].size(); ++c) {
+    const double factor = statistics[0][c] / std::sqrt(statistics[3][c] + args.node.get_float("epsilon", 1e-5F));
+    factors.push_back(static_cast<float>(factor));
+    offsets.push_back(static_cast<float>(statistics[1][c] - statistics[2][c] * factor));
+  }
+  const Layout layout = args.layouts[0];
+  const Dims order = in_memory_order(dims, layout);
+  std::vector<std::int64_t> channel(dims.size(), 0);
+  channel[1] = 1;
+  const Rows<2> rows(order, {strides(order), in_memory_order(channel, layout)});
+  Kernel kernel{{layout}, layout, 0, 0, "vector", nullptr};
+  kernel.run = [factors, offsets, rows, how = Run{args.isa, args.threads}](const KernelIo &io) {
+    const auto *x = reinterpret_cast<const float *>(io.inputs[0]);
+    auto *y = reinterpret_cast<float *>(io.outputs[0]);
+    const bool along = rows.steps()[1] == 1;
+    rows.each(how.threads, 8192, [&](const Rows<2>::Steps &at, std::int64_t first, std::int64_t last) {
+      const float *in = x + at[0], *factor = factors.data() + at[1], *offset = offsets.data() + at[1];
+      float *out = y + at[0];
+      fast::dispatch({how.isa, 1}, last - first, INT64_MAX, [=](std::int64_t begin, std::int64_t end) EDGEC_INLINE {
+        if (along)
+          for (std::int64_t i = first + begin; i < first + end; ++i) out[i] = in[i] * factor[i] + offset[i];
+        else
+          for (std::int64_t i = first + begin; i < first + end; ++i) out[i] = in[i] * factor[0] + offset[0];
+      });
+    });
+  };
+  return kernel;
+}
+
 const OpDef defs[] = {{.name = "BatchNormalization",
                        .since = 7,
                        .summary = "channels shifted and scaled by their statistics",
                        .infer = infer,
                        .reference = reference,
+                       .prepare = prepare,
                        .axes = [](const Node &, auto inputs, auto outputs) -> std::vector<AxisLink> {
                          if (inputs.empty() || !inputs[0] || outputs.empty() || !outputs[0]) return {};
                          auto links = same_axes(0, *inputs[0], *outputs[0]);

@@ -35,12 +35,30 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   });
 }
 
+Result<Kernel> prepare(const PrepareArgs &args) {
+  if (!args.input(0) || !args.outputs[0]) return unsupported("no operand");
+  const auto constant = [&](std::size_t i) { return !args.input(i) || (args.constant(i) && !args.input(i)->quant); };
+  if (!constant(1) || !constant(2)) return unsupported("only constant bounds");
+  const Tensor *operands[] = {nullptr, args.constant(1), args.constant(2)};
+  const auto [low, high] = bounds<float>({.node = args.node, .opset = args.opset, .inputs = operands});
+  const auto f = [low = low, high = high](float x) EDGEC_INLINE {
+    const float raised = x < low ? low : x;
+    return raised > high ? high : raised;
+  };
+  const auto from = codes(args.inputs[0]), to = codes(args.outputs[0]);
+  if (from && to) return table_kernel(args, make_table(*from, *to, f));
+  if (from || to) return through_floats(args, prepare);
+  if (!is_float32(args.inputs[0]) || !is_float32(args.outputs[0])) return unsupported("only float32 and 8-bit codes");
+  return map_kernel<float, float>(args, f, "vector");
+}
+
 const OpDef defs[] = {{.name = "Clip",
                        .summary = "x limited to [min, max]",
                        .elementwise = true,
                        .quant = QuantRule::own_scale,
                        .infer = infer_same,
                        .reference = reference,
+                       .prepare = prepare,
                        .axes = [](const Node &node, auto inputs, auto outputs) {
                          return elementwise_axes(node, inputs.first(std::min<std::size_t>(inputs.size(), 1)), outputs);
                        }}};

@@ -1,5 +1,6 @@
 // Dropout as at inference: the input as it is.
 #include "ops/_elements.h"
+#include "ops/_prepare.h"
 #include "ops/_shape.h"
 
 namespace edgec::ops {
@@ -25,6 +26,15 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   return outputs;
 }
 
+Result<Kernel> prepare(const PrepareArgs &args) {
+  if (args.outputs.size() > 1 && args.outputs[1]) return unsupported("the mask is wanted");
+  if (args.input(2)) return unsupported("may train");
+  EDGEC_ASSIGN(Kernel kernel, prepare_copy(args));
+  kernel.inputs = {args.layouts[0]};
+  kernel.output = args.layouts[0];
+  return kernel;
+}
+
 const OpDef defs[] = {{.name = "Dropout",
                        .summary = "the input as it is (at inference)",
                        .elementwise = true,
@@ -32,6 +42,7 @@ const OpDef defs[] = {{.name = "Dropout",
                        .quant = QuantRule::same_scale,
                        .infer = infer,
                        .reference = reference,
+                       .prepare = prepare,
                        .axes = [](const Node &node, auto inputs, auto outputs) {
                          return elementwise_axes(node, inputs.first(std::min<std::size_t>(inputs.size(), 1)), outputs);
                        }}};

@@ -1,8 +1,11 @@
 // Pad: elements added at the ends of axes (or taken off, where negative).
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "ir/evaluate.h"
 #include "ops/_move.h"
+#include "ops/_prepare.h"
 #include "ops/_shape.h"
 
 namespace edgec::ops {
@@ -76,6 +79,14 @@ Result<Mode> mode(const Node &node) {
   return bad_input(fmt::format("mode is \"{}\", expected constant, reflect, edge or wrap", name));
 }
 
+/// For each axis the operand's index of every index of the result.
+std::vector<std::vector<std::int64_t>> tables(const Dims &dims, const Pads &added, Mode mode) {
+  std::vector<std::vector<std::int64_t>> found(dims.size());
+  for (std::size_t i = 0; i < dims.size(); ++i)
+    for (std::int64_t at = -added.before[i]; at < dims[i] + added.after[i]; ++at) found[i].push_back(source(at, dims[i], mode));
+  return found;
+}
+
 /// The constant as an element of the operand's type; where codes are moved, a real constant (absent: 0) as a code.
 Tensor fill_value(const EvalArgs &args) {
   const DType dtype = args.inputs[0]->dtype;
@@ -94,17 +105,35 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   const Dims dims = *types[0].concrete();
   EDGEC_ASSIGN(const auto added, pads(ConcreteArgs(args), in.dims.size()));
   EDGEC_ASSIGN(const Mode how, mode(args.node));
-  const auto from = strides(in.dims);
-  std::vector<std::int64_t> sources(static_cast<std::size_t>(*element_count(dims)), 0);
-  const auto to = strides(dims);
-  for (std::size_t axis = 0; axis < dims.size(); ++axis)
-    for (std::size_t i = 0; i < sources.size(); ++i) {
-      const std::int64_t at = static_cast<std::int64_t>(i) / to[axis] % dims[axis];
-      const std::int64_t found = source(at - added->before[axis], in.dims[axis], how);
-      sources[i] = found < 0 || sources[i] < 0 ? -1 : sources[i] + found * from[axis];
-    }
   const Tensor fill = fill_value(args);
-  return one(take_elements(in, dims, sources, &fill));
+  const Tensor *operands[] = {&in, &fill};
+  const Cells cells(operands);
+  auto out = cells.space(dims);
+  if (!out.empty()) copy_by_tables(cells.data(), in.dims, tables(in.dims, *added, how), cells.data(1), out.data(), cells.width());
+  return one(cells.finish(dims, std::move(out)));
+}
+
+/// In the layout in which the operand lies.
+Result<Kernel> prepare(const PrepareArgs &args) {
+  if (!args.input(0) || args.inputs[0]->quant != args.outputs[0]->quant) return unsupported("the scale changes");
+  if (args.input(2) && (!args.constant(2) || (args.input(2)->quant && args.input(2)->quant != args.inputs[0]->quant)))
+    return unsupported("a fill value that is no constant or has another scale");
+  const InferArgs known{.node = args.node, .opset = args.opset, .inputs = args.inputs, .constants = args.constants};
+  const Dims dims = *args.inputs[0]->concrete();
+  EDGEC_ASSIGN(const auto added, pads(known, dims.size()));
+  if (!added) return unsupported("pads that are no constants");
+  EDGEC_ASSIGN(const Mode how, mode(args.node));
+  const Tensor type_only{args.inputs[0]->dtype, dims, {}, nullptr};
+  const Tensor *operands[] = {&type_only, nullptr, args.constant(2)};
+  const Tensor fill = fill_value({.node = args.node, .opset = args.opset, .inputs = operands, .input_types = args.inputs});
+  const Layout layout = args.layouts[0];
+  auto by_axis = tables(dims, *added, how);
+  if (layout == Layout::channels_last && by_axis.size() > 2) std::rotate(by_axis.begin() + 1, by_axis.begin() + 2, by_axis.end());
+  Kernel kernel{{layout}, layout, 0, 0, "copy", nullptr};
+  kernel.run = [by_axis, fill, order = in_memory_order(dims, layout), threads = args.threads](const KernelIo &io) {
+    copy_by_tables(io.inputs[0], order, by_axis, fill.data.data(), io.outputs[0], fill.data.size(), threads);
+  };
+  return kernel;
 }
 
 const OpDef defs[] = {{.name = "Pad",
@@ -113,6 +142,7 @@ const OpDef defs[] = {{.name = "Pad",
                        .quant = QuantRule::same_scale,
                        .infer = infer,
                        .reference = reference,
+                       .prepare = prepare,
                        .axes = [](const Node &node, auto inputs, auto outputs) {
                          return elementwise_axes(node, inputs.first(std::min<std::size_t>(inputs.size(), 1)), outputs);
                        },

@@ -6,6 +6,7 @@
 
 #include "ir/float8.h"
 #include "ops/_elements.h"
+#include "ops/_prepare.h"
 #include "ops/_shape.h"
 
 namespace edgec::ops {
@@ -109,6 +110,45 @@ Result<std::vector<RuntimeValue>> dequantize_reference(const EvalArgs &args) {
   return one(make_tensor(types[0].dtype, x.dims, std::move(reals)));
 }
 
+/// Scale and zero point where both are constants of one element and codes have 8 bits.
+std::optional<Codes> constant_codes(const PrepareArgs &args, DType dtype) {
+  const Tensor *scale = args.constant(1), *zero = args.constant(2);
+  if ((dtype != DType::uint8 && dtype != DType::int8) || !scale || scale->size() != 1 || scale->dtype != DType::float32) return std::nullopt;
+  if (args.input(2) && (!zero || zero->size() != 1 || zero->dtype != dtype)) return std::nullopt;
+  return Codes{dtype, to_floats(*scale)[0], zero ? static_cast<std::int32_t>(to_int64s(*zero)[0]) : 0};
+}
+
+/// Images in plain layout become channels_last: integer convolutions read them so.
+Result<Kernel> prepare_quantize(const PrepareArgs &args) {
+  if (!is_float32(args.input(0)) || !args.outputs[0]) return unsupported("only float32");
+  const auto to = constant_codes(args, args.outputs[0]->dtype);
+  if (!to) return unsupported("only 8-bit codes with one constant scale");
+  const Dims dims = *args.inputs[0]->concrete();
+  const std::int64_t count = *element_count(dims);
+  const Run how{args.isa, args.threads};
+  Kernel kernel{{args.layouts[0]}, args.layouts[0], 0, 0, "vector codes", nullptr};
+  if (dims.size() == 4 && !layouts_agree(dims) && args.layouts[0] == Layout::plain) {
+    kernel.output = Layout::channels_last;
+    kernel.run = [=, to = *to, area = dims[2] * dims[3]](const KernelIo &io) {
+      quantize_channels_last(reinterpret_cast<const float *>(io.inputs[0]), to, io.outputs[0], dims[0], dims[1], area, how);
+    };
+    return kernel;
+  }
+  kernel.run = [=, to = *to](const KernelIo &io) { quantize(reinterpret_cast<const float *>(io.inputs[0]), to, io.outputs[0], count, how); };
+  return kernel;
+}
+
+Result<Kernel> prepare_dequantize(const PrepareArgs &args) {
+  if (!args.input(0) || !is_float32(args.outputs[0])) return unsupported("only to float32");
+  const auto from = constant_codes(args, args.inputs[0]->dtype);
+  if (!from) return unsupported("only 8-bit codes with one constant scale");
+  Kernel kernel{{args.layouts[0]}, args.layouts[0], 0, 0, "vector codes", nullptr};
+  kernel.run = [from = *from, count = *element_count(*args.inputs[0]->concrete()), how = Run{args.isa, args.threads}](const KernelIo &io) {
+    dequantize(io.inputs[0], from, reinterpret_cast<float *>(io.outputs[0]), count, how);
+  };
+  return kernel;
+}
+
 // ---- DynamicQuantizeLinear: uint8 codes with the scale and zero point of the data's own range
 
 Result<std::vector<Type>> infer_dynamic(const InferArgs &args) {
@@ -137,7 +177,7 @@ Result<std::vector<RuntimeValue>> dynamic_reference(const EvalArgs &args) {
 }
 
 OpDef border(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer,
-             decltype(OpDef::reference) reference) {
+             decltype(OpDef::reference) reference, decltype(OpDef::prepare) prepare = nullptr) {
   return {.name = name,
           .since = since,
           .summary = summary,
@@ -146,6 +186,7 @@ OpDef border(std::string_view name, int since, std::string_view summary, decltyp
           .quant = QuantRule::not_data,
           .infer = infer,
           .reference = reference,
+          .prepare = prepare,
           .axes = [](const Node &node, auto inputs, auto outputs) {
             return elementwise_axes(node, inputs.first(std::min<std::size_t>(inputs.size(), 1)), outputs);
           }};
@@ -158,8 +199,8 @@ OpDef dynamic() {
 }
 
 const OpDef defs[] = {
-    border("QuantizeLinear", 10, "reals to codes: saturate(round(x / scale) + zero point)", infer_quantize, quantize_reference),
-    border("DequantizeLinear", 10, "codes to reals: (code - zero point) * scale", infer_dequantize, dequantize_reference),
+    border("QuantizeLinear", 10, "reals to codes: saturate(round(x / scale) + zero point)", infer_quantize, quantize_reference, prepare_quantize),
+    border("DequantizeLinear", 10, "codes to reals: (code - zero point) * scale", infer_dequantize, dequantize_reference, prepare_dequantize),
     dynamic(),
 };
 

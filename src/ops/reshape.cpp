@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "ops/_prepare.h"
 #include "ops/_shape.h"
 
 namespace edgec::ops {
@@ -197,6 +198,7 @@ OpDef same_elements(std::string_view name, std::string_view summary, decltype(Op
           .quant = QuantRule::same_scale,
           .infer = infer,
           .reference = reference,
+          .prepare = prepare_copy,
           .axes = axes,
           .codes_since = codes_since};
 }

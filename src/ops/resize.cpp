@@ -4,7 +4,9 @@
 
 #include <fmt/format.h>
 
-#include "ops/_elements.h"
+#include "kernels/fast/dispatch.h"
+#include "ops/_move.h"
+#include "ops/_prepare.h"
 #include "ops/_shape.h"
 
 namespace edgec::ops {
@@ -170,16 +172,19 @@ double cubic(double x, double a) { // Keys 1981
 
 struct Settings {
   std::string mode, coordinates, nearest_mode;
-  double cubic_a;
-  bool exclude_outside, antialias;
-  float extrapolation;
+  double cubic_a = -0.75;
+  bool exclude_outside = false, antialias = false;
+  float extrapolation = 0;
 
-  explicit Settings(const EvalArgs &args)
-      : mode(args.node.get_string("mode", "nearest")),
-        coordinates(args.node.get_string("coordinate_transformation_mode", args.opset < 11 || is_upsample(args.node) ? "asymmetric" : "half_pixel")),
-        nearest_mode(args.node.get_string("nearest_mode", args.opset < 11 || is_upsample(args.node) ? "floor" : "round_prefer_floor")),
-        cubic_a(args.node.get_float("cubic_coeff_a", -0.75F)), exclude_outside(args.node.get_int("exclude_outside", 0) != 0),
-        antialias(args.node.get_int("antialias", 0) != 0), extrapolation(args.node.get_float("extrapolation_value", 0)) {}
+  Settings(const Node &node, std::int64_t opset) : mode(node.get_string("mode", "nearest")) {
+    const bool old = opset < 11 || is_upsample(node);
+    coordinates = node.get_string("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
+    nearest_mode = node.get_string("nearest_mode", old ? "floor" : "round_prefer_floor");
+    cubic_a = node.get_float("cubic_coeff_a", -0.75F);
+    exclude_outside = node.get_int("exclude_outside", 0) != 0;
+    antialias = node.get_int("antialias", 0) != 0;
+    extrapolation = node.get_float("extrapolation_value", 0);
+  }
 };
 
 Taps taps(const Settings &settings, const AxisPlan &plan, std::int64_t out) {
@@ -207,39 +212,156 @@ Taps taps(const Settings &settings, const AxisPlan &plan, std::int64_t out) {
   return found;
 }
 
+/// All there is to know of one axis that is resized.
+struct AxisTaps {
+  std::size_t axis;
+  AxisPlan plan;
+  std::vector<Taps> taps;
+};
+
+/// The axes that change, last first.
+std::vector<AxisTaps> axis_taps(const Settings &settings, const std::vector<AxisPlan> &plans) {
+  std::vector<AxisTaps> found;
+  for (std::size_t i = plans.size(); i-- > 0;) {
+    const AxisPlan &plan = plans[i];
+    if (plan.in == plan.out && plan.scale == 1 && plan.roi_start == 0 && plan.roi_end == 1) continue;
+    found.push_back({i, plan, {}});
+    for (std::int64_t o = 0; o < plan.out; ++o) found.back().taps.push_back(taps(settings, plan, o));
+  }
+  return found;
+}
+
+/// Where each index comes from if every index has one source (nearest), a table an axis.
+std::optional<std::vector<std::vector<std::int64_t>>> sources(const std::vector<AxisPlan> &plans, const std::vector<AxisTaps> &axes) {
+  std::vector<std::vector<std::int64_t>> tables(plans.size());
+  for (std::size_t i = 0; i < plans.size(); ++i)
+    for (std::int64_t k = 0; k < plans[i].in; ++k) tables[i].push_back(k);
+  for (const AxisTaps &axis : axes) {
+    tables[axis.axis].clear();
+    for (const Taps &one : axis.taps) {
+      if (one.size() != 1 || one[0].weight != 1) return std::nullopt;
+      tables[axis.axis].push_back(one[0].index);
+    }
+  }
+  return tables;
+}
+
 /// Interpolates along one axis: in [outer, plan.in, inner] to [outer, plan.out, inner].
 template <class T>
-std::vector<T> resize_axis(const std::vector<T> &in, const Settings &settings, const AxisPlan &plan, std::int64_t outer, std::int64_t inner) {
-  std::vector<T> out(static_cast<std::size_t>(outer * plan.out * inner));
-  for (std::int64_t o = 0; o < plan.out; ++o) {
-    const Taps weights = taps(settings, plan, o);
-    for (std::int64_t n = 0; n < outer; ++n)
-      for (std::int64_t k = 0; k < inner; ++k) {
-        T sum = weights.empty() ? static_cast<T>(settings.extrapolation) : T{0};
-        for (const Tap &tap : weights) sum += static_cast<T>(tap.weight) * in[static_cast<std::size_t>((n * plan.in + tap.index) * inner + k)];
-        out[static_cast<std::size_t>((n * plan.out + o) * inner + k)] = sum;
-      }
+EDGEC_INLINE inline void resize_axis(const T *in, T *out, const AxisTaps &axis, T extrapolation, std::int64_t inner,
+                                     std::int64_t first, std::int64_t last) {
+  for (std::int64_t row = first; row < last; ++row) {
+    const std::int64_t n = row / axis.plan.out;
+    const Taps &weights = axis.taps[static_cast<std::size_t>(row % axis.plan.out)];
+    T *to = out + row * inner;
+    for (std::int64_t k = 0; k < inner; ++k) to[k] = weights.empty() ? extrapolation : T{0};
+    for (const Tap &tap : weights) {
+      const T weight = static_cast<T>(tap.weight);
+      const T *from = in + (n * axis.plan.in + tap.index) * inner;
+      for (std::int64_t k = 0; k < inner; ++k) to[k] += weight * from[k];
+    }
   }
-  return out;
+}
+
+template <class T>
+std::vector<T> interpolate(std::vector<T> values, Dims dims, const std::vector<AxisTaps> &axes, float extrapolation) {
+  for (const AxisTaps &axis : axes) {
+    const std::int64_t outer = product(dims, 0, axis.axis), inner = product(dims, axis.axis + 1, dims.size());
+    std::vector<T> out(static_cast<std::size_t>(outer * axis.plan.out * inner));
+    resize_axis(values.data(), out.data(), axis, static_cast<T>(extrapolation), inner, 0, outer * axis.plan.out);
+    values = std::move(out);
+    dims[axis.axis] = axis.plan.out;
+  }
+  return values;
 }
 
 Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer));
   const Tensor &in = *args.inputs[0];
-  const Settings settings(args);
-  EDGEC_ASSIGN(const auto axes, plans(args.node, operands(ConcreteArgs(args)), in.dims));
-  auto values = to_doubles(in);
-  Dims dims = in.dims;
-  if (values.empty()) return one(make_tensor(in.dtype, *types[0].concrete(), std::vector<float>(static_cast<std::size_t>(*element_count(*types[0].concrete())))));
-  for (std::size_t i = dims.size(); i-- > 0;) {
-    if (axes[i].in == axes[i].out && axes[i].scale == 1 && axes[i].roi_start == 0 && axes[i].roi_end == 1) continue;
-    values = resize_axis(values, settings, axes[i], product(dims, 0, i), product(dims, i + 1, dims.size()));
-    dims[i] = axes[i].out;
-    EDGEC_CHECK(check_size(DType::float64, dims));
+  const Settings settings(args.node, args.opset);
+  EDGEC_ASSIGN(const auto found, plans(args.node, operands(ConcreteArgs(args)), in.dims));
+  const Dims dims = *types[0].concrete();
+  if (element_count(dims) == 0) return one(Tensor{in.dtype, dims, {}, nullptr});
+  if (in.size() == 0) return bad_input("an operand without elements cannot be resized");
+  const auto axes = axis_taps(settings, found);
+  if (const auto tables = sources(found, axes)) {
+    const Cells cells(in);
+    auto out = cells.space(dims);
+    copy_by_tables(cells.data(), in.dims, *tables, nullptr, out.data(), cells.width());
+    return one(cells.finish(dims, std::move(out)));
   }
+  Dims between = in.dims; // no result on the way may be too large either
+  for (const AxisTaps &axis : axes) {
+    between[axis.axis] = axis.plan.out;
+    EDGEC_CHECK(check_size(DType::float64, between));
+  }
+  if (in.dtype == DType::float32) return one(Tensor::of(dims, interpolate(to_floats(in), in.dims, axes, settings.extrapolation)));
+  auto values = interpolate(to_doubles(in), in.dims, axes, settings.extrapolation);
   if (is_integer(in.dtype)) // as onnxruntime: interpolated integers are truncated
     for (double &value : values) value = std::trunc(value);
   return one(from_doubles(in.dtype, dims, values));
+}
+
+Kernel nearest_kernel(const PrepareArgs &args, std::vector<std::vector<std::int64_t>> tables) {
+  const Layout layout = args.layouts[0];
+  if (layout == Layout::channels_last && tables.size() > 2) std::rotate(tables.begin() + 1, tables.begin() + 2, tables.end());
+  Kernel kernel{{layout}, layout, 0, 0, "copy", nullptr};
+  kernel.run = [tables, order = in_memory_order(*args.inputs[0]->concrete(), layout),
+                width = static_cast<std::size_t>(bits(args.inputs[0]->dtype)) / 8, threads = args.threads](const KernelIo &io) {
+    copy_by_tables(io.inputs[0], order, tables, nullptr, io.outputs[0], width, threads);
+  };
+  return kernel;
+}
+
+/// One pass an axis, between the result and a buffer in the scratch.
+Kernel interpolating_kernel(const PrepareArgs &args, std::vector<AxisTaps> axes, float extrapolation) {
+  const Layout layout = args.layouts[0];
+  Dims dims = *args.inputs[0]->concrete();
+  struct Pass {
+    AxisTaps axis;
+    std::int64_t rows, inner;
+  };
+  std::vector<Pass> passes;
+  std::size_t largest = 0;
+  for (AxisTaps &axis : axes) {
+    dims[axis.axis] = axis.plan.out;
+    const Dims order = in_memory_order(dims, layout);
+    std::size_t at = axis.axis;
+    if (layout == Layout::channels_last && dims.size() > 2 && at > 0) at = at == 1 ? dims.size() - 1 : at - 1;
+    passes.push_back({std::move(axis), product(order, 0, at + 1), product(order, at + 1, order.size())});
+    largest = std::max(largest, (static_cast<std::size_t>(*element_count(dims)) * sizeof(float) + 63) / 64 * 64);
+  }
+  Kernel kernel{{layout}, layout, 2 * largest, 0, "vector", nullptr};
+  kernel.run = [passes, largest, extrapolation, how = Run{args.isa, args.threads}](const KernelIo &io) {
+    const auto *from = reinterpret_cast<const float *>(io.inputs[0]);
+    for (std::size_t i = 0; i < passes.size(); ++i) {
+      const Pass &pass = passes[i];
+      auto *to = reinterpret_cast<float *>(i + 1 == passes.size() ? io.outputs[0] : io.scratch + largest * (i % 2));
+      fast::dispatch(how, pass.rows, std::max<std::int64_t>(1, 8192 / pass.inner),
+                     [from, to, &pass, extrapolation](std::int64_t first, std::int64_t last) EDGEC_INLINE {
+                       resize_axis(from, to, pass.axis, extrapolation, pass.inner, first, last);
+                     });
+      from = to;
+    }
+  };
+  return kernel;
+}
+
+Result<Kernel> prepare(const PrepareArgs &args) {
+  if (!args.input(0) || !args.outputs[0]) return unsupported("no operand");
+  const InferArgs known{.node = args.node, .opset = args.opset, .inputs = args.inputs, .constants = args.constants};
+  const Operands given = operands(known);
+  if (!given.known || (args.input(1) && args.inputs.size() > 2 && !args.constant(1))) return unsupported("sizes that are no constants");
+  const Dims dims = *args.inputs[0]->concrete();
+  if (element_count(dims) == 0) return unsupported("an operand without elements");
+  EDGEC_ASSIGN(const auto found, plans(args.node, given, dims));
+  const Settings settings(args.node, args.opset);
+  auto axes = axis_taps(settings, found);
+  if (args.inputs[0]->quant == args.outputs[0]->quant)
+    if (auto tables = sources(found, axes)) return nearest_kernel(args, std::move(*tables));
+  if (args.inputs[0]->quant || args.outputs[0]->quant) return through_floats(args, prepare);
+  if (!is_float32(args.inputs[0]) || axes.empty()) return unsupported("only float32");
+  return interpolating_kernel(args, std::move(axes), settings.extrapolation);
 }
 
 std::vector<AxisLink> axes(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
@@ -254,6 +376,7 @@ OpDef resize_op(std::string_view name, int since) {
           .quant = QuantRule::same_scale,
           .infer = infer,
           .reference = reference,
+          .prepare = prepare,
           .axes = axes};
 }
 

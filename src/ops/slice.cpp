@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "ops/_move.h"
+#include "ops/_prepare.h"
 #include "ops/_shape.h"
 
 namespace edgec::ops {
@@ -91,19 +92,32 @@ Result<std::vector<Type>> infer_slice(const InferArgs &args) {
   return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
 }
 
-Tensor cut(const Cells &cells, const Dims &in, const std::vector<Range> &ranges) {
-  const auto from = strides(in);
+/// One part of an operand as a strided copy, in the layout that it lies in.
+struct Part {
+  Dims order;
   std::vector<std::int64_t> steps;
-  Dims dims;
+  std::size_t start = 0; // bytes
+};
+Part part(const Dims &in, const std::vector<Range> &ranges, Layout layout, std::size_t width) {
+  Part found;
+  const auto from = strides_in(in, layout);
   std::int64_t start = 0;
   for (std::size_t i = 0; i < ranges.size(); ++i) {
-    dims.push_back(ranges[i].count);
-    steps.push_back(ranges[i].count > 1 ? from[i] * ranges[i].step : 0); // a lone index takes no step, however long
+    found.order.push_back(ranges[i].count);
+    found.steps.push_back(ranges[i].count > 1 ? from[i] * ranges[i].step : 0);
     start += ranges[i].count > 0 ? from[i] * ranges[i].start : 0;
   }
-  auto out = cells.space(dims);
-  if (!out.empty()) copy_strided(cells.data() + static_cast<std::size_t>(start) * cells.width(), dims, steps, out.data(), cells.width());
-  return cells.finish(dims, std::move(out));
+  found.order = in_memory_order(found.order, layout);
+  found.steps = in_memory_order(found.steps, layout);
+  found.start = static_cast<std::size_t>(start) * width;
+  return found;
+}
+
+Tensor cut(const Cells &cells, const Dims &in, const std::vector<Range> &ranges) {
+  const Part found = part(in, ranges, Layout::plain, cells.width());
+  auto out = cells.space(found.order);
+  if (!out.empty()) copy_strided(cells.data() + found.start, found.order, found.steps, out.data(), cells.width());
+  return cells.finish(found.order, std::move(out));
 }
 
 Result<std::vector<RuntimeValue>> slice_reference(const EvalArgs &args) {
@@ -112,6 +126,34 @@ Result<std::vector<RuntimeValue>> slice_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const auto ranges, slice_ranges(operands, args.inputs[0]->dims));
   if (!ranges) return bad_input("starts, ends, axes and steps must be integers");
   return one(cut(Cells(*args.inputs[0]), args.inputs[0]->dims, *ranges));
+}
+
+Kernel parts_kernel(const PrepareArgs &args, const std::vector<std::vector<Range>> &ranges) {
+  const auto width = static_cast<std::size_t>(bits(args.inputs[0]->dtype)) / 8;
+  const Layout layout = args.layouts[0];
+  std::vector<Part> parts;
+  for (const auto &one : ranges) parts.push_back(part(*args.inputs[0]->concrete(), one, layout, width));
+  Kernel kernel{{layout}, layout, 0, 0, "copy", nullptr};
+  kernel.run = [parts, width, threads = args.threads](const KernelIo &io) {
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      if (io.outputs[i]) copy_strided(io.inputs[0] + parts[i].start, parts[i].order, parts[i].steps, io.outputs[i], width, threads);
+  };
+  return kernel;
+}
+
+bool keeps_type(const PrepareArgs &args) {
+  return args.input(0) && std::ranges::all_of(args.outputs, [&](const Type *out) {
+    return !out || (out->dtype == args.inputs[0]->dtype && out->quant == args.inputs[0]->quant);
+  });
+}
+
+Result<Kernel> prepare_slice(const PrepareArgs &args) {
+  if (!keeps_type(args)) return unsupported("not a copy");
+  const InferArgs known{.node = args.node, .opset = args.opset, .inputs = args.inputs, .constants = args.constants};
+  EDGEC_ASSIGN(const SliceOperands operands, slice_operands(known));
+  EDGEC_ASSIGN(const auto ranges, slice_ranges(operands, *args.inputs[0]->concrete()));
+  if (!ranges) return unsupported("bounds that are no constants");
+  return parts_kernel(args, {*ranges});
 }
 
 /// Links of cuts: output range `count` of an axis comes from `start` on, `step` apart; other axes stay.
@@ -168,22 +210,41 @@ Result<std::vector<Type>> infer_split(const InferArgs &args) {
   return types;
 }
 
+/// The ranges of each output.
+std::vector<std::vector<Range>> split_ranges(const Dims &dims, std::size_t axis, std::span<const std::int64_t> sizes) {
+  std::vector<std::vector<Range>> found;
+  std::int64_t start = 0;
+  for (const std::int64_t count : sizes) {
+    found.emplace_back();
+    for (const std::int64_t size : dims) found.back().push_back({0, 1, size});
+    found.back()[axis] = {start, 1, count};
+    start += count;
+  }
+  return found;
+}
+
 Result<std::vector<RuntimeValue>> split_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_split));
   const Tensor &in = *args.inputs[0];
   EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 0), in.rank()));
+  const auto at = static_cast<std::size_t>(axis);
+  std::vector<std::int64_t> sizes;
+  for (const Type &type : types) sizes.push_back((*type.shape)[at].size);
   const Cells cells(in);
   std::vector<RuntimeValue> outputs;
-  std::int64_t start = 0;
-  for (const Type &type : types) {
-    std::vector<Range> ranges;
-    for (const std::int64_t size : in.dims) ranges.push_back({0, 1, size});
-    const std::int64_t count = (*type.shape)[static_cast<std::size_t>(axis)].size;
-    ranges[static_cast<std::size_t>(axis)] = {start, 1, count};
-    outputs.emplace_back(cut(cells, in.dims, ranges));
-    start += count;
-  }
+  for (const auto &ranges : split_ranges(in.dims, at, sizes)) outputs.emplace_back(cut(cells, in.dims, ranges));
   return outputs;
+}
+
+Result<Kernel> prepare_split(const PrepareArgs &args) {
+  if (!keeps_type(args)) return unsupported("not a copy");
+  const Dims dims = *args.inputs[0]->concrete();
+  EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 0), static_cast<int>(dims.size())));
+  const auto at = static_cast<std::size_t>(axis);
+  const InferArgs known{.node = args.node, .opset = args.opset, .inputs = args.inputs, .constants = args.constants};
+  EDGEC_ASSIGN(const auto sizes, parts(known, Dim::known(dims[at])));
+  if (!sizes) return unsupported("sizes that are no constants");
+  return parts_kernel(args, split_ranges(dims, at, *sizes));
 }
 
 std::vector<AxisLink> split_axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
@@ -210,6 +271,7 @@ const OpDef defs[] = {{.name = "Slice",
                        .quant = QuantRule::same_scale,
                        .infer = infer_slice,
                        .reference = slice_reference,
+                       .prepare = prepare_slice,
                        .axes = slice_axes,
                        .codes_since = 1},
                       {.name = "Split",
@@ -219,6 +281,7 @@ const OpDef defs[] = {{.name = "Slice",
                        .quant = QuantRule::same_scale,
                        .infer = infer_split,
                        .reference = split_reference,
+                       .prepare = prepare_split,
                        .axes = split_axes,
                        .codes_since = 2}};
 

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/functions.h"
 #include "ops/_elements.h"
+#include "ops/_prepare.h"
 #include "ops/_shape.h"
 
 namespace edgec::ops {
@@ -37,29 +39,49 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
 
 enum class Kind { softmax, log_softmax, hardmax };
 
+EDGEC_INLINE inline void exponentials(const float *x, float high, float *y, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) y[i] = fast::exp(x[i] - high);
+}
+EDGEC_INLINE inline void exponentials(const double *x, double high, double *y, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) y[i] = std::exp(x[i] - high);
+}
+
+/// One row. The sum is a double's, taken in order: the same for any number of threads and instruction set.
 template <Kind kind, class T>
-void normalize(const T *x, T *y, std::int64_t count, std::int64_t stride) {
-  T high = x[0];
-  std::int64_t best = 0;
-  for (std::int64_t i = 1; i < count; ++i)
-    if (x[i * stride] > high) {
-      high = x[i * stride];
-      best = i;
-    }
+EDGEC_INLINE inline void normalize(const T *x, T *y, std::int64_t count) {
+  const std::int64_t best = std::max_element(x, x + count) - x;
+  const T high = x[best];
   if (kind == Kind::hardmax) {
-    for (std::int64_t i = 0; i < count; ++i) y[i * stride] = static_cast<T>(i == best);
+    std::fill(y, y + count, T{0});
+    y[best] = T{1};
     return;
   }
+  exponentials(x, high, y, count);
   double sum = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const T e = std::exp(x[i * stride] - high);
-    sum += static_cast<double>(e);
-    if (kind == Kind::softmax) y[i * stride] = e;
+  for (std::int64_t i = 0; i < count; ++i) sum += static_cast<double>(y[i]);
+  if (kind == Kind::softmax) {
+    const T factor = static_cast<T>(1 / sum);
+    for (std::int64_t i = 0; i < count; ++i) y[i] *= factor;
+  } else {
+    const T log_sum = static_cast<T>(std::log(sum));
+    for (std::int64_t i = 0; i < count; ++i) y[i] = x[i] - high - log_sum;
   }
-  const T log_sum = static_cast<T>(std::log(sum)), factor = static_cast<T>(1 / sum);
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (kind == Kind::softmax) y[i * stride] *= factor;
-    else y[i * stride] = x[i * stride] - high - log_sum;
+}
+
+/// All rows; those whose numbers do not lie together are copied together and back.
+template <Kind kind, class T>
+EDGEC_INLINE inline void normalize_rows(const Rows &rows, const T *x, T *y, std::int64_t first, std::int64_t last) {
+  const auto size = static_cast<std::size_t>(rows.stride > 1 ? rows.count : 0);
+  std::vector<T> in(size), out(size);
+  for (std::int64_t r = first; r < last; ++r) {
+    const std::int64_t at = r / rows.stride * rows.count * rows.stride + r % rows.stride;
+    if (rows.stride == 1) {
+      normalize<kind>(x + at, y + at, rows.count);
+      continue;
+    }
+    for (std::int64_t i = 0; i < rows.count; ++i) in[static_cast<std::size_t>(i)] = x[at + i * rows.stride];
+    normalize<kind>(in.data(), out.data(), rows.count);
+    for (std::int64_t i = 0; i < rows.count; ++i) y[at + i * rows.stride] = out[static_cast<std::size_t>(i)];
   }
 }
 
@@ -72,19 +94,32 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
     using T = std::conditional_t<std::is_floating_point_v<decltype(zero)>, decltype(zero), double>;
     const Elements<T> x(in);
     std::vector<T> y(x.size());
-    if (!y.empty())
-      for (std::int64_t o = 0; o < found.outer; ++o)
-        for (std::int64_t s = 0; s < found.stride; ++s) {
-          const auto at = static_cast<std::size_t>(o * found.count * found.stride + s);
-          normalize<kind>(&x[at], &y[at], found.count, found.stride);
-        }
+    if (!y.empty()) normalize_rows<kind>(found, x.span().data(), y.data(), 0, found.outer * found.stride);
     return one(make_tensor(in.dtype, in.dims, std::move(y)));
   });
 }
 
 template <Kind kind>
+Result<Kernel> prepare(const PrepareArgs &args) {
+  if (!args.input(0) || !args.outputs[0]) return unsupported("no operand");
+  if (args.inputs[0]->quant || args.outputs[0]->quant) return through_floats(args, prepare<kind>);
+  if (!is_float32(args.inputs[0])) return unsupported("only float32");
+  const Dims dims = *args.inputs[0]->concrete();
+  EDGEC_ASSIGN(const Rows found, rows(args.node, args.opset, dims));
+  Kernel kernel;
+  kernel.description = "vector";
+  kernel.run = [found, how = Run{args.isa, args.threads}](const KernelIo &io) {
+    const auto *x = reinterpret_cast<const float *>(io.inputs[0]);
+    auto *y = reinterpret_cast<float *>(io.outputs[0]);
+    fast::dispatch(how, found.outer * found.stride, std::max<std::int64_t>(1, 4096 / found.count),
+                   [=](std::int64_t first, std::int64_t last) EDGEC_INLINE { normalize_rows<kind>(found, x, y, first, last); });
+  };
+  return kernel;
+}
+
+template <Kind kind>
 OpDef softmax_op(std::string_view name, std::string_view summary, QuantRule quant) {
-  return {.name = name, .summary = summary, .quant = quant, .fixed_range = {0, 1}, .infer = infer, .reference = reference<kind>};
+  return {.name = name, .summary = summary, .quant = quant, .fixed_range = {0, 1}, .infer = infer, .reference = reference<kind>, .prepare = prepare<kind>};
 }
 
 const OpDef defs[] = {

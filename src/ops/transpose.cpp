@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "ops/_move.h"
+#include "ops/_prepare.h"
 #include "ops/_shape.h"
 
 namespace edgec::ops {
@@ -46,6 +47,22 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   return one(cells.finish(dims, std::move(out)));
 }
 
+/// From whichever layout the operand lies in, to plain.
+Result<Kernel> prepare(const PrepareArgs &args) {
+  EDGEC_CHECK(prepare_copy(args)); // same type and scale
+  const Dims dims = *args.inputs[0]->concrete();
+  EDGEC_ASSIGN(const auto perm, permutation(args.node, dims.size()));
+  const auto from = strides_in(dims, args.layouts[0]);
+  std::vector<std::int64_t> steps;
+  for (const int axis : perm) steps.push_back(from[static_cast<std::size_t>(axis)]);
+  Kernel kernel{{args.layouts[0]}, Layout::plain, 0, 0, "copy", nullptr};
+  const auto width = static_cast<std::size_t>(bits(args.inputs[0]->dtype)) / 8;
+  kernel.run = [out = *args.outputs[0]->concrete(), steps, width, threads = args.threads](const KernelIo &io) {
+    copy_strided(io.inputs[0], out, steps, io.outputs[0], width, threads);
+  };
+  return kernel;
+}
+
 std::vector<AxisLink> axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const>) {
   std::vector<AxisLink> links;
   if (inputs.empty() || !inputs[0] || !inputs[0]->shape) return links;
@@ -63,6 +80,7 @@ const OpDef defs[] = {{.name = "Transpose",
                        .quant = QuantRule::same_scale,
                        .infer = infer,
                        .reference = reference,
+                       .prepare = prepare,
                        .axes = axes,
                        .codes_since = 1}};
 

@@ -16,6 +16,7 @@ OpDef function(std::string_view name, int since, std::string_view summary, Quant
           .fixed_range = range,
           .infer = infer_same,
           .reference = unary_reference<F>,
+          .prepare = std::is_same_v<F, BitwiseNot> ? nullptr : prepare_unary<F>,
           .axes = elementwise_axes};
 }
 

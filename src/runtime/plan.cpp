@@ -336,7 +336,7 @@ private:
     kernel.run = [state, id](const KernelIo &io) {
       const Node &node = state->graph.node(id);
       const auto borrow = [&](ValueId v, const std::byte *bytes) -> RuntimeValue {
-        if (!bytes || !v.valid()) return {};
+        if (!v.valid()) return {}; // an empty tensor has no bytes either
         const Type &type = state->graph.value(v).type;
         const Dims dims = *type.concrete();
         return Tensor{type.dtype, dims, Storage(nullptr, ByteView(bytes, byte_size(type.dtype, *element_count(dims)))), nullptr};

@@ -1,0 +1,84 @@
+// Loops over several arrays at once whose neighbours lie different distances apart: broadcasting, slicing, transposing.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace edgec {
+
+/// Rows of elements of N arrays over a common iteration space, as long as the arrays allow: axes that lie in all of them
+/// as one are joined.
+template <std::size_t N>
+class Rows {
+public:
+  using Steps = std::array<std::int64_t, N>;
+
+  /// `strides[k][i]`: elements between neighbours of array k along axis i, 0 where it is broadcast.
+  Rows(std::span<const std::int64_t> sizes, const std::array<std::vector<std::int64_t>, N> &strides) {
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      if (sizes[i] == 1) continue;
+      Axis axis{sizes[i], {}};
+      for (std::size_t k = 0; k < N; ++k) axis.steps[k] = strides[k][i];
+      if (!axes_.empty() && joins(axes_.back(), axis)) {
+        axis.size *= axes_.back().size;
+        axes_.back() = axis;
+      } else {
+        axes_.push_back(axis);
+      }
+    }
+    if (axes_.empty()) axes_.push_back({1, {}});
+    inner_ = axes_.back();
+    axes_.pop_back();
+    for (const Axis &axis : axes_) count_ *= axis.size;
+  }
+
+  [[nodiscard]] std::int64_t count() const { return count_; }
+  [[nodiscard]] std::int64_t size() const { return inner_.size; }  ///< elements of a row
+  [[nodiscard]] const Steps &steps() const { return inner_.steps; } ///< between neighbours in a row
+
+  /// Where row `row` begins in each array.
+  [[nodiscard]] Steps offsets(std::int64_t row) const {
+    Steps found{};
+    for (std::size_t i = axes_.size(); i-- > 0;) {
+      const std::int64_t at = row % axes_[i].size;
+      row /= axes_[i].size;
+      for (std::size_t k = 0; k < N; ++k) found[k] += at * axes_[i].steps[k];
+    }
+    return found;
+  }
+
+  /// run(offsets, first, last) covers elements first .. last - 1 of every row, on at most `threads` threads: whole rows
+  /// where there are several, parts of the only one.
+  template <class F>
+  void each(int threads, std::int64_t grain, const F &run) const {
+    const std::int64_t total = count_ * inner_.size;
+    threads = static_cast<int>(std::clamp<std::int64_t>(total / grain, 1, std::max(threads, 1)));
+    if (count_ == 1) {
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+      for (int t = 0; t < threads; ++t) run(Steps{}, inner_.size * t / threads, inner_.size * (t + 1) / threads);
+      return;
+    }
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (std::int64_t row = 0; row < count_; ++row) run(offsets(row), std::int64_t{0}, inner_.size);
+  }
+
+private:
+  struct Axis {
+    std::int64_t size;
+    Steps steps;
+  };
+  std::vector<Axis> axes_; // outermost first, without the inner one
+  Axis inner_{};
+  std::int64_t count_ = 1;
+
+  static bool joins(const Axis &outer, const Axis &inner) {
+    for (std::size_t k = 0; k < N; ++k)
+      if (outer.steps[k] != inner.steps[k] * inner.size) return false;
+    return true;
+  }
+};
+
+} // namespace edgec
