@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "kernels/fast/conv.h"
 #include "kernels/reference/conv.h"
-#include "kernels/requantize.h"
+#include "ops/_followers.h"
+#include "ops/_integer.h"
 
 namespace edgec::ops {
 namespace {
@@ -28,7 +30,54 @@ Tensor multiply_doubles(const ProductStack &stack, const Tensor &a, const Tensor
   return a.dtype == DType::float64 ? product : from_doubles(a.dtype, stack.dims, product.as<double>());
 }
 
+/// [k, n] to [n, k], or [n, k] as it is.
+template <class T>
+std::vector<T> columns_first(const ConstantProduct &p, std::span<const T> matrix) {
+  std::vector<T> columns(matrix.begin(), matrix.end());
+  if (p.transposed) return columns;
+  for (std::int64_t i = 0; i < p.k; ++i)
+    for (std::int64_t j = 0; j < p.n; ++j) columns[static_cast<std::size_t>(j * p.k + i)] = matrix[static_cast<std::size_t>(i * p.n + j)];
+  return columns;
+}
+
+Result<Kernel> prepare_integer(const PrepareArgs &args, const ConstantProduct &p, const ConvShape &shape) {
+  if (p.bias && p.beta != 1) return unsupported("beta with quantized operands");
+  EDGEC_ASSIGN(IntegerConv conv, integer_conv({*args.input(0), *args.input(1), *args.constant(1), p.transposed ? 0 : 1, p.bias,
+                                               *args.outputs[0], p.n, p.alpha}));
+  conv.weights = columns_first<std::int16_t>(p, conv.weights);
+  EDGEC_ASSIGN(Kernel kernel, fast::conv(shape, conv, {args.isa, args.threads}));
+  kernel.followers = identity_followers(args);
+  return kernel;
+}
+
+Result<Kernel> prepare_float(const PrepareArgs &args, const ConstantProduct &p, const ConvShape &shape) {
+  const Tensor &matrix = *args.constant(1);
+  if (args.input(0)->dtype != DType::float32 || matrix.dtype != DType::float32 || (p.bias && p.bias->dtype != DType::float32))
+    return unsupported("no fast product of other types than float");
+  std::vector<float> weights = columns_first(p, matrix.as<float>()), bias;
+  for (float &w : weights) w *= p.alpha;
+  if (p.bias) {
+    const auto values = p.bias->as<float>();
+    for (std::int64_t j = 0; j < p.n; ++j) bias.push_back(p.beta * values[values.size() == 1 ? 0 : static_cast<std::size_t>(j)]);
+  }
+  return with_followers(args, [&](std::span<const fast::FloatPostOp> post_ops) {
+    return fast::conv(shape, weights, bias, post_ops, {args.isa, args.threads});
+  });
+}
+
 } // namespace
+
+Result<Kernel> prepare_product(const PrepareArgs &args, const ConstantProduct &p) {
+  if (p.m * p.n * p.k == 0) return unsupported("an empty product");
+  if (p.bias && p.bias->size() != 1 && (p.bias->size() != p.n || p.bias->dims.back() != p.n)) return unsupported("a bias that is no row");
+  ConvShape shape{.in_channels = p.k, .out_channels = p.n}; // rows are positions of a 1x1 convolution
+  shape.axes[2].in = shape.axes[2].out = p.m;
+  EDGEC_ASSIGN(const bool integer, quantized_operands(args.input(0), args.input(1)));
+  EDGEC_ASSIGN(Kernel kernel, integer ? prepare_integer(args, p, shape) : prepare_float(args, p, shape));
+  kernel.inputs.clear(); // [m, k] row-major is channels_last of such a convolution
+  kernel.output = Layout::plain;
+  return kernel;
+}
 
 Result<ProductStack> matmul_stack(const Dims &a, const Dims &b) {
   if (a.empty() || b.empty()) return bad_input("MatMul of a scalar");

@@ -27,4 +27,14 @@ std::vector<std::int32_t> multiply_codes(const ProductStack &stack, std::span<co
 /// int32 sums of rows of `output.scales.size()` columns to the tensor that `output` asks for.
 Tensor finish_rows(const IntegerOutput &output, Dims dims, std::span<const std::int32_t> sums);
 
+/// Products of a data operand with a constant matrix, [m, k] times [k, n] (or its transpose), as kernels make them:
+/// alpha * data * matrix + beta * bias. Followers of float products are taken along.
+struct ConstantProduct {
+  std::int64_t m = 0, n = 0, k = 0;
+  bool transposed = false; ///< the constant is [n, k]
+  float alpha = 1, beta = 1;
+  const Tensor *bias = nullptr; ///< one, or one a column
+};
+Result<Kernel> prepare_product(const PrepareArgs &args, const ConstantProduct &product);
+
 } // namespace edgec::ops

@@ -123,6 +123,17 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   return std::vector<RuntimeValue>{std::move(y)};
 }
 
+Result<Kernel> prepare(const PrepareArgs &args) {
+  const Spec spec = read_spec(args.node);
+  const Tensor *b = args.constant(1), *c = args.constant(2);
+  if (!b || (args.input(2) && !c) || spec.trans_a) return unsupported("B or C is no constant, or A is transposed");
+  EDGEC_ASSIGN(const ProductStack stack, shape_of(spec, *args.input(0)->concrete(), b->dims));
+  if (c) {
+    EDGEC_CHECK(bias_strides(c->dims, stack.dims));
+  }
+  return prepare_product(args, {stack.shape.m, stack.shape.n, stack.shape.k, spec.trans_b, spec.alpha, spec.beta, c});
+}
+
 std::optional<WeightInfo> weights(const Node &node, std::span<const Type *const>) {
   return WeightInfo{.bias = 2, .channel_axis = read_spec(node).trans_b ? 0 : 1, .output_axis = 1};
 }
@@ -157,6 +168,7 @@ const OpDef defs[] = {{.name = "Gemm",
                        .quant = QuantRule::own_scale,
                        .infer = infer,
                        .reference = reference,
+                       .prepare = prepare,
                        .weights = weights,
                        .axes = axes,
                        .cost = cost}};

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "kernels/fast/matmul.h"
 #include "ops/_integer.h"
 #include "ops/_product.h"
 #include "ops/_weighted.h"
@@ -57,6 +58,25 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   return std::vector<RuntimeValue>{finish_rows(output, stack.dims, multiply_codes(stack, x, w))};
 }
 
+Result<Kernel> prepare(const PrepareArgs &args) {
+  const Type &a = *args.input(0), &b = *args.input(1);
+  EDGEC_ASSIGN(const ProductStack stack, matmul_stack(*a.concrete(), *b.concrete()));
+  const auto &s = stack.shape;
+  if (args.constant(1) && b.rank() == 2)
+    return prepare_product(args, {.m = s.m * static_cast<std::int64_t>(stack.a_index.size()), .n = s.n, .k = s.k});
+  EDGEC_ASSIGN(const bool integer, quantized_operands(&a, &b));
+  const fast::Products products{s.m, s.n, s.k, stack.a_index, stack.b_index};
+  const Run run{args.isa, args.threads};
+  if (integer) {
+    EDGEC_ASSIGN(const Codes left, codes_of(a));
+    EDGEC_ASSIGN(const Codes right, codes_of(b));
+    EDGEC_ASSIGN(const IntegerOutput output, integer_output(a, b, *b.rank(), *b.rank() - 1, nullptr, *args.outputs[0], s.n));
+    return fast::matmul(products, left, right, output, run);
+  }
+  if (a.dtype != DType::float32 || b.dtype != DType::float32) return unsupported("no fast product of other types than float");
+  return fast::matmul(products, run);
+}
+
 std::optional<WeightInfo> weights(const Node &, std::span<const Type *const> inputs) {
   if (inputs.size() < 2 || !inputs[0] || !inputs[1] || !inputs[0]->rank() || !inputs[1]->rank()) return std::nullopt;
   const int a = *inputs[0]->rank(), b = *inputs[1]->rank();
@@ -93,6 +113,7 @@ const OpDef defs[] = {{.name = "MatMul",
                        .data_operands = {},
                        .infer = infer,
                        .reference = reference,
+                       .prepare = prepare,
                        .weights = weights,
                        .axes = axes,
                        .cost = cost}};

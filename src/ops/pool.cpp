@@ -2,6 +2,7 @@
 // averages requantize.
 #include <fmt/format.h>
 
+#include "kernels/fast/pool.h"
 #include "kernels/reference/pool.h"
 #include "ops/_integer.h"
 #include "ops/_window.h"
@@ -128,6 +129,34 @@ Result<std::vector<RuntimeValue>> average_pool(const EvalArgs &args) {
   return std::vector<RuntimeValue>{from_doubles(x->dtype, output_dims(shape), std::vector<double>(y.begin(), y.end()))};
 }
 
+template <bool is_global>
+Result<Kernel> prepare_max(const PrepareArgs &args) {
+  const Type &x = *args.inputs[0];
+  if (args.isa == Isa::scalar || args.node.outputs.size() > 1) return unsupported("only the reference");
+  if (x.dtype != DType::float32 && x.dtype != DType::uint8 && x.dtype != DType::int8) return unsupported("other types");
+  if (x.quant != args.outputs[0]->quant) return unsupported("MaxPool's input and output must share their scale");
+  EDGEC_ASSIGN(const PoolShape shape, shape_of(args.node, *x.concrete(), is_global));
+  return fast::max_pool(shape, x.dtype, {args.isa, args.threads});
+}
+
+template <bool is_global>
+Result<Kernel> prepare_average(const PrepareArgs &args) {
+  const Type &x = *args.inputs[0];
+  if (args.isa == Isa::scalar) return unsupported("only the reference");
+  EDGEC_ASSIGN(const PoolShape shape, shape_of(args.node, *x.concrete(), is_global));
+  const Run run{args.isa, args.threads};
+  const bool count_padding = args.node.get_int("count_include_pad", 0) != 0;
+  if (x.is_quantized()) {
+    EDGEC_ASSIGN(const Codes from, codes_of(x));
+    EDGEC_ASSIGN(const Codes to, codes_of(*args.outputs[0]));
+    return is_global ? fast::global_average_pool(shape.batch, shape.channels, shape.in_area(), from, to, run)
+                     : fast::average_pool(shape, count_padding, from, to, run);
+  }
+  if (x.dtype != DType::float32) return unsupported("other types");
+  return is_global ? fast::global_average_pool(shape.batch, shape.channels, shape.in_area(), run)
+                   : fast::average_pool(shape, count_padding, run);
+}
+
 std::vector<AxisLink> axes(const Node &, std::span<const Type *const> inputs, std::span<const Type *const>) {
   std::vector<AxisLink> links;
   if (inputs.empty() || !inputs[0] || !inputs[0]->shape) return links;
@@ -142,6 +171,7 @@ const OpDef defs[] = {{.name = "MaxPool",
                        .quant = QuantRule::same_scale,
                        .infer = infer<false, true>,
                        .reference = max_pool<false>,
+                       .prepare = prepare_max<false>,
                        .axes = axes,
                        .codes_since = 12},
                       {.name = "GlobalMaxPool",
@@ -149,18 +179,21 @@ const OpDef defs[] = {{.name = "MaxPool",
                        .quant = QuantRule::same_scale,
                        .infer = infer<true, true>,
                        .reference = max_pool<true>,
+                       .prepare = prepare_max<true>,
                        .axes = axes},
                       {.name = "AveragePool",
                        .summary = "mean of each window",
                        .quant = QuantRule::own_scale,
                        .infer = infer<false, false>,
                        .reference = average_pool<false>,
+                       .prepare = prepare_average<false>,
                        .axes = axes},
                       {.name = "GlobalAveragePool",
                        .summary = "mean of each channel",
                        .quant = QuantRule::own_scale,
                        .infer = infer<true, false>,
                        .reference = average_pool<true>,
+                       .prepare = prepare_average<true>,
                        .axes = axes}};
 
 } // namespace

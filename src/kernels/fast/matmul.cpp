@@ -1,0 +1,123 @@
+#include "kernels/fast/matmul.h"
+
+#include <algorithm>
+#include <memory>
+
+#include <omp.h>
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "kernels/fast/onednn.h"
+#include "kernels/fast/tile.h"
+
+namespace edgec::fast {
+namespace {
+
+using dnnl::memory;
+using From = OnednnArgument::From;
+
+struct IntegerProducts {
+  Products products;
+  Codes a, b;
+  TileOutput output;
+  const TileSet *tiles;
+  std::vector<std::int32_t> bias; ///< [n rounded up to vectors]
+  std::vector<float> scales;
+  std::int64_t words = 0, panels = 0;
+
+  [[nodiscard]] std::int64_t a_bytes() const { return (products.m * words * 4 + 63) / 64 * 64; }
+  [[nodiscard]] std::int64_t b_bytes() const { return words * tiles->panel() * 4; }
+};
+
+template <class Code>
+void rows_as_pairs(const IntegerProducts &p, const Code *a, std::int16_t *to) {
+  for (std::int64_t i = 0; i < p.products.m; ++i) {
+    for (std::int64_t k = 0; k < p.products.k; ++k) *to++ = static_cast<std::int16_t>(a[i * p.products.k + k] - p.a.zero_point);
+    if (p.products.k % 2) *to++ = 0;
+  }
+}
+
+template <class Code>
+void columns_as_pairs(const IntegerProducts &p, const Code *b, std::int64_t first, std::int64_t columns, std::int64_t width, std::int16_t *to) {
+  std::fill(to, to + p.words * width * 2, std::int16_t{0});
+  for (std::int64_t k = 0; k < p.products.k; ++k)
+    for (std::int64_t j = 0; j < columns; ++j)
+      to[(k / 2 * width + j) * 2 + k % 2] = static_cast<std::int16_t>(b[k * p.products.n + first + j] - p.b.zero_point);
+}
+
+/// One panel of one product.
+void run_item(const IntegerProducts &p, const KernelIo &io, std::int64_t item, std::byte *scratch) {
+  const auto &[m, n, k, a_index, b_index] = p.products;
+  const std::int64_t product = item / p.panels, first = item % p.panels * p.tiles->panel();
+  const std::int64_t columns = std::min<std::int64_t>(p.tiles->panel(), n - first), width = (columns + p.tiles->lanes - 1) / p.tiles->lanes * p.tiles->lanes;
+  const std::byte *a = io.inputs[0] + a_index[static_cast<std::size_t>(product)] * m * k, *b = io.inputs[1] + b_index[static_cast<std::size_t>(product)] * k * n;
+  auto *rows = reinterpret_cast<std::int16_t *>(scratch), *packed = reinterpret_cast<std::int16_t *>(scratch + p.a_bytes());
+  if (p.a.dtype == DType::uint8) rows_as_pairs(p, reinterpret_cast<const std::uint8_t *>(a), rows);
+  else rows_as_pairs(p, reinterpret_cast<const std::int8_t *>(a), rows);
+  if (p.b.dtype == DType::uint8) columns_as_pairs(p, reinterpret_cast<const std::uint8_t *>(b), first, columns, width, packed);
+  else columns_as_pairs(p, reinterpret_cast<const std::int8_t *>(b), first, columns, width, packed);
+  p.tiles->run({.a = scratch, .a_stride = p.words * 4, .b = scratch + p.a_bytes(), .words = p.words, .rows = m,
+                .columns = static_cast<int>(columns), .width = static_cast<int>(width), .bias = p.bias.data() + first,
+                .scales = p.scales.data() + first, .y = io.outputs[0] + (product * m * n + first) * p.output.bytes(),
+                .y_stride = n * p.output.bytes(), .output = p.output});
+}
+
+memory::desc stack(const std::vector<std::int64_t> &index, std::int64_t rows, std::int64_t columns) {
+  return {{static_cast<std::int64_t>(index.size()), rows, columns}, memory::data_type::f32, memory::format_tag::abc};
+}
+
+/// Whether matrix i of the operand is number i, or always the first one.
+bool is_identity(const std::vector<std::int64_t> &index) {
+  for (std::size_t i = 0; i < index.size(); ++i)
+    if (index[i] != static_cast<std::int64_t>(i)) return false;
+  return true;
+}
+
+} // namespace
+
+Result<Kernel> matmul(const Products &products, Run run) {
+  const auto &[m, n, k, a_index, b_index] = products;
+  if (run.isa == Isa::scalar) return unsupported("no vector instructions");
+  if (m * n * k == 0 || a_index.empty()) return unsupported("an empty product");
+  const bool one_b = std::ranges::all_of(b_index, [](std::int64_t i) { return i == 0; });
+  if (!is_identity(a_index) || (!one_b && !is_identity(b_index))) return unsupported("matrices broadcast in other ways");
+  const OmpThreads scope(run.threads);
+  const memory::desc src = stack(a_index, m, k), dst = stack(a_index, m, n);
+  const memory::desc weights = one_b ? stack({0}, k, n) : stack(b_index, k, n);
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  EDGEC_ASSIGN(const auto descriptor, onednn_descriptor([&] {
+    return dnnl::matmul::primitive_desc(dnnl::matmul::desc(src, weights, dst), attributes, cpu_engine());
+  }));
+  std::vector<OnednnArgument> arguments{{DNNL_ARG_SRC, src, From::input, 0, {}},
+                                        {DNNL_ARG_WEIGHTS, weights, From::input, 1, {}},
+                                        {DNNL_ARG_DST, dst, From::output, 0, {}},
+                                        {DNNL_ARG_SCRATCHPAD, descriptor.scratchpad_desc(), From::scratch, 0, {}}};
+  EDGEC_ASSIGN(const auto call, onednn_call<dnnl::matmul>(descriptor, std::move(arguments), run.threads));
+  Kernel kernel;
+  kernel.scratch_bytes = descriptor.scratchpad_desc().get_size();
+  kernel.description = std::string("onednn ") + descriptor.impl_info_str();
+  kernel.run = [call](const KernelIo &io) { call->run(io); };
+  return kernel;
+}
+
+Result<Kernel> matmul(const Products &products, Codes a, Codes b, const IntegerOutput &output, Run run) {
+  auto p = std::make_shared<IntegerProducts>(IntegerProducts{products, a, b, TileOutput::of(output), pair_tiles(run.isa), output.bias, output.scales});
+  if (!p->tiles) return unsupported("no vector instructions");
+  const std::int64_t items = static_cast<std::int64_t>(products.a_index.size()) * ((products.n + p->tiles->panel() - 1) / p->tiles->panel());
+  if (products.m * products.n * products.k == 0 || items == 0) return unsupported("an empty product");
+  p->words = (products.k + 1) / 2;
+  p->panels = (products.n + p->tiles->panel() - 1) / p->tiles->panel();
+  p->bias.resize(static_cast<std::size_t>(p->panels * p->tiles->panel()));
+  p->scales.resize(p->bias.size());
+  const std::int64_t bytes = p->a_bytes() + p->b_bytes();
+  Kernel kernel;
+  kernel.scratch_bytes = static_cast<std::size_t>(bytes * run.threads);
+  kernel.description = "tiles of 16-bit pairs";
+  kernel.run = [p = std::shared_ptr<const IntegerProducts>(p), items, bytes, threads = run.threads](const KernelIo &io) {
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && items > 1)
+    for (std::int64_t item = 0; item < items; ++item) run_item(*p, io, item, io.scratch + omp_get_thread_num() * bytes);
+  };
+  return kernel;
+}
+
+} // namespace edgec::fast

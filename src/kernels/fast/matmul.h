@@ -1,0 +1,24 @@
+// Matrix products of two activations.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "kernels/elementwise.h"
+#include "kernels/integer.h"
+#include "support/result.h"
+
+namespace edgec::fast {
+
+/// A stack of row-major products y[i] = a[a_index[i]] * b[b_index[i]] of [m, k] and [k, n].
+struct Products {
+  std::int64_t m = 0, n = 0, k = 0;
+  std::vector<std::int64_t> a_index, b_index;
+};
+
+/// float32; inputs a and b.
+Result<Kernel> matmul(const Products &products, Run run);
+/// Codes of at most 8 bits with one zero point each; the output has one scale a column.
+Result<Kernel> matmul(const Products &products, Codes a, Codes b, const IntegerOutput &output, Run run);
+
+} // namespace edgec::fast
