@@ -24,9 +24,12 @@ Result<std::vector<CsvRow>> parse_csv(ByteView bytes) {
     if (c == '\0') return bad_input(fmt::format("line {}: a zero byte, this is no CSV", line));
     if (c == '\n') ++line;
     if (quoted) {
-      if (c != '"') row.fields.back() += c;
-      else if (i + 1 < text.size() && text[i + 1] == '"') row.fields.back() += text[++i];
-      else quoted = false;
+      if (c != '"')
+        row.fields.back() += c;
+      else if (i + 1 < text.size() && text[i + 1] == '"')
+        row.fields.back() += text[++i];
+      else
+        quoted = false;
     } else if (c == '"' && row.fields.back().empty()) {
       quoted = true;
     } else if (c == ',') {

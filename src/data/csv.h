@@ -1,4 +1,5 @@
-// CSV files that list samples: a header with `file` and, if there are labels, `label`; or those two columns without one.
+// CSV files that list samples: a header with `file` and, if there are labels, `label`; or those two columns without
+// one.
 #pragma once
 
 #include <filesystem>

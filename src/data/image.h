@@ -18,7 +18,9 @@ struct Image {
   Image() = default;
   Image(int w, int h, int c) : width(w), height(h), channels(c), pixels(static_cast<std::size_t>(w) * h * c) {}
   /// The channels of one pixel.
-  [[nodiscard]] const std::uint8_t *at(int x, int y) const { return &pixels[(static_cast<std::size_t>(y) * width + x) * channels]; }
+  [[nodiscard]] const std::uint8_t *at(int x, int y) const {
+    return &pixels[(static_cast<std::size_t>(y) * width + x) * channels];
+  }
   [[nodiscard]] std::uint8_t *at(int x, int y) { return &pixels[(static_cast<std::size_t>(y) * width + x) * channels]; }
 };
 

@@ -41,7 +41,8 @@ Result<Image> decode_jpeg(ByteView file) {
     return bad_input("the JPEG has CMYK colours, which are not read; save it as RGB");
   const std::int64_t count = std::int64_t{width} * height;
   if (count > max_image_pixels)
-    return bad_input(fmt::format("the JPEG is {} x {} pixels, more than the {} that are read", width, height, max_image_pixels));
+    return bad_input(
+        fmt::format("the JPEG is {} x {} pixels, more than the {} that are read", width, height, max_image_pixels));
   // A block of 64 pixels takes a bit or more of the first scan, so this file cannot be whole; nothing is allocated.
   if (count > static_cast<std::int64_t>(file.size()) * 4096)
     return bad_input(fmt::format("truncated JPEG: {} bytes cannot hold {} x {} pixels", file.size(), width, height));

@@ -18,7 +18,8 @@ Result<std::int64_t> parse_label(const ListedFile &listed, const std::string &pa
   const std::string &text = listed.label;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc{} && end == text.data() + text.size() && value >= 0) return value;
-  return bad_input(fmt::format("{}: line {}: the label '{}' is no whole number >= 0", path, listed.line, text.substr(0, 40)));
+  return bad_input(
+      fmt::format("{}: line {}: the label '{}' is no whole number >= 0", path, listed.line, text.substr(0, 40)));
 }
 
 Error wrong_count(const std::string &path, std::size_t found, const SampleSet &samples) {
@@ -31,7 +32,8 @@ Result<Labels> from_array(const Tensor &array, const std::string &path, const Sa
     return bad_input(fmt::format("{}: labels are whole numbers, {} values were found", path, name(array.dtype)));
   Labels labels = to_int64s(array);
   if (labels.size() != samples.rows())
-    return bad_input(fmt::format("{}: has labels {}, but there are {} samples", path, format_dims(array.dims), samples.rows()));
+    return bad_input(
+        fmt::format("{}: has labels {}, but there are {} samples", path, format_dims(array.dims), samples.rows()));
   for (const std::int64_t label : labels)
     if (label < 0) return bad_input(fmt::format("{}: the label {} is negative", path, label));
   return labels;

@@ -1,8 +1,8 @@
 // numpy's array files: .npy (one array) and .npz (a zip of them). Format: numpy/lib/format.py, versions 1 to 3.
 //
-// Types that numpy lacks are written as the smallest type of numpy that holds every value: bfloat16 and the 8- and 4-bit
-// floats as float32, 4- and 2-bit integers as int8 or uint8. Nothing of a file is trusted: sizes are checked against
-// the bytes that are there before anything is allocated.
+// Types that numpy lacks are written as the smallest type of numpy that holds every value: bfloat16 and the 8- and
+// 4-bit floats as float32, 4- and 2-bit integers as int8 or uint8. Nothing of a file is trusted: sizes are checked
+// against the bytes that are there before anything is allocated.
 #pragma once
 
 #include <filesystem>
@@ -22,11 +22,11 @@ struct NpyHeader {
   DType dtype = DType::undefined; ///< undefined: numpy's raw type V, meaning is not in the file
   std::size_t item_size = 0;      ///< bytes an element takes in the file
   bool big_endian = false;
-  bool utf32 = false;             ///< strings of type U; those of type S are bytes
+  bool utf32 = false; ///< strings of type U; those of type S are bytes
   bool fortran_order = false;
   Dims dims;
-  std::size_t data_offset = 0;    ///< where the elements begin
-  std::size_t data_size = 0;      ///< their bytes
+  std::size_t data_offset = 0; ///< where the elements begin
+  std::size_t data_size = 0;   ///< their bytes
 };
 
 /// Parses the header at the start of `file` (which may end anywhere after it). Errors: not a .npy, damaged, a type

@@ -61,7 +61,8 @@ public:
 private:
   std::string_view text_;
   void skip_space() {
-    while (!text_.empty() && (text_.front() == ' ' || text_.front() == '\n' || text_.front() == '\t')) text_.remove_prefix(1);
+    while (!text_.empty() && (text_.front() == ' ' || text_.front() == '\n' || text_.front() == '\t'))
+      text_.remove_prefix(1);
   }
 };
 
@@ -69,7 +70,9 @@ Error damaged(std::string_view what) { return bad_input(fmt::format("damaged .np
 
 /// "<f4", "|u1", ">i8", "<U12": sets dtype, item_size, big_endian.
 Status parse_type(std::string_view text, NpyHeader &header) {
-  const auto refused = [&] { return bad_input(fmt::format("numpy's type '{}' is no number, truth value or string", text)); };
+  const auto refused = [&] {
+    return bad_input(fmt::format("numpy's type '{}' is no number, truth value or string", text));
+  };
   if (text.size() < 3 || text.size() > 12 || std::string_view("<>|=").find(text.front()) == std::string_view::npos)
     return refused();
   std::size_t count = 0;
@@ -140,16 +143,20 @@ Status parse_dictionary(std::string_view text, NpyHeader &header) {
     } else if (*key == "fortran_order" && !order) {
       order = true;
       header.fortran_order = literal.take_word("True");
-      if (!header.fortran_order && !literal.take_word("False")) return damaged("fortran_order is neither True nor False");
+      if (!header.fortran_order && !literal.take_word("False"))
+        return damaged("fortran_order is neither True nor False");
     } else if (*key == "shape" && !shape) {
       shape = true;
       EDGEC_CHECK(parse_shape(literal, header.dims));
     } else {
       return damaged(fmt::format("unexpected key '{}' in the header", key->substr(0, 40)));
     }
-    if (literal.take(',')) open = !literal.take('}');
-    else if (literal.take('}')) open = false;
-    else return damaged("the header is not closed");
+    if (literal.take(','))
+      open = !literal.take('}');
+    else if (literal.take('}'))
+      open = false;
+    else
+      return damaged("the header is not closed");
   }
   if (!type || !order || !shape || !literal.at_end()) return damaged("the header lacks descr, fortran_order or shape");
   return {};
@@ -159,7 +166,8 @@ Status parse_dictionary(std::string_view text, NpyHeader &header) {
 
 Result<NpyHeader> parse_npy_header(ByteView file) {
   if (file.size() < 10 || std::memcmp(file.data(), "\x93NUMPY", 6) != 0)
-    return bad_input(file.empty() ? "the file is empty, a .npy was expected" : "is not a .npy (its first bytes differ)");
+    return bad_input(file.empty() ? "the file is empty, a .npy was expected"
+                                  : "is not a .npy (its first bytes differ)");
   const int version = std::to_integer<int>(file[6]);
   if (version < 1 || version > 3) return bad_input(fmt::format("version {} of .npy is not known; 1 to 3 are", version));
   const std::size_t prefix = version == 1 ? 10 : 12;

@@ -32,7 +32,8 @@ std::vector<std::byte> row_major(ByteView from, const Dims &dims, std::size_t wi
 
 std::vector<std::byte> byte_swapped(ByteView from, std::size_t width) {
   std::vector<std::byte> out(from.begin(), from.end());
-  for (std::size_t at = 0; at + width <= out.size(); at += width) std::reverse(out.begin() + at, out.begin() + at + width);
+  for (std::size_t at = 0; at + width <= out.size(); at += width)
+    std::reverse(out.begin() + at, out.begin() + at + width);
   return out;
 }
 
@@ -63,9 +64,11 @@ Tensor string_tensor(const NpyHeader &header, ByteView bytes) {
   std::vector<std::string> texts;
   for (std::size_t at = 0; at < bytes.size(); at += header.item_size) {
     const ByteView item = bytes.subspan(at, header.item_size);
-    if (header.utf32) texts.push_back(from_utf32(item));
-    else texts.emplace_back(reinterpret_cast<const char *>(item.data()),
-                            ::strnlen(reinterpret_cast<const char *>(item.data()), item.size()));
+    if (header.utf32)
+      texts.push_back(from_utf32(item));
+    else
+      texts.emplace_back(reinterpret_cast<const char *>(item.data()),
+                         ::strnlen(reinterpret_cast<const char *>(item.data()), item.size()));
   }
   return Tensor::of_strings(header.dims, std::move(texts));
 }
@@ -84,7 +87,8 @@ std::vector<std::byte> packed(ByteView bytes, DType dtype) {
 } // namespace
 
 std::string describe(const NpyHeader &header) {
-  return fmt::format("{}[{}]", header.dtype == DType::undefined ? "raw" : name(header.dtype), fmt::join(header.dims, ","));
+  return fmt::format("{}[{}]", header.dtype == DType::undefined ? "raw" : name(header.dtype),
+                     fmt::join(header.dims, ","));
 }
 
 Result<Tensor> npy_tensor(const NpyHeader &header, Storage data, DType raw) {
@@ -114,8 +118,8 @@ Result<Tensor> parse_npy(const Storage &file, DType raw) {
   const std::size_t found = file.size() - header.data_offset;
   if (found != header.data_size)
     return bad_input(fmt::format("{} .npy: {} takes {} bytes, {} follow the header",
-                                 found < header.data_size ? "truncated" : "damaged", describe(header),
-                                 header.data_size, found));
+                                 found < header.data_size ? "truncated" : "damaged", describe(header), header.data_size,
+                                 found));
   return npy_tensor(header, file.slice(header.data_offset, header.data_size), raw);
 }
 

@@ -20,7 +20,11 @@ DType numpy_type(DType dtype) {
 std::string type_text(DType dtype) {
   const int width = bits(dtype) / 8;
   const bool complex = dtype == DType::complex64 || dtype == DType::complex128;
-  const char kind = is_float(dtype) ? 'f' : complex ? 'c' : dtype == DType::boolean ? 'b' : is_signed_integer(dtype) ? 'i' : 'u';
+  const char kind = is_float(dtype)            ? 'f'
+                    : complex                  ? 'c'
+                    : dtype == DType::boolean  ? 'b'
+                    : is_signed_integer(dtype) ? 'i'
+                                               : 'u';
   return fmt::format("{}{}{}", width == 1 ? '|' : '<', kind, width);
 }
 
@@ -80,7 +84,8 @@ struct FreeSource {
 /// Everything that was written into a source in memory.
 Result<std::vector<std::byte>> content(zip_source_t *source) {
   zip_stat_t stat;
-  if (zip_source_stat(source, &stat) != 0 || zip_source_open(source) != 0) return internal_error("the .npz was not kept");
+  if (zip_source_stat(source, &stat) != 0 || zip_source_open(source) != 0)
+    return internal_error("the .npz was not kept");
   std::vector<std::byte> bytes(stat.size);
   const auto got = zip_source_read(source, bytes.data(), bytes.size());
   zip_source_close(source);
@@ -124,7 +129,8 @@ Result<std::vector<std::byte>> format_npz(std::span<const std::pair<std::string,
     zip_set_file_compression(zip.get(), static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0);
     zip_file_set_dostime(zip.get(), static_cast<zip_uint64_t>(index), 0, (0 << 9) | (1 << 5) | 1, 0); // 1980-01-01
   }
-  if (zip_close(zip.get()) != 0) return internal_error(fmt::format("the .npz was not written: {}", zip_strerror(zip.get())));
+  if (zip_close(zip.get()) != 0)
+    return internal_error(fmt::format("the .npz was not written: {}", zip_strerror(zip.get())));
   [[maybe_unused]] zip_t *closed = zip.release();
   return content(source.get());
 }

@@ -60,14 +60,17 @@ Status check_member(const zip_stat_t &stat) {
   const zip_uint64_t needed = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
   if ((stat.valid & needed) != needed) return bad_input("damaged .npz: its size is not stated");
   if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE)
-    return bad_input(fmt::format("is packed by zip method {}; stored and deflate (np.savez, np.savez_compressed) are read",
-                                 stat.comp_method));
+    return bad_input(fmt::format(
+        "is packed by zip method {}; stored and deflate (np.savez, np.savez_compressed) are read", stat.comp_method));
   // Deflate shrinks to no less than 1/1032 (zlib's technical notes).
   if (stat.size / 1032 > stat.comp_size + 1)
-    return bad_input(fmt::format("damaged .npz: {} compressed bytes cannot hold the {} that are stated", stat.comp_size, stat.size));
+    return bad_input(
+        fmt::format("damaged .npz: {} compressed bytes cannot hold the {} that are stated", stat.comp_size, stat.size));
   if (stat.size > memory_limit())
-    return resource_error(fmt::format("needs {} bytes unpacked, more than half of the memory; save it as .npy, which is "
-                                      "read piece by piece", stat.size));
+    return resource_error(
+        fmt::format("needs {} bytes unpacked, more than half of the memory; save it as .npy, which is "
+                    "read piece by piece",
+                    stat.size));
   return {};
 }
 

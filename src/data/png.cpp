@@ -66,7 +66,8 @@ bool read_rows(png_structp png, png_infop info, Image &image, std::vector<png_by
 Status check_size(png_structp png, png_infop info, std::size_t file_size) {
   const std::uint64_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
   if (width * height > static_cast<std::uint64_t>(max_image_pixels))
-    return bad_input(fmt::format("the PNG is {} x {} pixels, more than the {} that are read", width, height, max_image_pixels));
+    return bad_input(
+        fmt::format("the PNG is {} x {} pixels, more than the {} that are read", width, height, max_image_pixels));
   // Deflate shrinks to no less than 1/1032 (zlib's technical notes): a smaller file is not whole.
   if (png_get_rowbytes(png, info) * height / 1032 > file_size)
     return bad_input(fmt::format("truncated PNG: {} bytes cannot hold {} x {} pixels", file_size, width, height));

@@ -36,7 +36,8 @@ Result<Image> decode_ppm(ByteView file) {
   if (*levels > 255) return bad_input(fmt::format("the PPM has {} levels; up to 255 are read", *levels));
   const std::int64_t count = std::int64_t{*width} * *height;
   if (count > max_image_pixels)
-    return bad_input(fmt::format("the PPM is {} x {} pixels, more than the {} that are read", *width, *height, max_image_pixels));
+    return bad_input(
+        fmt::format("the PPM is {} x {} pixels, more than the {} that are read", *width, *height, max_image_pixels));
   ++at; // the one whitespace before the pixels
   const auto wanted = static_cast<std::size_t>(count) * channels;
   if (at > file.size() || file.size() - at < wanted)

@@ -77,7 +77,8 @@ Result<Tensor> prepare_image(const Image &decoded, const Preprocess &rule, const
   EDGEC_ASSIGN(const Tensor table, value_table(rule, input));
   EDGEC_ASSIGN(const Image image, shape_image(decoded, rule));
   const bool nhwc = channels_last(rule, input.type);
-  Dims dims = nhwc ? Dims{1, image.height, image.width, image.channels} : Dims{1, image.channels, image.height, image.width};
+  Dims dims =
+      nhwc ? Dims{1, image.height, image.width, image.channels} : Dims{1, image.channels, image.height, image.width};
   if (input.type.rank() == 3) dims.erase(dims.begin());
   EDGEC_CHECK(check_fit(dims, input, /*any_batch=*/true));
   std::vector<std::byte> out(byte_size(table.dtype, static_cast<std::int64_t>(image.pixels.size())));
@@ -100,10 +101,11 @@ std::string describe(const Preprocess &rule) {
   const char *filter = rule.filter == Filter::bicubic ? "bicubic" : "bilinear";
   if (rule.resize_short) text += fmt::format("shorter side to {} ({}), ", *rule.resize_short, filter);
   if (rule.centre_crop) text += fmt::format("centre crop {0} x {0}, ", *rule.centre_crop);
-  if (rule.resize_to) text += fmt::format("resize to {} x {} ({}), ", rule.resize_to->first, rule.resize_to->second, filter);
+  if (rule.resize_to)
+    text += fmt::format("resize to {} x {} ({}), ", rule.resize_to->first, rule.resize_to->second, filter);
   constexpr std::array<const char *, 3> colours{"RGB", "BGR", "grey"};
-  return text + fmt::format("{}, (pixel * {} - [{}]) / [{}]", colours[static_cast<std::size_t>(rule.colour)], rule.scale,
-                            fmt::join(rule.mean, " "), fmt::join(rule.std, " "));
+  return text + fmt::format("{}, (pixel * {} - [{}]) / [{}]", colours[static_cast<std::size_t>(rule.colour)],
+                            rule.scale, fmt::join(rule.mean, " "), fmt::join(rule.std, " "));
 }
 
 } // namespace edgec

@@ -29,10 +29,10 @@ struct Preprocess {
   std::optional<std::pair<int, int>> resize_to; ///< width, height
   Filter filter = Filter::bilinear;             ///< with antialiasing, as Pillow
   Colour colour = Colour::rgb;
-  std::optional<bool> nhwc;                     ///< absent: as the input's shape says
+  std::optional<bool> nhwc; ///< absent: as the input's shape says
   float scale = 1;
-  std::vector<float> mean{0}, std{1};           ///< one, or one a channel
-  std::string description;                      ///< as given, for the report
+  std::vector<float> mean{0}, std{1}; ///< one, or one a channel
+  std::string description;            ///< as given, for the report
 
   [[nodiscard]] int channels() const { return colour == Colour::grey ? 1 : 3; }
 };

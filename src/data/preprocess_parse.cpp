@@ -43,7 +43,8 @@ Error wrong(const Setting &setting, std::string_view expected) {
 
 Result<int> pixels(const Setting &setting, std::size_t index) {
   const double value = index < setting.numbers.size() ? setting.numbers[index] : 0;
-  if (value < 1 || value > 16384 || value != std::floor(value)) return wrong(setting, "a number of pixels (1 to 16384)");
+  if (value < 1 || value > 16384 || value != std::floor(value))
+    return wrong(setting, "a number of pixels (1 to 16384)");
   return static_cast<int>(value);
 }
 
@@ -54,7 +55,8 @@ Result<std::vector<float>> channel_values(const Setting &setting) {
   for (const double number : setting.numbers) {
     values.push_back(static_cast<float>(number));
     const float value = values.back();
-    if (!std::isfinite(value) || (setting.key == "std" && value == 0)) return wrong(setting, "finite numbers, no std of 0");
+    if (!std::isfinite(value) || (setting.key == "std" && value == 0))
+      return wrong(setting, "finite numbers, no std of 0");
   }
   return values;
 }
@@ -70,10 +72,14 @@ Status set_size(const Setting &setting, Preprocess &rule) {
 
 Status set_colour(const Setting &setting, Preprocess &rule) {
   const std::string word = lower(setting.text);
-  if (word == "rgb") rule.colour = Colour::rgb;
-  else if (word == "bgr") rule.colour = Colour::bgr;
-  else if (word == "grey" || word == "gray" || word == "l") rule.colour = Colour::grey;
-  else return wrong(setting, "rgb, bgr or grey");
+  if (word == "rgb")
+    rule.colour = Colour::rgb;
+  else if (word == "bgr")
+    rule.colour = Colour::bgr;
+  else if (word == "grey" || word == "gray" || word == "l")
+    rule.colour = Colour::grey;
+  else
+    return wrong(setting, "rgb, bgr or grey");
   return {};
 }
 
@@ -125,8 +131,10 @@ Result<std::optional<Preprocess>> parse_inline(std::string_view text) {
     const auto equals = piece.find('=');
     if (equals == piece.npos && settings.empty())
       return usage_error(fmt::format("--preprocess: '{}' is not of the form key=value", piece));
-    if (equals != piece.npos) settings.push_back({lower(piece.substr(0, equals)), std::string(piece.substr(equals + 1)), {}});
-    else settings.back().text += fmt::format(",{}", piece);
+    if (equals != piece.npos)
+      settings.push_back({lower(piece.substr(0, equals)), std::string(piece.substr(equals + 1)), {}});
+    else
+      settings.back().text += fmt::format(",{}", piece);
     start = comma + 1;
   }
   Preprocess rule;
@@ -143,8 +151,10 @@ Result<std::optional<Preprocess>> parse_inline(std::string_view text) {
     }
     EDGEC_ASSIGN(const bool known, apply(setting, rule));
     if (!known)
-      return usage_error(fmt::format("--preprocess: unknown key '{}'; there are resize, crop, resize_to, filter, color, "
-                                     "layout, scale, mean, std", setting.key));
+      return usage_error(
+          fmt::format("--preprocess: unknown key '{}'; there are resize, crop, resize_to, filter, color, "
+                      "layout, scale, mean, std",
+                      setting.key));
   }
   EDGEC_CHECK(check(rule));
   return std::optional(rule);
@@ -159,7 +169,8 @@ Result<std::optional<Preprocess>> from_json(const Json &image) {
     Setting setting{key, value.is_string() ? value.get<std::string>() : value.dump().substr(0, 80), {}};
     if (value.is_null() || (key == "resize" && value.is_string())) continue;
     if (value.is_number()) setting.numbers = {value.get<double>()};
-    if (value.is_array() && value.size() <= 3 && std::ranges::all_of(value, [](const Json &v) { return v.is_number(); }))
+    if (value.is_array() && value.size() <= 3 &&
+        std::ranges::all_of(value, [](const Json &v) { return v.is_number(); }))
       setting.numbers = value.get<std::vector<double>>();
     EDGEC_CHECK(apply(setting, rule));
   }
@@ -179,15 +190,17 @@ std::string names_of(const Json &entries) {
 Result<std::optional<Preprocess>> read_json(const std::string &path, const std::string &entry) {
   EDGEC_ASSIGN(const Storage file, map_file(path));
   constexpr std::size_t limit = 16 << 20;
-  if (file.size() > limit) return bad_input(fmt::format("{}: has {} bytes, too many for a preprocessing file", path, file.size()));
+  if (file.size() > limit)
+    return bad_input(fmt::format("{}: has {} bytes, too many for a preprocessing file", path, file.size()));
   const auto *begin = reinterpret_cast<const char *>(file.data());
   const Json root = Json::parse(begin, begin + file.size(), nullptr, /*allow_exceptions=*/false);
   if (!root.is_object()) return bad_input(fmt::format("{}: is not a JSON object", path));
   const Json &entries = root.contains("models") && root["models"].is_object() ? root["models"] : root;
   if (!entries.contains(entry) || !entries[entry].is_object())
-    return usage_error(fmt::format("--preprocess {}: {}; entries are: {}", path,
-                                   entry.empty() ? "name an entry as FILE.json:ENTRY" : fmt::format("there is no entry '{}'", entry),
-                                   names_of(entries)));
+    return usage_error(
+        fmt::format("--preprocess {}: {}; entries are: {}", path,
+                    entry.empty() ? "name an entry as FILE.json:ENTRY" : fmt::format("there is no entry '{}'", entry),
+                    names_of(entries)));
   if (!entries[entry].contains("image")) return std::optional<Preprocess>{};
   const Json &image = entries[entry]["image"];
   if (!image.is_object()) return bad_input(fmt::format("{}: entry '{}': its image is no object", path, entry));
@@ -198,11 +211,14 @@ Result<std::optional<Preprocess>> parse(const std::string &text) {
   if (text.empty()) return std::optional<Preprocess>{};
   if (text == "imagenet") // torchvision's, Pillow's antialiasing
     return parse_inline("resize=256,crop=224,scale=1/255,mean=.485,.456,.406,std=.229,.224,.225");
-  if (const auto json = text.find(".json:"); json != text.npos) return read_json(text.substr(0, json + 5), text.substr(json + 6));
+  if (const auto json = text.find(".json:"); json != text.npos)
+    return read_json(text.substr(0, json + 5), text.substr(json + 6));
   if (text.ends_with(".json")) return read_json(text, "");
   if (text.find('=') != text.npos) return parse_inline(text);
-  return usage_error(fmt::format("--preprocess: '{}' is neither a known name (imagenet), nor FILE.json:ENTRY, nor of the "
-                                 "form resize=256,crop=224,...", text));
+  return usage_error(
+      fmt::format("--preprocess: '{}' is neither a known name (imagenet), nor FILE.json:ENTRY, nor of the "
+                  "form resize=256,crop=224,...",
+                  text));
 }
 
 } // namespace

@@ -41,17 +41,20 @@ bool has_first_input(const fs::path &folder) {
   return fs::is_regular_file(folder / "input_0.pb", ignored);
 }
 
-Samples open_folder(const fs::path &folder, std::span<const InputSpec> inputs, const std::optional<Preprocess> &preprocess) {
+Samples open_folder(const fs::path &folder, std::span<const InputSpec> inputs,
+                    const std::optional<Preprocess> &preprocess) {
   if (has_first_input(folder)) return onnx_test_samples({folder}, inputs);
   EDGEC_ASSIGN(auto images, entries(folder, [](const auto &e) { return has_image_extension(e.path()) && is_file(e); }));
   if (!images.empty()) return image_samples(folder.string(), std::move(images), inputs, preprocess);
   EDGEC_ASSIGN(auto tests, entries(folder, [](const auto &e) { return has_first_input(e.path()); }));
   if (!tests.empty()) return onnx_test_samples(std::move(tests), inputs);
   return bad_input(fmt::format("{}: the folder holds neither images (.jpg, .jpeg, .png, .ppm, .pgm) nor ONNX test data "
-                               "(input_0.pb); images in folders below it are listed by a CSV file,label", folder.string()));
+                               "(input_0.pb); images in folders below it are listed by a CSV file,label",
+                               folder.string()));
 }
 
-Samples open_list(const fs::path &path, std::span<const InputSpec> inputs, const std::optional<Preprocess> &preprocess) {
+Samples open_list(const fs::path &path, std::span<const InputSpec> inputs,
+                  const std::optional<Preprocess> &preprocess) {
   EDGEC_ASSIGN(const auto list, read_list(path));
   std::vector<fs::path> files;
   for (const ListedFile &listed : list) files.push_back(listed.file);
@@ -88,7 +91,8 @@ Status check_inputs(std::span<const InputSpec> inputs) {
   if (inputs.empty()) return {};
   for (const InputSpec &input : inputs)
     if (!input.type.is_tensor())
-      return unsupported(fmt::format("input '{}' is {}; samples are made for tensors only", input.name, to_string(input.type)));
+      return unsupported(
+          fmt::format("input '{}' is {}; samples are made for tensors only", input.name, to_string(input.type)));
   return {};
 }
 

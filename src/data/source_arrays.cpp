@@ -18,8 +18,8 @@ struct Source {
   std::string name;
   Tensor array;
   Cut cut = Cut::rows;
-  bool images = false;     ///< uint8 [N,C,H,W] or [N,H,W,C], to be preprocessed
-  std::int64_t batch = 1;  ///< rows that a call takes
+  bool images = false;    ///< uint8 [N,C,H,W] or [N,H,W,C], to be preprocessed
+  std::int64_t batch = 1; ///< rows that a call takes
 };
 
 /// Where the channels of an array of images stand, if it is one.
@@ -40,7 +40,8 @@ Tensor slice(const Tensor &array, std::int64_t first, std::int64_t count) {
     return Tensor::of_strings(std::move(dims), {begin, begin + count * step});
   }
   const std::size_t step = array.data.size() / static_cast<std::size_t>(total);
-  return {array.dtype, std::move(dims), array.data.slice(static_cast<std::size_t>(first) * step, static_cast<std::size_t>(count) * step), nullptr};
+  return {array.dtype, std::move(dims),
+          array.data.slice(static_cast<std::size_t>(first) * step, static_cast<std::size_t>(count) * step), nullptr};
 }
 
 /// Lengthens the first axis to `count` by repeating the last element.
@@ -165,7 +166,8 @@ Status choose_cut(Source &source, const std::optional<Preprocess> &rule) {
 
 Error different_counts(std::span<const Source> sources) {
   std::vector<std::string> parts;
-  for (const Source &source : sources) parts.push_back(fmt::format("'{}' {}", source.name, format_dims(source.array.dims)));
+  for (const Source &source : sources)
+    parts.push_back(fmt::format("'{}' {}", source.name, format_dims(source.array.dims)));
   return bad_input(fmt::format("the arrays hold different numbers of samples: {}", fmt::join(parts, ", ")));
 }
 

@@ -11,7 +11,8 @@ namespace {
 
 class ImageSamples : public SampleSet {
 public:
-  ImageSamples(std::string place, std::vector<std::filesystem::path> files, const InputSpec &input, const Preprocess &rule)
+  ImageSamples(std::string place, std::vector<std::filesystem::path> files, const InputSpec &input,
+               const Preprocess &rule)
       : place_(std::move(place)), files_(std::move(files)), input_(input), rule_(rule),
         batch_(static_cast<std::size_t>(input.type.rank() == 3 ? 1 : fixed_batch(input))) {}
 
@@ -46,8 +47,9 @@ public:
     if (!tensor) return tensor.error().message;
     const auto values = to_floats(*tensor);
     const auto [low, high] = std::ranges::minmax(values);
-    return fmt::format("{}: {} x {} pixels, {} -> {} {}{}, values {:.6g} .. {:.6g}", files_.front().string(), image->width,
-                       image->height, describe(rule_), input_.name, name(tensor->dtype), format_dims(tensor->dims), low, high);
+    return fmt::format("{}: {} x {} pixels, {} -> {} {}{}, values {:.6g} .. {:.6g}", files_.front().string(),
+                       image->width, image->height, describe(rule_), input_.name, name(tensor->dtype),
+                       format_dims(tensor->dims), low, high);
   }
 
 private:
@@ -71,10 +73,12 @@ Samples image_samples(std::string place, std::vector<std::filesystem::path> file
                       const std::optional<Preprocess> &preprocess) {
   if (inputs.size() != 1)
     return bad_input(fmt::format("{}: holds images, which fill one input, but the network has {}; give an .npz with an "
-                                 "array for each", place, list_inputs(inputs)));
+                                 "array for each",
+                                 place, list_inputs(inputs)));
   if (!preprocess)
     return usage_error(fmt::format("{}: holds images; say with --preprocess how they become values (imagenet, "
-                                   "FILE.json:ENTRY, or resize=256,crop=224,...)", place));
+                                   "FILE.json:ENTRY, or resize=256,crop=224,...)",
+                                   place));
   auto samples = std::make_unique<ImageSamples>(std::move(place), std::move(files), inputs.front(), *preprocess);
   if (auto first = samples->load(0); !first) return std::move(first).error();
   return Samples(std::move(samples));

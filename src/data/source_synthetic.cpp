@@ -68,12 +68,15 @@ private:
 Samples synthetic_samples(std::size_t count, std::span<const InputSpec> inputs, std::uint64_t seed) {
   for (const InputSpec &input : inputs) {
     if (!input.type.shape)
-      return bad_input(fmt::format("synthetic: input '{}' does not say how many dimensions it has; give samples", input.name));
+      return bad_input(
+          fmt::format("synthetic: input '{}' does not say how many dimensions it has; give samples", input.name));
     const auto elements = element_count(chosen_dims(input));
     if (!elements || *elements > std::int64_t{1} << 30)
-      return resource_error(fmt::format("synthetic: input '{}' is {}, too large for random samples", input.name, to_string(input.type)));
+      return resource_error(
+          fmt::format("synthetic: input '{}' is {}, too large for random samples", input.name, to_string(input.type)));
     if (bits(input.type.dtype) == 0 && input.type.dtype != DType::string)
-      return unsupported(fmt::format("synthetic: input '{}' is {}, no random values are made for it", input.name, to_string(input.type)));
+      return unsupported(fmt::format("synthetic: input '{}' is {}, no random values are made for it", input.name,
+                                     to_string(input.type)));
   }
   return Samples(std::make_unique<SyntheticSamples>(count, inputs, seed));
 }

@@ -18,7 +18,8 @@ Image pattern(int width, int height, int channels) {
   Image image(width, height, channels);
   for (int y = 0; y < height; ++y)
     for (int x = 0; x < width; ++x)
-      for (int k = 0; k < channels; ++k) image.at(x, y)[k] = static_cast<std::uint8_t>(x * 37 + y * 59 + k * 101 + x * y * 7);
+      for (int k = 0; k < channels; ++k)
+        image.at(x, y)[k] = static_cast<std::uint8_t>(x * 37 + y * 59 + k * 101 + x * y * 7);
   return image;
 }
 
@@ -67,11 +68,13 @@ TEST(Image, SixteenBitSamplesKeepTheirHighByte) {
 
 TEST(Image, ResizesAsPillow) {
   const Image source = pattern(7, 5, 3);
-  const std::vector<std::uint8_t> bilinear{46,  147, 131, 109, 179, 84,  160, 144, 128, 140, 96,  133, 142, 121, 91,  139, 110, 154,
-                                           107, 151, 105, 114, 114, 114, 168, 88,  182, 106, 144, 138, 169, 131, 144, 98,  145, 164};
+  const std::vector<std::uint8_t> bilinear{46,  147, 131, 109, 179, 84,  160, 144, 128, 140, 96,  133,
+                                           142, 121, 91,  139, 110, 154, 107, 151, 105, 114, 114, 114,
+                                           168, 88,  182, 106, 144, 138, 169, 131, 144, 98,  145, 164};
   EXPECT_EQ(resize(source, 4, 3, Filter::bilinear).pixels, bilinear);
-  const std::vector<std::uint8_t> bicubic{37,  150, 133, 112, 184, 77,  164, 142, 131, 139, 93,  133, 149, 121, 77,  141, 104, 165,
-                                          102, 157, 103, 113, 112, 112, 174, 83,  192, 99,  146, 135, 174, 130, 139, 95,  145, 169};
+  const std::vector<std::uint8_t> bicubic{37,  150, 133, 112, 184, 77,  164, 142, 131, 139, 93,  133,
+                                          149, 121, 77,  141, 104, 165, 102, 157, 103, 113, 112, 112,
+                                          174, 83,  192, 99,  146, 135, 174, 130, 139, 95,  145, 169};
   EXPECT_EQ(resize(source, 4, 3, Filter::bicubic).pixels, bicubic);
 }
 
@@ -131,13 +134,15 @@ TEST(Image, NamesEveryTruncation) {
     const Storage whole = file(name);
     for (std::size_t size = 12; size + 2 < whole.size(); size += 7) {
       const std::string said = message(whole.bytes().first(size));
-      EXPECT_TRUE(said.starts_with("truncated") || said.starts_with("damaged")) << name << " at " << size << ": " << said;
+      EXPECT_TRUE(said.starts_with("truncated") || said.starts_with("damaged"))
+          << name << " at " << size << ": " << said;
     }
   }
 }
 
 TEST(Image, RefusesSizesThatTheFileCannotHold) {
-  EXPECT_EQ(message(text("P6 20000 20000 255\n").bytes()), "the PPM is 20000 x 20000 pixels, more than the 178956970 that are read");
+  EXPECT_EQ(message(text("P6 20000 20000 255\n").bytes()),
+            "the PPM is 20000 x 20000 pixels, more than the 178956970 that are read");
   EXPECT_EQ(message(text("P6 10 10 255\nabc").bytes()), "truncated PPM: 10 x 10 pixels need 300 bytes, 3 are there");
   EXPECT_EQ(message(text("P5 2 2 65535\n12345678").bytes()), "the PPM has 65535 levels; up to 255 are read");
   EXPECT_THAT(message(text("P6 99999999999 1 255\n").bytes()), HasSubstr("damaged PPM"));

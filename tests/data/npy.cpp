@@ -24,7 +24,9 @@ std::string npy(const std::string &dictionary, std::string_view elements = "") {
   return text + dictionary + std::string(elements);
 }
 std::string npy(const std::string &type, const std::string &shape, std::string_view elements, bool fortran = false) {
-  return npy(fmt::format("{{'descr': '{}', 'fortran_order': {}, 'shape': {}, }}\n", type, fortran ? "True" : "False", shape), elements);
+  return npy(
+      fmt::format("{{'descr': '{}', 'fortran_order': {}, 'shape': {}, }}\n", type, fortran ? "True" : "False", shape),
+      elements);
 }
 
 std::string message(const std::string &file, DType raw = DType::undefined) {
@@ -42,8 +44,8 @@ Tensor read_back(const Tensor &tensor) {
 
 TEST(Npy, TypesOfNumpyComeBackTheSame) {
   const std::vector<double> values{0, 1, 1, 0, 1, 0};
-  for (const DType dtype : {DType::float32, DType::float64, DType::float16, DType::uint8, DType::int8, DType::uint16, DType::int16,
-                            DType::int32, DType::int64, DType::uint32, DType::uint64, DType::boolean}) {
+  for (const DType dtype : {DType::float32, DType::float64, DType::float16, DType::uint8, DType::int8, DType::uint16,
+                            DType::int16, DType::int32, DType::int64, DType::uint32, DType::uint64, DType::boolean}) {
     const Tensor tensor = from_doubles(dtype, {2, 3}, values);
     EXPECT_TRUE(identical(read_back(tensor), tensor)) << name(dtype);
   }
@@ -121,22 +123,27 @@ TEST(Npy, NamesWhatIsWrong) {
   EXPECT_EQ(message("something else"), "is not a .npy (its first bytes differ)");
   EXPECT_EQ(message(std::string("\x93NUMPY\x09\x00\x00\x00", 10)), "version 9 of .npy is not known; 1 to 3 are");
   EXPECT_EQ(message(std::string("\x93NUMPY\x01\x00\xff\x00", 10)), "damaged .npy: it ends inside the header");
-  EXPECT_EQ(message(std::string("\x93NUMPY\x02\x00\x00\x00\x00\x10", 12)), "damaged .npy: a header of 268435456 bytes; up to 65536 are read");
+  EXPECT_EQ(message(std::string("\x93NUMPY\x02\x00\x00\x00\x00\x10", 12)),
+            "damaged .npy: a header of 268435456 bytes; up to 65536 are read");
   EXPECT_EQ(message(npy("<f4", "(2, 3)", "1234")), "truncated .npy: float[2,3] takes 24 bytes, 4 follow the header");
   EXPECT_EQ(message(npy("<f4", "(1,)", "12345678")), "damaged .npy: float[1] takes 4 bytes, 8 follow the header");
   EXPECT_EQ(message(npy("|O", "(1,)", "12345678")), "numpy's type '|O' is no number, truth value or string");
   EXPECT_EQ(message(npy("<f3", "(1,)", "123")), "numpy's type '<f3' is no number, truth value or string");
-  EXPECT_EQ(message(npy("<U0", "(4611686018427387904,)", "")), "numpy's type '<U0' is no number, truth value or string");
+  EXPECT_EQ(message(npy("<U0", "(4611686018427387904,)", "")),
+            "numpy's type '<U0' is no number, truth value or string");
   EXPECT_EQ(message(npy("<M8[D]", "(1,)", "12345678")), "numpy's type '<M8[D]' is no number, truth value or string");
-  EXPECT_THAT(message(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }")), HasSubstr("structured type"));
+  EXPECT_THAT(message(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }")),
+              HasSubstr("structured type"));
   EXPECT_EQ(message(npy("|b1", "(2,)", std::string("\x01\x02", 2))), "damaged .npy: a truth value is neither 0 nor 1");
 }
 
 TEST(Npy, RefusesHostileHeaders) {
   EXPECT_EQ(message(npy("<f4", "(-1,)", "")), "damaged .npy: a dimension is no number");
   EXPECT_EQ(message(npy("<f4", "(99999999999999999999,)", "")), "damaged .npy: a dimension is no number");
-  EXPECT_EQ(message(npy("<f8", "(4294967296, 4294967296)", "")), "damaged .npy: its shape has more elements than any file");
-  EXPECT_EQ(message(npy("<f8", "(999999999999999999, 9)", "")), "damaged .npy: its shape has more elements than any file");
+  EXPECT_EQ(message(npy("<f8", "(4294967296, 4294967296)", "")),
+            "damaged .npy: its shape has more elements than any file");
+  EXPECT_EQ(message(npy("<f8", "(999999999999999999, 9)", "")),
+            "damaged .npy: its shape has more elements than any file");
   EXPECT_THAT(message(npy("<f8", "(1000000000000,)", "")), HasSubstr("takes 8000000000000 bytes, 0 follow"));
   std::string ones = "(";
   for (int i = 0; i < 65; ++i) ones += "1,";
@@ -183,7 +190,8 @@ TEST_F(Npz, AChangedElementFailsItsChecksum) {
   const auto at = std::search(two.begin(), two.end(), needle.begin(), needle.end());
   ASSERT_NE(at, two.end());
   *at ^= std::byte{1};
-  EXPECT_THAT(NpzFile::parse(Storage::copy(two))->read("x").error().message, HasSubstr("array 'x': damaged .npz: CRC error"));
+  EXPECT_THAT(NpzFile::parse(Storage::copy(two))->read("x").error().message,
+              HasSubstr("array 'x': damaged .npz: CRC error"));
 }
 
 TEST_F(Npz, RefusesABombBeforeItUnpacksIt) {
@@ -194,7 +202,8 @@ TEST_F(Npz, RefusesABombBeforeItUnpacksIt) {
   for (std::ptrdiff_t i = 24; i < 28; ++i) two[static_cast<std::size_t>(at + i)] = std::byte{0xf0};
   const auto npz = NpzFile::parse(Storage::copy(two));
   ASSERT_TRUE(npz);
-  EXPECT_EQ(npz->read("x").error().message, "array 'x': damaged .npz: 144 compressed bytes cannot hold the 4042322160 that are stated");
+  EXPECT_EQ(npz->read("x").error().message,
+            "array 'x': damaged .npz: 144 compressed bytes cannot hold the 4042322160 that are stated");
 }
 
 TEST_F(Npz, ReadsWhatNumpyCompressed) {

@@ -11,7 +11,9 @@ namespace {
 using testing::HasSubstr;
 
 InputSpec input(DType dtype, Shape shape) { return {"data", Type::tensor(dtype, std::move(shape))}; }
-Shape nchw(std::int64_t c, std::int64_t h, std::int64_t w) { return {Dim::named("N"), Dim::known(c), Dim::known(h), Dim::known(w)}; }
+Shape nchw(std::int64_t c, std::int64_t h, std::int64_t w) {
+  return {Dim::named("N"), Dim::known(c), Dim::known(h), Dim::known(w)};
+}
 
 Preprocess rule(const std::string &text) {
   const auto parsed = parse_preprocess(text);
@@ -34,8 +36,9 @@ Image two_pixels() {
 TEST(Preprocess, NothingGivesNothing) { EXPECT_FALSE(parse_preprocess("")->has_value()); }
 
 TEST(Preprocess, ImagenetIsTorchvisions) {
-  EXPECT_EQ(describe(rule("imagenet")), "shorter side to 256 (bilinear), centre crop 224 x 224, RGB, (pixel * 0.003921569 - "
-                                        "[0.485 0.456 0.406]) / [0.229 0.224 0.225]");
+  EXPECT_EQ(describe(rule("imagenet")),
+            "shorter side to 256 (bilinear), centre crop 224 x 224, RGB, (pixel * 0.003921569 - "
+            "[0.485 0.456 0.406]) / [0.229 0.224 0.225]");
   EXPECT_EQ(rule("imagenet").description, "imagenet");
 }
 
@@ -48,12 +51,15 @@ TEST(Preprocess, InlineKeys) {
 }
 
 TEST(Preprocess, NamesAWrongKeyOrValue) {
-  EXPECT_EQ(message("imagent"), "--preprocess: 'imagent' is neither a known name (imagenet), nor FILE.json:ENTRY, nor of the form "
-                                "resize=256,crop=224,...");
-  EXPECT_EQ(message("crops=3"), "--preprocess: unknown key 'crops'; there are resize, crop, resize_to, filter, color, layout, scale, "
-                                "mean, std");
+  EXPECT_EQ(message("imagent"),
+            "--preprocess: 'imagent' is neither a known name (imagenet), nor FILE.json:ENTRY, nor of the form "
+            "resize=256,crop=224,...");
+  EXPECT_EQ(message("crops=3"),
+            "--preprocess: unknown key 'crops'; there are resize, crop, resize_to, filter, color, layout, scale, "
+            "mean, std");
   EXPECT_EQ(message("crop=0"), "--preprocess: crop is '0', a number of pixels (1 to 16384) was expected");
-  EXPECT_EQ(message("crop=99999999999"), "--preprocess: crop is '99999999999', a number of pixels (1 to 16384) was expected");
+  EXPECT_EQ(message("crop=99999999999"),
+            "--preprocess: crop is '99999999999', a number of pixels (1 to 16384) was expected");
   EXPECT_EQ(message("mean=1,2"), "--preprocess: mean is '1,2', one number, or three (one a channel) was expected");
   EXPECT_EQ(message("std=0"), "--preprocess: std is '0', finite numbers, no std of 0 was expected");
   EXPECT_EQ(message("scale=nan"), "--preprocess: scale is 'nan', a number was expected");
@@ -68,9 +74,11 @@ protected:
 };
 
 TEST_F(PreprocessFile, ReadsAnEntryOfItsModels) {
-  write(R"({"models": {"net": {"image": {"resize": "already done", "centre_crop": 224, "resize_to": [320, 240], "colour": "BGR",
+  write(
+      R"({"models": {"net": {"image": {"resize": "already done", "centre_crop": 224, "resize_to": [320, 240], "colour": "BGR",
             "scale": 0.5, "mean": [1, 2, 3], "std": 4, "sure": "a note"}}}})");
-  EXPECT_EQ(describe(rule(path + ":net")), "centre crop 224 x 224, resize to 320 x 240 (bilinear), BGR, (pixel * 0.5 - [1 2 3]) / [4]");
+  EXPECT_EQ(describe(rule(path + ":net")),
+            "centre crop 224 x 224, resize to 320 x 240 (bilinear), BGR, (pixel * 0.5 - [1 2 3]) / [4]");
 }
 
 TEST_F(PreprocessFile, AnEntryMayStandAtTheTopAndKeysMayBeNull) {
@@ -87,7 +95,8 @@ TEST_F(PreprocessFile, NamesWhatIsWrong) {
   write(R"({"models": {"a": {}, "b": {"image": {"centre_crop": "big"}}, "c": {"image": 3}}})");
   EXPECT_EQ(message(path + ":z"), "--preprocess " + path + ": there is no entry 'z'; entries are: a, b, c");
   EXPECT_EQ(message(path), "--preprocess " + path + ": name an entry as FILE.json:ENTRY; entries are: a, b, c");
-  EXPECT_EQ(message(path + ":b"), path + ":b: --preprocess: centre_crop is 'big', a number of pixels (1 to 16384) was expected");
+  EXPECT_EQ(message(path + ":b"),
+            path + ":b: --preprocess: centre_crop is 'big', a number of pixels (1 to 16384) was expected");
   EXPECT_EQ(message(path + ":c"), path + ": entry 'c': its image is no object");
   write("{not json");
   EXPECT_EQ(message(path + ":a"), path + ": is not a JSON object");
@@ -99,13 +108,18 @@ TEST(PrepareImage, PutsChannelsInOrderAndFollowsFloat32) {
                                     input(DType::float32, nchw(3, 1, 2)));
   ASSERT_TRUE(tensor) << tensor.error().message;
   EXPECT_EQ(tensor->dims, (Dims{1, 3, 1, 2}));
-  const auto value = [](int pixel, float mean, float std) { return (static_cast<float>(pixel) * (1 / 255.0F) - mean) / std; };
-  EXPECT_EQ(to_floats(*tensor), (std::vector<float>{value(30, .485F, .229F), value(60, .485F, .229F), value(20, .456F, .224F),
-                                                    value(50, .456F, .224F), value(10, .406F, .225F), value(40, .406F, .225F)}));
+  const auto value = [](int pixel, float mean, float std) {
+    return (static_cast<float>(pixel) * (1 / 255.0F) - mean) / std;
+  };
+  EXPECT_EQ(to_floats(*tensor),
+            (std::vector<float>{value(30, .485F, .229F), value(60, .485F, .229F), value(20, .456F, .224F),
+                                value(50, .456F, .224F), value(10, .406F, .225F), value(40, .406F, .225F)}));
 }
 
 TEST(PrepareImage, ChannelsComeLastWhereTheInputSaysSo) {
-  const auto tensor = prepare_image(two_pixels(), rule("mean=1"), input(DType::float32, {Dim::known(1), Dim::known(1), Dim::known(2), Dim::known(3)}));
+  const auto tensor =
+      prepare_image(two_pixels(), rule("mean=1"),
+                    input(DType::float32, {Dim::known(1), Dim::known(1), Dim::known(2), Dim::known(3)}));
   ASSERT_TRUE(tensor) << tensor.error().message;
   EXPECT_EQ(to_floats(*tensor), (std::vector<float>{9, 19, 29, 39, 49, 59}));
 }
@@ -129,7 +143,8 @@ TEST(PrepareImage, GreyNetworksGetOneChannel) {
 }
 
 TEST(PrepareImage, AnInputWithoutBatchGetsNone) {
-  const auto tensor = prepare_image(two_pixels(), rule("mean=0"), input(DType::float32, {Dim::known(3), Dim::known(1), Dim::known(2)}));
+  const auto tensor =
+      prepare_image(two_pixels(), rule("mean=0"), input(DType::float32, {Dim::known(3), Dim::known(1), Dim::known(2)}));
   ASSERT_TRUE(tensor) << tensor.error().message;
   EXPECT_EQ(tensor->dims, (Dims{3, 1, 2}));
 }
@@ -139,10 +154,12 @@ TEST(PrepareImage, NamesWhatDoesNotFit) {
     const auto tensor = prepare_image(two_pixels(), rule(text), spec);
     return tensor ? "prepared" : tensor.error().message;
   };
-  EXPECT_EQ(failed("mean=0", input(DType::float32, nchw(3, 4, 4))), "gives [1,3,1,2], but input 'data' is float[N,3,4,4]");
+  EXPECT_EQ(failed("mean=0", input(DType::float32, nchw(3, 4, 4))),
+            "gives [1,3,1,2], but input 'data' is float[N,3,4,4]");
   EXPECT_EQ(failed("crop=4", input(DType::float32, nchw(3, 4, 4))),
             "the image has 2 x 1 pixels, fewer than the crop of 4; give a resize before it");
-  EXPECT_EQ(failed("mean=0", input(DType::int64, nchw(3, 1, 2))), "input 'data' is int64; pixels become float or uint8 values");
+  EXPECT_EQ(failed("mean=0", input(DType::int64, nchw(3, 1, 2))),
+            "input 'data' is int64; pixels become float or uint8 values");
 }
 
 TEST(PrepareImage, AnImageThatWouldBecomeHugeIsRefused) {

@@ -85,7 +85,8 @@ TEST_F(Samples, RowsOfAnArray) {
   EXPECT_EQ((*last)[0].dims, (Dims{1, 2}));
   EXPECT_EQ(to_doubles((*last)[0]), (std::vector<double>{4, 5}));
   EXPECT_EQ(samples->label(2), (folder / "a.npy").string() + "[2]");
-  EXPECT_EQ(samples->description(), (folder / "a.npy").string() + ": array 'a.npy' float[3,2], as stored -> x float[N,2]");
+  EXPECT_EQ(samples->description(),
+            (folder / "a.npy").string() + ": array 'a.npy' float[3,2], as stored -> x float[N,2]");
 }
 
 TEST_F(Samples, AnArrayOfHigherRankHoldsWholeInputs) {
@@ -198,7 +199,9 @@ TEST_F(Samples, AFolderOfImagesInByteOrder) {
   ASSERT_EQ(samples->size(), 3U);
   EXPECT_EQ(samples->label(0), (folder / "Z.ppm").string());
   EXPECT_EQ(samples->label(1), (folder / "a.PNG").string());
-  EXPECT_THAT(samples->description(), HasSubstr("Z.ppm: 20 x 12 pixels, RGB, (pixel * 1 - [0]) / [1] -> data float[1,3,12,20], values 0 .. 255"));
+  EXPECT_THAT(
+      samples->description(),
+      HasSubstr("Z.ppm: 20 x 12 pixels, RGB, (pixel * 1 - [0]) / [1] -> data float[1,3,12,20], values 0 .. 255"));
 }
 
 TEST_F(Samples, ImagesWantPreprocessing) {
@@ -206,16 +209,20 @@ TEST_F(Samples, ImagesWantPreprocessing) {
   rule.reset();
   copy("rgb.png", "a.png");
   EXPECT_EQ(open(folder).error().code, Code::usage);
-  EXPECT_EQ(message(folder), folder.string() + ": holds images; say with --preprocess how they become values (imagenet, FILE.json:ENTRY, "
-                                               "or resize=256,crop=224,...)");
+  EXPECT_EQ(message(folder),
+            folder.string() +
+                ": holds images; say with --preprocess how they become values (imagenet, FILE.json:ENTRY, "
+                "or resize=256,crop=224,...)");
 }
 
 TEST_F(Samples, ImagesFillOneInput) {
   images();
   inputs.push_back(input("z", DType::float32, "N,2"));
   copy("rgb.png", "a.png");
-  EXPECT_EQ(message(folder), folder.string() + ": holds images, which fill one input, but the network has 2 (data, z); give an .npz with an "
-                                               "array for each");
+  EXPECT_EQ(message(folder),
+            folder.string() +
+                ": holds images, which fill one input, but the network has 2 (data, z); give an .npz with an "
+                "array for each");
 }
 
 TEST_F(Samples, NamesTheImageThatIsWrong) {
@@ -228,13 +235,16 @@ TEST_F(Samples, NamesTheImageThatIsWrong) {
   const auto samples = opened(folder);
   ASSERT_TRUE(samples);
   EXPECT_EQ(samples->load(1).error().message, (folder / "b.jpg").string() + ": truncated JPEG: its data end too early");
-  EXPECT_EQ(samples->load(2).error().message, (folder / "c.jpg").string() + ": gives [1,3,24,40], but input 'data' is float[N,3,12,20]");
+  EXPECT_EQ(samples->load(2).error().message,
+            (folder / "c.jpg").string() + ": gives [1,3,24,40], but input 'data' is float[N,3,12,20]");
 }
 
 TEST_F(Samples, NamesWhatHoldsNoSamples) {
-  EXPECT_THAT(message(folder), HasSubstr("the folder holds neither images (.jpg, .jpeg, .png, .ppm, .pgm) nor ONNX test data"));
+  EXPECT_THAT(message(folder),
+              HasSubstr("the folder holds neither images (.jpg, .jpeg, .png, .ppm, .pgm) nor ONNX test data"));
   EXPECT_THAT(message(folder / "missing"), HasSubstr("missing: cannot open: No such file"));
-  EXPECT_THAT(message(write("a.txt", "text")), HasSubstr("a.txt: is no image, .npy, .npz, CSV of file,label, or folder of these"));
+  EXPECT_THAT(message(write("a.txt", "text")),
+              HasSubstr("a.txt: is no image, .npy, .npz, CSV of file,label, or folder of these"));
   EXPECT_THAT(message(write("a.csv", "")), HasSubstr("a.csv: is empty, lines of file,label were expected"));
   EXPECT_THAT(message(write("b.csv", "file,label\n")), HasSubstr("b.csv: lists no files"));
   EXPECT_THAT(message(write("c.csv", "file,label\n\"a,1\n")), HasSubstr("c.csv: line 2: a quote is not closed"));
@@ -246,7 +256,8 @@ TEST_F(Samples, AListOfImagesWithLabels) {
   fs::create_directory(folder / "sub");
   copy("rgb.png", "sub/one, two.png");
   copy("rgb.ppm", "b.ppm");
-  const auto path = write("list.csv", "\xef\xbb\xbf" "file,label\r\nb.ppm,7\r\n\"sub/one, two.png\",3\r\n\r\n");
+  const auto path = write("list.csv", "\xef\xbb\xbf"
+                                      "file,label\r\nb.ppm,7\r\n\"sub/one, two.png\",3\r\n\r\n");
   const auto samples = opened(path);
   ASSERT_TRUE(samples);
   EXPECT_EQ(samples->size(), 2U);
@@ -264,23 +275,32 @@ TEST_F(Samples, LabelsAreFoundByFile) {
   copy("rgb.ppm", "set/a.ppm");
   const auto samples = opened(folder / "set");
   ASSERT_TRUE(samples);
-  const auto labels = [&](std::string_view text) { return open_labels(write("labels.csv", text), folder / "set", *samples); };
+  const auto labels = [&](std::string_view text) {
+    return open_labels(write("labels.csv", text), folder / "set", *samples);
+  };
   EXPECT_EQ(**labels("file,label\nset/b.png,1\nset/a.ppm,2\nset/other.png,3\n"), (std::vector<std::int64_t>{2, 1}));
   EXPECT_EQ(**labels("b.png,1\na.ppm,2\n"), (std::vector<std::int64_t>{2, 1})); // by name alone
-  EXPECT_THAT(labels("file,label\nset/b.png,1\n").error().message, HasSubstr("labels.csv: has no label for " + (folder / "set/a.ppm").string()));
-  EXPECT_THAT(labels("file,label\nset/b.png,1\nset/a.ppm,cat\n").error().message, HasSubstr("labels.csv: line 3: the label 'cat' is no whole number >= 0"));
+  EXPECT_THAT(labels("file,label\nset/b.png,1\n").error().message,
+              HasSubstr("labels.csv: has no label for " + (folder / "set/a.ppm").string()));
+  EXPECT_THAT(labels("file,label\nset/b.png,1\nset/a.ppm,cat\n").error().message,
+              HasSubstr("labels.csv: line 3: the label 'cat' is no whole number >= 0"));
   EXPECT_THAT(labels("x/b.png,1\ny/b.png,2\na.ppm,2\n").error().message, HasSubstr("has no label for"));
 }
 
 TEST_F(Samples, LabelsOfArrays) {
-  const std::string path = npz("a.npz", {{"x", counting(DType::float32, {3, 2})}, {"y", counting(DType::uint8, {3, 1})}});
+  const std::string path =
+      npz("a.npz", {{"x", counting(DType::float32, {3, 2})}, {"y", counting(DType::uint8, {3, 1})}});
   const auto samples = opened(path);
   ASSERT_TRUE(samples);
   EXPECT_EQ(**open_labels("", path, *samples), (std::vector<std::int64_t>{0, 1, 2}));
-  EXPECT_EQ(**open_labels(npy("l.npy", counting(DType::int64, {3})), path, *samples), (std::vector<std::int64_t>{0, 1, 2}));
-  EXPECT_EQ(**open_labels(write("l.csv", "file,label\na,5\nb,6\nc,7\n"), path, *samples), (std::vector<std::int64_t>{5, 6, 7}));
-  EXPECT_THAT(open_labels(npy("l.npy", counting(DType::int64, {4})), path, *samples).error().message, HasSubstr("has labels [4], but there are 3 samples"));
-  EXPECT_THAT(open_labels(npy("l.npy", counting(DType::float32, {3})), path, *samples).error().message, HasSubstr("labels are whole numbers, float values were found"));
+  EXPECT_EQ(**open_labels(npy("l.npy", counting(DType::int64, {3})), path, *samples),
+            (std::vector<std::int64_t>{0, 1, 2}));
+  EXPECT_EQ(**open_labels(write("l.csv", "file,label\na,5\nb,6\nc,7\n"), path, *samples),
+            (std::vector<std::int64_t>{5, 6, 7}));
+  EXPECT_THAT(open_labels(npy("l.npy", counting(DType::int64, {4})), path, *samples).error().message,
+              HasSubstr("has labels [4], but there are 3 samples"));
+  EXPECT_THAT(open_labels(npy("l.npy", counting(DType::float32, {3})), path, *samples).error().message,
+              HasSubstr("labels are whole numbers, float values were found"));
   const std::string bare = npz("b.npz", {{"x", counting(DType::float32, {3, 2})}});
   EXPECT_FALSE(open_labels("", bare, *opened(bare))->has_value());
 }
@@ -306,7 +326,8 @@ TEST_F(Samples, FoldersOfOnnxTestData) {
 }
 
 TEST_F(Samples, SyntheticOnesHaveTypeAndShapeAndFollowTheSeed) {
-  inputs = {input("image", DType::float32, "N,3,H,W"), input("ids", DType::int64, "N,seq"), input("codes", DType::int8, "4,N")};
+  inputs = {input("image", DType::float32, "N,3,H,W"), input("ids", DType::int64, "N,seq"),
+            input("codes", DType::int8, "4,N")};
   const auto samples = opened("synthetic:3");
   ASSERT_TRUE(samples);
   EXPECT_EQ(samples->size(), 3U);
@@ -333,9 +354,11 @@ TEST_F(Samples, LoadsOneInputWhole) {
   ASSERT_TRUE(tensor) << tensor.error().message;
   EXPECT_EQ(tensor->dims, (Dims{3, 2}));
   EXPECT_EQ(tensor->dtype, DType::float32);
-  EXPECT_EQ(load_input(path, input("x", DType::float32, "3"), {}).error().message, path + ": gives [3,2], but input 'x' is float[3]");
+  EXPECT_EQ(load_input(path, input("x", DType::float32, "3"), {}).error().message,
+            path + ": gives [3,2], but input 'x' is float[3]");
   EXPECT_EQ(load_input(npz("a.npz", {{"only", counting(DType::float32, {1, 2})}}), inputs[0], {})->dims, (Dims{1, 2}));
-  EXPECT_EQ(load_input(files + "rgb.png", input("x", DType::float32, "1,3,12,20"), *parse_preprocess("mean=0"))->dims, (Dims{1, 3, 12, 20}));
+  EXPECT_EQ(load_input(files + "rgb.png", input("x", DType::float32, "1,3,12,20"), *parse_preprocess("mean=0"))->dims,
+            (Dims{1, 3, 12, 20}));
 }
 
 } // namespace

@@ -23,7 +23,8 @@ namespace fs = std::filesystem;
 std::vector<Bytes> read_corpus(int argc, char **argv) {
   std::vector<fs::path> files;
   for (int i = 1; i < argc; ++i) {
-    if (!fs::is_directory(argv[i])) files.emplace_back(argv[i]);
+    if (!fs::is_directory(argv[i]))
+      files.emplace_back(argv[i]);
     else
       for (const auto &entry : fs::directory_iterator(argv[i]))
         if (entry.is_regular_file()) files.push_back(entry.path());
@@ -53,12 +54,14 @@ void mutate(Bytes &bytes, const Bytes &other, edgec::Random &random) {
   case 1: bytes[at] = static_cast<std::uint8_t>(random.bits()); break;
   case 2: {
     constexpr std::uint8_t extremes[]{0, 1, 0x7f, 0x80, 0xff};
-    for (std::size_t i = at; i < std::min(at + (std::size_t{1} << random.below(4)), bytes.size()); ++i) bytes[i] = extremes[random.below(5)];
+    for (std::size_t i = at; i < std::min(at + (std::size_t{1} << random.below(4)), bytes.size()); ++i)
+      bytes[i] = extremes[random.below(5)];
     break;
   }
   case 3: {
     const auto digit = std::find_if(begin, bytes.end(), [](std::uint8_t b) { return b >= '0' && b <= '9'; });
-    if (digit != bytes.end()) bytes.insert(digit, 1 + place(random, 3), static_cast<std::uint8_t>('0' + random.below(10)));
+    if (digit != bytes.end())
+      bytes.insert(digit, 1 + place(random, 3), static_cast<std::uint8_t>('0' + random.below(10)));
     break;
   }
   case 4: bytes.erase(begin, begin + static_cast<std::ptrdiff_t>(length)); break;
@@ -89,7 +92,8 @@ int main(int argc, char **argv) {
   for (long run = 0; run < runs; ++run) {
     edgec::Random random(static_cast<std::uint64_t>(run));
     Bytes bytes = corpus[place(random, corpus.size())];
-    for (std::uint64_t change = 0; change <= random.below(4); ++change) mutate(bytes, corpus[place(random, corpus.size())], random);
+    for (std::uint64_t change = 0; change <= random.below(4); ++change)
+      mutate(bytes, corpus[place(random, corpus.size())], random);
     LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
   }
   std::printf("%zu files and %ld mutations\n", corpus.size(), runs);
