@@ -1,0 +1,110 @@
+// What a command tells about its work: one struct, shown as a table for people or as JSON for machines, with the same
+// figures in both. The JSON's schema is report.schema.json beside this file.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "measure/fidelity.h"
+#include "measure/sizes.h"
+
+namespace edgec {
+
+/// Where a result comes from: what is needed to get it again.
+struct Provenance {
+  std::string program = "edgec", version, command;
+  std::vector<std::pair<std::string, std::string>> options; ///< those that affect the result, as effective
+  std::uint64_t seed = 0;
+  std::string isa;                                          ///< instruction set that ran
+  std::string input, input_sha256;
+  std::string output, output_sha256;                        ///< empty: nothing was written
+};
+
+/// A network as a file.
+struct ModelFigures {
+  std::uint64_t bytes = 0; ///< of the file, external data included
+  std::uint64_t parameters = 0, nonzero_parameters = 0;
+  std::uint64_t parameter_bytes = 0; ///< of the parameters as stored, uncompressed
+  double macs = 0;                   ///< of one sample
+  std::size_t nodes = 0;
+
+  static ModelFigures of(const GraphSizes &sizes, std::uint64_t file_bytes);
+  /// Mean bits a parameter takes.
+  [[nodiscard]] double bits() const;
+};
+
+/// Accuracy and fidelity with what they rest on.
+struct MeasuredFidelity {
+  Fidelity fidelity;
+  std::string samples;        ///< "imagenet/eval.csv, 800 samples", "2 held-out folds of calib.csv"
+  std::string reference;      ///< what it was compared with; empty: nothing
+  bool synthetic = false;     ///< random inputs: the figures say little
+};
+
+struct LatencyFigures {
+  int threads = 1;
+  std::size_t runs = 0;
+  double median_ms = 0, p90_ms = 0, minimum_ms = 0;
+};
+
+struct NoteFigures {
+  std::string node, text;
+  bool skipped = false; ///< something was left as it was
+};
+
+struct PassFigures {
+  std::string name;
+  bool changed = false;
+  double seconds = 0;
+  std::vector<NoteFigures> notes;
+};
+
+/// One layer of the result.
+struct LayerFigures {
+  std::string name, op;
+  std::uint64_t parameters = 0, zeros = 0;
+  std::uint64_t distinct = 0;          ///< values of its weight
+  double bits = 0;                     ///< a parameter takes
+  std::optional<double> macs;
+  bool integer = false;                ///< computes on codes
+  std::optional<double> sqnr_db;       ///< of its output against the float network's; nothing: not measured or equal
+  std::string left_float;              ///< why it was not quantized, where that was asked for; empty: it was
+};
+
+/// A limit that the user set.
+struct BudgetFigures {
+  std::string name; ///< "--min-agreement"
+  double limit = 0, found = 0;
+  bool met = true;
+};
+
+struct Report {
+  Provenance provenance;
+  std::optional<ModelFigures> before, after;
+  std::optional<MeasuredFidelity> verified;  ///< the written file against the reference
+  std::optional<MeasuredFidelity> evaluated; ///< with the labels of --eval: accuracy of both
+  std::optional<LatencyFigures> latency_before, latency_after;
+  std::uint64_t peak_memory_bytes = 0; ///< of the process; 0: not known
+  double seconds = 0;                  ///< of the whole command
+  std::vector<PassFigures> passes;
+  std::vector<LayerFigures> layers;
+  std::vector<BudgetFigures> budgets;
+  std::vector<std::string> notes;    ///< what the reader changed or found
+  std::vector<std::string> warnings;
+  std::vector<std::string> next;     ///< what to try next
+};
+
+/// Layers of a network's sizes, as far as they say it.
+std::vector<LayerFigures> layer_figures(const GraphSizes &sizes);
+
+/// Lines for people. The last ones are always: size before and after, error against the reference or "NOT VERIFIED: no
+/// data", what to try next. `verbose` adds the layers and every note of every pass.
+std::string report_text(const Report &report, bool verbose);
+/// The report as JSON, indented, ended by a newline. Numbers that are not finite, and figures that are not there, are
+/// null.
+std::string report_json(const Report &report);
+
+} // namespace edgec
