@@ -18,9 +18,9 @@ struct Provenance {
   std::string program = "edgec", version, command;
   std::vector<std::pair<std::string, std::string>> options; ///< those that affect the result, as effective
   std::uint64_t seed = 0;
-  std::string isa;                                          ///< instruction set that ran
+  std::string isa; ///< instruction set that ran
   std::string input, input_sha256;
-  std::string output, output_sha256;                        ///< empty: nothing was written
+  std::string output, output_sha256; ///< empty: nothing was written
 };
 
 /// A network as a file.
@@ -39,9 +39,9 @@ struct ModelFigures {
 /// Accuracy and fidelity with what they rest on.
 struct MeasuredFidelity {
   Fidelity fidelity;
-  std::string samples;        ///< "imagenet/eval.csv, 800 samples", "2 held-out folds of calib.csv"
-  std::string reference;      ///< what it was compared with; empty: nothing
-  bool synthetic = false;     ///< random inputs: the figures say little
+  std::string samples;    ///< "imagenet/eval.csv, 800 samples", "2 held-out folds of calib.csv"
+  std::string reference;  ///< what it was compared with; empty: nothing
+  bool synthetic = false; ///< random inputs: the figures say little
 };
 
 struct LatencyFigures {
@@ -66,12 +66,12 @@ struct PassFigures {
 struct LayerFigures {
   std::string name, op;
   std::uint64_t parameters = 0, zeros = 0;
-  std::uint64_t distinct = 0;          ///< values of its weight
-  double bits = 0;                     ///< a parameter takes
+  std::uint64_t distinct = 0; ///< values of its weight
+  double bits = 0;            ///< a parameter takes
   std::optional<double> macs;
-  bool integer = false;                ///< computes on codes
-  std::optional<double> sqnr_db;       ///< of its output against the float network's; nothing: not measured or equal
-  std::string left_float;              ///< why it was not quantized, where that was asked for; empty: it was
+  bool integer = false;          ///< computes on codes
+  std::optional<double> sqnr_db; ///< of its output against the float network's; nothing: not measured or equal
+  std::string left_float;        ///< why it was not quantized, where that was asked for; empty: it was
 };
 
 /// A limit that the user set.
@@ -92,9 +92,9 @@ struct Report {
   std::vector<PassFigures> passes;
   std::vector<LayerFigures> layers;
   std::vector<BudgetFigures> budgets;
-  std::vector<std::string> notes;    ///< what the reader changed or found
+  std::vector<std::string> notes; ///< what the reader changed or found
   std::vector<std::string> warnings;
-  std::vector<std::string> next;     ///< what to try next
+  std::vector<std::string> next; ///< what to try next
 };
 
 /// Layers of a network's sizes, as far as they say it.

@@ -1,4 +1,4 @@
-#include "cli/table.h"
+#include "support/table.h"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "cli/fidelity_text.h"
+#include "measure/fidelity_text.h"
 
 #include <cmath>
 #include <fmt/format.h>

@@ -1,0 +1,112 @@
+// The report for machines; report.schema.json describes it.
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "measure/fidelity_text.h"
+#include "measure/report.h"
+
+namespace edgec {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json finite(double number) { return std::isfinite(number) ? Json(number) : Json(); }
+Json finite(std::optional<double> number) { return number ? finite(*number) : Json(); }
+
+Json to_json(const Provenance &provenance) {
+  Json options = Json::object();
+  for (const auto &[key, value] : provenance.options) options[key] = value;
+  const auto text = [](const std::string &value) { return value.empty() ? Json() : Json(value); };
+  return {{"program", provenance.program},     {"version", provenance.version},
+          {"command", provenance.command},     {"options", std::move(options)},
+          {"seed", provenance.seed},           {"isa", provenance.isa},
+          {"input", text(provenance.input)},   {"input_sha256", text(provenance.input_sha256)},
+          {"output", text(provenance.output)}, {"output_sha256", text(provenance.output_sha256)}};
+}
+
+Json to_json(const ModelFigures &model) {
+  return {{"bytes", model.bytes},
+          {"parameters", model.parameters},
+          {"nonzero_parameters", model.nonzero_parameters},
+          {"parameter_bytes", model.parameter_bytes},
+          {"bits_per_parameter", model.bits()},
+          {"macs", finite(model.macs)},
+          {"nodes", model.nodes}};
+}
+
+Json to_json(const MeasuredFidelity &measured) {
+  Json object{{"data", measured.samples},
+              {"reference", measured.reference.empty() ? Json() : Json(measured.reference)},
+              {"synthetic", measured.synthetic}};
+  object.update(to_json(measured.fidelity));
+  return object;
+}
+
+Json to_json(const LatencyFigures &latency) {
+  return {{"threads", latency.threads},
+          {"runs", latency.runs},
+          {"median_ms", finite(latency.median_ms)},
+          {"p90_ms", finite(latency.p90_ms)},
+          {"minimum_ms", finite(latency.minimum_ms)}};
+}
+
+Json to_json(const PassFigures &pass) {
+  Json notes = Json::array();
+  for (const NoteFigures &note : pass.notes)
+    notes.push_back({{"node", note.node}, {"text", note.text}, {"skipped", note.skipped}});
+  return {
+      {"name", pass.name}, {"changed", pass.changed}, {"seconds", finite(pass.seconds)}, {"notes", std::move(notes)}};
+}
+
+Json to_json(const LayerFigures &layer) {
+  return {{"name", layer.name},
+          {"operator", layer.op},
+          {"parameters", layer.parameters},
+          {"zeros", layer.zeros},
+          {"distinct", layer.distinct},
+          {"bits_per_parameter", finite(layer.bits)},
+          {"macs", finite(layer.macs)},
+          {"integer", layer.integer},
+          {"sqnr_db", finite(layer.sqnr_db)},
+          {"left_float", layer.left_float.empty() ? Json() : Json(layer.left_float)}};
+}
+
+Json to_json(const BudgetFigures &budget) {
+  return {{"name", budget.name}, {"limit", finite(budget.limit)}, {"found", finite(budget.found)}, {"met", budget.met}};
+}
+
+template <class T>
+Json or_null(const std::optional<T> &value) {
+  return value ? to_json(*value) : Json();
+}
+
+template <class T>
+Json list(const std::vector<T> &values) {
+  Json array = Json::array();
+  for (const T &value : values) array.push_back(to_json(value));
+  return array;
+}
+
+} // namespace
+
+std::string report_json(const Report &report) {
+  const Json object{{"schema", "edgec-report/1"},
+                    {"provenance", to_json(report.provenance)},
+                    {"before", or_null(report.before)},
+                    {"after", or_null(report.after)},
+                    {"verified", or_null(report.verified)},
+                    {"evaluated", or_null(report.evaluated)},
+                    {"latency_before", or_null(report.latency_before)},
+                    {"latency_after", or_null(report.latency_after)},
+                    {"peak_memory_bytes", report.peak_memory_bytes > 0 ? Json(report.peak_memory_bytes) : Json()},
+                    {"seconds", finite(report.seconds)},
+                    {"passes", list(report.passes)},
+                    {"layers", list(report.layers)},
+                    {"budgets", list(report.budgets)},
+                    {"notes", report.notes},
+                    {"warnings", report.warnings},
+                    {"next", report.next}};
+  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; // names in files need not be UTF-8
+}
+
+} // namespace edgec
