@@ -98,13 +98,16 @@ std::optional<Affine> batch_normalization(const Graph &graph, const Node &node, 
   return out;
 }
 
+bool may_be_affine(const Node &node) {
+  return node.is("BatchNormalization") || node.is("Mul") || node.is("Add") || node.is("Sub");
+}
+
 /// What `node` does to the weighted operator's output, if that is something a channel.
 std::optional<Affine> affine(const Graph &graph, const Node &node, const Weighted &weighted) {
   const auto channels = static_cast<std::size_t>(weighted.channels);
   const ValueId x = graph.node(weighted.id).outputs[0];
   if (node.is("BatchNormalization")) return node.input(0) == x ? batch_normalization(graph, node, channels) : std::nullopt;
-  const bool product = node.is("Mul"), sum = node.is("Add"), difference = node.is("Sub");
-  if (!product && !sum && !difference) return std::nullopt;
+  const bool product = node.is("Mul"), difference = node.is("Sub");
   const bool first = node.input(0) == x;
   if (difference && !first) return std::nullopt;
   auto values = per_channel(graph, node.input(first ? 1 : 0), weighted);
@@ -115,8 +118,8 @@ std::optional<Affine> affine(const Graph &graph, const Node &node, const Weighte
                  : Affine{std::vector<double>(channels, 1), std::move(*values)};
 }
 
-bool all_zero(const std::vector<double> &values) {
-  return std::ranges::all_of(values, [](double value) { return value == 0; });
+bool all(const std::vector<double> &values, double wanted) {
+  return std::ranges::all_of(values, [&](double value) { return value == wanted; });
 }
 
 /// Whether the numbers are fit for the type after rounding.
@@ -147,9 +150,9 @@ bool rewrite(Graph &graph, Weighted weighted, const Affine &affine) {
   Tensor weight = from_doubles(dtype, weighted.dims, weighted.weight);
   Tensor bias = from_doubles(dtype, {weighted.channels}, weighted.bias);
   if (!finite(weight) || !finite(bias)) return false;
-  if (!std::ranges::all_of(affine.scale, [](double factor) { return factor == 1; }))
+  if (!all(affine.scale, 1))
     graph.set_input(weighted.id, weighted.info.weight, graph.add_constant(std::move(weight), graph.value(old_weight).name));
-  if (old_bias.valid() || !all_zero(weighted.bias)) {
+  if (old_bias.valid() || !all(weighted.bias, 0)) {
     const std::string name = old_bias.valid() ? graph.value(old_bias).name : "";
     graph.set_input(weighted.id, *weighted.info.bias, graph.add_constant(std::move(bias), name));
     graph.remove_attribute(weighted.id, "beta");
@@ -159,32 +162,35 @@ bool rewrite(Graph &graph, Weighted weighted, const Affine &affine) {
   return true;
 }
 
+/// Folds the only reader of a node's output into the node; false where that cannot be done.
+bool fold_reader(Graph &graph, NodeId id, const PassContext &context) {
+  const ValueId out = graph.node(id).outputs[0];
+  const NodeId reader = out.valid() ? graph.sole_user(out) : NodeId{};
+  if (!reader.valid() || !may_be_affine(graph.node(reader))) return false;
+  auto before = weighted(graph, id, context.ops);
+  const auto step = before ? affine(graph, graph.node(reader), *before) : std::nullopt;
+  if (!step || graph.value(graph.node(reader).outputs[0]).type.is_quantized()) return false;
+  if (!before->info.bias && !all(step->shift, 0)) return false;
+
+  const std::string label = graph.node(reader).label(), into = graph.node(id).label();
+  if (graph.use_count(graph.node(id).inputs[before->info.weight]) > 1 && !all(step->scale, 1)) {
+    context.skip(pass, label, "the weight of " + into + " is read elsewhere too");
+    return false;
+  }
+  if (!rewrite(graph, std::move(*before), *step)) {
+    context.skip(pass, label, "folded into " + into + ", the weights would not be finite");
+    return false;
+  }
+  absorb(graph, id, reader);
+  context.say(pass, label, "folded into " + into);
+  return true;
+}
+
 Result<bool> run(Graph &graph, const PassContext &context) {
   bool changed = false;
   for (const NodeId id : graph.nodes()) {
     if (!graph.alive(id) || graph.node(id).outputs.empty()) continue;
-    for (;;) { // a BatchNormalization, then a Mul, then an Add ...
-      const ValueId out = graph.node(id).outputs[0];
-      const NodeId next = out.valid() ? graph.sole_user(out) : NodeId{};
-      auto before = next.valid() ? weighted(graph, id, context.ops) : std::nullopt;
-      const auto step = before ? affine(graph, graph.node(next), *before) : std::nullopt;
-      if (!step || graph.value(graph.node(next).outputs[0]).type.quant) break;
-      const std::string label = graph.node(next).label(), into = graph.node(id).label();
-      const bool weight_shared = graph.use_count(graph.node(id).inputs[before->info.weight]) > 1;
-      const bool scales = !std::ranges::all_of(step->scale, [](double factor) { return factor == 1; });
-      if (!before->info.bias && !all_zero(step->shift)) break;
-      if (weight_shared && scales) {
-        context.skip(pass, label, "the weight of " + into + " is read elsewhere too");
-        break;
-      }
-      if (!rewrite(graph, std::move(*before), *step)) {
-        context.skip(pass, label, "folded into " + into + ", the weights would not be finite");
-        break;
-      }
-      absorb(graph, id, next);
-      context.say(pass, label, "folded into " + into);
-      changed = true;
-    }
+    while (fold_reader(graph, id, context)) changed = true; // a BatchNormalization, then a Mul, then an Add ...
   }
   return changed;
 }

@@ -33,10 +33,8 @@ Result<bool> run(Graph &graph, const PassContext &context) {
     if (!weight || weight->dims.size() != 2 || !next.valid() || !graph.node(next).is("Add")) continue;
     const Type &x = graph.value(node.inputs[0]).type, &y = graph.value(graph.node(next).outputs[0]).type;
     if (x.is_quantized() || y.is_quantized() || graph.value(node.inputs[1]).type.is_quantized() || !is_float(x.dtype)) continue;
-    if (x.rank() != 2) {
-      context.skip(pass, node.label(), "its data is not known to be a matrix");
-      continue;
-    }
+    if (!x.rank()) context.skip(pass, node.label(), "the rank of its data is not known");
+    if (x.rank() != 2) continue;
     const bool first = graph.node(next).input(0) == node.outputs[0];
     const ValueId bias = bias_of(graph, graph.node(next).input(first ? 1 : 0), weight->dims[1]);
     if (!bias.valid()) continue;
