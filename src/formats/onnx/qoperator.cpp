@@ -238,7 +238,16 @@ bool Unfolder::unfold(NodeId id, const Form &form) {
     graph_.add_node(std::move(quantize), id);
   }
   graph_.remove(id);
+  for (const ValueId input : node.inputs)
+    if (graph_.alive(input) && graph_.constant(input) && graph_.use_count(input) == 0) graph_.remove(input);
   return true;
+}
+
+/// onnxruntime's operator set is imported for as long as something uses it; sub-graphs may.
+void drop_contrib(Graph &graph) {
+  for (const NodeId id : graph.nodes())
+    if (graph.node(id).domain == contrib || !graph.node(id).captures.empty()) return;
+  graph.opsets.erase(std::string(contrib));
 }
 
 } // namespace
@@ -250,6 +259,7 @@ bool unfold_qoperators(Graph &graph) {
     const auto *form = std::ranges::find_if(forms, [&](const Form &f) { return node.op == f.coded && node.domain == f.domain; });
     if (form != std::end(forms)) changed |= Unfolder(graph).unfold(id, *form);
   }
+  if (changed) drop_contrib(graph);
   return changed;
 }
 
