@@ -10,16 +10,6 @@
 namespace edgec {
 namespace {
 
-/// "float[1,3,224,224], -123.68 to 151.06, mean 3.4".
-std::string describe(const Tensor &tensor) {
-  std::string text = to_string(Type::of(tensor));
-  if (tensor.dtype == DType::string || tensor.size() == 0) return text;
-  const auto values = to_doubles(tensor);
-  const auto [low, high] = std::ranges::minmax(values);
-  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-  return fmt::format("{}, {:.6g} to {:.6g}, mean {:.6g}", text, low, high, mean);
-}
-
 Status check_sample(const Sample &sample, std::span<const InputSpec> inputs) {
   if (sample.size() != inputs.size())
     return bad_input(fmt::format("gives {} tensors, the network has {} inputs", sample.size(), inputs.size()));
@@ -56,32 +46,31 @@ Result<Dataset> open_dataset(const DataFlags &flags, const Graph &graph, std::ui
   const auto specs = input_specs(graph);
   EDGEC_ASSIGN(const auto preprocess, parse_preprocess(flags.preprocess));
   Dataset data;
-  data.synthetic = flags.path == "synthetic";
+  data.synthetic = flags.path.starts_with("synthetic");
   EDGEC_ASSIGN(data.samples, open_samples(flags.path, specs, preprocess, seed));
   const std::size_t count = data.samples->size();
   if (count == 0) return bad_input(fmt::format("{}: has no samples", flags.path));
-  const std::size_t used = flags.limit > 0 ? std::min(count, static_cast<std::size_t>(flags.limit)) : count;
-  data.indices.resize(used);
+  const std::size_t batch = data.samples->batch();
+  const std::size_t wanted = (static_cast<std::size_t>(flags.limit) + batch - 1) / batch;
+  const std::size_t used = flags.limit > 0 ? std::min(count, wanted) : count;
+  data.indices.resize(used); // calls
   std::iota(data.indices.begin(), data.indices.end(), 0);
   data.rest.resize(count - used);
   std::iota(data.rest.begin(), data.rest.end(), used);
   EDGEC_ASSIGN(const Sample first, data.samples->load(0));
   EDGEC_CHECK(check_sample(first, specs).in(data.samples->label(0)));
-  if (preprocess) log_info(fmt::format("{}: preprocessing {}", flags.path, preprocess->description));
-  for (const Tensor &tensor : first) log_info(fmt::format("{}: {}", data.samples->label(0), describe(tensor)));
+  log_info(data.samples->description());
   EDGEC_ASSIGN(data.labels, open_labels(flags.labels, flags.path, *data.samples));
-  if (data.labels && data.labels->size() < count)
-    return bad_input(fmt::format("{}: has {} labels for {} samples", flags.labels.empty() ? flags.path : flags.labels,
-                                 data.labels->size(), count));
-  data.description = used == count ? fmt::format("{}, {} samples", flags.path, used)
-                                   : fmt::format("{}, the first {} of {} samples", flags.path, used, count);
+  std::size_t rows = 0;
+  for (const std::size_t index : data.indices) rows += data.samples->rows(index);
+  data.description = used == count ? fmt::format("{}, {} samples", flags.path, rows)
+                                   : fmt::format("{}, the first {} of {} samples", flags.path, rows, data.samples->rows());
   return data;
 }
 
 Result<Dataset> synthetic_dataset(const Graph &graph, std::size_t count, std::uint64_t seed) {
   DataFlags flags;
-  flags.path = "synthetic";
-  flags.limit = static_cast<std::int64_t>(count);
+  flags.path = fmt::format("synthetic:{}", count);
   return open_dataset(flags, graph, seed);
 }
 

@@ -15,14 +15,14 @@ namespace edgec {
 /// --data and what goes with it, for commands that run a network on samples.
 struct DataFlags {
   std::string path, preprocess, labels;
-  std::int64_t limit = 0; ///< 0: all
+  std::int64_t limit = 0; ///< samples; 0: all
 
   void declare(Options &options, bool with_labels);
 };
 
 struct Dataset {
   std::unique_ptr<SampleSet> samples;
-  std::vector<std::size_t> indices; ///< those used
+  std::vector<std::size_t> indices; ///< the calls used
   std::vector<std::size_t> rest;    ///< those beyond the limit
   std::optional<std::vector<std::int64_t>> labels;
   std::string description; ///< "digits_test.npz, 450 samples"

@@ -19,11 +19,11 @@ void RunFlags::declare(Options &options) {
 int RunFlags::threads() const { return threads_given > 0 ? static_cast<int>(threads_given) : hardware_threads(); }
 
 Result<Isa> RunFlags::isa() const {
-  const Isa best = detect_isa();
-  const Isa wanted = isa_name.empty() ? best : parse_isa(isa_name).value_or(best);
-  if (wanted > best)
-    return unsupported(fmt::format("--isa: this processor has no {}; its best is {}", isa_name, name(best)));
-  return apply_isa_limit(wanted);
+  const Isa wanted = isa_name.empty() ? Isa::amx : parse_isa(isa_name).value_or(Isa::amx);
+  const Isa limit = apply_isa_limit(wanted); // before detect_isa(): asking oneDNN for the best fixes it
+  if (!isa_name.empty() && limit < wanted)
+    return unsupported(fmt::format("--isa: this processor has no {}; its best is {}", isa_name, name(limit)));
+  return limit;
 }
 
 void OutputFlags::declare(Options &options, std::string help) {

@@ -77,20 +77,34 @@ std::size_t rank_of(std::span<const double> values, std::int64_t label) {
   return rank;
 }
 
-Status compare(const Candidate &reference, const std::vector<std::vector<double>> &expected, const Candidate &test,
-               const std::vector<std::vector<double>> &got, SampleResult &result) {
-  const auto noise = [&](std::size_t i, std::size_t j, Noise &sum) -> Status {
-    if (expected[i].size() != got[j].size())
-      return bad_input(fmt::format("output {} has {} elements, the reference's {} has {}: the two cannot be compared",
-                                   test.name(j), got[j].size(), reference.name(i), expected[i].size()));
-    sum.add(expected[i], got[j]);
-    return {};
+using Outputs = std::vector<std::vector<double>>;
+
+Status check_sizes(const Candidate &reference, const Outputs &expected, const Candidate &test, const Outputs &got) {
+  const auto check = [&](std::size_t i, std::size_t j) -> Status {
+    if (expected[i].size() == got[j].size()) return {};
+    return bad_input(fmt::format("output {} has {} elements, the reference's {} has {}: the two cannot be compared",
+                                 test.name(j), got[j].size(), reference.name(i), expected[i].size()));
   };
+  for (std::size_t i = 0; i < reference.outputs(); ++i) EDGEC_CHECK(check(i, i));
+  return check(reference.logits(), test.logits());
+}
+
+/// One of the samples that run side by side in one call.
+struct Row {
+  std::size_t index, batch;
+  [[nodiscard]] std::span<const double> of(const std::vector<double> &values) const {
+    if (values.size() % batch != 0) return values;
+    return std::span(values).subspan(index * (values.size() / batch), values.size() / batch);
+  }
+};
+
+void compare(const Candidate &reference, const Outputs &expected, const Candidate &test, const Outputs &got, Row row,
+             SampleResult &result) {
   result.outputs.resize(reference.outputs());
-  for (std::size_t i = 0; i < reference.outputs(); ++i) EDGEC_CHECK(noise(i, i, result.outputs[i]));
-  EDGEC_CHECK(noise(reference.logits(), test.logits(), result.logits));
-  result.agrees = largest(expected[reference.logits()]) == largest(got[test.logits()]);
-  return {};
+  for (std::size_t i = 0; i < reference.outputs(); ++i) result.outputs[i].add(row.of(expected[i]), row.of(got[i]));
+  const auto wanted = row.of(expected[reference.logits()]), found = row.of(got[test.logits()]);
+  result.logits.add(wanted, found);
+  result.agrees = largest(wanted) == largest(found);
 }
 
 std::optional<double> median_sqnr(const std::vector<SampleResult> &results) {
@@ -187,17 +201,27 @@ Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, con
   std::optional<Candidate> expected;
   if (reference != nullptr) expected.emplace(*reference, ops, options);
   Candidate candidate(test, ops, options);
-  std::vector<SampleResult> results(options.indices.size());
+  const std::size_t batch = samples.batch();
+  std::vector<std::size_t> first_row{0}; // of each call among the results
+  for (const std::size_t index : options.indices) first_row.push_back(first_row.back() + samples.rows(index));
+  std::vector<SampleResult> results(first_row.back());
   const auto run = [&](std::size_t item, int worker) -> Status {
     const std::size_t index = options.indices[item];
+    const std::string label = samples.label(index);
     EDGEC_ASSIGN(const Sample sample, samples.load(index));
-    SampleResult &result = results[item];
-    EDGEC_ASSIGN(const auto got, candidate.run(sample, worker).in(samples.label(index)));
-    if (options.labels != nullptr) result.test_rank = rank_of(got[candidate.logits()], (*options.labels)[index]);
+    EDGEC_ASSIGN(const Outputs got, candidate.run(sample, worker).in(label));
+    Outputs wanted;
     if (expected) {
-      EDGEC_ASSIGN(const auto wanted, expected->run(sample, worker).in(samples.label(index) + ", reference"));
-      EDGEC_CHECK(compare(*expected, wanted, candidate, got, result));
-      if (options.labels != nullptr) result.reference_rank = rank_of(wanted[expected->logits()], (*options.labels)[index]);
+      EDGEC_ASSIGN(wanted, expected->run(sample, worker).in(label + ", reference"));
+      EDGEC_CHECK(check_sizes(*expected, wanted, candidate, got).in(label));
+    }
+    for (std::size_t at = first_row[item]; at < first_row[item + 1]; ++at) {
+      const Row row{at - first_row[item], batch};
+      if (expected) compare(*expected, wanted, candidate, got, row, results[at]);
+      if (options.labels == nullptr) continue;
+      const std::int64_t label_of_row = (*options.labels)[index * batch + row.index];
+      results[at].test_rank = rank_of(row.of(got[candidate.logits()]), label_of_row);
+      if (expected) results[at].reference_rank = rank_of(row.of(wanted[expected->logits()]), label_of_row);
     }
     if (options.step) options.step();
     return {};

@@ -56,9 +56,9 @@ struct FidelityOptions {
   int threads = 1; ///< samples run side by side; the result does not depend on their number
   Isa isa = Isa::scalar;
   bool reference_kernels = false;
-  std::span<const std::size_t> indices = {};             ///< which samples, in this order
-  const std::vector<std::int64_t> *labels = nullptr;     ///< one for each sample of the set
-  std::function<void()> step = nullptr;                  ///< after each sample, from any thread
+  std::span<const std::size_t> indices = {};         ///< which calls of the set, in this order
+  const std::vector<std::int64_t> *labels = nullptr; ///< one for each row of the set
+  std::function<void()> step = nullptr;              ///< after each call, from any thread
 };
 
 /// Runs `test`, and `reference` unless it is null, on the samples chosen and compares their outputs by position. Both

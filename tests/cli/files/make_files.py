@@ -24,7 +24,7 @@ def gemm(weight):
     return [helper.make_node("Gemm", ["x", "w"], ["y"], name="fc")], [tensor("x", ["N", 4])], [tensor("y", ["N", 3])], [weight]
 
 
-weight = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
+weight = np.arange(-6, 6, dtype=np.float32).reshape(4, 3) / 4  # sums of these are exact on every instruction set
 save("good.onnx", *gemm(numpy_helper.from_array(weight, "w")))
 
 hole = weight.copy()
@@ -50,3 +50,14 @@ save("cyclic.onnx",
 
 save("unknown_operator.onnx", [helper.make_node("Frobnicate", ["x"], ["y"], name="odd", domain="com.example")],
      [tensor("x", [1, 4])], [tensor("y", [1, 4])])
+
+np.save(os.path.join(HERE, "x.npy"), np.array([[1, 2, 3, 4], [0, 0, 0, 1]], np.float32))
+np.save(os.path.join(HERE, "wide.npy"), np.ones((2, 5), np.float32))
+np.save(os.path.join(HERE, "none.npy"), np.zeros((0, 4), np.float32))
+np.save(os.path.join(HERE, "labels.npy"), np.array([2, 0]))
+np.save(os.path.join(HERE, "three_labels.npy"), np.array([2, 0, 1]))
+with open(os.path.join(HERE, "input_0.pb"), "wb") as file:
+    file.write(numpy_helper.from_array(np.ones((1, 4), np.float32), "x").SerializeToString())
+
+save("two_inputs.onnx", [helper.make_node("Add", ["left", "right"], ["sum"], name="add"), helper.make_node("Neg", ["left"], ["neg"], name="neg")],
+     [tensor("left", [1, 4]), tensor("right", [1, 4])], [tensor("sum", [1, 4]), tensor("neg", [1, 4])])

@@ -1,0 +1,85 @@
+// edgec eval: how often a network is right, and how faithful it is to a reference.
+#include <cmath>
+#include <fmt/format.h>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/console.h"
+#include "cli/dataset.h"
+#include "cli/fidelity_text.h"
+#include "cli/flags.h"
+#include "cli/model_file.h"
+#include "measure/fidelity.h"
+#include "ops/registry.h"
+
+namespace edgec::commands {
+namespace {
+
+struct Arguments {
+  std::string model, reference;
+  DataFlags data;
+  RunFlags run;
+  bool json = false, reference_kernels = false;
+};
+
+std::string json_of(const Arguments &arguments, const Dataset &data, const Fidelity &fidelity) {
+  nlohmann::ordered_json object{{"schema", "edgec-eval/1"}, {"model", arguments.model}, {"data", data.description}};
+  if (!arguments.reference.empty()) object["reference"] = arguments.reference;
+  object.update(to_json(fidelity));
+  return object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string text_of(const Arguments &arguments, const Dataset &data, const Fidelity &fidelity) {
+  std::string text = fmt::format("{} on {}\n", arguments.model, data.description);
+  if (fidelity.test_accuracy) text += accuracy_text(*fidelity.test_accuracy);
+  if (!fidelity.compared) return text;
+  text += fmt::format("against {}\n", arguments.reference);
+  if (fidelity.reference_accuracy) text += accuracy_text(*fidelity.reference_accuracy);
+  return text + fidelity_text(fidelity);
+}
+
+Result<Outcome> run(const Arguments &arguments) {
+  EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
+  EDGEC_ASSIGN(const Model model, read_model(arguments.model));
+  std::optional<Model> reference;
+  if (!arguments.reference.empty()) {
+    EDGEC_ASSIGN(reference, read_model(arguments.reference));
+  }
+  EDGEC_ASSIGN(const Dataset data, open_dataset(arguments.data, model.graph, arguments.run.seed));
+  if (!data.labels && !reference)
+    return usage_error(fmt::format("{}: has no labels: give --labels to measure accuracy, or --reference to compare", arguments.data.path));
+  Progress progress("running samples", data.indices.size());
+  FidelityOptions options{.threads = arguments.run.threads(), .isa = isa, .reference_kernels = arguments.reference_kernels,
+                          .indices = data.indices, .labels = data.labels ? &*data.labels : nullptr,
+                          .step = [&progress] { progress.step(); }};
+  EDGEC_ASSIGN(const Fidelity fidelity,
+               measure_fidelity(reference ? &reference->graph : nullptr, model.graph, all_ops(), *data.samples, options));
+  print(arguments.json ? json_of(arguments, data, fidelity) : text_of(arguments, data, fidelity));
+  return Outcome::done;
+}
+
+CommandRun declare(Options &options) {
+  auto arguments = std::make_shared<Arguments>();
+  options.argument("MODEL", &arguments->model, "the network, .onnx or .edgec");
+  arguments->data.declare(options, true);
+  options.group("Comparing");
+  options.add("--reference", "R", &arguments->reference, "also measure agreement with this network and the SQNR of its outputs");
+  arguments->run.declare(options);
+  options.flag("--reference-kernels", &arguments->reference_kernels, "run the plain definition of every operator (slow)");
+  options.flag("--json", &arguments->json, "as JSON");
+  return [arguments]() -> Result<Outcome> {
+    if (arguments->data.path.empty()) return usage_error("--data is missing; see 'edgec eval --help'");
+    return run(*arguments);
+  };
+}
+
+} // namespace
+
+extern const CommandDef eval;
+const CommandDef eval{"eval", "Measure top-1 and top-5 with labels, agreement and SQNR against a reference",
+                      "  edgec eval model.onnx --data test.npz\n"
+                      "  edgec eval model.int8.onnx --reference model.onnx --data images/ --labels labels.csv --preprocess imagenet\n",
+                      declare};
+
+} // namespace edgec::commands

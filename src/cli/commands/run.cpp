@@ -1,0 +1,159 @@
+// edgec run: one call of a network on given inputs; outputs into a file or printed.
+#include <cmath>
+#include <filesystem>
+#include <fmt/format.h>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/console.h"
+#include "cli/dataset.h"
+#include "cli/flags.h"
+#include "cli/model_file.h"
+#include "cli/nearest.h"
+#include "data/npy.h"
+#include "measure/fidelity.h"
+#include "ops/registry.h"
+#include "runtime/plan.h"
+
+namespace edgec::commands {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+struct Arguments {
+  std::string model, preprocess;
+  std::vector<std::string> inputs;
+  OutputFlags output;
+  RunFlags run;
+  bool json = false, reference_kernels = false;
+};
+
+struct InputFile {
+  std::size_t input; ///< of the network
+  std::string path;
+};
+
+/// Takes "NAME=FILE" apart; where the network has one input, "FILE" alone will do.
+Result<InputFile> parse_input(const std::string &text, std::span<const InputSpec> specs) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    if (text.starts_with(specs[i].name + "=")) return InputFile{i, text.substr(specs[i].name.size() + 1)};
+    names.push_back(specs[i].name);
+  }
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos && specs.size() == 1) return InputFile{0, text};
+  if (equals == std::string::npos) return usage_error(fmt::format("--input: '{}' does not read NAME=FILE", text));
+  const std::string name = text.substr(0, equals);
+  return usage_error(fmt::format("--input: the network has no input '{}'{}", name, did_you_mean(name, names)));
+}
+
+Result<std::vector<Tensor>> load_inputs(const Arguments &arguments, const Graph &graph) {
+  const auto specs = input_specs(graph);
+  EDGEC_ASSIGN(const auto preprocess, parse_preprocess(arguments.preprocess));
+  std::vector<std::optional<Tensor>> found(specs.size());
+  for (const std::string &text : arguments.inputs) {
+    EDGEC_ASSIGN(const InputFile input, parse_input(text, specs));
+    if (found[input.input]) return usage_error(fmt::format("--input: '{}' is given more than once", specs[input.input].name));
+    EDGEC_ASSIGN(found[input.input], load_input(input.path, specs[input.input], preprocess));
+  }
+  std::vector<Tensor> tensors;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    if (!found[i])
+      return usage_error(fmt::format("--input {}=FILE is missing: the network takes {}", specs[i].name, to_string(specs[i].type)));
+    tensors.push_back(*std::move(found[i]));
+  }
+  return tensors;
+}
+
+constexpr std::int64_t most_printed = 100;
+
+std::string text_of(const NamedTensors &outputs) {
+  std::string text;
+  for (const auto &[name, tensor] : outputs) {
+    text += fmt::format("{}  {}\n", name, to_string(Type::of(tensor)));
+    if (tensor.dtype == DType::string) {
+      for (const std::string &entry : *tensor.strings) text += "  " + entry + "\n";
+      continue;
+    }
+    const auto values = to_doubles(tensor);
+    const auto shown = std::min<std::size_t>(values.size(), most_printed);
+    for (std::size_t i = 0; i < shown; ++i)
+      text += fmt::format("{}{:.7g}{}", i % 10 == 0 ? "  " : " ", values[i], i % 10 == 9 || i + 1 == shown ? "\n" : "");
+    if (shown < values.size()) text += fmt::format("  ... {} more; -o FILE.npz keeps all\n", values.size() - shown);
+  }
+  return text;
+}
+
+std::string json_of(const NamedTensors &outputs) {
+  Json list = Json::array();
+  for (const auto &[name, tensor] : outputs) {
+    Json values = Json::array();
+    if (tensor.dtype == DType::string) values = *tensor.strings;
+    else
+      for (const double value : to_doubles(tensor)) values.push_back(std::isfinite(value) ? Json(value) : Json());
+    list.push_back({{"name", name}, {"type", to_string(Type::of(tensor))}, {"dims", tensor.dims}, {"values", values}});
+  }
+  const Json object{{"schema", "edgec-run/1"}, {"outputs", std::move(list)}};
+  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Status write_outputs(const NamedTensors &outputs, const OutputFlags &to) {
+  if (std::filesystem::path(to.path).extension() == ".npz") return save_npz(to.path, outputs, to.force);
+  if (outputs.size() != 1)
+    return usage_error(fmt::format("{}: a .npy holds one array, the network has {} outputs; name it .npz", to.path, outputs.size()));
+  return save_npy(to.path, outputs.front().second, to.force);
+}
+
+Status check_arguments(const Arguments &arguments) {
+  if (arguments.output.path.empty()) return {};
+  const std::string extension = std::filesystem::path(arguments.output.path).extension();
+  if (extension != ".npy" && extension != ".npz")
+    return usage_error(fmt::format("{}: outputs are written as .npy or .npz", arguments.output.path));
+  std::vector<std::string> inputs{arguments.model};
+  for (const std::string &input : arguments.inputs) inputs.push_back(input.substr(input.find('=') + 1));
+  return check_output(arguments.output.path, inputs, arguments.output.force);
+}
+
+Result<Outcome> run_once(const Arguments &arguments) {
+  EDGEC_CHECK(check_arguments(arguments));
+  EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
+  EDGEC_ASSIGN(const Model model, read_model(arguments.model));
+  EDGEC_ASSIGN(const auto inputs, load_inputs(arguments, model.graph));
+  PlanOptions options;
+  options.isa = isa;
+  options.threads = arguments.run.threads();
+  options.reference = arguments.reference_kernels;
+  Runner runner(model.graph, all_ops(), options);
+  EDGEC_ASSIGN(const auto tensors, runner.run_tensors(inputs).in(arguments.model));
+  NamedTensors outputs;
+  for (std::size_t i = 0; i < tensors.size(); ++i) outputs.emplace_back(model.graph.outputs()[i].name, tensors[i]);
+  if (!arguments.output.path.empty()) EDGEC_CHECK(write_outputs(outputs, arguments.output));
+  if (arguments.json) print(json_of(outputs));
+  else if (arguments.output.path.empty()) print(text_of(outputs));
+  return Outcome::done;
+}
+
+CommandRun declare(Options &options) {
+  auto arguments = std::make_shared<Arguments>();
+  options.argument("MODEL", &arguments->model, "the network, .onnx or .edgec");
+  options.group("Data");
+  options.add("-i,--input", "NAME=FILE", &arguments->inputs, "an input from .npy, .npz, .pb or an image; once for each input");
+  options.add("--preprocess", "P", &arguments->preprocess, "how images become tensors: imagenet, FILE.json:ENTRY, or resize=256,crop=224,...");
+  arguments->output.declare(options, "write the outputs to a .npz, or a single one to a .npy (default: print them)");
+  arguments->run.declare(options);
+  options.flag("--reference-kernels", &arguments->reference_kernels, "run the plain definition of every operator (slow)");
+  options.flag("--json", &arguments->json, "print the outputs as JSON");
+  return [arguments] { return run_once(*arguments); };
+}
+
+} // namespace
+
+extern const CommandDef run;
+const CommandDef run{"run", "Run a network once and print its outputs or write them as .npy or .npz",
+                     "  edgec run model.onnx --input x=x.npy\n"
+                     "  edgec run model.edgec --input photo.jpg --preprocess imagenet -o y.npz\n",
+                     declare};
+
+} // namespace edgec::commands
