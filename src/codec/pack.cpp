@@ -67,7 +67,8 @@ Packed pack_smallest(ByteView raw, std::size_t width, int level) {
     const bool allowed = raw.size() <= expansion_limit(coded.size()) && coded.size() <= expansion_limit(stored.size());
     if (stored.empty() || stored.size() >= best_size || !allowed) return;
     best_size = stored.size();
-    best = {{static_cast<std::uint8_t>(candidate.transform), static_cast<std::uint8_t>(compressor), raw.size(), coded.size()},
+    best = {{static_cast<std::uint8_t>(candidate.transform), static_cast<std::uint8_t>(compressor), raw.size(),
+             coded.size()},
             std::move(stored)};
   };
   std::vector<Candidate> all = candidates(raw, width);

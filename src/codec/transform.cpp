@@ -92,7 +92,8 @@ Result<std::vector<std::byte>> decode_palette(ByteView payload, std::size_t raw_
   EDGEC_ASSIGN(const std::size_t width, read_width(payload, raw_size));
   if (payload.size() < 4) return wrong_size(4, payload.size());
   const int bits = std::to_integer<int>(payload[1]);
-  const std::size_t count = std::to_integer<std::size_t>(payload[2]) + (std::to_integer<std::size_t>(payload[3]) << 8) + 1;
+  const std::size_t count =
+      std::to_integer<std::size_t>(payload[2]) + (std::to_integer<std::size_t>(payload[3]) << 8) + 1;
   if (bits < 1 || bits > 8 || count > (std::size_t{1} << bits))
     return bad_input(fmt::format("a table of {} elements for codes of {} bits", count, bits));
   if (payload.size() - 4 < count * width) return wrong_size(4 + count * width, payload.size());

@@ -16,8 +16,9 @@ namespace edgec {
 enum class Transform : std::uint8_t {
   none = 0,
   palette = 1, ///< u8 width, u8 bits, u16 count - 1, `count` different elements, packed codes (codec/codes.h)
-  sparse = 2,  ///< u8 width, a bit an element (1: not all bytes zero; first in the lowest bit), elements that are not zero
-  planes = 3,  ///< u8 width, then every element's byte 0, every element's byte 1, ...
+  sparse =
+      2, ///< u8 width, a bit an element (1: not all bytes zero; first in the lowest bit), elements that are not zero
+  planes = 3, ///< u8 width, then every element's byte 0, every element's byte 1, ...
 };
 std::string_view name(Transform transform);
 

@@ -21,8 +21,7 @@ Result<std::vector<std::byte>> zstd_decompress(ByteView frame, std::size_t raw_s
     return bad_input(fmt::format("the zstd frame holds {} bytes, {} were expected", declared, raw_size));
   const std::size_t whole = ZSTD_findFrameCompressedSize(frame.data(), frame.size());
   if (ZSTD_isError(whole) != 0) return bad_input(fmt::format("damaged zstd frame: {}", ZSTD_getErrorName(whole)));
-  if (whole != frame.size())
-    return bad_input(fmt::format("the zstd frame takes {} bytes of {}", whole, frame.size()));
+  if (whole != frame.size()) return bad_input(fmt::format("the zstd frame takes {} bytes of {}", whole, frame.size()));
   std::vector<std::byte> raw(raw_size);
   const std::size_t size = ZSTD_decompress(raw.data(), raw.size(), frame.data(), frame.size());
   if (ZSTD_isError(size) != 0) return bad_input(fmt::format("damaged zstd frame: {}", ZSTD_getErrorName(size)));

@@ -73,8 +73,10 @@ RC_GTEST_PROP(Transforms, RefuseOrDecodeAnyPayload, ()) {
   const auto size = *rc::gen::inRange<std::size_t>(0, 100);
   for (const auto decode : {decode_palette, decode_sparse, decode_planes}) {
     const auto raw = decode(payload, size);
-    if (raw) RC_ASSERT(raw->size() == size);
-    else RC_ASSERT(!raw.error().message.empty());
+    if (raw)
+      RC_ASSERT(raw->size() == size);
+    else
+      RC_ASSERT(!raw.error().message.empty());
   }
 }
 
@@ -104,7 +106,8 @@ TEST(Zstd, RefusesWhatIsNotOneFrameOfTheDeclaredSize) {
   EXPECT_EQ(zstd_decompress(frame, 1000).value(), raw);
   EXPECT_EQ(zstd_decompress(frame, 999).error().message, "the zstd frame holds 1000 bytes, 999 were expected");
   EXPECT_EQ(zstd_decompress(raw, 1000).error().message, "no zstd frame");
-  for (std::size_t size = 0; size < frame.size(); ++size) EXPECT_FALSE(zstd_decompress(ByteView(frame).first(size), 1000));
+  for (std::size_t size = 0; size < frame.size(); ++size)
+    EXPECT_FALSE(zstd_decompress(ByteView(frame).first(size), 1000));
   frame.push_back(std::byte{0});
   EXPECT_FALSE(zstd_decompress(frame, 1000));
 }
@@ -123,7 +126,9 @@ RC_GTEST_PROP(Pack, TheSmallestFormComesBack, ()) {
 
 TEST(Pack, PicksTheFormThatSuitsTheData) {
   Random random(1);
-  const auto form = [](const Bytes &raw, std::size_t width) { return to_string(pack_smallest(raw, width, 19).packing); };
+  const auto form = [](const Bytes &raw, std::size_t width) {
+    return to_string(pack_smallest(raw, width, 19).packing);
+  };
   EXPECT_EQ(form(elements(random, 4000, 8, UINT64_MAX >> 12, 0), 8), "plain");
   EXPECT_EQ(form(elements(random, 4000, 4, 1U << 31, 0.7), 4), "sparse");
   EXPECT_EQ(form(elements(random, 4000, 4, 16, 0), 4), "palette");

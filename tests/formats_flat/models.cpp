@@ -16,8 +16,9 @@ AssertionResult differ(const std::string &what) { return AssertionFailure() << w
 bool same_bits(float a, float b) { return std::memcmp(&a, &b, sizeof(a)) == 0; }
 
 bool same_quant(const std::optional<Quant> &a, const std::optional<Quant> &b) {
-  return a.has_value() == b.has_value() && (!a || (a->axis == b->axis && a->block == b->block && a->zero_points == b->zero_points &&
-         std::ranges::equal(a->scales, b->scales, same_bits)));
+  return a.has_value() == b.has_value() &&
+         (!a || (a->axis == b->axis && a->block == b->block && a->zero_points == b->zero_points &&
+                 std::ranges::equal(a->scales, b->scales, same_bits)));
 }
 
 bool same_type(const Type &a, const Type &b) {
@@ -31,19 +32,30 @@ AssertionResult same_graph(const Graph &a, const Graph &b);
 AssertionResult same_attribute(const Attribute &a, const Attribute &b) {
   if (a.name != b.name || a.value.index() != b.value.index()) return differ("attribute " + a.name);
   const auto same_items = [](const auto &x, const auto &y, auto same) { return std::ranges::equal(x, y, same); };
-  const auto same_sub_graph = [](const SubGraph &x, const SubGraph &y) { return static_cast<bool>(same_graph(*x, *y)); };
+  const auto same_sub_graph = [](const SubGraph &x, const SubGraph &y) {
+    return static_cast<bool>(same_graph(*x, *y));
+  };
   const bool same = std::visit(
       [&]<class T>(const T &x) {
         const T &y = std::get<T>(b.value);
-        if constexpr (std::is_same_v<T, float>) return same_bits(x, y);
-        else if constexpr (std::is_same_v<T, Tensor>) return identical(x, y);
-        else if constexpr (std::is_same_v<T, Type>) return same_type(x, y);
-        else if constexpr (std::is_same_v<T, SubGraph>) return same_sub_graph(x, y);
-        else if constexpr (std::is_same_v<T, std::vector<float>>) return same_items(x, y, same_bits);
-        else if constexpr (std::is_same_v<T, std::vector<Tensor>>) return same_items(x, y, identical);
-        else if constexpr (std::is_same_v<T, std::vector<Type>>) return same_items(x, y, same_type);
-        else if constexpr (std::is_same_v<T, std::vector<SubGraph>>) return same_items(x, y, same_sub_graph);
-        else return x == y;
+        if constexpr (std::is_same_v<T, float>)
+          return same_bits(x, y);
+        else if constexpr (std::is_same_v<T, Tensor>)
+          return identical(x, y);
+        else if constexpr (std::is_same_v<T, Type>)
+          return same_type(x, y);
+        else if constexpr (std::is_same_v<T, SubGraph>)
+          return same_sub_graph(x, y);
+        else if constexpr (std::is_same_v<T, std::vector<float>>)
+          return same_items(x, y, same_bits);
+        else if constexpr (std::is_same_v<T, std::vector<Tensor>>)
+          return same_items(x, y, identical);
+        else if constexpr (std::is_same_v<T, std::vector<Type>>)
+          return same_items(x, y, same_type);
+        else if constexpr (std::is_same_v<T, std::vector<SubGraph>>)
+          return same_items(x, y, same_sub_graph);
+        else
+          return x == y;
       },
       a.value);
   return same ? AssertionSuccess() : differ("attribute " + a.name);
@@ -53,7 +65,8 @@ AssertionResult same_value(const Value &a, const Value &b) {
   const std::string who = "value " + a.name;
   if (a.name != b.name) return differ(who + ": name");
   if (!same_type(a.type, b.type)) return differ(who + ": type");
-  if (a.data.has_value() != b.data.has_value() || (a.data && !identical(*a.data, *b.data))) return differ(who + ": data");
+  if (a.data.has_value() != b.data.has_value() || (a.data && !identical(*a.data, *b.data)))
+    return differ(who + ": data");
   if (a.metadata != b.metadata || a.doc != b.doc) return differ(who + ": metadata");
   return AssertionSuccess();
 }
@@ -61,7 +74,8 @@ AssertionResult same_value(const Value &a, const Value &b) {
 AssertionResult same_node(const Node &a, const Node &b) {
   const std::string who = "node " + a.name;
   if (a.op != b.op || a.domain != b.domain || a.name != b.name || a.overload != b.overload) return differ(who);
-  if (a.origins != b.origins || a.doc != b.doc || a.metadata != b.metadata) return differ(who + ": origins, doc or metadata");
+  if (a.origins != b.origins || a.doc != b.doc || a.metadata != b.metadata)
+    return differ(who + ": origins, doc or metadata");
   if (a.attributes.size() != b.attributes.size()) return differ(who + ": number of attributes");
   for (std::size_t i = 0; i < a.attributes.size(); ++i)
     if (const auto same = same_attribute(a.attributes[i], b.attributes[i]); !same) return same;
@@ -70,7 +84,8 @@ AssertionResult same_node(const Node &a, const Node &b) {
 
 AssertionResult same_graph(const Graph &a, const Graph &b) {
   if (a.name != b.name || a.doc != b.doc || a.opsets != b.opsets || a.metadata != b.metadata) return differ("graph");
-  if (a.node_count() != b.node_count() || a.values().size() != b.values().size()) return differ("number of nodes or values");
+  if (a.node_count() != b.node_count() || a.values().size() != b.values().size())
+    return differ("number of nodes or values");
   std::map<ValueId, ValueId> partner;
   const auto match = [&](const std::vector<ValueId> &x, const std::vector<ValueId> &y) -> AssertionResult {
     if (x.size() != y.size()) return differ("number of operands");
@@ -91,7 +106,8 @@ AssertionResult same_graph(const Graph &a, const Graph &b) {
     const Node &y = b.node(nodes_b[i]);
     if (const auto same = same_node(x, y); !same) return same;
     for (const auto list : {&Node::inputs, &Node::captures, &Node::outputs})
-      if (const auto same = match(x.*list, y.*list); !same) return AssertionFailure() << x.name << ": " << same.message();
+      if (const auto same = match(x.*list, y.*list); !same)
+        return AssertionFailure() << x.name << ": " << same.message();
   }
   std::vector<ValueId> outs_a, outs_b;
   for (const GraphOutput &out : a.outputs()) outs_a.push_back(out.value);
@@ -153,7 +169,8 @@ Node every_attribute() {
       {"strings", std::vector<std::string>{"", "x"}},
       {"tensors", std::vector<Tensor>{weights, Tensor::scalar<std::int64_t>(7)}},
       {"graphs", std::vector<SubGraph>{nested_graph(), nested_graph()}},
-      {"types", std::vector<Type>{Type::tensor(DType::int8), {Type::Kind::unknown, DType::undefined, std::nullopt, std::nullopt, nullptr}}},
+      {"types", std::vector<Type>{Type::tensor(DType::int8),
+                                  {Type::Kind::unknown, DType::undefined, std::nullopt, std::nullopt, nullptr}}},
       {"opaque", OpaqueAttribute{std::string("\x0a\x00\x01", 3)}},
   };
   return node;
@@ -207,8 +224,10 @@ Model rich_model() {
   node.captures = {x, cond, x, cond, cond, x}; // three sub-graphs capture two values each
   Type out = Type::tensor(DType::uint8, Shape{Dim::named("N")});
   out.quant = Quant::per_tensor(0.02F, 128);
-  node.outputs = {graph.add_value(out, "y"), ValueId{}, graph.add_value({Type::Kind::map, DType::int64, std::nullopt, std::nullopt,
-                  std::make_shared<const Type>(Type::tensor(DType::string, Dims{}))}, "table")};
+  node.outputs = {graph.add_value(out, "y"), ValueId{},
+                  graph.add_value({Type::Kind::map, DType::int64, std::nullopt, std::nullopt,
+                                   std::make_shared<const Type>(Type::tensor(DType::string, Dims{}))},
+                                  "table")};
   const std::vector<ValueId> outputs = node.outputs;
   graph.add_node(node);
   graph.add_output(outputs[0], "result");
@@ -240,12 +259,16 @@ Model small_network() {
       code = random.uniform() < 0.5 ? std::int8_t{0} : static_cast<std::int8_t>(random.normal() * 40);
     std::vector<float> shared(16 * 16 * 9);
     for (float &value : shared) value = 0.25F * static_cast<float>(random.below(16));
-    const ValueId weight = graph.add_constant(Tensor::of({32, 16, 3, 3}, codes), "w" + std::to_string(i),
-                                              Quant{std::vector<float>(32, 0.01F), std::vector<std::int32_t>(32), 0, 0});
+    const ValueId weight =
+        graph.add_constant(Tensor::of({32, 16, 3, 3}, codes), "w" + std::to_string(i),
+                           Quant{std::vector<float>(32, 0.01F), std::vector<std::int32_t>(32), 0, 0});
     layer("Conv", {at, weight});
     layer("Conv", {at, graph.add_constant(Tensor::of({16, 16, 3, 3}, shared), "s" + std::to_string(i))});
     layer("Relu", {at});
   }
+  std::vector<float> real(2048);
+  for (float &value : real) value = static_cast<float>(random.uniform(0.5, 1.0));
+  layer("Conv", {at, graph.add_constant(Tensor::of({16, 128}, real), "real")});
   graph.add_output(at, "scores");
   return model;
 }

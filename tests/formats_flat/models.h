@@ -13,7 +13,7 @@ namespace edgec::testing {
 /// Every attribute kind, dtype, type kind, sub-graphs with captures, quantized types, strings, metadata.
 Model rich_model();
 
-/// A small convolutional network with int8 weights, half of them zero, and float ones of 16 values.
+/// A small convolutional network with int8 weights, half of them zero, float ones of 16 values, and real ones.
 Model small_network();
 
 } // namespace edgec::testing

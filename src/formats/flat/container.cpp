@@ -75,8 +75,8 @@ Result<Header> read_header(ByteView bytes) {
     return bad_input(fmt::format("is cut off: {} bytes, the header alone takes {}", bytes.size(), sizeof(Header)));
   const auto header = load<Header>(bytes, 0);
   if (header.major != major_version)
-    return unsupported(fmt::format("is of format version {}.{}, this program reads {}.x", header.major, header.minor,
-                                   major_version));
+    return unsupported(
+        fmt::format("is of format version {}.{}, this program reads {}.x", header.major, header.minor, major_version));
   if (header.features != 0)
     return unsupported(fmt::format("needs features {:#x} that this version does not know", header.features));
   if (header.file_size != bytes.size())
@@ -89,7 +89,8 @@ Result<Header> read_header(ByteView bytes) {
   if (header.sections > (bytes.size() - sizeof(Header)) / sizeof(Entry))
     return bad_input(fmt::format("{} sections do not fit into {} bytes", header.sections, bytes.size()));
   const ByteView table = bytes.subspan(sizeof(Header), header.sections * sizeof(Entry));
-  if (header_checksum(header, table) != header.checksum) return bad_input("the checksum of header and section table is wrong");
+  if (header_checksum(header, table) != header.checksum)
+    return bad_input("the checksum of header and section table is wrong");
   if (std::ranges::any_of(header.reserved, [](auto word) { return word != 0; }))
     return bad_input("reserved bytes of the header are not zero");
   return header;
@@ -97,9 +98,11 @@ Result<Header> read_header(ByteView bytes) {
 
 /// Places every section must have: aligned, behind the table, inside the file; `end` is where the one before it ends.
 Status check_place(const Entry &entry, std::uint64_t end, ByteView bytes) {
-  if (entry.offset % alignment != 0) return bad_input(fmt::format("offset {} is no multiple of {}", entry.offset, alignment));
+  if (entry.offset % alignment != 0)
+    return bad_input(fmt::format("offset {} is no multiple of {}", entry.offset, alignment));
   if (entry.offset > bytes.size() || entry.stored_size > bytes.size() - entry.offset)
-    return bad_input(fmt::format("bytes {} + {} lie outside the file of {}", entry.offset, entry.stored_size, bytes.size()));
+    return bad_input(
+        fmt::format("bytes {} + {} lie outside the file of {}", entry.offset, entry.stored_size, bytes.size()));
   if (entry.offset < end) return bad_input(fmt::format("offset {} overlaps what ends at {}", entry.offset, end));
   const ByteView gap = bytes.subspan(end, entry.offset - end);
   if (std::ranges::any_of(gap, [](std::byte b) { return b != std::byte{0}; }))
@@ -109,8 +112,11 @@ Status check_place(const Entry &entry, std::uint64_t end, ByteView bytes) {
 
 Result<Section> read_section(const Entry &entry, std::uint64_t end, const Storage &file) {
   EDGEC_CHECK(check_place(entry, end, file.bytes()));
-  Section section{entry.kind, (entry.flags & 1) != 0, {entry.transform, entry.compressor, entry.raw_size, entry.coded_size},
-                  file.slice(entry.offset, entry.stored_size), entry.offset};
+  Section section{entry.kind,
+                  (entry.flags & 1) != 0,
+                  {entry.transform, entry.compressor, entry.raw_size, entry.coded_size},
+                  file.slice(entry.offset, entry.stored_size),
+                  entry.offset};
   if (crc(section.stored.bytes()) != entry.checksum) return bad_input("its checksum is wrong");
   const bool known = kind_name(entry.kind).front() != '#';
   if (!known && section.required) return unsupported("its kind is unknown to this version, and it cannot be left out");
@@ -143,7 +149,8 @@ Result<Container> Container::open(const Storage &file) {
   std::uint64_t end = sizeof(Header) + std::uint64_t{header.sections} * sizeof(Entry);
   for (std::uint32_t i = 0; i < header.sections; ++i) {
     const auto entry = load<Entry>(bytes, sizeof(Header) + i * sizeof(Entry));
-    EDGEC_ASSIGN(Section section, read_section(entry, end, file).in(fmt::format("section {} ({})", i, kind_name(entry.kind))));
+    EDGEC_ASSIGN(Section section,
+                 read_section(entry, end, file).in(fmt::format("section {} ({})", i, kind_name(entry.kind))));
     end = entry.offset + entry.stored_size;
     container.sections_.push_back(std::move(section));
   }
@@ -168,13 +175,29 @@ std::vector<std::byte> build_container(std::span<const SectionSource> sections, 
   std::uint64_t end = sizeof(Header) + sections.size() * sizeof(Entry);
   for (const SectionSource &source : sections) {
     const std::uint64_t offset = align_up(end);
-    table.push_back({static_cast<std::uint32_t>(source.kind), static_cast<std::uint16_t>(source.required ? 1 : 0),
-                     source.packing.transform, source.packing.compressor, offset, source.bytes.size(),
-                     source.packing.coded_size, source.packing.raw_size, crc(source.bytes), {}});
+    table.push_back({static_cast<std::uint32_t>(source.kind),
+                     static_cast<std::uint16_t>(source.required ? 1 : 0),
+                     source.packing.transform,
+                     source.packing.compressor,
+                     offset,
+                     source.bytes.size(),
+                     source.packing.coded_size,
+                     source.packing.raw_size,
+                     crc(source.bytes),
+                     {}});
     end = offset + source.bytes.size();
   }
-  Header header{magic, major_version, minor_version, 0, end, sizeof(Header), static_cast<std::uint32_t>(table.size()),
-                sizeof(Entry), hints, {}, 0};
+  Header header{magic,
+                major_version,
+                minor_version,
+                0,
+                end,
+                sizeof(Header),
+                static_cast<std::uint32_t>(table.size()),
+                sizeof(Entry),
+                hints,
+                {},
+                0};
   header.checksum = header_checksum(header, std::as_bytes(std::span(table)));
   std::vector<std::byte> file(end);
   std::memcpy(file.data(), &header, sizeof(header));

@@ -12,7 +12,7 @@
 namespace edgec::flat {
 
 inline constexpr std::uint16_t major_version = 1, minor_version = 0;
-inline constexpr std::size_t alignment = 64; ///< of every section's offset
+inline constexpr std::size_t alignment = 64;      ///< of every section's offset
 inline constexpr std::uint32_t plain_profile = 1; ///< bit of the header's hints
 
 /// Numbers stored in files: never reuse one. From 0x8000 on: free for private use.

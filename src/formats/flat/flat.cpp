@@ -20,7 +20,9 @@ Result<std::optional<std::size_t>> only_section(const flat::Container &container
   std::optional<std::size_t> found;
   for (std::size_t i = 0; i < container.sections().size(); ++i) {
     if (container.sections()[i].kind != static_cast<std::uint32_t>(kind)) continue;
-    if (found) return bad_input(fmt::format("sections {} and {} are both {}s", *found, i, flat::kind_name(static_cast<std::uint32_t>(kind))));
+    if (found)
+      return bad_input(
+          fmt::format("sections {} and {} are both {}s", *found, i, flat::kind_name(static_cast<std::uint32_t>(kind))));
     found = i;
   }
   return found;
@@ -67,8 +69,8 @@ Result<FlatInfo> describe_flat(const Storage &file) {
   EDGEC_ASSIGN(const flat::Container container, flat::Container::open(file));
   FlatInfo info{flat::major_version, container.minor(), (container.hints() & flat::plain_profile) != 0, 0, {}};
   for (const flat::Section &section : container.sections())
-    info.sections.push_back({flat::kind_name(section.kind), to_string(section.packing), section.required, section.offset,
-                             section.stored.size(), section.packing.raw_size});
+    info.sections.push_back({flat::kind_name(section.kind), to_string(section.packing), section.required,
+                             section.offset, section.stored.size(), section.packing.raw_size});
   EDGEC_ASSIGN(const auto plan, memory_plan(container));
   if (plan) info.arena_bytes = plan->arena_bytes;
   return info;
@@ -80,7 +82,8 @@ Result<std::vector<std::byte>> serialize_flat(const Model &model, const FlatWrit
   Packed packed_graph{{0, 0, graph.size(), graph.size()}, {}};
   if (!options.plain) packed_graph = pack_smallest(graph, 0, options.level);
   std::vector<flat::SectionSource> sections{
-      {SectionKind::graph, true, packed_graph.packing, packed_graph.packing.is_plain() ? ByteView(graph) : ByteView(packed_graph.bytes)}};
+      {SectionKind::graph, true, packed_graph.packing,
+       packed_graph.packing.is_plain() ? ByteView(graph) : ByteView(packed_graph.bytes)}};
   std::vector<Packed> packed;
   EDGEC_ASSIGN(const std::vector<flat::SectionSource> weights,
                flat::pack_blocks(tensors.blocks(), options.plain, options.level, options.threads, packed));

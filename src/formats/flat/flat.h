@@ -47,7 +47,7 @@ struct FlatSection {
 
 struct FlatInfo {
   int major = 0, minor = 0;
-  bool plain = false;           ///< the plain profile
+  bool plain = false;            ///< the plain profile
   std::uint64_t arena_bytes = 0; ///< of the memory plan; 0 without one
   std::vector<FlatSection> sections;
 };

@@ -226,7 +226,8 @@ Result<SubGraph> Reader::take_graph(std::uint32_t index, std::uint32_t user) {
     return bad_input(fmt::format("sub-graph {} of {}, one behind graph {} was expected", index, graphs_.size(), user));
   if (!graphs_[index]) return bad_input(fmt::format("sub-graph {} is used twice", index));
   height_[user] = std::max(height_[user], height_[index] + 1);
-  if (height_[user] > max_graph_depth) return unsupported(fmt::format("sub-graphs are nested deeper than {}", max_graph_depth));
+  if (height_[user] > max_graph_depth)
+    return unsupported(fmt::format("sub-graphs are nested deeper than {}", max_graph_depth));
   return std::exchange(graphs_[index], nullptr);
 }
 
@@ -285,7 +286,8 @@ Result<Node> Reader::node(const fb::Node &stored, std::uint32_t user) {
   EDGEC_ASSIGN(found.origins, texts(stored.origins()));
   EDGEC_ASSIGN(found.metadata, metadata(stored.metadata()));
   EDGEC_ASSIGN(found.doc, text(stored.doc()));
-  for (const auto &[from, to] : {std::pair{stored.inputs(), &found.inputs}, {stored.captures(), &found.captures},
+  for (const auto &[from, to] : {std::pair{stored.inputs(), &found.inputs},
+                                 {stored.captures(), &found.captures},
                                  {stored.outputs(), &found.outputs}}) {
     EDGEC_CHECK(spend(length(from) * sizeof(ValueId)));
     for (std::size_t i = 0; i < length(from); ++i) to->push_back({from->Get(static_cast<unsigned>(i))});
@@ -308,7 +310,8 @@ Result<Node> Reader::node(const fb::Node &stored, std::uint32_t user) {
   return found;
 }
 
-Status Reader::add_value(Graph &graph, const fb::Value &stored, std::size_t place, std::size_t inputs, std::size_t captures) {
+Status Reader::add_value(Graph &graph, const fb::Value &stored, std::size_t place, std::size_t inputs,
+                         std::size_t captures) {
   EDGEC_CHECK(spend(sizeof(Value)));
   EDGEC_ASSIGN(Type type, copy_type(stored.type()));
   EDGEC_ASSIGN(std::string name, text(stored.name()));
@@ -349,7 +352,8 @@ Status Reader::add_nodes(Graph &graph, const fb::Graph &stored, std::uint32_t in
     for (const ValueId id : made.outputs) {
       if (!id.valid()) continue;
       if (id.index >= given.size()) return bad_input(fmt::format("value {} of {}", id.index, given.size())).in(where());
-      if (given[id.index] != 0) return bad_input(fmt::format("its output {} has a source already", id.index)).in(where());
+      if (given[id.index] != 0)
+        return bad_input(fmt::format("its output {} has a source already", id.index)).in(where());
       given[id.index] = 1;
     }
     graph.add_node(std::move(made));
@@ -381,10 +385,15 @@ Result<Graph> Reader::graph(const fb::Graph &stored, std::uint32_t index) {
   const std::size_t inputs = stored.inputs();
   const std::size_t captures = stored.captures();
   if (inputs + captures > length(stored.values()))
-    return bad_input(fmt::format("{} inputs and {} captures among {} values", inputs, captures, length(stored.values())));
+    return bad_input(
+        fmt::format("{} inputs and {} captures among {} values", inputs, captures, length(stored.values())));
   for (std::size_t i = 0; i < length(stored.values()); ++i)
     EDGEC_CHECK(add_value(found, *stored.values()->Get(static_cast<unsigned>(i)), i, inputs, captures)
                     .in(fmt::format("value {}", i)));
+  std::set<std::string_view> names;
+  for (const ValueId id : found.inputs())
+    if (!names.insert(found.value(id).name).second)
+      return bad_input(fmt::format("two inputs are named \"{}\"", found.value(id).name));
   EDGEC_CHECK(add_nodes(found, stored, index));
   return found;
 }
@@ -413,22 +422,21 @@ Result<Model> Reader::read() {
   height_.resize(count);
   for (std::uint32_t i = count; i-- > 0;) { // a sub-graph stands behind the graph that uses it
     EDGEC_ASSIGN(Graph made, graph(*file_.graphs()->Get(i), i).in(fmt::format("graph {}", i)));
-    if (i == 0) model.graph = std::move(made);
-    else graphs_[i] = std::make_shared<const Graph>(std::move(made));
+    if (i == 0)
+      model.graph = std::move(made);
+    else
+      graphs_[i] = std::make_shared<const Graph>(std::move(made));
   }
   for (std::uint32_t i = 1; i < count; ++i)
     if (graphs_[i]) return bad_input(fmt::format("sub-graph {} is not used", i));
-  std::set<std::string_view> names;
-  for (const ValueId id : model.graph.inputs())
-    if (!names.insert(model.graph.value(id).name).second)
-      return bad_input(fmt::format("two inputs are named \"{}\"", model.graph.value(id).name));
   return model;
 }
 
 } // namespace
 
 Result<Model> read_graph_section(ByteView bytes, const SectionLoader &load) {
-  if (bytes.size() > max_section_bytes) return unsupported(fmt::format("{} bytes reach FlatBuffers' limit of 2 GiB", bytes.size()));
+  if (bytes.size() > max_section_bytes)
+    return unsupported(fmt::format("{} bytes reach FlatBuffers' limit of 2 GiB", bytes.size()));
   constexpr flatbuffers::uoffset_t depth = 16;
   const auto max_tables = static_cast<flatbuffers::uoffset_t>(bytes.size() / 4 + 1);
   flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t *>(bytes.data()), bytes.size(), depth, max_tables);

@@ -9,16 +9,17 @@
 
 namespace edgec::flat {
 
-inline constexpr int max_graph_depth = 64; ///< sub-graphs within sub-graphs
-inline constexpr std::size_t max_section_bytes = (std::size_t{1} << 31) - (std::size_t{1} << 20); ///< FlatBuffers' limit
+inline constexpr int max_graph_depth = 32; ///< sub-graphs within sub-graphs, as ir/verify.cpp
+inline constexpr std::size_t max_section_bytes =
+    (std::size_t{1} << 31) - (std::size_t{1} << 20); ///< FlatBuffers' limit
 
-/// A graph's values in the order a file numbers them: inputs, captures, then the others by id. Values that nothing gives
-/// are left out.
+/// A graph's values in the order a file numbers them: inputs, captures, then the others by id. Values that nothing
+/// gives are left out.
 std::vector<ValueId> file_order(const Graph &graph);
 
 /// The structure; tensors go into `tensors`, whose blocks become sections first_section, first_section + 1, ...
-Result<std::vector<std::byte>> write_graph_section(const Model &model, TensorStore &tensors, std::uint32_t first_section,
-                                                   const FlatWriteOptions &options);
+Result<std::vector<std::byte>> write_graph_section(const Model &model, TensorStore &tensors,
+                                                   std::uint32_t first_section, const FlatWriteOptions &options);
 
 /// Gives the raw bytes of a tensor section, or an error that names it.
 using SectionLoader = std::function<Result<Storage>(std::uint32_t section)>;

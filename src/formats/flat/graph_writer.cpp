@@ -102,7 +102,8 @@ private:
   std::uint32_t op(const Graph &graph, const Node &node);
   Result<std::uint32_t> sub_graph(const SubGraph &graph, int depth);
   Result<Offset<fb::Attribute>> attribute(const Attribute &attribute, int depth);
-  Result<Offset<fb::Node>> node(const Graph &graph, const Node &node, const std::vector<std::uint32_t> &number, int depth);
+  Result<Offset<fb::Node>> node(const Graph &graph, const Node &node, const std::vector<std::uint32_t> &number,
+                                int depth);
   Result<Offset<fb::Graph>> graph(const Graph &graph, int depth);
   Offset<fb::Value> value(const Graph &graph, ValueId id, bool named);
   Offsets<fb::Tensor> tensor_records();
@@ -158,16 +159,16 @@ std::uint32_t Writer::type(const Type &wanted) {
   }
   const auto dims = wanted.shape ? numbers(shape) : 0;
   if (full_) return 0;
-  types_.push_back(fb::CreateType(builder_, static_cast<std::uint8_t>(wanted.kind), static_cast<std::uint8_t>(wanted.dtype),
-                                  dims, quant, element));
+  types_.push_back(fb::CreateType(builder_, static_cast<std::uint8_t>(wanted.kind),
+                                  static_cast<std::uint8_t>(wanted.dtype), dims, quant, element));
   return found->second;
 }
 
 std::uint32_t Writer::op(const Graph &graph, const Node &node) {
   const std::int64_t own = graph.opset(node.domain);
   const std::int64_t version = own != 0 ? own : model_.graph.opset(node.domain);
-  const auto [found, fresh] = operator_index_.try_emplace({node.domain, node.op, node.overload, std::to_string(version)},
-                                                          static_cast<std::uint32_t>(operators_.size()));
+  const auto [found, fresh] = operator_index_.try_emplace(
+      {node.domain, node.op, node.overload, std::to_string(version)}, static_cast<std::uint32_t>(operators_.size()));
   if (!fresh) return found->second;
   const auto domain = text(node.domain);
   const auto name = text(node.op);
@@ -198,22 +199,34 @@ Result<Offset<fb::Attribute>> Writer::attribute(const Attribute &attribute, int 
   Status status;
   const auto graph_id = [&](const SubGraph &graph) {
     auto id = sub_graph(graph, depth);
-    if (id) parts.ids.push_back(*id);
-    else if (status) status = std::move(id).error();
+    if (id)
+      parts.ids.push_back(*id);
+    else if (status)
+      status = std::move(id).error();
   };
   std::visit(
       [&]<class T>(const T &content) {
         using std::is_same_v;
-        if constexpr (is_same_v<T, float>) parts.kind = 1, parts.floats = {content};
-        else if constexpr (is_same_v<T, std::int64_t>) parts.kind = 2, parts.ints = {content};
-        else if constexpr (is_same_v<T, std::string>) parts.kind = 3, parts.strings = {content};
-        else if constexpr (is_same_v<T, Tensor>) parts.kind = 4, parts.ids = {tensors_.add(content)};
-        else if constexpr (is_same_v<T, SubGraph>) parts.kind = 5, graph_id(content);
-        else if constexpr (is_same_v<T, std::vector<float>>) parts.kind = 6, parts.floats = content;
-        else if constexpr (is_same_v<T, std::vector<std::int64_t>>) parts.kind = 7, parts.ints = content;
-        else if constexpr (is_same_v<T, std::vector<std::string>>) parts.kind = 8, parts.strings = content;
-        else if constexpr (is_same_v<T, Type>) parts.kind = 13, parts.ids = {type(content)};
-        else if constexpr (is_same_v<T, OpaqueAttribute>) parts.kind = 100, parts.strings = {content.bytes};
+        if constexpr (is_same_v<T, float>)
+          parts.kind = 1, parts.floats = {content};
+        else if constexpr (is_same_v<T, std::int64_t>)
+          parts.kind = 2, parts.ints = {content};
+        else if constexpr (is_same_v<T, std::string>)
+          parts.kind = 3, parts.strings = {content};
+        else if constexpr (is_same_v<T, Tensor>)
+          parts.kind = 4, parts.ids = {tensors_.add(content)};
+        else if constexpr (is_same_v<T, SubGraph>)
+          parts.kind = 5, graph_id(content);
+        else if constexpr (is_same_v<T, std::vector<float>>)
+          parts.kind = 6, parts.floats = content;
+        else if constexpr (is_same_v<T, std::vector<std::int64_t>>)
+          parts.kind = 7, parts.ints = content;
+        else if constexpr (is_same_v<T, std::vector<std::string>>)
+          parts.kind = 8, parts.strings = content;
+        else if constexpr (is_same_v<T, Type>)
+          parts.kind = 13, parts.ids = {type(content)};
+        else if constexpr (is_same_v<T, OpaqueAttribute>)
+          parts.kind = 100, parts.strings = {content.bytes};
         else if constexpr (is_same_v<T, std::vector<Tensor>>) {
           parts.kind = 9;
           for (const Tensor &each : content) parts.ids.push_back(tensors_.add(each));
@@ -350,8 +363,8 @@ Result<std::vector<std::byte>> Writer::write() {
 
 } // namespace
 
-Result<std::vector<std::byte>> write_graph_section(const Model &model, TensorStore &tensors, std::uint32_t first_section,
-                                                   const FlatWriteOptions &options) {
+Result<std::vector<std::byte>> write_graph_section(const Model &model, TensorStore &tensors,
+                                                   std::uint32_t first_section, const FlatWriteOptions &options) {
   return Writer(model, tensors, first_section, options).write();
 }
 

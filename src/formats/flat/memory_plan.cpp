@@ -98,12 +98,15 @@ Status check_memory_plan(const MemoryPlan &plan, const Graph &graph) {
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const Placement &place = plan.placements[i];
     const Placement &right = expected[i];
-    if (place.value != right.value || place.size != right.size || place.first != right.first || place.last != right.last)
-      return bad_input(fmt::format("value {}: {} bytes in steps {} to {}, the graph says value {}: {} bytes in steps {} to {}",
-                                   place.value, place.size, place.first, place.last, right.value, right.size, right.first,
-                                   right.last));
-    if (place.offset % alignment != 0 || place.offset > plan.arena_bytes || place.size > plan.arena_bytes - place.offset)
-      return bad_input(fmt::format("value {} at {} lies outside the arena of {} bytes", place.value, place.offset, plan.arena_bytes));
+    if (place.value != right.value || place.size != right.size || place.first != right.first ||
+        place.last != right.last)
+      return bad_input(fmt::format(
+          "value {}: {} bytes in steps {} to {}, the graph says value {}: {} bytes in steps {} to {}", place.value,
+          place.size, place.first, place.last, right.value, right.size, right.first, right.last));
+    if (place.offset % alignment != 0 || place.offset > plan.arena_bytes ||
+        place.size > plan.arena_bytes - place.offset)
+      return bad_input(fmt::format("value {} at {} lies outside the arena of {} bytes", place.value, place.offset,
+                                   plan.arena_bytes));
     by_offset.push_back(&place);
   }
   std::ranges::sort(by_offset, {}, [](const Placement *place) { return place->offset; });

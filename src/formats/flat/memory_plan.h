@@ -23,8 +23,8 @@ struct MemoryPlan {
   std::vector<Placement> placements; ///< ascending by value; constants and values of unknown size are not in it
 };
 
-/// Greedy by size (Pisarchyk and Lee 2020, arXiv 2001.03288): the largest first, each at the lowest offset where nothing
-/// that lives at the same time lies. Graph inputs live from step 0 on, graph outputs until the last one.
+/// Greedy by size (Pisarchyk and Lee 2020, arXiv 2001.03288): the largest first, each at the lowest offset where
+/// nothing that lives at the same time lies. Graph inputs live from step 0 on, graph outputs until the last one.
 MemoryPlan plan_memory(const Graph &graph);
 
 std::vector<std::byte> write_memory_plan(const MemoryPlan &plan);
