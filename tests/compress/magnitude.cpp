@@ -38,11 +38,14 @@ RC_GTEST_PROP(PruneMagnitude, LeavesTheLargestAndExactlyAsManyAsWanted, ()) {
       found += now == 0 ? 1U : 0U;
       had += then == 0 ? 1U : 0U;
       RC_ASSERT(now == 0 || now == then);
-      if (now == 0) largest_pruned = std::max(largest_pruned, std::abs(then));
-      else smallest_kept = std::min(smallest_kept, std::abs(then));
+      if (now == 0)
+        largest_pruned = std::max(largest_pruned, std::abs(then));
+      else
+        smallest_kept = std::min(smallest_kept, std::abs(then));
     }
   RC_ASSERT(zeros == found);
-  RC_ASSERT(found == std::max<std::size_t>(had, static_cast<std::size_t>(std::llround(ratio * static_cast<double>(count)))));
+  RC_ASSERT(found ==
+            std::max<std::size_t>(had, static_cast<std::size_t>(std::llround(ratio * static_cast<double>(count)))));
   RC_ASSERT(largest_pruned <= smallest_kept);
 }
 

@@ -1,0 +1,52 @@
+#include "passes/weights.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace edgec {
+
+std::vector<WeightTensor> float_weights(const Graph &graph, const PassContext &context, std::string_view pass) {
+  std::vector<WeightTensor> found;
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    const OpDef *op = context.ops.find(node);
+    if (op == nullptr || op->weights == nullptr || !context.scope.allows(node)) continue;
+    std::vector<const Type *> types;
+    for (const ValueId input : node.inputs) types.push_back(input.valid() ? &graph.value(input).type : nullptr);
+    const auto info = op->weights(node, types);
+    if (!info) continue;
+    const ValueId weight = node.input(info->weight);
+    const Tensor *data = graph.constant(weight);
+    if (data == nullptr) {
+      context.skip(pass, node.label(), "its weight is no constant");
+    } else if (data->rank() < 2) {
+      context.skip(pass, node.label(), fmt::format("its weight has rank {}", data->rank()));
+    } else if (!is_float(data->dtype)) {
+      context.skip(pass, node.label(), fmt::format("its weight is {}", to_string(graph.value(weight).type)));
+    } else {
+      const auto known = std::ranges::find(found, weight, &WeightTensor::value);
+      if (known == found.end())
+        found.push_back({weight, {{id, *info}}});
+      else
+        known->readers.push_back({id, *info});
+    }
+  }
+  return found;
+}
+
+bool is_depthwise(const Graph &graph, const WeightTensor &weight) {
+  const Dims &dims = graph.constant(weight.value)->dims;
+  return std::ranges::any_of(weight.readers, [&](const WeightTensor::Reader &reader) {
+    const std::int64_t groups = reader.info.groups;
+    const std::int64_t into = dims[reader.info.channel_axis == 0 ? 1 : 0]; // a ConvTranspose counts those of all groups
+    return groups > 1 && (reader.info.channel_axis == 0 ? into == 1 : into == groups);
+  });
+}
+
+void replace_weight(Graph &graph, const WeightTensor &weight, ValueId replacement) {
+  for (const WeightTensor::Reader &reader : weight.readers)
+    graph.set_input(reader.node, reader.info.weight, replacement);
+  if (graph.use_count(weight.value) == 0) graph.remove(weight.value);
+}
+
+} // namespace edgec

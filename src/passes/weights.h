@@ -1,0 +1,31 @@
+// The weights that lossy passes work on, found through OpDef::weights.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "passes/pass.h"
+
+namespace edgec {
+
+/// A constant and the nodes in scope that read it as their weight.
+struct WeightTensor {
+  ValueId value;
+  struct Reader {
+    NodeId node;
+    WeightInfo info;
+  };
+  std::vector<Reader> readers;
+};
+
+/// Constant weights of rank >= 2 of a float type that is not quantized, each once, in the order of nodes. What is in
+/// scope but cannot be taken is said with its reason in the name of `pass`.
+std::vector<WeightTensor> float_weights(const Graph &graph, const PassContext &context, std::string_view pass);
+
+/// One channel in, one channel out a group.
+bool is_depthwise(const Graph &graph, const WeightTensor &weight);
+
+/// The readers read `replacement` instead; the old constant goes where nobody else reads it.
+void replace_weight(Graph &graph, const WeightTensor &weight, ValueId replacement);
+
+} // namespace edgec
