@@ -39,17 +39,6 @@ public:
   [[nodiscard]] std::int64_t size() const { return inner_.size; }  ///< elements of a row
   [[nodiscard]] const Steps &steps() const { return inner_.steps; } ///< between neighbours in a row
 
-  /// Where row `row` begins in each array.
-  [[nodiscard]] Steps offsets(std::int64_t row) const {
-    Steps found{};
-    for (std::size_t i = axes_.size(); i-- > 0;) {
-      const std::int64_t at = row % axes_[i].size;
-      row /= axes_[i].size;
-      for (std::size_t k = 0; k < N; ++k) found[k] += at * axes_[i].steps[k];
-    }
-    return found;
-  }
-
   /// run(offsets, first, last) covers elements first .. last - 1 of every row, on at most `threads` threads: whole rows
   /// where there are several, parts of the only one.
   template <class F>
@@ -62,13 +51,39 @@ public:
       return;
     }
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (std::int64_t row = 0; row < count_; ++row) run(offsets(row), std::int64_t{0}, inner_.size);
+    for (int t = 0; t < threads; ++t) {
+      Position position(axes_, count_ * t / threads);
+      for (std::int64_t row = count_ * t / threads; row < count_ * (t + 1) / threads; ++row, position.next())
+        run(position.offsets, std::int64_t{0}, inner_.size);
+    }
   }
 
 private:
   struct Axis {
     std::int64_t size;
     Steps steps;
+  };
+  /// Where a row begins in each array.
+  struct Position {
+    const std::vector<Axis> &axes;
+    std::vector<std::int64_t> at;
+    Steps offsets{};
+
+    Position(const std::vector<Axis> &all, std::int64_t row) : axes(all), at(all.size()) {
+      for (std::size_t i = axes.size(); i-- > 0;) {
+        at[i] = row % axes[i].size;
+        row /= axes[i].size;
+        for (std::size_t k = 0; k < N; ++k) offsets[k] += at[i] * axes[i].steps[k];
+      }
+    }
+    void next() {
+      for (std::size_t i = axes.size(); i-- > 0;) {
+        for (std::size_t k = 0; k < N; ++k) offsets[k] += axes[i].steps[k];
+        if (++at[i] < axes[i].size) return;
+        for (std::size_t k = 0; k < N; ++k) offsets[k] -= axes[i].steps[k] * axes[i].size;
+        at[i] = 0;
+      }
+    }
   };
   std::vector<Axis> axes_; // outermost first, without the inner one
   Axis inner_{};

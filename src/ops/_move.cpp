@@ -4,6 +4,9 @@
 #include <cassert>
 #include <cstring>
 
+#include "kernels/rows.h"
+#include "ops/_shape.h"
+
 namespace edgec::ops {
 
 Cells::Cells(std::span<const Tensor *const> operands) : dtype_(operands[0]->dtype) {
@@ -68,22 +71,6 @@ Tensor take_elements(const Tensor &in, const Dims &dims, std::span<const std::in
 
 namespace {
 
-struct Axis {
-  std::int64_t size, stride;
-};
-
-/// Axes longer than 1, neighbours that lie as one axis joined, outermost first; at least one.
-std::vector<Axis> collapse(const Dims &dims, std::span<const std::int64_t> strides) {
-  std::vector<Axis> axes;
-  for (std::size_t i = 0; i < dims.size(); ++i) {
-    if (dims[i] == 1) continue;
-    if (!axes.empty() && axes.back().stride == strides[i] * dims[i]) axes.back() = {axes.back().size * dims[i], strides[i]};
-    else axes.push_back({dims[i], strides[i]});
-  }
-  if (axes.empty()) axes.push_back({1, 1});
-  return axes;
-}
-
 template <class Cell>
 void copy_row(const std::byte *in, std::byte *out, std::int64_t count, std::int64_t stride) {
   const auto *from = reinterpret_cast<const Cell *>(in);
@@ -91,41 +78,28 @@ void copy_row(const std::byte *in, std::byte *out, std::int64_t count, std::int6
   for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
 }
 
-void copy_row(const std::byte *in, std::byte *out, const Axis &axis, std::size_t width) {
-  const auto bytes = static_cast<std::size_t>(axis.size) * width;
-  if (axis.stride == 1) std::memcpy(out, in, bytes);
-  else if (width == 1) copy_row<std::uint8_t>(in, out, axis.size, axis.stride);
-  else if (width == 2) copy_row<std::uint16_t>(in, out, axis.size, axis.stride);
-  else if (width == 4) copy_row<std::uint32_t>(in, out, axis.size, axis.stride);
-  else if (width == 8) copy_row<std::uint64_t>(in, out, axis.size, axis.stride);
+void copy_row(const std::byte *in, std::byte *out, std::int64_t count, std::int64_t stride, std::size_t width) {
+  if (stride == 1) std::memcpy(out, in, static_cast<std::size_t>(count) * width);
+  else if (width == 1) copy_row<std::uint8_t>(in, out, count, stride);
+  else if (width == 2) copy_row<std::uint16_t>(in, out, count, stride);
+  else if (width == 4) copy_row<std::uint32_t>(in, out, count, stride);
+  else if (width == 8) copy_row<std::uint64_t>(in, out, count, stride);
   else
-    for (std::int64_t i = 0; i < axis.size; ++i)
-      std::memcpy(out + static_cast<std::size_t>(i) * width, in + i * axis.stride * static_cast<std::int64_t>(width), width);
-}
-
-/// Where row `row` (over all axes but the last) begins, in cells.
-std::int64_t row_offset(std::span<const Axis> axes, std::int64_t row) {
-  std::int64_t offset = 0;
-  for (std::size_t i = axes.size() - 1; i-- > 0;) {
-    offset += row % axes[i].size * axes[i].stride;
-    row /= axes[i].size;
-  }
-  return offset;
+    for (std::int64_t i = 0; i < count; ++i)
+      std::memcpy(out + static_cast<std::size_t>(i) * width, in + i * stride * static_cast<std::int64_t>(width), width);
 }
 
 } // namespace
 
-void copy_strided(const std::byte *in, const Dims &dims, std::span<const std::int64_t> strides, std::byte *out,
+void copy_strided(const std::byte *in, const Dims &dims, std::span<const std::int64_t> from, std::byte *out,
                   std::size_t width, int threads) {
-  const std::int64_t total = element_count(dims).value_or(0);
-  if (total == 0) return;
-  const auto axes = collapse(dims, strides);
-  const Axis inner = axes.back();
-  const std::int64_t rows = total / inner.size;
+  if (element_count(dims).value_or(0) == 0) return;
+  const Rows<2> rows(dims, {std::vector<std::int64_t>(from.begin(), from.end()), strides(dims)});
   const auto cell = static_cast<std::int64_t>(width);
-#pragma omp parallel for num_threads(threads) if (threads > 1 && total > 16384)
-  for (std::int64_t row = 0; row < rows; ++row)
-    copy_row(in + row_offset(axes, row) * cell, out + row * inner.size * cell, inner, width);
+  const std::int64_t stride = rows.steps()[0];
+  rows.each(threads, 16384, [&](const Rows<2>::Steps &at, std::int64_t first, std::int64_t last) {
+    copy_row(in + (at[0] + first * stride) * cell, out + (at[1] + first) * cell, last - first, stride, width);
+  });
 }
 
 namespace {
@@ -201,19 +175,18 @@ void copy_by_tables(const std::byte *in, const Dims &in_dims, std::span<const st
   }
 }
 
-void scatter_strided(const std::byte *in, const Dims &dims, std::span<const std::int64_t> strides, std::byte *out, std::size_t width) {
-  const std::int64_t total = element_count(dims).value_or(0);
-  if (total == 0) return;
-  const auto axes = collapse(dims, strides);
-  const Axis inner = axes.back();
+void scatter_strided(const std::byte *in, const Dims &dims, std::span<const std::int64_t> to, std::byte *out, std::size_t width) {
+  if (element_count(dims).value_or(0) == 0) return;
+  const Rows<2> rows(dims, {strides(dims), std::vector<std::int64_t>(to.begin(), to.end())});
   const auto cell = static_cast<std::int64_t>(width);
-  for (std::int64_t row = 0; row < total / inner.size; ++row) {
-    const std::byte *from = in + row * inner.size * cell;
-    std::byte *to = out + row_offset(axes, row) * cell;
-    if (inner.stride == 1) std::memcpy(to, from, static_cast<std::size_t>(inner.size * cell));
+  const std::int64_t stride = rows.steps()[1];
+  rows.each(1, 1, [&](const Rows<2>::Steps &at, std::int64_t first, std::int64_t last) {
+    const std::byte *from = in + (at[0] + first) * cell;
+    std::byte *target = out + (at[1] + first * stride) * cell;
+    if (stride == 1) std::memcpy(target, from, static_cast<std::size_t>((last - first) * cell));
     else
-      for (std::int64_t i = 0; i < inner.size; ++i) std::memcpy(to + i * inner.stride * cell, from + i * cell, width);
-  }
+      for (std::int64_t i = 0; i < last - first; ++i) std::memcpy(target + i * stride * cell, from + i * cell, width);
+  });
 }
 
 } // namespace edgec::ops
