@@ -201,8 +201,10 @@ private:
         if (const Tensor *all = tensor(outside)) inner.tensors.emplace(inside, *all);
         if (const Shape *some = dims(outside)) inner.dims.emplace(inside, *some);
       }
-      EDGEC_CHECK(Inference(*copy, ops_, opsets_, std::move(inner), depth_ + 1).run());
-      replace(id, body.attribute, body.listed, body.index, std::move(copy));
+      // A branch that is never taken may contradict its operands: it is left as it is, and refused if it is run.
+      const Status status = Inference(*copy, ops_, opsets_, std::move(inner), depth_ + 1).run();
+      if (!status && (depth_ >= max_depth || status.error().code != Code::bad_input)) return status;
+      if (status) replace(id, body.attribute, body.listed, body.index, std::move(copy));
     }
     return {};
   }

@@ -52,7 +52,8 @@ private:
       EDGEC_CHECK(check_feed(graph_.value(id), feed_types_[i]));
       Type type = feed_types_[i];
       type.quant = graph_.value(id).type.quant;
-      graph_.set_type(id, std::move(type));
+      const auto wanted = graph_.value(id).type.kind; // an optional stays one, a sequence knows more than what is fed
+      if (wanted == Type::Kind::tensor || wanted == Type::Kind::unknown) graph_.set_type(id, std::move(type));
       copies_[id.index].by_layout[0] = {Place::Kind::feed, i};
       scheduled_values_.insert(id.index);
     }
@@ -67,6 +68,7 @@ private:
     const auto refuse = [&] {
       return bad_input(fmt::format("input {}: {} was expected, {} was given", value.name, to_string(wanted), to_string(given)));
     };
+    if (wanted.kind == Type::Kind::optional) return {}; // what it holds, or nothing
     if (wanted.kind != given.kind) return wanted.kind == Type::Kind::unknown ? Status{} : Status(refuse());
     if (!wanted.is_tensor()) return {};
     if (wanted.dtype != DType::undefined && wanted.dtype != given.dtype) return refuse();

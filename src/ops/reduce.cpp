@@ -1,0 +1,269 @@
+// Reductions over axes. Axes are an attribute in old opsets (before 13 of ReduceSum, 18 of the others), then an operand.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "ops/_elements.h"
+#include "ops/_prepare.h"
+#include "ops/_shape.h"
+
+namespace edgec::ops {
+namespace {
+
+/// Which axes are reduced; nothing where that is not known. No axes: all, or none with noop_with_empty_axes.
+Result<std::optional<std::vector<char>>> reduced_axes(const InferArgs &args, std::size_t rank) {
+  using Axes = std::optional<std::vector<char>>;
+  const IntsOperand given = ints_operand(args, "axes", 1);
+  if (given.given && !given.values) {
+    const auto dims = args.input(1)->concrete();
+    if (!dims || element_count(*dims) != 0) return Axes{};
+  }
+  if (!given.given || !given.values || given.values->empty())
+    return Axes(std::vector<char>(rank, args.node.get_int("noop_with_empty_axes", 0) == 0));
+  EDGEC_ASSIGN(const auto axes, normalize_axes(*given.values, static_cast<int>(rank)));
+  std::vector<char> found(rank, 0);
+  for (const int axis : axes) found[static_cast<std::size_t>(axis)] = 1;
+  return Axes(std::move(found));
+}
+
+Result<std::vector<Type>> infer(const InferArgs &args) {
+  EDGEC_CHECK(require(args, 1));
+  const Type &in = *args.input(0);
+  if (!in.shape) return std::vector<Type>{Type::tensor(in.dtype)};
+  EDGEC_ASSIGN(const auto reduced, reduced_axes(args, in.shape->size()));
+  const bool keeps = args.node.get_int("keepdims", 1) != 0;
+  if (!reduced) return std::vector<Type>{Type::tensor(in.dtype, keeps ? std::optional(Shape(in.shape->size())) : std::nullopt)};
+  Shape out;
+  for (std::size_t i = 0; i < in.shape->size(); ++i) {
+    if (!(*reduced)[i]) out.push_back((*in.shape)[i]);
+    else if (keeps) out.push_back(Dim::known(1));
+  }
+  return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
+}
+
+// ---- what is gathered of the elements, and what comes of it
+
+/// Sums are a double's for floats of at most 32 bits.
+template <class T>
+using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
+
+#define EDGEC_REDUCTION(Name, start_value, step, result)                                                               \
+  struct Name {                                                                                                        \
+    template <class A, class T>                                                                                        \
+    static A start(T) { return start_value; }                                                                          \
+    template <class A, class T>                                                                                        \
+    static A add(A sum, T x) { return static_cast<A>(step); }                                                          \
+    template <class A>                                                                                                 \
+    static A finish(A sum, [[maybe_unused]] std::int64_t count) { return static_cast<A>(result); }                     \
+  };
+EDGEC_REDUCTION(Sum, A{0}, sum + static_cast<A>(x), sum)
+EDGEC_REDUCTION(Mean, A{0}, sum + static_cast<A>(x), count == 0 ? sum / 1 : sum / static_cast<A>(count))
+EDGEC_REDUCTION(Prod, A{1}, sum * static_cast<A>(x), sum)
+EDGEC_REDUCTION(SumSquare, A{0}, sum + static_cast<A>(x) * static_cast<A>(x), sum)
+EDGEC_REDUCTION(L1, A{0}, sum + (x < T{0} ? -static_cast<A>(x) : static_cast<A>(x)), sum)
+EDGEC_REDUCTION(L2, A{0}, sum + static_cast<A>(x) * static_cast<A>(x), std::sqrt(static_cast<double>(sum)))
+EDGEC_REDUCTION(LogSum, A{0}, sum + static_cast<A>(x), std::log(static_cast<double>(sum)))
+#undef EDGEC_REDUCTION
+
+template <bool largest>
+struct Extreme {
+  template <class A, class T>
+  static A start(T) {
+    if constexpr (std::is_floating_point_v<A>) return largest ? -std::numeric_limits<A>::infinity() : std::numeric_limits<A>::infinity();
+    else return largest ? std::numeric_limits<A>::lowest() : std::numeric_limits<A>::max();
+  }
+  template <class A, class T>
+  static A add(A sum, T x) {
+    const A value = static_cast<A>(x);
+    return sum != sum || (largest ? sum >= value : sum <= value) ? sum : value; // NaN wins
+  }
+  template <class A>
+  static A finish(A sum, std::int64_t) { return sum; }
+};
+
+/// For each output element where its operand elements lie: the kept axes outside, the reduced ones inside.
+struct Walk {
+  Dims kept, reduced;
+  std::vector<std::int64_t> kept_steps, reduced_steps;
+
+  Walk(const Dims &dims, const std::vector<char> &is_reduced, Layout layout = Layout::plain) {
+    const auto steps = strides_in(dims, layout);
+    for (std::size_t i = 0; i < dims.size(); ++i) {
+      (is_reduced[i] ? reduced : kept).push_back(dims[i]);
+      (is_reduced[i] ? reduced_steps : kept_steps).push_back(steps[i]);
+    }
+  }
+};
+
+/// Offsets of all elements of an array of `dims`, in order.
+std::vector<std::int64_t> offsets(const Dims &dims, const std::vector<std::int64_t> &steps) {
+  std::vector<std::int64_t> found{0};
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    std::vector<std::int64_t> next;
+    next.reserve(found.size() * static_cast<std::size_t>(dims[i]));
+    for (const std::int64_t base : found)
+      for (std::int64_t k = 0; k < dims[i]; ++k) next.push_back(base + k * steps[i]);
+    found = std::move(next);
+  }
+  return found;
+}
+
+Result<std::vector<char>> axes_of(const EvalArgs &args) {
+  EDGEC_ASSIGN(auto reduced, reduced_axes(ConcreteArgs(args), args.inputs[0]->dims.size()));
+  if (!reduced) return bad_input("axes must be integers");
+  return std::move(*reduced);
+}
+
+template <class F>
+Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer));
+  const Tensor &in = *args.inputs[0];
+  EDGEC_ASSIGN(const auto reduced, axes_of(args));
+  const Walk walk(in.dims, reduced);
+  const auto inner = offsets(walk.reduced, walk.reduced_steps), outer = offsets(walk.kept, walk.kept_steps);
+  return with_arithmetic(in.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    using A = Wide<T>;
+    const Elements<T> x(in);
+    std::vector<T> out;
+    if (in.dtype == DType::boolean && inner.empty()) // the smallest bool is false, not a number
+      return one(make_tensor(in.dtype, *types[0].concrete(), std::vector<T>(outer.size(), std::is_same_v<F, Extreme<false>> ? T{1} : T{0})));
+    for (const std::int64_t base : outer) {
+      A sum = F::template start<A>(T{});
+      for (const std::int64_t offset : inner) sum = F::template add<A>(sum, x[static_cast<std::size_t>(base + offset)]);
+      out.push_back(static_cast<T>(F::finish(sum, static_cast<std::int64_t>(inner.size()))));
+    }
+    return one(make_tensor(in.dtype, *types[0].concrete(), std::move(out)));
+  });
+}
+
+/// log(sum(exp(x))), moved by the largest element so that nothing overflows.
+Result<std::vector<RuntimeValue>> log_sum_exp(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer));
+  const Tensor &in = *args.inputs[0];
+  EDGEC_ASSIGN(const auto reduced, axes_of(args));
+  const Walk walk(in.dims, reduced);
+  const auto inner = offsets(walk.reduced, walk.reduced_steps);
+  const auto x = to_doubles(in);
+  std::vector<double> out;
+  for (const std::int64_t base : offsets(walk.kept, walk.kept_steps)) {
+    double high = -INFINITY, sum = 0;
+    for (const std::int64_t offset : inner) high = std::max(high, x[static_cast<std::size_t>(base + offset)]);
+    const double shift = std::isfinite(high) ? high : 0;
+    for (const std::int64_t offset : inner) sum += std::exp(x[static_cast<std::size_t>(base + offset)] - shift);
+    out.push_back(std::log(sum) + shift);
+  }
+  return one(from_doubles(in.dtype, *types[0].concrete(), out));
+}
+
+/// float32 with constant axes, in the layout in which the operand lies.
+template <class F>
+Result<Kernel> prepare(const PrepareArgs &args) {
+  if (!args.input(0) || !args.outputs[0]) return unsupported("no operand");
+  if (args.inputs[0]->quant || args.outputs[0]->quant) return through_floats(args, prepare<F>);
+  if (!is_float32(args.inputs[0])) return unsupported("only float32");
+  const Dims dims = *args.inputs[0]->concrete();
+  EDGEC_ASSIGN(const auto reduced, reduced_axes({.node = args.node, .opset = args.opset, .inputs = args.inputs, .constants = args.constants}, dims.size()));
+  if (!reduced) return unsupported("axes that are no constants");
+  const Walk walk(dims, *reduced, args.layouts[0]);
+  Kernel kernel{{args.layouts[0]}, Layout::plain, 0, 0, "direct", nullptr};
+  kernel.run = [inner = offsets(walk.reduced, walk.reduced_steps), outer = offsets(walk.kept, walk.kept_steps), threads = args.threads](const KernelIo &io) {
+    const auto *x = reinterpret_cast<const float *>(io.inputs[0]);
+    auto *y = reinterpret_cast<float *>(io.outputs[0]);
+    const auto count = static_cast<std::int64_t>(outer.size());
+    const bool parallel = threads > 1 && outer.size() * inner.size() > 16384;
+#pragma omp parallel for num_threads(threads) schedule(static) if (parallel)
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float *from = x + outer[static_cast<std::size_t>(i)];
+      double sum = F::template start<double>(float{});
+      for (const std::int64_t offset : inner) sum = F::template add<double>(sum, from[offset]);
+      y[i] = static_cast<float>(F::finish(sum, static_cast<std::int64_t>(inner.size())));
+    }
+  };
+  return kernel;
+}
+
+std::vector<AxisLink> axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
+  if (inputs.empty() || !inputs[0] || !inputs[0]->shape || outputs.empty() || !outputs[0] || !outputs[0]->shape) return {};
+  if (node.get_int("keepdims", 1) == 0) return {}; // which axes are left is told by an operand
+  return same_axes(0, *inputs[0], *outputs[0]);
+}
+
+template <class F>
+OpDef reduction(std::string_view name, std::string_view summary, QuantRule quant = QuantRule::float_only) {
+  return {.name = name, .summary = summary, .quant = quant, .infer = infer, .reference = reference<F>, .prepare = prepare<F>, .axes = axes};
+}
+
+OpDef with_reference(OpDef def, decltype(OpDef::reference) reference) {
+  def.reference = reference;
+  def.prepare = nullptr;
+  return def;
+}
+
+// ---- ArgMax, ArgMin
+
+Result<std::vector<Type>> infer_arg(const InferArgs &args) {
+  EDGEC_CHECK(require(args, 1));
+  const Type &in = *args.input(0);
+  if (!in.shape) return std::vector<Type>{Type::tensor(DType::int64)};
+  EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 0), static_cast<int>(in.shape->size())));
+  Shape out = *in.shape;
+  if (out[static_cast<std::size_t>(axis)].size == 0) return bad_input(fmt::format("axis {} has no elements", axis));
+  if (args.node.get_int("keepdims", 1) != 0) out[static_cast<std::size_t>(axis)] = Dim::known(1);
+  else out.erase(out.begin() + axis);
+  return std::vector<Type>{Type::tensor(DType::int64, std::move(out))};
+}
+
+template <bool largest>
+Result<std::vector<RuntimeValue>> arg_reference(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_arg));
+  const Tensor &in = *args.inputs[0];
+  EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 0), in.rank()));
+  const auto at = static_cast<std::size_t>(axis);
+  const std::int64_t outer = product(in.dims, 0, at), count = in.dims[at], inner = product(in.dims, at + 1, in.dims.size());
+  const bool last = args.node.get_int("select_last_index", 0) != 0;
+  return with_arithmetic(in.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const Elements<T> x(in);
+    std::vector<std::int64_t> out;
+    for (std::int64_t o = 0; o < outer; ++o)
+      for (std::int64_t i = 0; i < inner; ++i) {
+        std::int64_t best = 0;
+        const auto value = [&](std::int64_t k) { return x[static_cast<std::size_t>((o * count + k) * inner + i)]; };
+        for (std::int64_t k = 1; k < count; ++k) {
+          const bool better = largest ? value(k) > value(best) : value(k) < value(best);
+          if (better || (last && value(k) == value(best))) best = k;
+        }
+        out.push_back(best);
+      }
+    return one(Tensor::of(*types[0].concrete(), std::move(out)));
+  });
+}
+
+template <bool largest>
+OpDef arg(std::string_view name, std::string_view summary) {
+  return {.name = name, .summary = summary, .quant = QuantRule::not_data, .infer = infer_arg, .reference = arg_reference<largest>};
+}
+
+const OpDef defs[] = {
+    reduction<L1>("ReduceL1", "sum of |x|"),
+    reduction<L2>("ReduceL2", "square root of the sum of squares"),
+    reduction<LogSum>("ReduceLogSum", "logarithm of the sum"),
+    with_reference(reduction<Sum>("ReduceLogSumExp", "logarithm of the sum of exponentials"), log_sum_exp),
+    reduction<Extreme<true>>("ReduceMax", "largest element", QuantRule::same_scale),
+    reduction<Mean>("ReduceMean", "mean", QuantRule::own_scale),
+    reduction<Extreme<false>>("ReduceMin", "smallest element", QuantRule::same_scale),
+    reduction<Prod>("ReduceProd", "product"),
+    reduction<Sum>("ReduceSum", "sum"),
+    reduction<SumSquare>("ReduceSumSquare", "sum of squares"),
+    arg<true>("ArgMax", "index of the largest element"),
+    arg<false>("ArgMin", "index of the smallest element"),
+};
+
+} // namespace
+
+std::span<const OpDef> reduce() { return defs; }
+
+} // namespace edgec::ops
