@@ -122,7 +122,13 @@ IntegerConv random_integers(Random &random, const ConvShape &s) {
     conv.output.scales.push_back(power ? std::exp2(std::round(std::log2(scale))) : scale);
     if (random.below(50) == 0) conv.output.scales.back() *= 1e6F;
   }
-  if (random.below(3))
+  const std::size_t row = conv.weights.size() / conv.output.scales.size();
+  if (random.below(3) == 0) { // a dead channel with a bias beyond what float holds
+    std::fill_n(conv.weights.begin(), row, std::int16_t{0});
+    conv.output.bias.assign(conv.output.scales.size(), 12);
+    conv.output.bias[0] = static_cast<std::int32_t>(random.bits());
+    conv.output.scales[0] = static_cast<float>(random.uniform(0.0, 200.0 / 2147483648.0));
+  } else if (random.below(3))
     for (std::int64_t c = 0; c < s.out_channels; ++c)
       conv.output.bias.push_back(static_cast<std::int32_t>(random.normal() * 70 * 128) * (random.below(200) == 0 ? 100000 : 1));
   return conv;

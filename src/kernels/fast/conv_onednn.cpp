@@ -5,11 +5,13 @@
 // saturate, which a probe finds out.
 #include "kernels/fast/conv_onednn.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
-#include <cstring>
+#include <span>
 
-#include "kernels/reference/conv.h"
+#include "kernels/requantize.h"
 
 namespace edgec::fast {
 namespace {
@@ -29,6 +31,31 @@ struct Constants {
   std::int32_t source_zero_point = 0; ///< left to oneDNN
 };
 
+/// What an output channel's weights can make of any codes: int32 sums of (code - zero point) * weight lie in
+/// [low, high], and products of codes as they are below `magnitude` in absolute value.
+struct Reach {
+  std::int64_t low = 0, high = 0, sum = 0, magnitude = 0;
+  Reach(std::span<const std::int16_t> weights, const IntegerConv &conv) {
+    const CodeRange range = CodeRange::of(conv.input);
+    const std::int64_t least = range.low - conv.input_zero_point, most = range.high - conv.input_zero_point;
+    for (const std::int64_t w : weights) {
+      low += w < 0 ? w * most : w * least;
+      high += w < 0 ? w * least : w * most;
+      sum += w;
+      magnitude += 255 * std::abs(w);
+    }
+  }
+};
+
+/// Whether the channel's output is the same code whatever the input is: dead channels with a large bias are.
+bool is_constant(const IntegerOutput &output, std::size_t channel, const Reach &reach, std::int64_t bias) {
+  if (output.dtype == DType::float32 || reach.low + bias < INT32_MIN || reach.high + bias > INT32_MAX) return false;
+  const auto code = [&](std::int64_t sum) {
+    return requantize(static_cast<std::int32_t>(sum), output.scales[channel], output.zero_point, CodeRange::of(output.dtype));
+  };
+  return code(reach.low + bias) == code(reach.high + bias);
+}
+
 Result<Constants> make_constants(const ConvShape &shape, const IntegerConv &conv) {
   Constants made;
   made.weights.assign(conv.weights.begin(), conv.weights.end());
@@ -40,16 +67,17 @@ Result<Constants> make_constants(const ConvShape &shape, const IntegerConv &conv
   made.source_zero_point = fold ? 0 : conv.input_zero_point;
   const auto row = static_cast<std::size_t>(shape.group_in() * shape.taps());
   for (std::size_t c = 0; c < conv.output.scales.size(); ++c) {
-    std::int64_t sum = 0, magnitude = 0;
-    for (std::size_t i = 0; i < row; ++i) {
-      sum += conv.weights[c * row + i];
-      magnitude += std::abs(conv.weights[c * row + i]);
-    }
+    const Reach reach(std::span(conv.weights).subspan(c * row, row), conv);
     const std::int64_t bias = conv.output.bias.empty() ? 0 : conv.output.bias[c];
-    const std::int64_t folded = fold ? bias - conv.input_zero_point * sum : bias;
-    if (255 * magnitude + std::max(std::abs(bias), std::abs(folded)) >= 1 << 24)
+    const std::int64_t folded = fold ? bias - conv.input_zero_point * reach.sum : bias;
+    if (reach.magnitude + std::max(std::abs(bias), std::abs(folded)) < 1 << 24) {
+      made.bias.push_back(static_cast<std::int32_t>(folded));
+    } else if (is_constant(conv.output, c, reach, bias)) { // without weights the sum is the bias, whatever its size
+      std::fill_n(made.weights.begin() + static_cast<std::ptrdiff_t>(c * row), row, std::int8_t{0});
+      made.bias.push_back(static_cast<std::int32_t>(bias));
+    } else {
       return unsupported("sums beyond 2^24, which float does not hold");
-    made.bias.push_back(static_cast<std::int32_t>(folded));
+    }
   }
   return made;
 }
