@@ -132,22 +132,26 @@ bool is_identity(const CodeTable &table) {
   return true;
 }
 
-#if defined(__x86_64__)
 namespace {
 
-/// 64 look-ups at once: two 128-entry byte permutes, chosen by the top bit. Gives the number of codes done.
-[[gnu::target("avx512f,avx512bw,avx512vbmi")]] std::int64_t permute_table(const CodeTable &table, const std::byte *x,
-                                                                          std::byte *y, std::int64_t count) {
+void look_up(const CodeTable &table, const std::byte *x, std::byte *y, std::int64_t rows, std::int64_t size, std::int64_t stride) {
+  for (std::int64_t r = 0; r < rows; ++r, x += size, y += stride)
+    for (std::int64_t i = 0; i < size; ++i) y[i] = table[static_cast<std::size_t>(x[i])];
+}
+
+#if defined(__x86_64__)
+/// 64 look-ups at once: two 128-entry byte permutes, chosen by the top bit.
+[[gnu::target("avx512f,avx512bw,avx512vbmi")]] void permute(const CodeTable &table, const std::byte *x, std::byte *y,
+                                                            std::int64_t rows, std::int64_t size, std::int64_t stride) {
   const __m512i t0 = _mm512_loadu_si512(table.data()), t1 = _mm512_loadu_si512(table.data() + 64);
   const __m512i t2 = _mm512_loadu_si512(table.data() + 128), t3 = _mm512_loadu_si512(table.data() + 192);
-  std::int64_t i = 0;
-  for (; i < count; i += 64) {
-    const __mmask64 live = count - i >= 64 ? ~__mmask64{0} : (__mmask64{1} << (count - i)) - 1;
-    const __m512i codes = _mm512_maskz_loadu_epi8(live, x + i);
-    const __m512i low = _mm512_permutex2var_epi8(t0, codes, t1), high = _mm512_permutex2var_epi8(t2, codes, t3);
-    _mm512_mask_storeu_epi8(y + i, live, _mm512_mask_blend_epi8(_mm512_movepi8_mask(codes), low, high));
-  }
-  return count;
+  for (std::int64_t r = 0; r < rows; ++r, x += size, y += stride)
+    for (std::int64_t i = 0; i < size; i += 64) {
+      const __mmask64 live = size - i >= 64 ? ~__mmask64{0} : (__mmask64{1} << (size - i)) - 1;
+      const __m512i codes = _mm512_maskz_loadu_epi8(live, x + i);
+      const __m512i low = _mm512_permutex2var_epi8(t0, codes, t1), high = _mm512_permutex2var_epi8(t2, codes, t3);
+      _mm512_mask_storeu_epi8(y + i, live, _mm512_mask_blend_epi8(_mm512_movepi8_mask(codes), low, high));
+    }
 }
 
 const bool has_vbmi = [] {
@@ -155,20 +159,42 @@ const bool has_vbmi = [] {
   return __builtin_cpu_supports("avx512vbmi") != 0;
 }();
 
-} // namespace
+auto table_loop(Isa isa) { return isa >= Isa::vnni && has_vbmi ? permute : look_up; }
+#else
+auto table_loop(Isa) { return look_up; }
 #endif
 
+} // namespace
+
 void apply_table(const CodeTable &table, const std::byte *x, std::byte *y, std::int64_t count, Run run) {
-  const auto part = [&](std::int64_t first, std::int64_t last) {
-#if defined(__x86_64__)
-    if (run.isa >= Isa::vnni && has_vbmi) {
-      permute_table(table, x + first, y + first, last - first);
-      return;
+  const auto loop = table_loop(run.isa);
+  dispatch({Isa::scalar, run.threads}, count, grain, [&](std::int64_t first, std::int64_t last) {
+    loop(table, x + first, y + first, 1, last - first, 0);
+  });
+}
+
+void apply_table_rows(const CodeTable &table, const std::byte *x, std::byte *y, std::int64_t rows, std::int64_t size,
+                      std::int64_t stride, Run run) {
+  const auto loop = table_loop(run.isa);
+  dispatch({Isa::scalar, run.threads}, rows, grain / (size + 1) + 1, [&](std::int64_t first, std::int64_t last) {
+    loop(table, x + first * size, y + first * stride, last - first, size, stride);
+  });
+}
+
+void copy_rows(const std::byte *x, std::byte *y, std::int64_t rows, std::int64_t size, std::int64_t stride, Run run) {
+  constexpr std::int64_t piece = 32;
+  dispatch(run, rows, 4 * grain / (size + 1) + 1, [=](std::int64_t first, std::int64_t last) EDGEC_INLINE {
+    for (std::int64_t r = first; r < last; ++r) {
+      const std::byte *from = x + r * size;
+      std::byte *to = y + r * stride;
+      if (size < piece || size > 1024) {
+        std::memcpy(to, from, static_cast<std::size_t>(size));
+        continue;
+      }
+      for (std::int64_t i = 0; i + piece < size; i += piece) std::memcpy(to + i, from + i, piece);
+      std::memcpy(to + size - piece, from + size - piece, piece); // overlaps the piece before it
     }
-#endif
-    for (std::int64_t i = first; i < last; ++i) y[i] = table[static_cast<std::size_t>(x[i])];
-  };
-  dispatch({Isa::scalar, run.threads}, count, grain, part);
+  });
 }
 
 void quantize(const float *x, Codes to, std::byte *y, std::int64_t count, Run run) {

@@ -56,6 +56,11 @@ CodeTable make_table(Codes x, Codes y, const std::function<float(float)> &f);
 CodeTable requantize_table(Codes x, Codes y);
 bool is_identity(const CodeTable &table);
 void apply_table(const CodeTable &table, const std::byte *x, std::byte *y, std::int64_t count, Run run);
+/// The same of rows of `size` bytes that follow each other in x and lie `stride` bytes apart in y.
+void apply_table_rows(const CodeTable &table, const std::byte *x, std::byte *y, std::int64_t rows, std::int64_t size,
+                      std::int64_t stride, Run run);
+/// Copies rows of `size` bytes that follow each other in x to rows `stride` bytes apart in y.
+void copy_rows(const std::byte *x, std::byte *y, std::int64_t rows, std::int64_t size, std::int64_t stride, Run run);
 
 /// QuantizeLinear, one scale: saturate(round(x / scale) + zero_point). `to.dtype` is uint8 or int8.
 void quantize(const float *x, Codes to, std::byte *y, std::int64_t count, Run run);

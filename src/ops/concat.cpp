@@ -109,16 +109,11 @@ Result<Kernel> prepare(const PrepareArgs &args) {
     row += blocks.back();
   }
   kernel.run = [requantized, blocks, row, outer, how = Run{args.isa, args.threads}](const KernelIo &io) {
-    const bool parallel = how.threads > 1 && outer * row > 65536;
-#pragma omp parallel for num_threads(how.threads) schedule(static) if (parallel)
-    for (std::int64_t o = 0; o < outer; ++o) {
-      std::byte *to = io.outputs[0] + o * row;
-      for (std::size_t i = 0; i < blocks.size(); ++i) {
-        const std::byte *from = io.inputs[i] + o * blocks[i];
-        if (requantized.empty()) std::memcpy(to, from, static_cast<std::size_t>(blocks[i]));
-        else apply_table(requantized[i], from, to, blocks[i], {how.isa, 1});
-        to += blocks[i];
-      }
+    std::byte *to = io.outputs[0];
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      if (requantized.empty()) copy_rows(io.inputs[i], to, outer, blocks[i], row, how);
+      else apply_table_rows(requantized[i], io.inputs[i], to, outer, blocks[i], row, how);
+      to += blocks[i];
     }
   };
   return kernel;

@@ -54,6 +54,13 @@ TEST(Elementwise, EveryInstructionSetGivesTheScalarBits) {
       expect_same_everywhere<std::byte>(count, [&](Loop run, std::byte *out) { mul(QuantizedMul(a, b, y), p.data(), q.data(), one, out, count, run); });
     }
     expect_same_everywhere<std::byte>(count, [&](Loop run, std::byte *out) { apply_table(requantize_table(a, y), p.data(), out, count, run); });
+    const std::int64_t size = 1 + count / 7 % 90, rows = count / (size + 3);
+    for (const bool copy : {false, true}) {
+      expect_same_everywhere<std::byte>(count, [&](Loop run, std::byte *out) {
+        if (copy) copy_rows(p.data(), out, rows, size, size + 3, run);
+        else apply_table_rows(requantize_table(a, y), p.data(), out, rows, size, size + 3, run);
+      });
+    }
     expect_same_everywhere<float>(count, [&](Loop run, float *out) { dequantize(p.data(), a, out, count, run); });
     std::vector<float> reals(static_cast<std::size_t>(count));
     for (float &real : reals) real = static_cast<float>(random.normal()) * 100 * y.scale;

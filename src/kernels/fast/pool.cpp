@@ -14,7 +14,8 @@ constexpr std::int64_t block = 64; // channels summed at a time, in registers or
 /// Taps of one axis that lie inside, for one output index.
 struct Range {
   std::int64_t first, last, start; ///< taps [first, last); input index of tap 0
-  Range(const Window &w, std::int64_t o) : start(w.input_index(o, 0)) {
+  Range(const Window &w, std::int64_t o) : first(0), last(w.kernel), start(w.input_index(o, 0)) {
+    if (start >= 0 && start + w.reach() < w.in) return;
     first = start >= 0 ? 0 : std::min(w.kernel, (-start + w.dilation - 1) / w.dilation);
     last = start >= w.in ? 0 : std::min(w.kernel, (w.in - 1 - start) / w.dilation + 1);
     last = std::max(first, last);
@@ -45,16 +46,69 @@ EDGEC_INLINE inline void each_tap(const PoolShape &s, const Place &at, const Vis
     }
 }
 
-template <class T>
-EDGEC_INLINE inline void max_at(const PoolShape &s, const T *x, T *y, std::int64_t index) {
-  const std::int64_t channels = s.channels;
-  T *out = y + index * channels;
+#if defined(__x86_64__)
+namespace avx2 {
+#define TARGET [[gnu::target("avx2")]]
+constexpr std::int64_t width = 32;
+#include "kernels/fast/max_taps.inc"
+#undef TARGET
+} // namespace avx2
+namespace avx512 {
+#define TARGET [[gnu::target("avx512f,avx512bw,avx512vl,avx512dq")]]
+constexpr std::int64_t width = 64;
+#include "kernels/fast/max_taps.inc"
+#undef TARGET
+} // namespace avx512
+#endif
+namespace scalar {
+#define TARGET
+constexpr std::int64_t width = 16;
+#include "kernels/fast/max_taps.inc"
+#undef TARGET
+} // namespace scalar
+
+/// Output row `row` (batch, D, H): the taps of each position, in pieces of at most `most`, then the largest of them.
+template <class T, class MaxTaps>
+void max_row(const PoolShape &s, const T *x, T *y, std::int64_t row, const MaxTaps &max_taps) {
+  constexpr std::int64_t most = 64;
+  const auto &[D, H, W] = s.axes;
+  const std::int64_t h = row % H.out, d = row / H.out % D.out, image = row / (H.out * D.out);
+  const Range depth(D, d), height(H, h);
   const T lowest = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
-  for (std::int64_t c = 0; c < channels; ++c) out[c] = lowest;
-  each_tap(s, Place(s, index), [=](std::int64_t offset) EDGEC_INLINE {
-    const T *in = x + offset;
-    for (std::int64_t c = 0; c < channels; ++c) out[c] = in[c] > out[c] || in[c] != in[c] ? in[c] : out[c];
-  });
+  T *out = y + row * W.out * s.channels;
+  const T *taps[most + 1];
+  std::int64_t count = 0;
+  bool whole = false; // the taps found last are a whole window, all at once
+  for (std::int64_t w = 0; w < W.out; ++w, out += s.channels) {
+    const Range across(W, w);
+    const bool inside = across.first == 0 && across.last == W.kernel;
+    if (whole && inside) { // the window moves on
+      for (std::int64_t t = 0; t < count; ++t) taps[t] += W.stride * s.channels;
+      max_taps(taps, count, s.channels, out);
+      continue;
+    }
+    count = 0;
+    bool begun = false;
+    const auto flush = [&] { // what was found before counts as one more tap
+      if (begun) taps[count++] = out;
+      max_taps(taps, count, s.channels, out);
+      begun = true;
+    };
+    for (std::int64_t i = depth.first; i < depth.last; ++i)
+      for (std::int64_t j = height.first; j < height.last; ++j) {
+        const std::int64_t line = (image * D.in + depth.start + i * D.dilation) * H.in + height.start + j * H.dilation;
+        for (std::int64_t k = across.first; k < across.last; ++k) {
+          if (count == most) {
+            flush();
+            count = 0;
+          }
+          taps[count++] = x + (line * W.in + across.start + k * W.dilation) * s.channels;
+        }
+      }
+    whole = inside && !begun && count > 0;
+    if (count > 0) flush();
+    else std::fill_n(out, s.channels, lowest);
+  }
 }
 
 template <class T>
@@ -63,8 +117,10 @@ Kernel max_pool_of(const PoolShape &shape, Run run) {
   kernel.run = [shape, run](const KernelIo &io) {
     const T *x = reinterpret_cast<const T *>(io.inputs[0]);
     T *y = reinterpret_cast<T *>(io.outputs[0]);
-    dispatch(run, shape.batch * shape.out_area(), 8192 / (shape.channels + 1) + 1, [=, &shape](std::int64_t first, std::int64_t last) EDGEC_INLINE {
-      for (std::int64_t i = first; i < last; ++i) max_at(shape, x, y, i);
+    const std::int64_t rows = shape.batch * shape.axes[0].out * shape.axes[1].out;
+    const auto max_taps = run.isa >= Isa::avx512 ? avx512::max_taps<T> : run.isa >= Isa::avx2 ? avx2::max_taps<T> : scalar::max_taps<T>;
+    dispatch({Isa::scalar, run.threads}, rows, 8192 / (shape.channels * shape.axes[2].out + 1) + 1, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t row = first; row < last; ++row) max_row(shape, x, y, row, max_taps);
     });
   };
   return kernel;
