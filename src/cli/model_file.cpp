@@ -71,6 +71,7 @@ Status write_model(const Model &model, const std::string &path, ModelFormat form
   }
   OnnxWriteOptions options;
   options.spelling = format == ModelFormat::qoperator ? OnnxSpelling::qoperator : OnnxSpelling::qdq;
+  options.ops = &all_ops();
   options.force = force;
   std::vector<std::string> warnings;
   EDGEC_CHECK(write_onnx(model, path, options, &warnings));

@@ -1,6 +1,7 @@
 // Graph to GraphProto: every value gets a name that is unique in what it sees.
 #include "formats/onnx/graph_writer.h"
 
+#include <array>
 #include <unordered_set>
 
 namespace edgec::proto {
@@ -34,7 +35,8 @@ struct Names {
 
 class GraphWriter {
 public:
-  GraphWriter(const Model &model, Weights weights) : model_(model), weights_(weights) {}
+  GraphWriter(const Model &model, Weights weights, const std::string &location)
+      : model_(model), weights_(weights), location_(location) {}
   void write(const Graph &graph, onnx::GraphProto &proto, const Names *outer, std::span<const std::string> captures);
 
   WrittenNames written;
@@ -42,10 +44,13 @@ public:
 private:
   const Model &model_;
   Weights weights_;
+  const std::string &location_;
+  std::uint64_t external_bytes_ = 0;
 
   static std::vector<std::string> name_values(const Graph &graph, Names &names, std::span<const std::string> captures);
   void write_node(const Node &node, onnx::NodeProto &proto, const Names &names);
   static void write_info(const Value &value, const std::string &name, onnx::ValueInfoProto &proto);
+  void put_external(const Tensor &data, onnx::TensorProto &proto);
   void write_initializers(const Graph &graph, onnx::GraphProto &proto, const Names &names);
 };
 
@@ -114,19 +119,41 @@ void GraphWriter::write_info(const Value &value, const std::string &name, onnx::
   put_metadata(value.metadata, proto.mutable_metadata_props());
 }
 
+/// Bytes in the other file begin at multiples of 64, so that a mapped file serves as it is.
+void GraphWriter::put_external(const Tensor &data, onnx::TensorProto &proto) {
+  static constexpr std::array<std::byte, 64> padding{};
+  proto.set_data_type(static_cast<int>(data.dtype));
+  for (const auto dim : data.dims) proto.add_dims(dim);
+  proto.set_data_location(onnx::TensorProto::EXTERNAL);
+  const auto gap = (padding.size() - external_bytes_ % padding.size()) % padding.size();
+  if (gap > 0) written.external.push_back(ByteView(padding).first(gap));
+  const auto add = [&](const char *key, std::string value) {
+    auto &entry = *proto.add_external_data();
+    entry.set_key(key);
+    entry.set_value(std::move(value));
+  };
+  add("location", location_);
+  add("offset", std::to_string(external_bytes_ + gap));
+  add("length", std::to_string(data.data.size()));
+  written.external.push_back(data.data.bytes());
+  external_bytes_ += gap + data.data.size();
+}
+
 void GraphWriter::write_initializers(const Graph &graph, onnx::GraphProto &proto, const Names &names) {
   for (const ValueId id : graph.values()) {
     const Value &value = graph.value(id);
     if (!value.data) continue;
     // Shapes are computed from small and integer constants.
     const bool shape_like = value.type.dtype == DType::int64 || value.type.dtype == DType::int32;
-    if (weights_ == Weights::left_out && !names.outer && value.data->data.size() > (shape_like ? 65536U : 1024U)) {
+    const bool big = !names.outer && value.data->data.size() > (shape_like ? 65536U : 1024U);
+    if (weights_ == Weights::left_out && big) {
       write_info(value, names.of[id.index], *proto.add_input());
       written.left_out.emplace(names.of[id.index], *value.data);
       continue;
     }
     auto &tensor = *proto.add_initializer();
-    put_tensor(*value.data, tensor);
+    if (weights_ == Weights::external && big) put_external(*value.data, tensor);
+    else put_tensor(*value.data, tensor);
     tensor.set_name(names.of[id.index]);
     if (!value.doc.empty()) tensor.set_doc_string(value.doc);
     put_metadata(value.metadata, tensor.mutable_metadata_props());
@@ -175,8 +202,8 @@ void GraphWriter::write(const Graph &graph, onnx::GraphProto &proto, const Names
 
 } // namespace
 
-WrittenNames write_graph(const Model &model, onnx::GraphProto &proto, Weights weights) {
-  GraphWriter writer(model, weights);
+WrittenNames write_graph(const Model &model, onnx::GraphProto &proto, Weights weights, const std::string &location) {
+  GraphWriter writer(model, weights, location);
   writer.write(model.graph, proto, nullptr, {});
   return std::move(writer.written);
 }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <climits>
 
 #include "formats/onnx/graph_writer.h"
 #include "formats/onnx/onnx.h"
@@ -35,27 +36,59 @@ Status check(const Model &model, onnx::ModelProto &proto, std::vector<std::strin
   return {};
 }
 
-} // namespace
+/// A model as bytes: those of its file and those of the file beside it, which `owner` keeps.
+struct Serialized {
+  std::string model;
+  std::vector<ByteView> external;
+  Graph owner;
+};
 
-Result<std::string> serialize_onnx(const Model &model, const OnnxWriteOptions &options,
-                                   std::vector<std::string> *warnings) {
+Result<Serialized> serialize(const Model &model, const OnnxWriteOptions &options, proto::Weights weights,
+                             const std::string &location, std::vector<std::string> *warnings) {
   Model sorted = model;
   EDGEC_CHECK(proto::spell(sorted.graph, options));
   EDGEC_CHECK(sorted.graph.sort());
   onnx::ModelProto proto;
   write_header(sorted, proto);
-  proto::write_graph(sorted, *proto.mutable_graph());
+  Serialized made;
+  made.external = proto::write_graph(sorted, *proto.mutable_graph(), weights, location).external;
   EDGEC_CHECK(check(sorted, proto, warnings));
-  std::string bytes;
-  if (!proto.SerializeToString(&bytes)) return unsupported("the model is larger than 2 GB, which protobuf cannot write");
-  return bytes;
+  if (proto.ByteSizeLong() > INT_MAX || !proto.SerializeToString(&made.model))
+    return unsupported("without its weights in a file beside it, the model has more than 2 GB, which protobuf cannot write");
+  made.owner = std::move(sorted.graph);
+  return made;
+}
+
+/// More than protobuf takes, with room for the structure.
+bool is_huge(const Graph &graph) {
+  std::uint64_t bytes = 0;
+  for (const ValueId id : graph.values())
+    if (const Tensor *data = graph.constant(id)) bytes += data->data.size();
+  return bytes > (std::uint64_t{1} << 31) - (std::uint64_t{1} << 26);
+}
+
+} // namespace
+
+Result<std::string> serialize_onnx(const Model &model, const OnnxWriteOptions &options,
+                                   std::vector<std::string> *warnings) {
+  EDGEC_ASSIGN(Serialized made, serialize(model, options, proto::Weights::written, {}, warnings));
+  return std::move(made.model);
 }
 
 Status write_onnx(const Model &model, const std::filesystem::path &path, const OnnxWriteOptions &options,
                   std::vector<std::string> *warnings) {
-  EDGEC_ASSIGN(const std::string bytes, serialize_onnx(model, options, warnings).in(path.string()));
-  const ByteView part = std::as_bytes(std::span(bytes));
-  return write_file(path, std::span(&part, 1), options.force);
+  const bool beside = options.external_data || is_huge(model.graph);
+  if (beside && path == "-") return usage_error("a model with its weights in a file beside it cannot go to standard output");
+  const std::string location = path.filename().string() + ".data";
+  EDGEC_ASSIGN(const Serialized made, serialize(model, options, beside ? proto::Weights::external : proto::Weights::written,
+                                                location, warnings).in(path.string()));
+  const auto data_path = path.parent_path() / location;
+  if (beside) EDGEC_CHECK(write_file(data_path, made.external, options.force));
+  const ByteView part = std::as_bytes(std::span(made.model));
+  auto done = write_file(path, std::span(&part, 1), options.force);
+  std::error_code ignored;
+  if (!done && beside) std::filesystem::remove(data_path, ignored);
+  return done;
 }
 
 } // namespace edgec
