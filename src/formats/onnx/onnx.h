@@ -22,6 +22,9 @@ struct OnnxReadOptions {
 /// say what it is where it is no ONNX (HTML, Git LFS pointer, zip, TFLite, pickle...). "-" is stdin.
 Result<Model> read_onnx(const std::filesystem::path &path, const OnnxReadOptions &options = {});
 
+/// The same of bytes in memory; external data lies beneath `folder`.
+Result<Model> parse_onnx(const Storage &bytes, const std::filesystem::path &folder, const OnnxReadOptions &options = {});
+
 /// Converts the default domain to an opset from 7 to the newest, up or down, with ONNX's version converter; weights are
 /// not touched. Graph inputs and outputs, names, origins and metadata stay. The graph has no quantized types. Error
 /// (unsupported): names the operator that the converter cannot convert.

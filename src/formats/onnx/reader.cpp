@@ -60,23 +60,30 @@ Result<Model> read_model(onnx::ModelProto &proto, const OnnxReadOptions &options
   return model;
 }
 
-} // namespace
-
-Result<Model> read_onnx(const std::filesystem::path &path, const OnnxReadOptions &options) {
-  EDGEC_ASSIGN(Storage bytes, read_file(path));
-  const std::string label = path == "-" ? "standard input" : path.string();
-  if (const std::string other = proto::recognise(bytes.bytes()); !other.empty())
-    return bad_input(fmt::format("{}: it is {}", label, other));
+/// Takes the bytes, so that they can go once they are parsed.
+Result<Model> parse(Storage bytes, const std::filesystem::path &folder, const OnnxReadOptions &options) {
+  if (const std::string other = proto::recognise(bytes.bytes()); !other.empty()) return bad_input("it is " + other);
   onnx::ModelProto proto;
-  EDGEC_CHECK(proto::parse_message(bytes.bytes(), proto).in(label));
+  EDGEC_CHECK(proto::parse_message(bytes.bytes(), proto));
   const std::string digest = sha256(bytes.bytes());
   const std::uint64_t size = bytes.size();
-  bytes = {}; // the message has its own copy
-  proto::ExternalData external(path.parent_path());
-  EDGEC_ASSIGN(Model model, read_model(proto, options, external).in(label));
+  bytes = {};
+  proto::ExternalData external(folder);
+  EDGEC_ASSIGN(Model model, read_model(proto, options, external));
   model.source_sha256 = digest;
   model.source_bytes = size + external.total_bytes();
   return model;
+}
+
+} // namespace
+
+Result<Model> parse_onnx(const Storage &bytes, const std::filesystem::path &folder, const OnnxReadOptions &options) {
+  return parse(bytes, folder, options);
+}
+
+Result<Model> read_onnx(const std::filesystem::path &path, const OnnxReadOptions &options) {
+  EDGEC_ASSIGN(Storage bytes, read_file(path));
+  return parse(std::move(bytes), path.parent_path(), options).in(path == "-" ? "standard input" : path.string());
 }
 
 } // namespace edgec
