@@ -30,7 +30,8 @@ Status load_small_external(onnx::GraphProto &graph, ExternalData &external) {
   for (auto &tensor : *graph.mutable_initializer()) {
     const auto count = element_count(std::vector<std::int64_t>(tensor.dims().begin(), tensor.dims().end()));
     const bool known = tensor.data_type() > 0 && tensor.data_type() < dtype_count;
-    if (tensor.data_location() != onnx::TensorProto::EXTERNAL || !known || count.value_or(1024) >= 1024) continue;
+    if (tensor.data_location() != onnx::TensorProto::EXTERNAL || !known || tensor.has_raw_data() || count.value_or(1024) >= 1024)
+      continue;
     EDGEC_ASSIGN(const Storage bytes, external.bytes(tensor, byte_size(static_cast<DType>(tensor.data_type()), *count)));
     tensor.set_raw_data(bytes.data(), bytes.size());
     tensor.clear_data_location();
