@@ -40,14 +40,14 @@ void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), std
 
 bool flush_results() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
 
-Progress::Progress(std::string label, std::size_t total)
+ProgressLine::ProgressLine(std::string label, std::size_t total)
     : label_(std::move(label)), total_(total), shown_(std::chrono::steady_clock::now()), wanted_(progress_wanted) {}
 
-Progress::~Progress() {
+ProgressLine::~ProgressLine() {
   if (drawn_) fmt::print(stderr, "\r\x1b[K");
 }
 
-void Progress::step() {
+void ProgressLine::step() {
   const std::size_t done = ++done_;
   if (!wanted_) return;
   const std::lock_guard lock(mutex_);

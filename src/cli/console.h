@@ -29,12 +29,12 @@ void print(std::string_view text);
 bool flush_results();
 
 /// A line on stderr that counts up, on a terminal only and gone when done. step() may be called by any thread.
-class Progress {
+class ProgressLine {
 public:
-  Progress(std::string label, std::size_t total);
-  ~Progress();
-  Progress(const Progress &) = delete;
-  Progress &operator=(const Progress &) = delete;
+  ProgressLine(std::string label, std::size_t total);
+  ~ProgressLine();
+  ProgressLine(const ProgressLine &) = delete;
+  ProgressLine &operator=(const ProgressLine &) = delete;
   void step();
 
 private:

@@ -8,7 +8,7 @@
 #include "cli/dataset.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
-#include "cli/table.h"
+#include "support/table.h"
 #include "kernels/isa.h"
 #include "measure/latency.h"
 #include "ops/registry.h"

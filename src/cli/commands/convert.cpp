@@ -6,7 +6,7 @@
 #include "cli/console.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
-#include "cli/table.h"
+#include "support/table.h"
 #include "support/cancel.h"
 
 namespace edgec::commands {

@@ -7,7 +7,7 @@
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/dataset.h"
-#include "cli/fidelity_text.h"
+#include "measure/fidelity_text.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
 #include "measure/fidelity.h"
@@ -49,7 +49,7 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Dataset data, open_dataset(arguments.data, model.graph, arguments.run.seed));
   if (!data.labels && !reference)
     return usage_error(fmt::format("{}: has no labels: give --labels to measure accuracy, or --reference to compare", arguments.data.path));
-  Progress progress("running samples", data.indices.size());
+  ProgressLine progress("running samples", data.indices.size());
   FidelityOptions options{.threads = arguments.run.threads(), .isa = isa, .reference_kernels = arguments.reference_kernels,
                           .indices = data.indices, .labels = data.labels ? &*data.labels : nullptr,
                           .step = [&progress] { progress.step(); }};

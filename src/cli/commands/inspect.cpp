@@ -7,7 +7,7 @@
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/model_file.h"
-#include "cli/table.h"
+#include "support/table.h"
 #include "measure/sizes.h"
 #include "ops/registry.h"
 

@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
-#include "cli/table.h"
+#include "support/table.h"
 #include "ops/registry.h"
 
 namespace edgec::commands {

@@ -6,7 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
-#include "cli/table.h"
+#include "support/table.h"
 #include "passes/pipeline.h"
 
 namespace edgec::commands {

@@ -9,9 +9,9 @@ from onnx import TensorProto, helper, numpy_helper
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def save(name, nodes, inputs, outputs, initializers=()):
+def save(name, nodes, inputs, outputs, initializers=(), domains=()):
     graph = helper.make_graph(nodes, "g", inputs, outputs, list(initializers))
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13), *domains], ir_version=7)
     with open(os.path.join(HERE, name), "wb") as file:
         file.write(model.SerializeToString(deterministic=True))
 
@@ -49,7 +49,7 @@ save("cyclic.onnx",
      [tensor("x", [1, 4])], [tensor("b", [1, 4])])
 
 save("unknown_operator.onnx", [helper.make_node("Frobnicate", ["x"], ["y"], name="odd", domain="com.example")],
-     [tensor("x", [1, 4])], [tensor("y", [1, 4])])
+     [tensor("x", [1, 4])], [tensor("y", [1, 4])], domains=[helper.make_opsetid("com.example", 1)])
 
 np.save(os.path.join(HERE, "x.npy"), np.array([[1, 2, 3, 4], [0, 0, 0, 1]], np.float32))
 np.save(os.path.join(HERE, "wide.npy"), np.ones((2, 5), np.float32))

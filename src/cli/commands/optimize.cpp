@@ -1,0 +1,125 @@
+// edgec optimize: exact graph rewrites only; outputs do not change.
+#include <chrono>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/console.h"
+#include "cli/dataset.h"
+#include "cli/pass_flags.h"
+#include "cli/rewrite.h"
+#include "measure/latency.h"
+#include "ops/registry.h"
+
+namespace edgec::commands {
+namespace {
+
+struct Arguments {
+  std::string model, format;
+  std::int64_t opset = 0;
+  bool overridable = false, json = false, dry_run = false, verbose = false;
+  double rtol = 1e-4;
+  OutputFlags output;
+  DataFlags data;
+  PassFlags passes;
+  RunFlags run;
+};
+
+constexpr std::size_t synthetic_samples = 4;
+
+/// The written file against the input, on samples; nothing where the network cannot be run.
+Result<std::optional<MeasuredFidelity>> verify(const Arguments &arguments, const Model &source, const Model &result, Isa isa,
+                                               Report &report) {
+  EDGEC_ASSIGN(const Dataset data, arguments.data.path.empty()
+                                       ? synthetic_dataset(source.graph, synthetic_samples, arguments.run.seed)
+                                       : open_dataset(arguments.data, source.graph, arguments.run.seed));
+  FidelityOptions options;
+  options.threads = arguments.run.threads();
+  options.isa = isa;
+  options.indices = data.indices;
+  auto fidelity = measure_fidelity(&source.graph, result.graph, all_ops(), *data.samples, options);
+  if (!fidelity && fidelity.error().code == Code::unsupported) {
+    report.warnings.push_back("not verified: " + fidelity.error().message);
+    return std::optional<MeasuredFidelity>();
+  }
+  if (!fidelity) return std::move(fidelity).error();
+  return std::optional(MeasuredFidelity{*fidelity, data.description, arguments.model, data.synthetic});
+}
+
+/// Whether every output is what it was, up to the tolerance.
+bool unchanged(const Fidelity &fidelity, double rtol, Report &report) {
+  bool all = true;
+  for (const OutputNoise &output : fidelity.outputs) {
+    if (output.noise.max_error <= rtol * output.noise.max_reference) continue;
+    all = false;
+    report.warnings.push_back(fmt::format("output {} changed by up to {:.3g} of {:.3g}: this must not be; please report it",
+                                          output.name, output.noise.max_error, output.noise.max_reference));
+  }
+  return all;
+}
+
+Result<Outcome> run(const Arguments &arguments) {
+  const auto begin = std::chrono::steady_clock::now();
+  EDGEC_CHECK(arguments.passes.check());
+  const std::string path = arguments.output.path.empty() ? default_output(arguments.model, ".optimized.onnx") : arguments.output.path;
+  EDGEC_ASSIGN(const ModelFormat format, output_format(path, arguments.format));
+  const std::vector<std::string> inputs{arguments.model};
+  const auto pipeline = exact_pipeline();
+  if (arguments.dry_run) {
+    for (const PassDef *pass : pipeline) print(fmt::format("{}\n", pass->name));
+    return Outcome::done;
+  }
+  EDGEC_CHECK(check_output(path, inputs, arguments.output.force));
+  EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
+  OnnxReadOptions reading;
+  reading.exact_opset = arguments.opset;
+  reading.overridable = arguments.overridable;
+  EDGEC_ASSIGN(const Model source, read_model(arguments.model, reading));
+  Report report;
+  report.notes = source.notes;
+  Model result = source;
+  const PassContext context{.ops = all_ops(), .lossy = {}, .scope = {}, .threads = arguments.run.threads(), .isa = isa};
+  EDGEC_ASSIGN(const PipelineReport passes,
+               run_pipeline(result.graph, pipeline, context, arguments.passes.pipeline_options(pipeline, arguments.run.seed)));
+  report.passes = pass_figures(passes);
+  EDGEC_ASSIGN(const Written written, write_and_read_back(result, path, format, arguments.output.force));
+  EDGEC_ASSIGN(report.verified, verify(arguments, source, written.model, isa, report));
+  const bool exact = !report.verified || unchanged(report.verified->fidelity, arguments.rtol, report);
+  report.provenance = provenance_of("optimize", {}, arguments.run.seed, isa, arguments.model, source, written);
+  report.before = ModelFigures::of(measure_sizes(source.graph, all_ops()), source.source_bytes);
+  report.after = ModelFigures::of(measure_sizes(written.model.graph, all_ops()), written.bytes);
+  report.peak_memory_bytes = peak_memory_bytes();
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (arguments.passes.time_passes) fmt::print(stderr, "{}", pass_times(report.passes));
+  if (path != "-") print(arguments.json ? report_json(report) : report_text(report, arguments.verbose));
+  return exact ? Outcome::done : Outcome::missed;
+}
+
+CommandRun declare(Options &options) {
+  auto arguments = std::make_shared<Arguments>();
+  options.argument("MODEL", &arguments->model, "the network, .onnx or .edgec");
+  arguments->output.declare(options, "the file to write (default STEM.optimized.onnx in the current folder)");
+  options.add("--format", "FORMAT", &arguments->format, "how to write it (default qdq; flat for a name in .edgec)")
+      .one_of({"qdq", "qoperator", "flat"});
+  options.add("--opset", "N", &arguments->opset, "write this version of ONNX's operators (default that of the input)").between(1, 1000);
+  options.flag("--overridable", &arguments->overridable, "keep weights that are also graph inputs as inputs");
+  options.flag("--json", &arguments->json, "print the report as JSON");
+  options.flag("--dry-run", &arguments->dry_run, "print the pipeline and stop");
+  arguments->data.declare(options, false);
+  options.add("--rtol", "X", &arguments->rtol, "an output may change by so much of its largest element; more is status 1").between(0, 1);
+  arguments->passes.declare(options);
+  arguments->run.declare(options);
+  return [arguments, &options] {
+    arguments->verbose = options.given("--verbose");
+    return run(*arguments);
+  };
+}
+
+} // namespace
+
+extern const CommandDef optimize;
+const CommandDef optimize{"optimize", "Rewrite a network exactly: fold, fuse and eliminate; its outputs do not change",
+                          "  edgec optimize model.onnx -o smaller.onnx\n", declare};
+
+} // namespace edgec::commands

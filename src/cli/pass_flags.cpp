@@ -1,0 +1,167 @@
+#include "cli/pass_flags.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+#include "cli/console.h"
+#include "cli/dataset.h"
+#include "cli/nearest.h"
+#include "measure/fidelity.h"
+#include "ops/registry.h"
+#include "support/table.h"
+
+namespace edgec {
+namespace {
+
+std::vector<std::string> pass_names() {
+  std::vector<std::string> names;
+  for (const PassDef *pass : all_passes()) names.emplace_back(pass->name);
+  return names;
+}
+
+Status check_pass(std::string_view flag, const std::string &name) {
+  if (find_pass(name) != nullptr) return {};
+  return usage_error(fmt::format("{}: there is no pass '{}'; see 'edgec passes'{}", flag, name, did_you_mean(name, pass_names())));
+}
+
+bool holds(std::span<const PassDef *const> passes, std::string_view name) {
+  return std::ranges::find(passes, name, &PassDef::name) != passes.end();
+}
+
+std::vector<std::string> those_in(std::span<const PassDef *const> passes, const std::vector<std::string> &names) {
+  std::vector<std::string> found;
+  for (const std::string &name : names) {
+    if (holds(passes, name)) found.push_back(name);
+  }
+  return found;
+}
+
+/// What an exact pass may change in the last bits: fused constants are rounded once more.
+constexpr double exact_tolerance = 1e-4;
+
+Status check_pass_result(const PassDef &pass, const Graph &before, const Graph &after, std::uint64_t seed) {
+  if (pass.kind == PassKind::lossy) return {};
+  EDGEC_ASSIGN(const Dataset data, synthetic_dataset(before, 1, seed));
+  FidelityOptions options;
+  options.indices = data.indices;
+  EDGEC_ASSIGN(const Fidelity fidelity, measure_fidelity(&before, after, all_ops(), *data.samples, options));
+  for (const OutputNoise &output : fidelity.outputs) {
+    if (output.noise.max_error > exact_tolerance * output.noise.max_reference)
+      return internal_error(fmt::format("output {} changed by up to {:.3g} of {:.3g}", output.name, output.noise.max_error,
+                                        output.noise.max_reference));
+  }
+  return {};
+}
+
+std::vector<std::string> node_names(const Graph &graph) {
+  std::vector<std::string> names;
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    names.push_back(node.label());
+    names.insert(names.end(), node.origins.begin(), node.origins.end());
+  }
+  return names;
+}
+
+Result<std::vector<std::regex>> expressions(std::string_view flag, const std::vector<std::string> &texts,
+                                            const std::vector<std::string> &names) {
+  std::vector<std::regex> found;
+  for (const std::string &text : texts) {
+    try {
+      found.emplace_back(text, std::regex::ECMAScript | std::regex::optimize);
+    } catch (const std::regex_error &error) {
+      return usage_error(fmt::format("{}: '{}' is no regular expression: {}", flag, text, error.what()));
+    }
+    const auto fits = [&](const std::string &name) { return std::regex_match(name, found.back()); };
+    if (std::ranges::none_of(names, fits))
+      return usage_error(fmt::format("{}: '{}' fits no node's whole name{}", flag, text, did_you_mean(text, names)));
+  }
+  return found;
+}
+
+} // namespace
+
+void PassFlags::declare(Options &options) {
+  options.group("Passes");
+  options.add("--skip-pass", "NAME", &skip, "leave this pass out; may be given again").split(',');
+  options.add("--stop-after", "NAME", &stop_after, "run no pass after this one");
+  options.add("--print-after", "NAME", &print_after, "print the graph to stderr after this pass").split(',');
+  options.flag("--check-each", &check_each, "run the network before and after each exact pass");
+  options.flag("--time-passes", &time_passes, "print the time of each pass to stderr");
+}
+
+Status PassFlags::check() const {
+  for (const std::string &name : skip) EDGEC_CHECK(check_pass("--skip-pass", name));
+  for (const std::string &name : print_after) EDGEC_CHECK(check_pass("--print-after", name));
+  if (!stop_after.empty()) EDGEC_CHECK(check_pass("--stop-after", stop_after));
+  return {};
+}
+
+bool PassFlags::stops_in(std::span<const PassDef *const> passes) const { return holds(passes, stop_after); }
+
+PipelineOptions PassFlags::pipeline_options(std::span<const PassDef *const> passes, std::uint64_t seed) const {
+  PipelineOptions options;
+  if (stops_in(passes)) options.stop_after = stop_after;
+  options.skip = those_in(passes, skip);
+  options.print_after = those_in(passes, print_after);
+  options.print = [](std::string_view pass, const std::string &text) { fmt::print(stderr, "after {}:\n{}\n", pass, text); };
+  if (check_each)
+    options.check_each = [seed](const PassDef &pass, const Graph &before, const Graph &after) {
+      return check_pass_result(pass, before, after, seed);
+    };
+  return options;
+}
+
+void ScopeFlags::declare(Options &options) {
+  options.group("What may lose");
+  options.add("--include", "RE", &include, "only nodes whose whole name in the input file fits; may be given again");
+  options.add("--exclude", "RE", &exclude, "not nodes whose whole name fits; may be given again");
+  options.add("--op-types", "A,B", &op_types, "only nodes of these operators").split(',');
+}
+
+Result<Scope> ScopeFlags::scope(const Graph &input) const {
+  const auto names = node_names(input);
+  Scope scope;
+  EDGEC_ASSIGN(scope.include, expressions("--include", include, names));
+  EDGEC_ASSIGN(scope.exclude, expressions("--exclude", exclude, names));
+  std::vector<std::string> types;
+  for (const NodeId id : input.nodes()) types.push_back(input.node(id).op);
+  std::ranges::sort(types);
+  types.erase(std::unique(types.begin(), types.end()), types.end());
+  for (const std::string &type : op_types) {
+    if (std::ranges::find(types, type) == types.end())
+      return usage_error(fmt::format("--op-types: the network has no {}{}", type, did_you_mean(type, types)));
+  }
+  scope.op_types = op_types;
+  return scope;
+}
+
+std::vector<std::string> ScopeFlags::included(const Graph &input) const {
+  std::vector<std::string> found;
+  if (include.empty()) return found;
+  for (const std::string &name : node_names(input)) {
+    const auto fits = [&](const std::string &text) { return std::regex_match(name, std::regex(text)); };
+    if (std::ranges::any_of(include, fits)) found.push_back(name);
+  }
+  return found;
+}
+
+std::vector<PassFigures> pass_figures(const PipelineReport &report) {
+  std::vector<PassFigures> figures;
+  for (const PassRecord &record : report.passes) {
+    if (record.runs == 0) continue;
+    PassFigures pass{record.name, record.changed, record.seconds, {}};
+    for (const PassNote &note : record.notes) pass.notes.push_back({note.node, note.text, note.skipped});
+    figures.push_back(std::move(pass));
+  }
+  return figures;
+}
+
+std::string pass_times(const std::vector<PassFigures> &passes) {
+  Table table({"pass", "seconds", "changed"});
+  for (const PassFigures &pass : passes) table.add({pass.name, fmt::format("{:.3f}", pass.seconds), pass.changed ? "yes" : "no"});
+  return table.text();
+}
+
+} // namespace edgec

@@ -1,0 +1,90 @@
+#include "cli/rewrite.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "cli/version.h"
+#include "kernels/isa.h"
+#include "ops/registry.h"
+
+namespace edgec {
+namespace {
+
+void set_metadata(Metadata &metadata, const std::string &key, std::string value) {
+  const auto found = std::ranges::find(metadata, key, &std::pair<std::string, std::string>::first);
+  if (found != metadata.end()) found->second = std::move(value);
+  else metadata.emplace_back(key, std::move(value));
+}
+
+Status check_weight(const Node &node, const Value &value) {
+  if (!is_float(value.data->dtype)) return {};
+  const auto numbers = to_floats(*value.data);
+  const auto bad = std::ranges::find_if(numbers, [](float number) { return !std::isfinite(number); });
+  if (bad == numbers.end()) return {};
+  return bad_input(fmt::format("node {}: its weight {} holds {} at element {}", node.label(), value.name,
+                               std::isnan(*bad) ? "a NaN" : "an infinity", bad - numbers.begin()));
+}
+
+} // namespace
+
+std::string default_output(const std::string &input, const std::string &ending) {
+  const std::string stem = input == "-" ? "model" : std::filesystem::path(input).stem().string();
+  return stem + ending;
+}
+
+Status check_weights(const Graph &graph) {
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    const OpDef *op = all_ops().find(node);
+    if (op == nullptr || op->weights == nullptr) continue;
+    for (const ValueId input : node.inputs) {
+      if (graph.constant(input) != nullptr) EDGEC_CHECK(check_weight(node, graph.value(input)));
+    }
+  }
+  return {};
+}
+
+void add_provenance(Model &model, const EffectiveOptions &options, std::uint64_t seed, Isa isa, const std::string &source_sha256) {
+  std::vector<std::string> texts;
+  for (const auto &[key, value] : options) texts.push_back(key + "=" + value);
+  set_metadata(model.metadata, "edgec.version", version());
+  set_metadata(model.metadata, "edgec.options", fmt::format("{}", fmt::join(texts, " ")));
+  set_metadata(model.metadata, "edgec.seed", fmt::to_string(seed));
+  set_metadata(model.metadata, "edgec.isa", std::string(name(isa)));
+  set_metadata(model.metadata, "edgec.source_sha256", source_sha256);
+}
+
+Result<Written> write_and_read_back(const Model &model, const std::string &path, ModelFormat format, bool force) {
+  Written written;
+  written.path = path;
+  EDGEC_CHECK(write_model(model, path, format, force));
+  if (path == "-") { // a stream cannot be read again
+    written.model = model;
+    return written;
+  }
+  auto again = read_model(path);
+  if (!again) return internal_error(fmt::format("the file written cannot be read again: {}", again.error().message));
+  written.model = *std::move(again);
+  written.bytes = written.model.source_bytes;
+  return written;
+}
+
+Provenance provenance_of(const std::string &command, const EffectiveOptions &options, std::uint64_t seed, Isa isa,
+                         const std::string &input, const Model &source, const Written &written) {
+  Provenance provenance;
+  provenance.version = version();
+  provenance.command = command;
+  provenance.options = options;
+  provenance.seed = seed;
+  provenance.isa = name(isa);
+  provenance.input = input;
+  provenance.input_sha256 = source.source_sha256;
+  provenance.output = written.path;
+  provenance.output_sha256 = written.model.source_sha256;
+  return provenance;
+}
+
+} // namespace edgec

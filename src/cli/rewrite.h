@@ -1,0 +1,37 @@
+// What compress and optimize share: reading, writing what came out, reading that back, and saying where it comes from.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/flags.h"
+#include "cli/model_file.h"
+#include "measure/report.h"
+
+namespace edgec {
+
+using EffectiveOptions = std::vector<std::pair<std::string, std::string>>;
+
+/// "FOLDER/squeezenet1.1.onnx" and ".edgec.onnx" give "squeezenet1.1.edgec.onnx", in the current folder.
+std::string default_output(const std::string &input, const std::string &ending);
+
+/// Error (bad_input) naming the first weight of a layer (OpDef::weights) that holds a NaN or an infinity.
+Status check_weights(const Graph &graph);
+
+/// Puts where the result comes from into the file's metadata: what affects the bytes, and nothing else (no threads,
+/// paths or verbosity).
+void add_provenance(Model &model, const EffectiveOptions &options, std::uint64_t seed, Isa isa, const std::string &source_sha256);
+
+/// A file that was written, and what it holds when read again.
+struct Written {
+  std::string path;
+  std::uint64_t bytes = 0;
+  Model model;
+};
+Result<Written> write_and_read_back(const Model &model, const std::string &path, ModelFormat format, bool force);
+
+Provenance provenance_of(const std::string &command, const EffectiveOptions &options, std::uint64_t seed, Isa isa,
+                         const std::string &input, const Model &source, const Written &written);
+
+} // namespace edgec
