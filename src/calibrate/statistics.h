@@ -1,23 +1,67 @@
 // Streaming range statistics: bounded memory per value, whatever the number of samples.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "ir/graph.h"
 
 namespace edgec {
 
-/// What calibration knows of one float value. Counts are integers, so merging does not depend on the order.
+/// Counts of float values in bins of the number line that need no range in advance: a value's bin is the top 14 bits of
+/// its float32 (sign, exponent, 5 bits of mantissa), so neighbouring bins differ by 1/32 at most. 64 KiB; counts are
+/// integers, so merging does not depend on the order.
+class LogHistogram {
+public:
+  static constexpr std::size_t bin_count = std::size_t{1} << 14;
+  void add(std::span<const float> values);
+  void merge(const LogHistogram &other);
+  [[nodiscard]] std::uint64_t total() const;
+  /// Calls visit(low, high, count) for each bin that holds something, in ascending order of values; low <= high.
+  template <class Visit>
+  void for_each(Visit &&visit) const {
+    for (std::size_t i = bin_count; i-- > bin_count / 2;)
+      if (counts_[i] > 0) visit(bin_edge(i + 1), bin_edge(i), counts_[i]);
+    for (std::size_t i = 0; i < bin_count / 2; ++i)
+      if (counts_[i] > 0) visit(bin_edge(i), bin_edge(i + 1), counts_[i]);
+  }
+
+private:
+  static float bin_edge(std::size_t index);
+  std::array<std::uint32_t, bin_count> counts_{};
+};
+
+/// What calibration knows of one float value.
 struct ValueStatistics {
   float minimum = 0, maximum = 0;
-  std::vector<std::uint32_t> histogram; ///< bins over [histogram_low, histogram_high]
-  float histogram_low = 0, histogram_high = 0;
-  std::vector<double> channel_mean; ///< along the value's axis 1 (or last axis), over all samples
+  std::shared_ptr<LogHistogram> histogram; ///< null where the range method does not need it
+  std::vector<double> channel_mean;        ///< per index of axis 1 (of axis 0 for rank 1), over samples and positions
+
+  /// Ranges unite, counts and means add up; `samples` and `other_samples` weigh the means.
+  void merge(const ValueStatistics &other, double samples, double other_samples);
 };
 
 using RangeStatistics = std::map<ValueId, ValueStatistics>;
+
+/// How an activation's range is chosen from its statistics.
+enum class RangeMethod { minmax, percentile, mse };
+
+struct Range {
+  float low = 0, high = 0;
+};
+
+/// The real range that an 8-bit tensor should cover; always holds 0.
+/// percentile: each tail leaves (1 - percentile / 100) / 2 of the values outside. mse: the part of [min, max], in
+/// hundredths, with the least expected squared error of clipping and of rounding (step^2 / 12; Choukroun et al. 2019).
+Range choose_range(const ValueStatistics &statistics, RangeMethod method, double percentile);
+
+/// Asymmetric `bits`-bit codes from 0: scale = (high - low) / (2^bits - 1), zero point = round(-low / scale).
+/// Q(x) = round((x - min) / (max - min) * (2^bits - 1)) up to the zero point's own rounding (Jacob et al. 2018).
+Quant asymmetric_quant(Range range, int bits);
 
 } // namespace edgec

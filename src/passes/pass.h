@@ -36,6 +36,7 @@ struct LossyOptions {
   std::string range = "minmax";           ///< minmax, percentile, mse
   double percentile = 99.999;
   bool bias_correction = true;
+  bool integer_results = false;           ///< every integer operator but Gemm has a quantized output (QOperator files)
   std::vector<std::string> include_depthwise; ///< depthwise layers named explicitly by --include are prunable
 };
 
@@ -46,7 +47,8 @@ struct PassContext {
   Scope scope;
   const SampleSet *calibration = nullptr; ///< prepared samples in calibration order
   std::vector<std::size_t> samples;       ///< which of them to use (folds of cross-fitting)
-  const RangeStatistics *statistics = nullptr;
+  const RangeStatistics *statistics = nullptr; ///< of the graph at hand; null: the pass that needs them gathers them
+  const Graph *original = nullptr;      ///< before any lossy pass, same ids: whose means a corrected network keeps
   int threads = 1;
   Isa isa = Isa::scalar;
   std::uint64_t seed = 0;

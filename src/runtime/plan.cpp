@@ -54,7 +54,8 @@ private:
       type.quant = graph_.value(id).type.quant;
       const auto wanted = graph_.value(id).type.kind; // an optional stays one, a sequence knows more than what is fed
       if (wanted == Type::Kind::tensor || wanted == Type::Kind::unknown) graph_.set_type(id, std::move(type));
-      copies_[id.index].by_layout[0] = {Place::Kind::feed, i};
+      const Layout layout = i < s_.options.feed_layouts.size() ? s_.options.feed_layouts[i] : Layout::plain;
+      copies_[id.index].by_layout[static_cast<std::size_t>(layout)] = {Place::Kind::feed, i};
       scheduled_values_.insert(id.index);
     }
     for (const auto &list : {s_.options.keep, s_.options.fetches})
@@ -399,7 +400,10 @@ private:
 
   Status place_fetches() {
     for (const ValueId id : s_.options.fetches) {
-      const Place place = is_static(id) ? place_of(id, Layout::plain) : dynamic_place(id);
+      const bool native = s_.options.native_fetches || s_.options.observe_only;
+      const Layout layout = native && is_static(id) ? layout_of(id) : Layout::plain;
+      const Place place = is_static(id) ? place_of(id, layout) : dynamic_place(id);
+      s_.fetch_layouts.push_back(layout);
       if (place.kind == Place::Kind::none) return internal_error(fmt::format("output {} has no source", graph_.value(id).name));
       s_.fetches.push_back(place);
     }
@@ -425,6 +429,7 @@ Result<std::shared_ptr<const Plan>> Plan::compile(const Graph &graph, const OpRe
 
 std::size_t Plan::arena_bytes() const { return state_->arena_bytes; }
 std::size_t Plan::scratch_bytes() const { return state_->scratch_bytes; }
+std::span<const Layout> Plan::fetch_layouts() const { return state_->fetch_layouts; }
 
 std::vector<StepInfo> Plan::steps() const {
   std::vector<StepInfo> infos;

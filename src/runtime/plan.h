@@ -21,6 +21,9 @@ struct PlanOptions {
   std::vector<ValueId> feeds;   ///< values given at run time; empty: the graph's inputs
   std::vector<ValueId> fetches; ///< values wanted; empty: the graph's outputs
   std::vector<ValueId> keep;    ///< values that observers want to see: never fused away
+  std::vector<Layout> feed_layouts; ///< how the feeds' bytes lie; empty: plain
+  bool native_fetches = false;  ///< results lie as they were computed (Plan::fetch_layouts), not made plain
+  bool observe_only = false;    ///< run() returns nothing; observers see the fetches
 };
 
 /// A value as it lies in the arena while a plan runs.
@@ -52,6 +55,8 @@ public:
   [[nodiscard]] std::size_t arena_bytes() const;
   [[nodiscard]] std::size_t scratch_bytes() const;
   [[nodiscard]] std::vector<StepInfo> steps() const;
+  /// The layout of each result's bytes.
+  [[nodiscard]] std::span<const Layout> fetch_layouts() const;
 
   struct State; ///< the compiled form; plan_state.h
 

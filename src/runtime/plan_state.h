@@ -45,7 +45,8 @@ struct Plan::State {
   std::vector<Tensor> constants;    // constants in the layout that a kernel wants
   std::vector<BufferLife> buffers;
   std::size_t arena_bytes = 0, scratch_bytes = 0;
-  std::vector<Place> fetches;       // plain layout
+  std::vector<Place> fetches;
+  std::vector<Layout> fetch_layouts;
   std::vector<Type> feed_types;
   std::size_t dynamic_slots = 0;
 };

@@ -191,6 +191,7 @@ Result<std::vector<RuntimeValue>> Session::run(std::span<const RuntimeValue> fee
   Execution execution(state, buffers_->arena.get(), buffers_->scratch.get(), buffers_->dynamic, feeds);
   EDGEC_CHECK(execution.run(observer, step_seconds));
   std::vector<RuntimeValue> results;
+  if (state.options.observe_only) return results;
   for (std::size_t i = 0; i < state.fetches.size(); ++i)
     results.push_back(execution.fetch(state.fetches[i], state.graph.value(state.options.fetches[i]).type));
   return results;

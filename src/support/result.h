@@ -100,9 +100,10 @@ using Status = Result<void>;
 #define EDGEC_CONCAT(a, b) EDGEC_CONCAT_(a, b)
 
 /// Returns the error of `expression`, or goes on.
-#define EDGEC_CHECK(expression)                                                                                        \
+#define EDGEC_CHECK(...) EDGEC_CHECK_(EDGEC_CONCAT(edgec_status_, __LINE__), __VA_ARGS__)
+#define EDGEC_CHECK_(status, ...)                                                                                      \
   do {                                                                                                                 \
-    if (auto edgec_status_ = (expression); !edgec_status_) return std::move(edgec_status_).error();                    \
+    if (auto status = (__VA_ARGS__); !status) return std::move(status).error();                                        \
   } while (false)
 
 /// `EDGEC_ASSIGN(auto x, f())`: returns the error of f(), or binds its value.

@@ -1,0 +1,254 @@
+#include "calibrate/calibrate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "runtime/plan.h"
+#include "support/parallel.h"
+
+namespace edgec {
+namespace {
+
+/// Samples whose sums are held apart until they are added in order: bounds memory, fixes the result.
+constexpr std::size_t chunk = 32;
+
+struct MinMax {
+  float low = std::numeric_limits<float>::infinity();
+  float high = -std::numeric_limits<float>::infinity();
+};
+
+/// The smallest and largest value; NaN makes both NaN.
+MinMax min_max(std::span<const float> values) {
+  constexpr std::size_t lanes = 16;
+  float low[lanes], high[lanes], poison[lanes];
+  for (std::size_t k = 0; k < lanes; ++k) {
+    low[k] = std::numeric_limits<float>::infinity();
+    high[k] = -low[k];
+    poison[k] = 0;
+  }
+  std::size_t i = 0;
+  for (; i + lanes <= values.size(); i += lanes)
+    for (std::size_t k = 0; k < lanes; ++k) {
+      const float v = values[i + k];
+      low[k] = v < low[k] ? v : low[k];
+      high[k] = v > high[k] ? v : high[k];
+      poison[k] += v * 0.0F; // NaN for NaN and infinity
+    }
+  for (; i < values.size(); ++i) {
+    low[0] = std::min(low[0], values[i]);
+    high[0] = std::max(high[0], values[i]);
+    poison[0] += values[i] * 0.0F;
+  }
+  MinMax found;
+  float sum = 0;
+  for (std::size_t k = 0; k < lanes; ++k) {
+    found.low = std::min(found.low, low[k]);
+    found.high = std::max(found.high, high[k]);
+    sum += poison[k];
+  }
+  if (std::isnan(sum)) found.low = found.high = std::numeric_limits<float>::quiet_NaN();
+  return found;
+}
+
+struct PerSample {
+  std::vector<MinMax> ranges;
+  std::vector<std::vector<double>> sums;
+  std::vector<double> positions;
+};
+
+class Gatherer {
+public:
+  Gatherer(const Graph &graph, const OpRegistry &ops, const SampleSet &samples, std::span<const std::size_t> which,
+           const CalibrationOptions &options)
+      : graph_(graph), samples_(samples), which_(which), options_(options), runner_(graph, ops, plan_options(options)) {
+    const auto number = [](const std::vector<ValueId> &ids) {
+      std::map<ValueId, std::size_t> numbers;
+      for (const ValueId id : ids) numbers.try_emplace(id, numbers.size());
+      return numbers;
+    };
+    range_index_ = number(options.ranges);
+    mean_index_ = number(options.channel_means);
+    const auto folds = static_cast<std::size_t>(options.folds);
+    totals_.assign(folds, std::vector<std::vector<double>>(mean_index_.size()));
+    positions_.assign(folds, std::vector<double>(mean_index_.size(), 0.0));
+    ranges_.assign(folds, std::vector<MinMax>(range_index_.size()));
+    if (options.histograms)
+      histograms_.resize(static_cast<std::size_t>(std::max(1, options.threads)) * folds);
+    for (auto &set : histograms_)
+      for (std::size_t i = 0; i < range_index_.size(); ++i) set.push_back(std::make_shared<LogHistogram>());
+    result_.outputs.resize(which.size());
+    result_.fold_samples.assign(folds, 0);
+  }
+
+  Result<Calibration> run() {
+    for (std::size_t start = 0; start < which_.size(); start += chunk) {
+      const std::size_t count = std::min(chunk, which_.size() - start);
+      std::vector<PerSample> parts(count);
+      EDGEC_CHECK(parallel_for(count, options_.threads,
+                               [&](std::size_t i, int worker) { return run_sample(start + i, worker, parts[i]); }));
+      for (std::size_t i = 0; i < count; ++i) add(parts[i], fold(start + i));
+      if (options_.progress) options_.progress(start + count, which_.size());
+    }
+    finish();
+    return std::move(result_);
+  }
+
+private:
+  const Graph &graph_;
+  const SampleSet &samples_;
+  std::span<const std::size_t> which_;
+  const CalibrationOptions &options_;
+  Runner runner_;
+  std::map<ValueId, std::size_t> range_index_, mean_index_;
+  std::vector<std::vector<std::vector<double>>> totals_; // fold, value, channel
+  std::vector<std::vector<double>> positions_;
+  std::vector<std::vector<MinMax>> ranges_;
+  std::vector<std::vector<std::shared_ptr<LogHistogram>>> histograms_; // worker * folds + fold, value
+  Calibration result_;
+
+  static PlanOptions plan_options(const CalibrationOptions &options) {
+    PlanOptions plan;
+    plan.isa = options.isa;
+    plan.fetches = options.fetches;
+    std::set<ValueId> keep(options.ranges.begin(), options.ranges.end());
+    keep.insert(options.channel_means.begin(), options.channel_means.end());
+    plan.keep.assign(keep.begin(), keep.end());
+    return plan;
+  }
+
+  [[nodiscard]] std::size_t fold(std::size_t sample) const { return sample % static_cast<std::size_t>(options_.folds); }
+
+  Status run_sample(std::size_t number, int worker, PerSample &part) {
+    part.ranges.resize(range_index_.size());
+    part.sums.resize(mean_index_.size());
+    part.positions.resize(mean_index_.size());
+    const std::string where = samples_.label(which_[number]);
+    EDGEC_ASSIGN(const Sample sample, samples_.load(which_[number]));
+    Status bad;
+    for (std::size_t i = 0; i < sample.size() && i < graph_.inputs().size(); ++i) {
+      const Type type = Type::of(sample[i]);
+      if (type.dtype == DType::float32)
+        bad = look({graph_.inputs()[i], type, sample[i].dims, Layout::plain, sample[i].data.data()}, number, worker, part);
+      if (!bad) return std::move(bad).in(where);
+    }
+    const Observer observer = [&](const ValueView &view) {
+      if (bad && view.type.dtype == DType::float32) bad = look(view, number, worker, part);
+    };
+    auto outputs = runner_.run_tensors(sample, worker, observer);
+    if (!outputs) return std::move(outputs).error().in(where);
+    if (!bad) return std::move(bad).in(where);
+    result_.outputs[number] = std::move(*outputs);
+    return {};
+  }
+
+  Status look(const ValueView &view, std::size_t number, int worker, PerSample &part) {
+    const auto count = static_cast<std::size_t>(element_count(view.dims).value_or(0));
+    const std::span values(reinterpret_cast<const float *>(view.data), count);
+    if (const auto found = range_index_.find(view.id); found != range_index_.end()) {
+      const MinMax range = min_max(values);
+      if (!values.empty() && !std::isfinite(range.high - range.low) && !(std::isfinite(range.low) && std::isfinite(range.high)))
+        return bad_input(fmt::format("value {} holds NaN or infinity: the network or this sample is broken", describe(view.id)));
+      part.ranges[found->second] = range;
+      if (options_.histograms)
+        histograms_[static_cast<std::size_t>(worker) * static_cast<std::size_t>(options_.folds) + fold(number)][found->second]->add(values);
+    }
+    if (const auto found = mean_index_.find(view.id); found != mean_index_.end()) {
+      part.sums[found->second] = channel_sums(values, view.dims, view.layout == Layout::channels_last);
+      part.positions[found->second] = static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(1, channel_count(view.dims)));
+    }
+    return {};
+  }
+
+  [[nodiscard]] std::string describe(ValueId id) const {
+    const Value &value = graph_.value(id);
+    const Node *producer = graph_.producer(id);
+    return producer ? fmt::format("{} (output of node {}, {})", value.name, producer->label(), producer->op) : value.name;
+  }
+
+  void add(const PerSample &part, std::size_t f) {
+    ++result_.fold_samples[f];
+    for (std::size_t v = 0; v < part.ranges.size(); ++v) {
+      ranges_[f][v].low = std::min(ranges_[f][v].low, part.ranges[v].low);
+      ranges_[f][v].high = std::max(ranges_[f][v].high, part.ranges[v].high);
+    }
+    for (std::size_t v = 0; v < part.sums.size(); ++v) {
+      auto &total = totals_[f][v];
+      if (total.size() < part.sums[v].size()) total.resize(part.sums[v].size());
+      for (std::size_t c = 0; c < part.sums[v].size(); ++c) total[c] += part.sums[v][c];
+      positions_[f][v] += part.positions[v];
+    }
+  }
+
+  void finish() {
+    const auto folds = static_cast<std::size_t>(options_.folds);
+    result_.folds.resize(folds);
+    for (std::size_t f = 0; f < folds; ++f) {
+      for (const auto &[id, v] : range_index_) {
+        ValueStatistics &s = result_.folds[f][id];
+        const MinMax &range = ranges_[f][v];
+        if (range.low <= range.high) s.minimum = range.low, s.maximum = range.high;
+        if (!options_.histograms) continue;
+        s.histogram = histograms_[f][v];
+        for (std::size_t worker = 1; worker * folds < histograms_.size(); ++worker)
+          s.histogram->merge(*histograms_[worker * folds + f][v]);
+      }
+      for (const auto &[id, v] : mean_index_) {
+        auto &mean = result_.folds[f][id].channel_mean = totals_[f][v];
+        for (double &m : mean) m /= std::max(1.0, positions_[f][v]);
+      }
+    }
+  }
+};
+
+} // namespace
+
+std::int64_t channel_count(std::span<const std::int64_t> dims) {
+  return dims.empty() ? 1 : dims.size() == 1 ? dims[0] : dims[1];
+}
+
+std::vector<double> channel_sums(std::span<const float> values, std::span<const std::int64_t> dims, bool channels_last) {
+  const std::int64_t channels = channel_count(dims);
+  std::vector<double> sums(static_cast<std::size_t>(channels));
+  if (channels == 0 || values.empty()) return sums;
+  if (dims.size() <= 2 || channels_last) {
+    for (std::size_t i = 0; i < values.size(); i += sums.size())
+      for (std::size_t c = 0; c < sums.size(); ++c) sums[c] += values[i + c];
+    return sums;
+  }
+  const std::size_t batch = static_cast<std::size_t>(dims[0]);
+  const std::size_t positions = values.size() / batch / sums.size();
+  for (std::size_t row = 0; row < batch * sums.size(); ++row) {
+    double sum = 0;
+    for (const float value : values.subspan(row * positions, positions)) sum += value;
+    sums[row % sums.size()] += sum;
+  }
+  return sums;
+}
+
+Result<Calibration> calibrate(const Graph &graph, const OpRegistry &ops, const SampleSet &samples,
+                              std::span<const std::size_t> which, const CalibrationOptions &options) {
+  return Gatherer(graph, ops, samples, which, options).run();
+}
+
+RangeStatistics Calibration::merged(std::span<const int> wanted) const {
+  RangeStatistics all;
+  double samples = 0;
+  for (const int f : wanted) {
+    const auto index = static_cast<std::size_t>(f);
+    const auto count = static_cast<double>(fold_samples[index]);
+    if (count == 0) continue;
+    for (const auto &[id, statistics] : folds[index]) {
+      const auto [place, fresh] = all.try_emplace(id, statistics);
+      if (!fresh) place->second.merge(statistics, samples, count);
+    }
+    samples += count;
+  }
+  return all;
+}
+
+} // namespace edgec

@@ -1,0 +1,44 @@
+// The streaming pass over calibration samples: one run of the float network each.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "calibrate/statistics.h"
+#include "data/samples.h"
+#include "ir/opdef.h"
+
+namespace edgec {
+
+struct CalibrationOptions {
+  std::vector<ValueId> ranges;        ///< values whose range is wanted
+  std::vector<ValueId> channel_means; ///< values whose channel means are wanted
+  std::vector<ValueId> fetches;       ///< values recorded for every sample; empty: the graph's outputs
+  bool histograms = false;            ///< percentile and MSE need them
+  int folds = 2;                      ///< statistics are kept apart for sample index modulo folds
+  int threads = 1;
+  Isa isa = Isa::scalar;
+  std::function<void(std::size_t done, std::size_t all)> progress;
+};
+
+struct Calibration {
+  std::vector<RangeStatistics> folds;
+  std::vector<std::size_t> fold_samples;
+  std::vector<std::vector<Tensor>> outputs; ///< the fetches of each sample, in the order of `which`
+
+  /// The statistics of some folds together.
+  [[nodiscard]] RangeStatistics merged(std::span<const int> wanted) const;
+};
+
+/// Runs `graph` on the samples and gathers statistics; identical for any number of threads. Memory: one plan, per thread
+/// an arena and, with histograms, 64 KiB a value. A NaN or infinity is bad_input naming sample and first value.
+Result<Calibration> calibrate(const Graph &graph, const OpRegistry &ops, const SampleSet &samples,
+                              std::span<const std::size_t> which, const CalibrationOptions &options);
+
+/// Sums of a float value per index of axis 1 (axis 0 for rank 1; one sum for a scalar), added in order of position.
+std::vector<double> channel_sums(std::span<const float> values, std::span<const std::int64_t> dims, bool channels_last);
+
+/// Number of channels as channel_sums() counts them.
+std::int64_t channel_count(std::span<const std::int64_t> dims);
+
+} // namespace edgec

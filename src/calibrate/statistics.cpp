@@ -1,0 +1,101 @@
+#include "calibrate/statistics.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace edgec {
+
+void LogHistogram::add(std::span<const float> values) {
+  for (const float value : values) ++counts_[std::bit_cast<std::uint32_t>(value) >> 18];
+}
+
+void LogHistogram::merge(const LogHistogram &other) {
+  for (std::size_t i = 0; i < bin_count; ++i) counts_[i] += other.counts_[i];
+}
+
+std::uint64_t LogHistogram::total() const {
+  std::uint64_t sum = 0;
+  for (const auto count : counts_) sum += count;
+  return sum;
+}
+
+float LogHistogram::bin_edge(std::size_t index) {
+  constexpr std::size_t half = bin_count / 2;
+  const bool negative = index > half || index == bin_count;
+  const auto magnitude = static_cast<std::uint32_t>(negative ? index - half : index) << 18;
+  const float value = std::bit_cast<float>(std::min(magnitude, std::uint32_t{0x7f7fffff}));
+  return negative ? -value : value;
+}
+
+void ValueStatistics::merge(const ValueStatistics &other, double samples, double other_samples) {
+  minimum = std::min(minimum, other.minimum);
+  maximum = std::max(maximum, other.maximum);
+  if (histogram && other.histogram) {
+    histogram = std::make_shared<LogHistogram>(*histogram);
+    histogram->merge(*other.histogram);
+  }
+  for (std::size_t i = 0; i < channel_mean.size() && i < other.channel_mean.size(); ++i)
+    channel_mean[i] = (channel_mean[i] * samples + other.channel_mean[i] * other_samples) / (samples + other_samples);
+}
+
+namespace {
+
+Range percentile_range(const LogHistogram &histogram, Range full, double percentile) {
+  const double outside = static_cast<double>(histogram.total()) * (1 - percentile / 100) / 2;
+  double below = 0;
+  Range range = full;
+  bool low_found = false;
+  double above = static_cast<double>(histogram.total());
+  bool high_found = false;
+  histogram.for_each([&](float low, float high, std::uint32_t count) {
+    below += count;
+    above -= count;
+    if (!low_found && below > outside) range.low = std::max(full.low, low), low_found = true;
+    if (!high_found && above <= outside) range.high = std::min(full.high, high), high_found = true;
+  });
+  return range;
+}
+
+double expected_error(const LogHistogram &histogram, Range range) {
+  const double step = (static_cast<double>(range.high) - range.low) / 255;
+  double error = 0;
+  histogram.for_each([&](float low, float high, std::uint32_t count) {
+    const double value = (static_cast<double>(low) + high) / 2;
+    const double clipped = value < range.low ? range.low - value : value > range.high ? value - range.high : 0;
+    error += count * (clipped > 0 ? clipped * clipped : value == 0 ? 0 : step * step / 12);
+  });
+  return error;
+}
+
+Range mse_range(const LogHistogram &histogram, Range full) {
+  Range best = full;
+  double least = expected_error(histogram, full);
+  for (int percent = 99; percent >= 30; --percent) {
+    const auto share = static_cast<float>(percent) / 100;
+    const Range candidate{full.low * share, full.high * share};
+    const double error = expected_error(histogram, candidate);
+    if (error < least) least = error, best = candidate;
+  }
+  return best;
+}
+
+} // namespace
+
+Range choose_range(const ValueStatistics &statistics, RangeMethod method, double percentile) {
+  Range range{std::min(0.0F, statistics.minimum), std::max(0.0F, statistics.maximum)};
+  if (!statistics.histogram) return range;
+  if (method == RangeMethod::percentile) range = percentile_range(*statistics.histogram, range, percentile);
+  if (method == RangeMethod::mse) range = mse_range(*statistics.histogram, range);
+  return {std::min(0.0F, range.low), std::max(0.0F, range.high)};
+}
+
+Quant asymmetric_quant(Range range, int bits) {
+  const int levels = (1 << bits) - 1;
+  float scale = (range.high - range.low) / static_cast<float>(levels);
+  if (!(scale > 1e-30F)) return Quant::per_tensor(1.0F, 0); // a value that is always zero
+  const float zero_point = std::nearbyint(-range.low / scale);
+  return Quant::per_tensor(scale, static_cast<std::int32_t>(std::clamp(zero_point, 0.0F, static_cast<float>(levels))));
+}
+
+} // namespace edgec

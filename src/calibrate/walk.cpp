@@ -1,0 +1,227 @@
+#include "calibrate/walk.h"
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "calibrate/calibrate.h"
+#include "support/parallel.h"
+
+namespace edgec {
+namespace {
+
+/// A value of every sample, in the layout in which it was computed.
+struct Kept {
+  std::vector<Tensor> of_sample;
+  Layout layout = Layout::plain;
+};
+
+template <class T>
+void add_codes(std::span<const T> codes, std::span<const std::int64_t> dims, Layout layout, ChannelObservation &into) {
+  const auto channels = static_cast<std::size_t>(channel_count(dims));
+  const int low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
+  into.sum.assign(channels, 0);
+  into.inside.assign(channels, 0);
+  if (channels == 0 || codes.empty()) return;
+  if (dims.size() <= 2 || layout == Layout::channels_last) {
+    std::vector<std::int32_t> sum(channels), inside(channels);
+    std::size_t pending = 0;
+    const auto flush = [&] {
+      for (std::size_t c = 0; c < channels; ++c) into.sum[c] += std::exchange(sum[c], 0), into.inside[c] += std::exchange(inside[c], 0);
+      pending = 0;
+    };
+    for (std::size_t i = 0; i < codes.size(); i += channels) {
+      for (std::size_t c = 0; c < channels; ++c) {
+        const int code = codes[i + c];
+        sum[c] += code;
+        inside[c] += (code > low) & (code < high);
+      }
+      if (++pending == 1U << 22) flush();
+    }
+    flush();
+    return;
+  }
+  const std::size_t positions = codes.size() / static_cast<std::size_t>(dims[0]) / channels;
+  for (std::size_t row = 0; row * positions < codes.size(); ++row) {
+    std::int64_t sum = 0, inside = 0;
+    for (const T code : codes.subspan(row * positions, positions)) {
+      sum += code;
+      inside += (code > low) & (code < high);
+    }
+    into.sum[row % channels] += static_cast<double>(sum);
+    into.inside[row % channels] += static_cast<double>(inside);
+  }
+}
+
+ChannelObservation observe_one(const ValueView &view) {
+  ChannelObservation seen;
+  const auto count = static_cast<std::size_t>(element_count(view.dims).value_or(0));
+  if (view.type.dtype == DType::uint8) {
+    add_codes(std::span(reinterpret_cast<const std::uint8_t *>(view.data), count), view.dims, view.layout, seen);
+  } else if (view.type.dtype == DType::int8) {
+    add_codes(std::span(reinterpret_cast<const std::int8_t *>(view.data), count), view.dims, view.layout, seen);
+  } else {
+    const std::span reals(reinterpret_cast<const float *>(view.data), count);
+    seen.sum = channel_sums(reals, view.dims, view.layout == Layout::channels_last);
+    seen.inside.assign(seen.sum.size(), static_cast<double>(count) / static_cast<double>(std::max<std::size_t>(1, seen.sum.size())));
+  }
+  seen.positions = static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(1, channel_count(view.dims)));
+  return seen;
+}
+
+void add(ChannelObservation &all, const ChannelObservation &one) {
+  all.sum.resize(std::max(all.sum.size(), one.sum.size()));
+  all.inside.resize(all.sum.size());
+  for (std::size_t c = 0; c < one.sum.size(); ++c) all.sum[c] += one.sum[c], all.inside[c] += one.inside[c];
+  all.positions += one.positions;
+}
+
+} // namespace
+
+struct Walk::State {
+  const Graph &graph;
+  const OpRegistry &ops;
+  const SampleSet &samples;
+  std::vector<std::size_t> which;
+  Options options;
+  std::vector<ValueId> stops;
+  std::vector<std::vector<ValueId>> feeds; // of each stop: earlier stops and graph inputs
+  std::size_t reached = 0;                 // stops computed so far
+  std::map<ValueId, Kept> kept;
+
+  /// The nearest stops and graph inputs that `id` is computed from.
+  std::vector<ValueId> sources(ValueId id) const {
+    std::set<ValueId> found;
+    std::set<ValueId> seen;
+    std::vector<ValueId> stack;
+    const auto push_operands = [&](ValueId v) {
+      if (const Node *producer = graph.producer(v))
+        for (const auto *list : {&producer->inputs, &producer->captures}) stack.insert(stack.end(), list->begin(), list->end());
+    };
+    if (graph.is_input(id)) return {id};
+    push_operands(id);
+    while (!stack.empty()) {
+      const ValueId v = stack.back();
+      stack.pop_back();
+      if (!v.valid() || graph.constant(v) || !seen.insert(v).second) continue;
+      if (graph.is_input(v) || std::ranges::find(stops, v) != stops.end()) found.insert(v);
+      else push_operands(v);
+    }
+    return {found.begin(), found.end()};
+  }
+
+  void order_stops() {
+    std::map<NodeId, std::size_t> place;
+    for (const NodeId id : graph.nodes()) place.emplace(id, place.size() + 1);
+    const auto position = [&](ValueId v) {
+      const NodeId producer = graph.value(v).producer;
+      return producer.valid() ? place.at(producer) : 0;
+    };
+    std::ranges::stable_sort(stops, {}, [&](ValueId v) { return std::pair(position(v), v); });
+    stops.erase(std::ranges::unique(stops).begin(), stops.end());
+    for (const ValueId stop : stops) feeds.push_back(sources(stop));
+  }
+
+  Runner make_runner(const std::vector<ValueId> &from, PlanOptions plan) const {
+    plan.isa = options.isa;
+    plan.feeds = from;
+    for (const ValueId id : from) {
+      const auto found = kept.find(id);
+      plan.feed_layouts.push_back(found == kept.end() ? Layout::plain : found->second.layout);
+    }
+    return {graph, ops, std::move(plan)};
+  }
+
+  Result<std::vector<Tensor>> load(std::size_t number, const std::vector<ValueId> &from) const {
+    std::vector<Tensor> tensors;
+    std::optional<Sample> sample;
+    for (const ValueId id : from) {
+      if (const auto found = kept.find(id); found != kept.end()) {
+        tensors.push_back(found->second.of_sample[number]);
+        continue;
+      }
+      if (!sample) {
+        EDGEC_ASSIGN(sample, samples.load(which[number]));
+      }
+      const auto index = std::ranges::find(graph.inputs(), id) - graph.inputs().begin();
+      tensors.push_back(sample->at(static_cast<std::size_t>(index)));
+    }
+    return tensors;
+  }
+};
+
+Walk::Walk(const Graph &graph, const OpRegistry &ops, const SampleSet &samples, std::vector<std::size_t> which,
+           std::vector<ValueId> stops, Options options)
+    : state_(std::make_unique<State>(State{graph, ops, samples, std::move(which), options, std::move(stops), {}, 0, {}})) {
+  state_->order_stops();
+}
+Walk::~Walk() = default;
+
+const std::vector<ValueId> &Walk::stops() const { return state_->stops; }
+
+Status Walk::advance() {
+  State &s = *state_;
+  assert(s.reached < s.stops.size());
+  const ValueId stop = s.stops[s.reached];
+  const auto &from = s.feeds[s.reached];
+  PlanOptions plan;
+  plan.fetches = {stop};
+  plan.native_fetches = true;
+  Runner runner = s.make_runner(from, std::move(plan));
+  // An earlier stop that nothing later is computed from can go as soon as this sample is done.
+  std::vector<ValueId> finished;
+  for (const auto &[id, kept] : s.kept) {
+    const bool later = std::any_of(s.feeds.begin() + static_cast<std::ptrdiff_t>(s.reached) + 1, s.feeds.end(),
+                                   [&](const auto &list) { return std::ranges::find(list, id) != list.end(); });
+    if (!later) finished.push_back(id);
+  }
+  Kept made;
+  made.of_sample.resize(s.which.size());
+  if (!s.which.empty()) {
+    EDGEC_ASSIGN(const auto first, s.load(0, from));
+    std::vector<Type> types;
+    for (const Tensor &tensor : first) types.push_back(Type::of(tensor));
+    EDGEC_ASSIGN(const auto compiled, runner.plan(types));
+    made.layout = compiled->fetch_layouts()[0];
+  }
+  EDGEC_CHECK(parallel_for(s.which.size(), s.options.threads, [&](std::size_t i, int worker) -> Status {
+    EDGEC_ASSIGN(const auto feeds, s.load(i, from));
+    EDGEC_ASSIGN(auto results, runner.run_tensors(feeds, worker));
+    made.of_sample[i] = std::move(results[0]);
+    for (const ValueId id : finished) s.kept.at(id).of_sample[i] = {};
+    return {};
+  }));
+  for (const ValueId id : finished) s.kept.erase(id);
+  s.kept[stop] = std::move(made);
+  ++s.reached;
+  return {};
+}
+
+Result<std::map<ValueId, ChannelObservation>> Walk::observe(const std::vector<ValueId> &values) {
+  State &s = *state_;
+  assert(s.reached > 0);
+  std::set<ValueId> sources;
+  for (const ValueId value : values)
+    for (const ValueId id : s.sources(value)) sources.insert(id);
+  const std::vector<ValueId> from(sources.begin(), sources.end());
+  PlanOptions plan;
+  plan.fetches = values;
+  plan.keep = values;
+  plan.observe_only = true;
+  Runner runner = s.make_runner(from, std::move(plan));
+  std::vector<std::map<ValueId, ChannelObservation>> parts(s.which.size());
+  EDGEC_CHECK(parallel_for(s.which.size(), s.options.threads, [&](std::size_t i, int worker) -> Status {
+    EDGEC_ASSIGN(const auto feeds, s.load(i, from));
+    EDGEC_CHECK(runner.run_tensors(feeds, worker, [&](const ValueView &view) { parts[i][view.id] = observe_one(view); }));
+    return {};
+  }));
+  std::map<ValueId, ChannelObservation> all;
+  for (const auto &part : parts)
+    for (const auto &[id, seen] : part) add(all[id], seen);
+  return all;
+}
+
+} // namespace edgec

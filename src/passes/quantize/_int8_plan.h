@@ -1,0 +1,44 @@
+// Which nodes compute on codes and which values become codes: decided on the float graph, before calibration.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "ir/opdef.h"
+#include "passes/pass.h"
+
+namespace edgec {
+
+/// Relu or Clip with constant bounds: the interval it clamps to.
+struct Clamp {
+  float low, high;
+};
+std::optional<Clamp> as_clamp(const Graph &graph, const Node &node);
+
+/// A Conv, ConvTranspose, Gemm or MatMul with constant weights that will run on codes.
+struct Int8Layer {
+  NodeId node;
+  WeightInfo weights;
+  ValueId target;             ///< float value whose channel means the layer should keep: after an absorbed activation
+  std::optional<Clamp> clamp; ///< of the absorbed activation
+};
+
+struct Int8Plan {
+  std::set<NodeId> integer;               ///< compute on codes
+  std::set<ValueId> quantized;            ///< float values that become codes
+  std::map<ValueId, ValueId> group;       ///< quantized value -> representative of those that share its scale
+  std::map<NodeId, NodeId> absorbed_by;   ///< Relu or Clip -> the node whose saturation may do its work
+  std::map<ValueId, std::pair<float, float>> fixed_ranges;
+  std::vector<Int8Layer> layers;          ///< in order
+};
+
+/// Says by `context.skip` why a node that could be integer stays float. `integer_results`: every integer node but a
+/// Gemm gets a quantized output (for a file of operators that exist in integer form only).
+Int8Plan plan_int8(const Graph &graph, const PassContext &context, bool integer_results);
+
+/// Operand indices that are real-valued data.
+std::vector<std::size_t> data_operands(const OpDef &op, const Node &node);
+
+} // namespace edgec

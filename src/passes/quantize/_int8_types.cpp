@@ -1,0 +1,223 @@
+#include "passes/quantize/_int8_types.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "compress/int8.h"
+#include "ir/evaluate.h"
+
+namespace edgec {
+namespace {
+
+constexpr int activation_bits = 8;
+
+RangeMethod method_of(const LossyOptions &options) {
+  return options.range == "percentile" ? RangeMethod::percentile : options.range == "mse" ? RangeMethod::mse : RangeMethod::minmax;
+}
+
+class Retyper {
+public:
+  Retyper(Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics, const PassContext &context)
+      : graph_(graph), plan_(plan), statistics_(statistics), context_(context) {}
+
+  Result<std::vector<Int8LayerState>> run() {
+    EDGEC_CHECK(choose_quants());
+    for (const ValueId id : plan_.quantized) make_codes(id);
+    for (const ValueId id : plan_.quantized) connect(id);
+    for (const auto &[activation, producer] : plan_.absorbed_by) absorb(activation, producer);
+    std::vector<Int8LayerState> layers;
+    for (const Int8Layer &layer : plan_.layers) layers.push_back(make_layer(layer));
+    EDGEC_CHECK(graph_.sort());
+    return layers;
+  }
+
+private:
+  Graph &graph_;
+  const Int8Plan &plan_;
+  const RangeStatistics &statistics_;
+  const PassContext &context_;
+  std::map<ValueId, Quant> quants_;  // by representative
+  std::map<ValueId, ValueId> codes_; // float value -> its codes
+  std::map<NodeId, ValueId> clamped_outputs_;
+  std::set<NodeId> saturating_;
+
+  Result<Range> range_of(ValueId id) const {
+    if (const auto fixed = plan_.fixed_ranges.find(id); fixed != plan_.fixed_ranges.end())
+      return Range{fixed->second.first, fixed->second.second};
+    if (const Tensor *data = graph_.constant(id)) {
+      const auto values = data->as<float>();
+      Range range;
+      for (const float value : values) range = {std::min(range.low, value), std::max(range.high, value)};
+      return range;
+    }
+    const auto found = statistics_.find(id);
+    if (found == statistics_.end()) return internal_error(fmt::format("value {} was not calibrated", graph_.value(id).name));
+    return choose_range(found->second, method_of(context_.lossy), context_.lossy.percentile);
+  }
+
+  Status choose_quants() {
+    std::map<ValueId, Range> ranges;
+    for (const auto &[id, root] : plan_.group) {
+      EDGEC_ASSIGN(const Range range, range_of(id));
+      Range &all = ranges[root];
+      all = {std::min(all.low, range.low), std::max(all.high, range.high)};
+    }
+    for (const auto &[root, range] : ranges) quants_[root] = asymmetric_quant(range, activation_bits);
+    return {};
+  }
+
+  const Quant &quant_of(ValueId id) const { return quants_.at(plan_.group.at(id)); }
+
+  Type code_type(ValueId id) const {
+    Type type = graph_.value(id).type;
+    type.dtype = DType::uint8;
+    type.quant = quant_of(id);
+    return type;
+  }
+
+  ValueId scalar(float value) { return graph_.add_constant(Tensor::scalar(value)); }
+  ValueId zero_point(std::int32_t value) { return graph_.add_constant(Tensor::scalar(static_cast<std::uint8_t>(value))); }
+
+  void make_codes(ValueId id) {
+    const Quant quant = quant_of(id);
+    if (const Tensor *data = graph_.constant(id)) {
+      codes_[id] = graph_.add_constant(quantize(*data, DType::uint8, quant), graph_.value(id).name, quant);
+      return;
+    }
+    const NodeId producer = graph_.value(id).producer;
+    if (producer.valid() && plan_.integer.contains(producer)) {
+      codes_[id] = id;
+      return;
+    }
+    Node node;
+    node.op = "QuantizeLinear";
+    node.inputs = {id, scalar(quant.scale()), zero_point(quant.zero_point())};
+    codes_[id] = graph_.add_op(std::move(node), code_type(id));
+  }
+
+  bool reads_codes(const Use &use) const {
+    if (!plan_.integer.contains(use.node)) return false;
+    const Node &reader = graph_.node(use.node);
+    const auto operands = data_operands(*context_.ops.find(reader), reader);
+    return std::ranges::find(operands, use.index) != operands.end();
+  }
+
+  /// Integer readers get the codes, float readers and graph outputs the reals.
+  void connect(ValueId id) {
+    const ValueId codes = codes_.at(id);
+    const auto uses = graph_.value(id).uses;
+    if (codes != id) {
+      for (const Use &use : uses)
+        if (reads_codes(use)) graph_.set_input(use.node, use.index, codes);
+      return;
+    }
+    const bool float_reader = std::ranges::any_of(uses, [&](const Use &use) { return !reads_codes(use); });
+    const Type reals = graph_.value(id).type;
+    graph_.set_type(id, code_type(id));
+    if (!float_reader && !graph_.is_output(id)) return;
+    const Quant quant = quant_of(id);
+    Node node;
+    node.op = "DequantizeLinear";
+    node.inputs = {id, scalar(quant.scale()), zero_point(quant.zero_point())};
+    const ValueId dequantized = graph_.add_op(std::move(node), reals);
+    for (const Use &use : uses) {
+      if (reads_codes(use)) continue;
+      const Node &reader = graph_.node(use.node);
+      if (use.index < reader.inputs.size()) graph_.set_input(use.node, use.index, dequantized);
+      else graph_.set_capture(use.node, use.index - reader.inputs.size(), dequantized);
+    }
+    for (std::size_t i = 0; i < graph_.outputs().size(); ++i)
+      if (graph_.outputs()[i].value == id) graph_.set_output(i, dequantized);
+  }
+
+  /// Relu and Clip: gone where saturation of the codes does the same, else an integer operator of its own.
+  void absorb(NodeId activation, NodeId producer) {
+    if (!plan_.integer.contains(activation)) return;
+    const ValueId inner = graph_.node(activation).inputs[0];
+    const ValueId outer = graph_.node(activation).outputs[0];
+    const Quant quant = *graph_.value(outer).type.quant;
+    const Clamp clamp = *as_clamp(graph_, graph_.node(activation));
+    const auto code = [&](float real) { return std::nearbyint(real / quant.scale()) + static_cast<float>(quant.zero_point()); };
+    Type type = graph_.value(outer).type;
+    graph_.set_type(inner, type);
+    const auto [low, high] = integer_range(type.dtype);
+    if (code(clamp.low) > static_cast<float>(low) || code(clamp.high) < static_cast<float>(high)) {
+      clamped_outputs_[producer] = outer;
+      return;
+    }
+    const auto origins = graph_.node(activation).origins;
+    graph_.replace_uses(outer, inner);
+    graph_.remove(activation);
+    graph_.add_origins(producer, origins);
+    saturating_.insert(producer);
+  }
+
+  Int8LayerState make_layer(const Int8Layer &layer) {
+    const Node &node = graph_.node(layer.node);
+    Int8LayerState state{layer.node, layer.weights, node.inputs[layer.weights.data], node.outputs[0], layer.target, false, 1, {}, {}};
+    if (const auto found = clamped_outputs_.find(layer.node); found != clamped_outputs_.end()) state.output = found->second;
+    state.clamped = saturating_.contains(layer.node) || clamped_outputs_.contains(layer.node);
+    state.input_scale = graph_.value(state.data).type.quant->scale();
+    const Tensor weight = *graph_.constant(node.inputs[layer.weights.weight]);
+    std::vector<float> values(weight.as<float>().begin(), weight.as<float>().end());
+    fold_alpha_beta(layer, values, state);
+    const bool per_tensor = layer.weights.groups > 1 && layer.weights.channel_axis != 0; // grouped ConvTranspose
+    const ChannelSpan span = per_tensor ? ChannelSpan{1, 1, weight.size()} : ChannelSpan::of(weight.dims, layer.weights.channel_axis);
+    std::vector<double> scale_bias = state.bias;
+    if (per_tensor && !scale_bias.empty())
+      scale_bias = {*std::ranges::max_element(scale_bias, {}, [](double b) { return std::abs(b); })};
+    state.scales = symmetric_scales(channel_maxima(values, span), scale_bias, state.input_scale);
+    Quant quant{state.scales, std::vector<std::int32_t>(state.scales.size(), 0), per_tensor ? -1 : layer.weights.channel_axis, 0};
+    const std::string name = graph_.value(node.inputs[layer.weights.weight]).name;
+    const Tensor codes = Tensor::of(weight.dims, quantize_symmetric(values, span, state.scales));
+    graph_.set_input(layer.node, layer.weights.weight, graph_.add_constant(codes, name, std::move(quant)));
+    if (!state.bias.empty()) {
+      const ValueId placeholder = graph_.add_constant(Tensor::of({1}, std::vector<std::int32_t>{0}));
+      graph_.set_input(layer.node, *layer.weights.bias, placeholder);
+      store_bias(graph_, state);
+    }
+    return state;
+  }
+
+  /// Reads the bias; Gemm's alpha and beta go into weight and bias, so that the integer form has neither.
+  void fold_alpha_beta(const Int8Layer &layer, std::vector<float> &values, Int8LayerState &state) {
+    const Node &node = graph_.node(layer.node);
+    const float alpha = node.get_float("alpha", 1), beta = node.get_float("beta", 1);
+    if (alpha != 1)
+      for (float &value : values) value *= alpha;
+    if (!layer.weights.bias) return;
+    const Tensor &weight = *graph_.constant(node.inputs[layer.weights.weight]);
+    const bool transposed_groups = layer.weights.groups > 1 && layer.weights.channel_axis != 0;
+    const auto channels = static_cast<std::size_t>(weight.dims[static_cast<std::size_t>(layer.weights.channel_axis)] *
+                                                   (transposed_groups ? layer.weights.groups : 1));
+    state.bias.assign(channels, 0.0);
+    if (const ValueId bias = node.input(*layer.weights.bias); bias.valid()) {
+      const auto stored = to_doubles(*graph_.constant(bias));
+      for (std::size_t c = 0; c < channels; ++c) state.bias[c] = stored[c % stored.size()] * beta;
+    }
+    graph_.remove_attribute(layer.node, "alpha");
+    graph_.remove_attribute(layer.node, "beta");
+  }
+};
+
+} // namespace
+
+void store_bias(Graph &graph, const Int8LayerState &layer) {
+  const ValueId id = graph.node(layer.node).inputs[*layer.weights.bias];
+  std::vector<float> scales;
+  for (const float scale : layer.scales) scales.push_back(layer.input_scale * scale);
+  const int axis = scales.size() == 1 ? -1 : 0;
+  Quant quant{std::move(scales), std::vector<std::int32_t>(layer.scales.size(), 0), axis, 0};
+  auto codes = quantize_bias(layer.bias, layer.input_scale, layer.scales);
+  const Dims dims{static_cast<std::int64_t>(codes.size())};
+  graph.set_data(id, Tensor::of(dims, std::move(codes)), std::move(quant));
+}
+
+Result<std::vector<Int8LayerState>> retype_int8(Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics,
+                                                const PassContext &context) {
+  return Retyper(graph, plan, statistics, context).run();
+}
+
+} // namespace edgec

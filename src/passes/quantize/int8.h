@@ -1,0 +1,31 @@
+// Static int8 quantization as a whole: calibrate, retype, correct biases, and judge it on samples it has not seen.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "passes/pass.h"
+
+namespace edgec {
+
+/// Called with what is being done, how far it is and out of how much.
+using Progress = std::function<void(std::string_view what, std::size_t done, std::size_t all)>;
+
+struct Int8Request {
+  /// The value by which a network is judged: the input of a final Softmax, else the first output.
+  std::function<ValueId(const Graph &)> logits;
+  bool cross_fit = true; ///< quantize twice more on half of the samples each and run the other half
+  Progress progress;
+};
+
+struct Int8Outcome {
+  std::vector<Tensor> reference; ///< logits of the original per calibration sample, in order of PassContext::samples
+  std::vector<Tensor> held_out;  ///< of a network quantized without that sample; empty without cross_fit
+  std::size_t layers = 0;        ///< weighted layers that compute on integers
+};
+
+/// Quantizes `graph`. The context must have calibration samples; statistics are gathered here. Deterministic: the same
+/// graph for any number of threads.
+Result<Int8Outcome> quantize_int8(Graph &graph, const PassContext &context, const Int8Request &request);
+
+} // namespace edgec
