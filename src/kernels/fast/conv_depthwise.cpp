@@ -116,7 +116,8 @@ Result<Kernel> conv_depthwise(const ConvShape &shape, const IntegerConv &conv, R
   kernel.description = "depthwise";
   kernel.run = [plan, threads = run.threads, rows, bytes](const KernelIo &io) {
     dispatch({Isa::scalar, threads}, rows, 64, [&](std::int64_t first, std::int64_t last) {
-      run_range(*plan, io, io.scratch + omp_get_thread_num() * bytes, first, last);
+      // Samples may run side by side on an outer team: a thread number is ours only where this plan has a team.
+      run_range(*plan, io, io.scratch + (threads > 1 ? omp_get_thread_num() : 0) * bytes, first, last);
     });
   };
   return kernel;
