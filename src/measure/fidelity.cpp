@@ -61,6 +61,7 @@ struct SampleResult {
   Noise logits;
   bool agrees = false;
   std::size_t reference_rank = 0, test_rank = 0;
+  bool foreign_label = false;
 };
 
 std::size_t largest(std::span<const double> values) {
@@ -141,7 +142,9 @@ Fidelity sum_up(const std::vector<SampleResult> &results, const Candidate *refer
     for (std::size_t i = 0; i < result.outputs.size(); ++i) fidelity.outputs[i].noise.add(result.outputs[i]);
     count(fidelity.reference_accuracy, result.reference_rank);
     count(fidelity.test_accuracy, result.test_rank);
+    fidelity.foreign_labels += result.foreign_label ? 1 : 0;
   }
+  if (fidelity.foreign_labels > 0) fidelity.test_accuracy = fidelity.reference_accuracy = std::nullopt;
   return fidelity;
 }
 
@@ -149,8 +152,8 @@ Status check_networks(const Graph *reference, const Graph &test) {
   if (find_logits(test) == ValueId{}) return bad_input("the network has no outputs");
   if (reference == nullptr) return {};
   if (reference->inputs().size() != test.inputs().size())
-    return bad_input(fmt::format("the networks take {} and {} inputs: they cannot be compared", reference->inputs().size(),
-                                 test.inputs().size()));
+    return bad_input(fmt::format("the networks take {} and {} inputs: they cannot be compared",
+                                 reference->inputs().size(), test.inputs().size()));
   if (reference->outputs().size() != test.outputs().size())
     return bad_input(fmt::format("the networks have {} and {} outputs: they cannot be compared",
                                  reference->outputs().size(), test.outputs().size()));
@@ -220,7 +223,9 @@ Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, con
       if (expected) compare(*expected, wanted, candidate, got, row, results[at]);
       if (options.labels == nullptr) continue;
       const std::int64_t label_of_row = (*options.labels)[index * batch + row.index];
-      results[at].test_rank = rank_of(row.of(got[candidate.logits()]), label_of_row);
+      const auto logits = row.of(got[candidate.logits()]);
+      results[at].foreign_label = label_of_row < 0 || label_of_row >= static_cast<std::int64_t>(logits.size());
+      results[at].test_rank = rank_of(logits, label_of_row);
       if (expected) results[at].reference_rank = rank_of(row.of(wanted[expected->logits()]), label_of_row);
     }
     if (options.step) options.step();

@@ -36,8 +36,12 @@ struct OutputNoise {
 /// How often the labelled class was the largest logit, or among the five largest (equal ones: the first come first).
 struct Accuracy {
   std::size_t samples = 0, top1 = 0, top5 = 0;
-  [[nodiscard]] double top1_share() const { return samples == 0 ? 0 : static_cast<double>(top1) / static_cast<double>(samples); }
-  [[nodiscard]] double top5_share() const { return samples == 0 ? 0 : static_cast<double>(top5) / static_cast<double>(samples); }
+  [[nodiscard]] double top1_share() const {
+    return samples == 0 ? 0 : static_cast<double>(top1) / static_cast<double>(samples);
+  }
+  [[nodiscard]] double top5_share() const {
+    return samples == 0 ? 0 : static_cast<double>(top5) / static_cast<double>(samples);
+  }
 };
 
 struct Fidelity {
@@ -45,11 +49,14 @@ struct Fidelity {
   std::size_t agreeing = 0; ///< samples on which both have the same largest logit
   bool compared = false;    ///< a reference was there: agreeing, logits, outputs and median_sqnr_db are measured
   OutputNoise logits;       ///< see measure/logits.h
-  std::vector<OutputNoise> outputs; ///< tensors only
+  std::vector<OutputNoise> outputs;     ///< tensors only
   std::optional<double> median_sqnr_db; ///< of the samples' logits; nothing: at least half of them are equal
   std::optional<Accuracy> reference_accuracy, test_accuracy;
+  std::size_t foreign_labels = 0; ///< labels that are no class of the network: more than 0, and accuracy means nothing
 
-  [[nodiscard]] double agreement() const { return samples == 0 ? 0 : static_cast<double>(agreeing) / static_cast<double>(samples); }
+  [[nodiscard]] double agreement() const {
+    return samples == 0 ? 0 : static_cast<double>(agreeing) / static_cast<double>(samples);
+  }
 };
 
 struct FidelityOptions {

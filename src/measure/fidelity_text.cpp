@@ -47,8 +47,8 @@ std::string fidelity_text(const Fidelity &fidelity) {
   text += fmt::format("  {:<12}{} of the logits {}; median sample {}\n", "SQNR", sqnr_text(fidelity.logits.noise),
                       fidelity.logits.name, median);
   for (const OutputNoise &output : fidelity.outputs)
-    text += fmt::format("  {:<12}{}: {}, largest error {:.3g} of {:.3g}\n", "output", output.name, sqnr_text(output.noise),
-                        output.noise.max_error, output.noise.max_reference);
+    text += fmt::format("  {:<12}{}: {}, largest error {:.3g} of {:.3g}\n", "output", output.name,
+                        sqnr_text(output.noise), output.noise.max_error, output.noise.max_reference);
   return text;
 }
 
@@ -58,6 +58,7 @@ Json to_json(const Accuracy &accuracy) {
 
 Json to_json(const Fidelity &fidelity) {
   Json object{{"samples", fidelity.samples}};
+  if (fidelity.foreign_labels > 0) object["foreign_labels"] = fidelity.foreign_labels;
   if (fidelity.test_accuracy) {
     object["top1"] = fidelity.test_accuracy->top1_share();
     object["top5"] = fidelity.test_accuracy->top5_share();

@@ -17,7 +17,8 @@ double Latency::quantile(double share) const {
 
 double Latency::spread() const { return (quantile(0.75) - quantile(0.25)) / 2 / quantile(0.5); }
 
-Result<Latency> measure_latency(const std::shared_ptr<const Plan> &plan, const Sample &sample, const LatencyOptions &options) {
+Result<Latency> measure_latency(const std::shared_ptr<const Plan> &plan, const Sample &sample,
+                                const LatencyOptions &options) {
   constexpr std::size_t most_runs = 100'000;
   Session session(plan);
   const std::vector<RuntimeValue> feeds(sample.begin(), sample.end());
@@ -29,7 +30,8 @@ Result<Latency> measure_latency(const std::shared_ptr<const Plan> &plan, const S
     EDGEC_CHECK(session.run(feeds));
   }
   double total = 0;
-  while (latency.seconds.size() < most_runs && (latency.seconds.size() < options.least_runs || total < options.least_seconds)) {
+  while (latency.seconds.size() < most_runs &&
+         (latency.seconds.size() < options.least_runs || total < options.least_seconds)) {
     EDGEC_CHECK(check_interrupted());
     const auto begin = std::chrono::steady_clock::now();
     EDGEC_CHECK(session.run(feeds));

@@ -21,8 +21,8 @@ struct StepTime {
 };
 
 struct Latency {
-  std::vector<double> seconds;  ///< of each counted run, sorted
-  std::vector<StepTime> steps;  ///< in the order of the plan
+  std::vector<double> seconds; ///< of each counted run, sorted
+  std::vector<StepTime> steps; ///< in the order of the plan
   std::size_t arena_bytes = 0, scratch_bytes = 0;
 
   /// The value that a share of the runs does not exceed (nearest rank); share in 0 .. 1, seconds not empty.
@@ -32,7 +32,8 @@ struct Latency {
 };
 
 /// Runs a plan again and again on one sample, on the calling thread (and the plan's own). Stops on an interrupt.
-Result<Latency> measure_latency(const std::shared_ptr<const Plan> &plan, const Sample &sample, const LatencyOptions &options);
+Result<Latency> measure_latency(const std::shared_ptr<const Plan> &plan, const Sample &sample,
+                                const LatencyOptions &options);
 
 /// The most memory this process has held, in bytes; 0 where the system does not say.
 std::size_t peak_memory_bytes();

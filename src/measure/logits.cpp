@@ -7,7 +7,8 @@ namespace edgec {
 namespace {
 
 bool passes_values_on(const Node &node) {
-  static constexpr std::array names{"Reshape", "Flatten", "Squeeze", "Identity", "Cast", "QuantizeLinear", "DequantizeLinear"};
+  static constexpr std::array names{"Reshape", "Flatten",        "Squeeze",         "Identity",
+                                    "Cast",    "QuantizeLinear", "DequantizeLinear"};
   return node.domain.empty() && std::ranges::find(names, node.op) != names.end();
 }
 

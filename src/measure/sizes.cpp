@@ -121,7 +121,8 @@ struct Measuring {
   }
 
   void layer(const Graph &graph, const Node &node, int depth) {
-    LayerSizes layer{.label = node.label(), .op = node.op, .output = std::nullopt, .macs = std::nullopt, .constants = {}};
+    LayerSizes layer{
+        .label = node.label(), .op = node.op, .output = std::nullopt, .macs = std::nullopt, .constants = {}};
     std::vector<const Type *> inputs, outputs;
     for (const ValueId id : node.inputs) {
       inputs.push_back(id.valid() ? &graph.value(id).type : nullptr);

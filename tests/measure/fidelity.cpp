@@ -3,9 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
+#include <numeric>
 
+#include "ir/text.h"
 #include "measure/logits.h"
+#include "ops/registry.h"
 
 namespace edgec {
 namespace {
@@ -68,6 +72,96 @@ TEST_F(Logits, AreTheOutputWhereNoSoftmaxEndsTheNetwork) {
 }
 
 TEST_F(Logits, AreAbsentWithoutOutputs) { EXPECT_FALSE(find_logits(graph_).valid()); }
+
+/// Rows of two numbers, several a call.
+class Rows : public SampleSet {
+public:
+  Rows(std::vector<float> values, std::size_t batch) : values_(std::move(values)), batch_(batch) {}
+  std::size_t size() const override { return (rows() + batch_ - 1) / batch_; }
+  std::size_t rows() const override { return values_.size() / 2; }
+  std::size_t batch() const override { return batch_; }
+  std::string label(std::size_t index) const override { return "row " + std::to_string(index); }
+  std::string description() const override { return "rows"; }
+  using SampleSet::rows;
+  Result<Sample> load(std::size_t index) const override {
+    std::vector<float> call;
+    for (std::size_t row = index * batch_; row < (index + 1) * batch_; ++row) {
+      const std::size_t from = std::min(row, rows() - 1) * 2;
+      call.insert(call.end(), {values_[from], values_[from + 1]});
+    }
+    return Sample{Tensor::of<float>({static_cast<std::int64_t>(batch_), 2}, std::move(call))};
+  }
+
+private:
+  std::vector<float> values_;
+  std::size_t batch_;
+};
+
+Graph scaled(const std::string &batch, const std::string &factors) {
+  auto graph = parse_graph("<opset_import: [\"\" : 13]>\ng (float[" + batch + ",2] x) => (float[" + batch +
+                           ",2] y)\n  <float[2] f = {" + factors + "}>\n{\n  z = Mul(x, f)\n  y = Softmax(z)\n}\n");
+  EXPECT_TRUE(graph) << graph.error().message;
+  EXPECT_TRUE(infer_types(*graph, all_ops()));
+  return std::move(*graph);
+}
+
+/// Three rows; the second factor of the test network is 0.5 where the reference's is 1.
+Result<Fidelity> measured(const Rows &rows, const std::vector<std::int64_t> *labels, int threads = 1,
+                          const char *batch = "N") {
+  const Graph reference = scaled(batch, "1.0, 1.0"), test = scaled(batch, "1.0, 0.5");
+  std::vector<std::size_t> calls(rows.size());
+  std::iota(calls.begin(), calls.end(), 0);
+  return measure_fidelity(&reference, test, all_ops(), rows, {.threads = threads, .indices = calls, .labels = labels});
+}
+
+const std::vector<float> three_rows{1, 4, 3, 4, 5, 0}; // logits of the test network: 1 2, 3 2, 5 0
+
+TEST(MeasureFidelity, ComparesLogitsAndCountsLabels) {
+  const std::vector<std::int64_t> labels{1, 1, 1};
+  const auto fidelity = measured(Rows(three_rows, 1), &labels);
+  ASSERT_TRUE(fidelity) << fidelity.error().message;
+  EXPECT_EQ(fidelity->samples, 3U);
+  EXPECT_EQ(fidelity->agreeing, 2U);
+  EXPECT_EQ(fidelity->reference_accuracy->top1, 2U);
+  EXPECT_EQ(fidelity->test_accuracy->top1, 1U);
+  EXPECT_EQ(fidelity->test_accuracy->top5, 3U);
+  EXPECT_DOUBLE_EQ(fidelity->logits.noise.noise, 8);
+  EXPECT_DOUBLE_EQ(fidelity->logits.noise.signal, 17 + 25 + 25);
+  EXPECT_DOUBLE_EQ(*fidelity->median_sqnr_db, 10 * std::log10(25.0 / 4)); // of 17/4, 25/4 and equal
+  ASSERT_EQ(fidelity->outputs.size(), 1U);
+  EXPECT_EQ(fidelity->outputs[0].name, "y");
+  EXPECT_GT(fidelity->outputs[0].noise.max_error, 0.2);
+}
+
+TEST(MeasureFidelity, DoesNotDependOnThreadsOrBatch) {
+  const std::vector<std::int64_t> labels{1, 0, 1};
+  const auto one = measured(Rows(three_rows, 1), &labels), two = measured(Rows(three_rows, 1), &labels, 2);
+  const auto pairs = measured(Rows(three_rows, 2), &labels, 1, "2");
+  ASSERT_TRUE(one && two && pairs);
+  for (const auto *other : {&*two, &*pairs}) {
+    EXPECT_EQ(other->samples, 3U);
+    EXPECT_EQ(other->agreeing, one->agreeing);
+    EXPECT_EQ(other->test_accuracy->top1, one->test_accuracy->top1);
+    EXPECT_EQ(other->logits.noise.noise, one->logits.noise.noise);
+    EXPECT_EQ(other->median_sqnr_db, one->median_sqnr_db);
+  }
+}
+
+TEST(MeasureFidelity, LabelsOfOtherClassesAreCountedInsteadOfAccuracy) {
+  const std::vector<std::int64_t> labels{1, 7, 2};
+  const auto fidelity = measured(Rows(three_rows, 1), &labels);
+  ASSERT_TRUE(fidelity);
+  EXPECT_EQ(fidelity->foreign_labels, 2U);
+  EXPECT_FALSE(fidelity->test_accuracy);
+  EXPECT_EQ(fidelity->agreeing, 2U);
+}
+
+TEST(MeasureFidelity, NamesTheSampleWhoseLogitsAreNotFinite) {
+  const auto fidelity = measured(Rows({1, 4, std::numeric_limits<float>::infinity(), 1}, 1), nullptr);
+  ASSERT_FALSE(fidelity);
+  EXPECT_EQ(fidelity.error().code, Code::bad_input);
+  EXPECT_THAT(fidelity.error().message, testing::StartsWith("row 1: output "));
+}
 
 } // namespace
 } // namespace edgec

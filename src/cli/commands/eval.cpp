@@ -55,6 +55,10 @@ Result<Outcome> run(const Arguments &arguments) {
                           .step = [&progress] { progress.step(); }};
   EDGEC_ASSIGN(const Fidelity fidelity,
                measure_fidelity(reference ? &reference->graph : nullptr, model.graph, all_ops(), *data.samples, options));
+  if (fidelity.foreign_labels > 0)
+    warn(fmt::format("{}: {} of {} labels are no class of the network: accuracy was not measured",
+                     arguments.data.labels.empty() ? arguments.data.path : arguments.data.labels, fidelity.foreign_labels,
+                     fidelity.samples));
   print(arguments.json ? json_of(arguments, data, fidelity) : text_of(arguments, data, fidelity));
   return Outcome::done;
 }
