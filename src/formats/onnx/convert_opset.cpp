@@ -12,8 +12,13 @@
 namespace edgec {
 namespace {
 
-/// ONNX's first line: what follows is a dump of the node, or where in ONNX's source it was noticed.
-std::string first_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
+/// What ONNX says, without the dump of a node behind it and the place in ONNX's source before it.
+std::string message_of(std::string_view text) {
+  text = text.substr(0, text.find('\n'));
+  constexpr std::string_view assertion = "` failed: ";
+  const auto at = text.find(assertion);
+  return std::string(at == std::string_view::npos ? text : text.substr(at + assertion.size()));
+}
 
 /// Runs the converter on a model whose weights stayed behind.
 Status convert(onnx::ModelProto &proto, std::int64_t target) {
@@ -22,7 +27,7 @@ Status convert(onnx::ModelProto &proto, std::int64_t target) {
     onnx::checker::check_model(proto, false);
     proto = onnx::version_conversion::ConvertVersion(proto, static_cast<int>(target));
   } catch (const std::exception &error) {
-    return unsupported(first_line(error.what()));
+    return unsupported(message_of(error.what()));
   }
   return {};
 }

@@ -1,0 +1,172 @@
+// Broken files, each with what the reader says of it.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/formats_onnx/protos.h"
+
+namespace edgec {
+namespace {
+
+using test::add_attribute;
+using test::add_info;
+using test::add_node;
+using test::message_of;
+using test::relu_model;
+using testing::HasSubstr;
+
+struct Bad {
+  const char *what;
+  void (*spoil)(onnx::ModelProto &);
+  const char *message;
+};
+
+/// Sub-graphs within sub-graphs.
+void nest(onnx::GraphProto &graph, int depth) {
+  if (depth == 0) return;
+  auto &node = add_node(graph, "If", {"x"}, {"n" + std::to_string(depth)}, "if");
+  nest(*add_attribute(node, "then_branch", onnx::AttributeProto::GRAPH).mutable_g(), depth - 1);
+}
+
+void add_function(onnx::ModelProto &model, const std::string &name, const std::string &calls, int times) {
+  auto &function = *model.add_functions();
+  function.set_domain("my");
+  function.set_name(name);
+  function.add_input("a");
+  function.add_output("b0");
+  function.add_opset_import()->set_version(13);
+  for (int i = 0; i < times; ++i) {
+    auto &node = *function.add_node();
+    node.set_op_type(calls);
+    node.set_domain("my");
+    node.add_input("a");
+    node.add_output("b" + std::to_string(i));
+  }
+}
+
+const Bad table[] = {
+    {"no graph", [](auto &m) { m.clear_graph(); }, "it is not an ONNX model: it has no graph"},
+    {"no opset", [](auto &m) { m.clear_opset_import(); }, "does not say which operator set it uses (no opset_import; IR version 8)"},
+    {"opset of the future", [](auto &m) { m.mutable_opset_import(0)->set_version(1000); }, "opset 1000 is newer than 28"},
+    {"impossible opset", [](auto &m) { m.mutable_opset_import(0)->set_version(-3); }, "impossible opset -3"},
+    {"two opsets", [](auto &m) { m.add_opset_import()->set_version(12); }, "imported in versions 13 and 12"},
+    {"dangling input", [](auto &m) { m.mutable_graph()->mutable_node(0)->set_input(0, "z"); },
+     "node relu (Relu): its input \"z\" is computed by nothing"},
+    {"dangling output", [](auto &m) { m.mutable_graph()->mutable_output(0)->set_name("z"); },
+     "graph output \"z\" is computed by nothing"},
+    {"duplicate value", [](auto &m) { add_node(*m.mutable_graph(), "Abs", {"x"}, {"y"}); }, "the name \"y\" is given to two values"},
+    {"duplicate input", [](auto &m) { add_info(m.mutable_graph()->mutable_input(), "x"); }, "the name \"x\" is given to two values"},
+    {"duplicate output", [](auto &m) { add_info(m.mutable_graph()->mutable_output(), "y"); }, "graph output \"y\" is listed twice"},
+    {"unnamed input", [](auto &m) { m.mutable_graph()->mutable_input(0)->clear_name(); }, "a graph input has no name"},
+    {"cycle", [](auto &m) {
+       m.mutable_graph()->mutable_node(0)->set_input(0, "b");
+       add_node(*m.mutable_graph(), "Abs", {"y"}, {"b"}, "abs");
+     }, "the graph has a cycle through node"},
+    {"no operator", [](auto &m) { m.mutable_graph()->mutable_node(0)->clear_op_type(); }, "it has no operator type"},
+    {"attribute twice", [](auto &m) {
+       for (int i = 0; i < 2; ++i) add_attribute(*m.mutable_graph()->mutable_node(0), "a", onnx::AttributeProto::INT);
+     }, "node relu (Relu): attribute a is given twice"},
+    {"attribute without a value", [](auto &m) { m.mutable_graph()->mutable_node(0)->add_attribute()->set_name("a"); },
+     "attribute a: has no value of a known kind"},
+    {"attribute of a function outside of one", [](auto &m) {
+       add_attribute(*m.mutable_graph()->mutable_node(0), "a", onnx::AttributeProto::INT).set_ref_attr_name("b");
+     }, "attribute a refers to a function's attribute"},
+    {"nested too deeply", [](auto &m) { nest(*m.mutable_graph(), 40); }, "sub-graphs are nested deeper than 32"},
+    {"nested beyond all measure", [](auto &m) { nest(*m.mutable_graph(), 1000); }, "nested too deeply"},
+    {"function that calls itself", [](auto &m) {
+       m.add_opset_import()->set_domain("my");
+       add_function(m, "F", "F", 1);
+       add_node(*m.mutable_graph(), "F", {"x"}, {"z"}).set_domain("my");
+     }, "functions call each other in a cycle"},
+    {"functions that explode", [](auto &m) {
+       m.add_opset_import()->set_domain("my");
+       for (int i = 0; i < 60; ++i) add_function(m, "F" + std::to_string(i), "F" + std::to_string(i + 1), 4);
+       add_node(*m.mutable_graph(), "F0", {"x"}, {"z"}).set_domain("my");
+     }, "make a model of more than 1 GB"},
+    {"opaque input type", [](auto &m) { m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_opaque_type(); },
+     "graph input \"x\": an opaque type"},
+    {"unknown element type", [](auto &m) { m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(77); },
+     "graph input \"x\": element type 77 is not known"},
+};
+
+TEST(BadOnnx, IsRefusedInWords) {
+  for (const Bad &bad : table) {
+    onnx::ModelProto proto = relu_model();
+    bad.spoil(proto);
+    EXPECT_THAT(message_of(test::parse(proto)), HasSubstr(bad.message)) << bad.what;
+  }
+}
+
+TEST(BadOnnx, NodesMayStandInAnyOrder) {
+  onnx::ModelProto proto = relu_model();
+  proto.mutable_graph()->mutable_node(0)->set_input(0, "b");
+  add_node(*proto.mutable_graph(), "Abs", {"x"}, {"b"}, "abs");
+  const auto model = test::parse(proto);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(model->graph.node(model->graph.nodes().front()).op, "Abs");
+  const auto bytes = serialize_onnx(*model, {});
+  ASSERT_TRUE(bytes) << bytes.error().message;
+}
+
+struct Other {
+  std::string_view bytes;
+  const char *message;
+};
+
+TEST(BadOnnx, OtherKindsOfFilesAreRecognised) {
+  using namespace std::string_view_literals;
+  const Other others[] = {
+      {"", "the file is empty"},
+      {"<!DOCTYPE html><html>", "an HTML page"},
+      {"\n  <HTML><head>", "an HTML page"},
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"},
+      {"PK\x03\x04whatever", "a zip archive"},
+      {"\x20\0\0\0TFL3\0\0\0\0"sv, "a TensorFlow Lite model"},
+      {"\x80\x02}q\0."sv, "a Python pickle"},
+      {"\x1f\x8b\x08\0"sv, "a gzip archive"},
+      {"\x89HDF\r\n\x1a\n", "an HDF5 file"},
+      {"name,value\n1,2\n", "cannot be parsed as ONNX"},
+      {"\x08\x08\x12\xff\x01short"sv, "it is truncated: a part of 255 bytes is announced and 5 are left"},
+      {"\x08", "it breaks off within a number"},
+      {"\x0a\x03\x61\x62\x63", "it has no graph"}, // a protobuf of another kind
+  };
+  for (const Other &other : others)
+    EXPECT_THAT(message_of(parse_onnx(test::storage_of(other.bytes), "")), HasSubstr(other.message)) << other.bytes;
+}
+
+TEST(BadOnnx, WhatIsNoFileIsRefused) {
+  const auto folder = std::filesystem::path(testing::TempDir());
+  EXPECT_THAT(message_of(read_onnx(folder / "no such file")), HasSubstr("no such file: cannot open"));
+  EXPECT_THAT(message_of(read_onnx(folder)), HasSubstr("is a folder"));
+  std::ofstream(folder / "page.onnx") << "<html></html>";
+  EXPECT_THAT(message_of(read_onnx(folder / "page.onnx")), HasSubstr("page.onnx: it is an HTML page"));
+}
+
+TEST(BadOnnx, TruncationAnywhereIsNoCrash) {
+  onnx::ModelProto proto = relu_model();
+  auto &tensor = *proto.mutable_graph()->add_initializer();
+  tensor.set_name("w");
+  tensor.set_data_type(onnx::TensorProto::FLOAT);
+  tensor.add_dims(3);
+  for (const float v : {1.F, 2.F, 3.F}) tensor.add_float_data(v);
+  auto &node = add_node(*proto.mutable_graph(), "If", {"x"}, {"z"});
+  nest(*add_attribute(node, "then_branch", onnx::AttributeProto::GRAPH).mutable_g(), 2);
+  const std::string bytes = proto.SerializeAsString();
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(parse_onnx(test::storage_of(std::string_view(bytes).substr(0, size)), "")) << size;
+}
+
+TEST(BadOnnx, WrongWireTypesAreNoCrash) {
+  const std::string bytes = relu_model().SerializeAsString();
+  for (std::size_t at = 0; at < bytes.size(); ++at)
+    for (int wire = 0; wire < 8; ++wire) {
+      std::string spoilt = bytes;
+      spoilt[at] = static_cast<char>((spoilt[at] & ~7) | wire);
+      const auto model = parse_onnx(test::storage_of(spoilt), "");
+      EXPECT_TRUE(model || !model.error().message.empty());
+    }
+}
+
+} // namespace
+} // namespace edgec
