@@ -37,6 +37,11 @@ Result<Kernel> float_conv(const ConvShape &shape, std::span<const float> w, std:
   return fast::conv(shape, w, bias, post_ops, run);
 }
 
+Result<Kernel> float_conv_transpose(const ConvShape &shape, std::span<const float> w, std::span<const float> bias,
+                                    std::span<const fast::FloatPostOp> post_ops, Run run) {
+  return fast::conv_transpose(shape, w, bias, post_ops, run);
+}
+
 } // namespace
 
 Type product_type(const Type &data, std::optional<Shape> shape) {
@@ -96,16 +101,16 @@ Result<Kernel> prepare_conv(const PrepareArgs &args, ConvShapeOf shape_of, ConvK
   EDGEC_ASSIGN(const bool integer, quantized_operands(args.input(0), args.input(1)));
   const Run run{args.isa, args.threads};
   if (integer) {
-    if (kind == ConvKind::transposed) return unsupported("no fast integer transposed convolution");
-    EDGEC_ASSIGN(const IntegerConv conv, integer_conv({*args.input(0), *args.input(1), *w, 0, bias, *args.outputs[0], shape.out_channels}));
-    EDGEC_ASSIGN(Kernel kernel, fast::conv(shape, conv, run));
+    const int channel_axis = kind == ConvKind::forward ? 0 : 1;
+    EDGEC_ASSIGN(const IntegerConv conv, integer_conv({*args.input(0), *args.input(1), *w, channel_axis, bias, *args.outputs[0], shape.out_channels}));
+    EDGEC_ASSIGN(Kernel kernel, kind == ConvKind::forward ? fast::conv(shape, conv, run) : fast::conv_transpose(shape, conv, run));
     kernel.followers = identity_followers(args);
     return kernel;
   }
   if (args.input(0)->dtype != DType::float32 || w->dtype != DType::float32 || (bias && bias->dtype != DType::float32))
     return unsupported("no fast convolution of other types than float");
   if (bias && bias->size() != shape.out_channels) return bad_input(fmt::format("the bias has {} elements", bias->size()));
-  const auto prepare = kind == ConvKind::forward ? float_conv : fast::conv_transpose;
+  const auto prepare = kind == ConvKind::forward ? float_conv : float_conv_transpose;
   return with_followers(args, [&](std::span<const fast::FloatPostOp> post_ops) {
     return prepare(shape, w->as<float>(), bias ? bias->as<float>() : std::span<const float>{}, post_ops, run);
   });

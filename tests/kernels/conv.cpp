@@ -73,17 +73,22 @@ TEST(FloatConv, FastIsCloseToReference) {
   }
 }
 
+ConvShape random_conv_transpose(Random &random) {
+  ConvShape s = random_conv(random);
+  std::swap(s.in_channels, s.out_channels);
+  for (int i = 3 - s.rank; i < 3; ++i) { // the output follows from the input
+    Window &axis = s.axes[static_cast<std::size_t>(i)];
+    axis.out = axis.stride * (axis.in - 1) + axis.reach() + 1 - axis.pad_begin - axis.pad_end + pick(random, 0, axis.stride - 1);
+    if (axis.out <= 0) axis = {.in = axis.in, .out = axis.in};
+  }
+  return s;
+}
+
 TEST(FloatConvTranspose, FastIsCloseToReference) {
   Random random(8);
   int fast_ones = 0;
   for (int round = 0; round < 80; ++round) {
-    ConvShape s = random_conv(random);
-    std::swap(s.in_channels, s.out_channels);
-    for (int i = 3 - s.rank; i < 3; ++i) { // a transposed window: the output follows from the input
-      Window &axis = s.axes[static_cast<std::size_t>(i)];
-      axis.out = axis.stride * (axis.in - 1) + axis.reach() + 1 - axis.pad_begin - axis.pad_end + pick(random, 0, axis.stride - 1);
-      if (axis.out <= 0) axis = {.in = axis.in, .out = axis.in};
-    }
+    const ConvShape s = random_conv_transpose(random);
     const auto x = random_floats(random, s.batch * s.in_channels * s.in_area());
     const auto w = random_floats(random, s.in_channels * s.group_out() * s.taps());
     const auto bias = random.below(2) ? random_floats(random, s.out_channels) : std::vector<float>{};
@@ -108,7 +113,7 @@ IntegerConv random_integers(Random &random, const ConvShape &s) {
   const std::int32_t low = conv.input == DType::uint8 ? 0 : -128;
   conv.input_zero_point = random.below(3) == 0 ? low : low + static_cast<std::int32_t>(random.below(256));
   const bool wide = random.below(8) == 0, extreme = random.below(4) == 0; // wide: u8 weights with an uneven zero point
-  conv.weights.resize(static_cast<std::size_t>(s.out_channels * s.group_in() * s.taps()));
+  conv.weights.resize(static_cast<std::size_t>(s.out_channels * s.group_in() * s.taps())); // as many transposed
   for (std::int16_t &w : conv.weights) {
     const auto code = static_cast<int>(random.below(256));
     w = static_cast<std::int16_t>(wide ? code - 77 : extreme ? (code & 1 ? 127 : code & 2 ? -128 : 0) : code - 128);
@@ -134,13 +139,18 @@ IntegerConv random_integers(Random &random, const ConvShape &s) {
   return conv;
 }
 
-void expect_equal_bits(Random &random, const ConvShape &s, const IntegerConv &conv, const Result<Kernel> &kernel) {
+void integer_reference(const ConvShape &s, const IntegerConv &conv, const std::byte *x, std::byte *y) { reference::conv(s, conv, x, y); }
+void integer_reference_transpose(const ConvShape &s, const IntegerConv &conv, const std::byte *x, std::byte *y) {
+  reference::conv_transpose(s, conv, x, y);
+}
+
+void expect_equal_bits(Random &random, const ConvShape &s, const IntegerConv &conv, const Result<Kernel> &kernel, bool transposed = false) {
   ASSERT_TRUE(kernel) << kernel.error().message << " " << describe(s);
   const std::size_t width = conv.output.dtype == DType::float32 ? 4 : 1;
   const auto x = random_bytes(random, s.batch * s.in_channels * s.in_area(), random.below(4) == 0);
   const auto count = static_cast<std::size_t>(s.batch * s.out_channels * s.out_area());
   std::vector<std::byte> expected(count * width), y(count * width);
-  reference::conv(s, conv, x.data(), expected.data());
+  (transposed ? integer_reference_transpose : integer_reference)(s, conv, x.data(), expected.data());
   const auto x_last = to_channels_last(x, s.batch, s.in_channels, s.in_area());
   run_kernel(*kernel, {x_last.data()}, y.data());
   if (width == 1) {
@@ -166,6 +176,17 @@ TEST(IntegerConv, EveryFastFormIsReferenceToTheBit) {
       if (s.depthwise()) expect_equal_bits(random, s, conv, fast::conv_depthwise(s, conv, how));
       if (HasFatalFailure()) FAIL() << name(isa);
     }
+  }
+}
+
+TEST(IntegerConvTranspose, FastIsReferenceToTheBit) {
+  Random random(10);
+  for (int round = 0; round < 60; ++round) {
+    const ConvShape s = random_conv_transpose(random);
+    const IntegerConv conv = random_integers(random, s);
+    for (Isa isa = Isa::avx2; isa <= test_isa(); isa = static_cast<Isa>(static_cast<int>(isa) + 1))
+      expect_equal_bits(random, s, conv, fast::conv_transpose(s, conv, {isa, 2}), true);
+    if (HasFatalFailure()) return;
   }
 }
 

@@ -26,7 +26,8 @@ Result<Kernel> conv(const ConvShape &shape, std::span<const float> w, std::span<
 Result<Kernel> conv_transpose(const ConvShape &shape, std::span<const float> w, std::span<const float> bias,
                               std::span<const FloatPostOp> post_ops, Run run);
 
-/// Exactly reference::conv, on channels_last.
+/// Exactly reference::conv and conv_transpose, on channels_last.
 Result<Kernel> conv(const ConvShape &shape, const IntegerConv &conv, Run run);
+Result<Kernel> conv_transpose(const ConvShape &shape, const IntegerConv &conv, Run run);
 
 } // namespace edgec::fast

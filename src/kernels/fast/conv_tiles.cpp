@@ -19,6 +19,7 @@ struct Panel {
 
 struct Plan {
   ConvShape shape;
+  bool transposed = false;
   bool quads = false;     ///< bytes, four a word; else 16-bit numbers, two a word
   bool is_signed = false; ///< int8 activations
   std::int32_t zero_point = 0;
@@ -36,13 +37,14 @@ struct Plan {
 };
 
 /// Weight number `k` (tap by tap, channel by channel) of an output channel.
-std::int16_t weight(const ConvShape &s, const IntegerConv &conv, std::int64_t channel, std::int64_t k) {
-  const std::int64_t tap = k / s.group_in(), c = k % s.group_in();
-  return conv.weights[static_cast<std::size_t>((channel * s.group_in() + c) * s.taps() + tap)];
+std::int16_t weight(const Plan &plan, const IntegerConv &conv, std::int64_t channel, std::int64_t k) {
+  const ConvShape &s = plan.shape;
+  const std::int64_t tap = k / s.group_in(), c = k % s.group_in(), first = channel / s.group_out() * s.group_in();
+  const std::int64_t row = plan.transposed ? (first + c) * s.group_out() + channel % s.group_out() : channel * s.group_in() + c;
+  return conv.weights[static_cast<std::size_t>(row * s.taps() + tap)];
 }
 
 void pack(Plan &plan, const IntegerConv &conv, Panel &panel) {
-  const ConvShape &s = plan.shape;
   const int parts = plan.quads ? 4 : 2;
   panel.weights = plan.weights.size();
   panel.numbers = plan.bias.size();
@@ -53,7 +55,7 @@ void pack(Plan &plan, const IntegerConv &conv, Panel &panel) {
     const std::int64_t channel = panel.first + j;
     std::int32_t sum = 0;
     for (std::int64_t k = 0; k < plan.depth; ++k) {
-      const std::int16_t w = weight(s, conv, channel, k);
+      const std::int16_t w = weight(plan, conv, channel, k);
       sum = wrapping_add(sum, w);
       const std::int64_t place = (k / parts * panel.width + j) * 4 + k % parts * (4 / parts);
       std::memcpy(plan.weights.data() + panel.weights + place, &w, static_cast<std::size_t>(4 / parts)); // little endian
@@ -105,6 +107,16 @@ struct Gatherer {
     else std::memset(to, 0, static_cast<std::size_t>(count) * 2);
   }
 
+  /// Input index of a tap along an axis; -1: none.
+  [[nodiscard]] std::int64_t index(const Window &axis, std::int64_t o, std::int64_t k) const {
+    std::int64_t i = axis.input_index(o, k);
+    if (plan.transposed) {
+      i = o + axis.pad_begin - k * axis.dilation;
+      i = i % axis.stride == 0 ? i / axis.stride : -1;
+    }
+    return i >= 0 && i < axis.in ? i : -1;
+  }
+
   /// Row `row` of group `group`: all taps of one output position.
   void gather(const std::byte *x, std::int64_t row, std::int64_t group, std::byte *to) const {
     const ConvShape &s = plan.shape;
@@ -115,8 +127,8 @@ struct Gatherer {
     std::byte *const end = to + plan.depth * size;
     for (std::int64_t i = 0; i < D.kernel; ++i)
       for (std::int64_t j = 0; j < H.kernel; ++j) {
-        const std::int64_t z = D.input_index(d0, i), y = H.input_index(h0, j);
-        if (z < 0 || z >= D.in || y < 0 || y >= H.in) {
+        const std::int64_t z = index(D, d0, i), y = index(H, h0, j);
+        if (z < 0 || y < 0) {
           fill(to, W.kernel * channels);
           to += W.kernel * channels * size;
         } else {
@@ -130,7 +142,7 @@ struct Gatherer {
     const ConvShape &s = plan.shape;
     const Window &W = s.axes[2];
     const std::int64_t size = plan.quads ? 1 : 2, channels = s.group_in(), start = W.input_index(w0, 0);
-    if (s.groups == 1 && W.dilation == 1) { // neighbours in memory
+    if (s.groups == 1 && W.dilation == 1 && !plan.transposed) { // neighbours in memory
       const std::int64_t before = std::clamp<std::int64_t>(-start, 0, W.kernel), after = std::clamp<std::int64_t>(start + W.kernel - W.in, 0, W.kernel - before);
       const std::int64_t inside = W.kernel - before - after;
       if (before > 0) fill(to, before * channels);
@@ -139,8 +151,8 @@ struct Gatherer {
       return to + W.kernel * channels * size;
     }
     for (std::int64_t k = 0; k < W.kernel; ++k, to += channels * size) {
-      const std::int64_t at = W.input_index(w0, k);
-      if (at < 0 || at >= W.in) fill(to, channels);
+      const std::int64_t at = index(W, w0, k);
+      if (at < 0) fill(to, channels);
       else copy(to, line + at * s.in_channels, channels);
     }
     return to;
@@ -193,11 +205,10 @@ const TileSet *tile_set(const IntegerConv &conv, Isa isa, bool &quads) {
   return quads ? &tile_quads_vnni : pair_tiles(isa);
 }
 
-} // namespace
-
-Result<Kernel> conv_tiles(const ConvShape &shape, const IntegerConv &conv, Run run) {
+Result<Kernel> make_kernel(const ConvShape &shape, const IntegerConv &conv, Run run, bool transposed) {
   auto plan = std::make_shared<Plan>();
   plan->shape = shape;
+  plan->transposed = transposed;
   plan->tiles = tile_set(conv, run.isa, plan->quads);
   if (!plan->tiles) return unsupported("no vector instructions");
   plan->is_signed = conv.input == DType::int8;
@@ -210,7 +221,7 @@ Result<Kernel> conv_tiles(const ConvShape &shape, const IntegerConv &conv, Run r
   if (plan->depth == 0 || plan->rows == 0 || shape.out_channels == 0) return unsupported("an empty convolution");
   pack_all(*plan, conv);
   const auto pointwise = [](const Window &w) { return w.kernel == 1 && w.stride == 1 && !w.padded(); };
-  plan->direct = plan->quads && !plan->is_signed && shape.groups == 1 && plan->depth % parts == 0 && std::ranges::all_of(shape.axes, pointwise);
+  plan->direct = !transposed && plan->quads && !plan->is_signed && shape.groups == 1 && plan->depth % parts == 0 && std::ranges::all_of(shape.axes, pointwise);
   constexpr std::int64_t tile_rows = 24, cache = 32768; // whole tiles of 6 and of 8 rows; a part of the first-level cache
   plan->strip = std::clamp<std::int64_t>(cache / plan->row_bytes() / tile_rows, 1, 16) * tile_rows;
   plan->strip = std::min(plan->strip, (plan->rows / run.threads + tile_rows) / tile_rows * tile_rows);
@@ -222,5 +233,11 @@ Result<Kernel> conv_tiles(const ConvShape &shape, const IntegerConv &conv, Run r
   kernel.run = [plan = std::shared_ptr<const Plan>(plan), threads = run.threads](const KernelIo &io) { run_all(*plan, io, threads); };
   return kernel;
 }
+
+} // namespace
+
+Result<Kernel> conv_tiles(const ConvShape &shape, const IntegerConv &conv, Run run) { return make_kernel(shape, conv, run, false); }
+
+Result<Kernel> conv_transpose(const ConvShape &shape, const IntegerConv &conv, Run run) { return make_kernel(shape, conv, run, true); }
 
 } // namespace edgec::fast
