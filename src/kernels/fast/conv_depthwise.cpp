@@ -1,11 +1,11 @@
 // Exact integer depthwise convolution: vectors of channels, a few output positions at a time.
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
 #include <omp.h>
 
 #include "kernels/fast/conv_tiles.h"
-#include "kernels/fast/dispatch.h"
 
 namespace edgec::fast {
 namespace {
@@ -114,11 +114,12 @@ Result<Kernel> conv_depthwise(const ConvShape &shape, const IntegerConv &conv, R
   kernel.output = Layout::channels_last;
   kernel.scratch_bytes = static_cast<std::size_t>(run.threads * bytes);
   kernel.description = "depthwise";
-  kernel.run = [plan, threads = run.threads, rows, bytes](const KernelIo &io) {
-    dispatch({Isa::scalar, threads}, rows, 64, [&](std::int64_t first, std::int64_t last) {
-      // Samples may run side by side on an outer team: a thread number is ours only where this plan has a team.
-      run_range(*plan, io, io.scratch + (threads > 1 ? omp_get_thread_num() : 0) * bytes, first, last);
-    });
+  const std::int64_t parts = std::clamp<std::int64_t>(rows / 64, 1, run.threads);
+  kernel.run = [plan, parts, rows, bytes](const KernelIo &io) {
+    // Always a team of its own, if only of one: inside another team its threads are numbered from 0 as well.
+#pragma omp parallel for num_threads(static_cast<int>(parts)) schedule(static)
+    for (std::int64_t part = 0; part < parts; ++part)
+      run_range(*plan, io, io.scratch + omp_get_thread_num() * bytes, rows * part / parts, rows * (part + 1) / parts);
   };
   return kernel;
 }
