@@ -7,14 +7,27 @@
 namespace edgec {
 namespace {
 
-/// Ascending numbers and their running sums, so that a cluster, which is a run of them, has its mean at once.
+/// Ascending numbers and their running sums, so that a cluster, which is a run of them, has its mean and error at once.
 struct Sorted {
   std::vector<float> numbers;
-  std::vector<double> sums; // sums[i]: of the first i numbers
+  std::vector<double> sums, squares; // sums[i]: of the first i numbers
 
-  explicit Sorted(std::span<const float> from) : numbers(from.begin(), from.end()), sums(from.size() + 1) {
+  explicit Sorted(std::span<const float> from)
+      : numbers(from.begin(), from.end()), sums(from.size() + 1), squares(from.size() + 1) {
     std::ranges::sort(numbers);
-    for (std::size_t i = 0; i < numbers.size(); ++i) sums[i + 1] = sums[i] + static_cast<double>(numbers[i]);
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const auto number = static_cast<double>(numbers[i]);
+      sums[i + 1] = sums[i] + number;
+      squares[i + 1] = squares[i] + number * number;
+    }
+  }
+  [[nodiscard]] double mean(std::size_t begin, std::size_t end) const {
+    return (sums[end] - sums[begin]) / static_cast<double>(end - begin);
+  }
+  /// Sum of squared distances of the run to a centre.
+  [[nodiscard]] double error(std::size_t begin, std::size_t end, double centre) const {
+    const auto count = static_cast<double>(end - begin);
+    return squares[end] - squares[begin] - 2 * centre * (sums[end] - sums[begin]) + count * centre * centre;
   }
 };
 
@@ -42,27 +55,59 @@ std::vector<float> distinct(const Sorted &sorted, std::size_t limit) {
   return found;
 }
 
-std::vector<double> lloyd(const Sorted &sorted, std::size_t count) {
-  const double low = sorted.numbers.front();
-  const double high = sorted.numbers.back();
-  std::vector<double> centres(count);
-  for (std::size_t i = 0; i < count; ++i)
-    centres[i] = low + (high - low) * static_cast<double>(i) / static_cast<double>(count - 1);
-  const bool has_zero = std::ranges::binary_search(sorted.numbers, 0.0F);
-  const auto zero = std::ranges::min_element(centres, {}, [](double centre) { return std::abs(centre); });
-  if (has_zero) *zero = 0;
+/// Moves each centre to the mean of its run until the runs stay as they are. `zero`: a centre at zero does not move.
+void settle(const Sorted &sorted, std::vector<double> &centres, bool zero) {
   constexpr int enough = 10000; // each step lowers the error, so that it ends; this only bounds the time
   std::vector<std::size_t> before;
   for (int step = 0; step < enough; ++step) {
-    const std::vector<std::size_t> begin = runs(sorted, centres);
-    if (begin == before) break;
-    for (std::size_t i = 0; i < count; ++i) {
-      const bool pinned = has_zero && zero - centres.begin() == static_cast<std::ptrdiff_t>(i);
-      if (begin[i] == begin[i + 1] || pinned) continue; // an empty run's centre waits where it is
-      centres[i] = (sorted.sums[begin[i + 1]] - sorted.sums[begin[i]]) / static_cast<double>(begin[i + 1] - begin[i]);
-    }
-    before = begin;
+    std::vector<std::size_t> begin = runs(sorted, centres);
+    if (begin == before) return;
+    for (std::size_t i = 0; i < centres.size(); ++i)
+      if (begin[i] < begin[i + 1] && !(zero && centres[i] == 0)) centres[i] = sorted.mean(begin[i], begin[i + 1]);
+    before = std::move(begin);
   }
+}
+
+/// Puts a centre that no number chose halfway between the centre of the run with the largest error and that run's
+/// farthest number. False where every centre has numbers.
+bool reseed(const Sorted &sorted, std::vector<double> &centres) {
+  const std::vector<std::size_t> begin = runs(sorted, centres);
+  std::size_t idle = centres.size(), worst = 0;
+  double most = 0;
+  for (std::size_t i = 0; i < centres.size(); ++i) {
+    if (begin[i] == begin[i + 1]) idle = i;
+    const double error = sorted.error(begin[i], begin[i + 1], centres[i]);
+    if (error > most) most = error, worst = i;
+  }
+  if (idle == centres.size() || most == 0) return false;
+  const double low = sorted.numbers[begin[worst]];
+  const double high = sorted.numbers[begin[worst + 1] - 1];
+  const double farthest = centres[worst] - low > high - centres[worst] ? low : high;
+  centres[idle] = (centres[worst] + farthest) / 2;
+  std::ranges::sort(centres);
+  return true;
+}
+
+/// Where the centres start: from the smallest to the largest number, denser towards zero, as weights are. The exponent
+/// gave the best outputs on five networks' calibration data among 1 (evenly) to 2.
+std::vector<double> start(double low, double high, std::size_t count) {
+  constexpr double exponent = 1.75;
+  std::vector<double> centres(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const double place = static_cast<double>(i) / static_cast<double>(count - 1);
+    const double signed_place = 2 * place - 1;
+    const double reach = std::pow(std::abs(signed_place), exponent);
+    centres[i] = low >= 0 || high <= 0 ? low + (high - low) * place : signed_place < 0 ? low * reach : high * reach;
+  }
+  return centres;
+}
+
+std::vector<double> centres_of(const Sorted &sorted, std::size_t count) {
+  std::vector<double> centres = start(sorted.numbers.front(), sorted.numbers.back(), count);
+  const bool zero = std::ranges::binary_search(sorted.numbers, 0.0F);
+  if (zero) *std::ranges::min_element(centres, {}, [](double centre) { return std::abs(centre); }) = 0;
+  settle(sorted, centres, zero);
+  for (std::size_t i = 0; i < count && reseed(sorted, centres); ++i) settle(sorted, centres, zero);
   return centres;
 }
 
@@ -76,7 +121,8 @@ Codebook kmeans_codebook(std::span<const float> numbers, int bits) {
   const Sorted sorted(numbers);
   book.values = distinct(sorted, std::size_t{1} << bits);
   if (book.values.empty()) {
-    for (const double centre : lloyd(sorted, std::size_t{1} << bits)) book.values.push_back(static_cast<float>(centre));
+    for (const double centre : centres_of(sorted, std::size_t{1} << bits))
+      book.values.push_back(static_cast<float>(centre));
     std::ranges::sort(book.values);
     const auto repeated = std::ranges::unique(book.values);
     book.values.erase(repeated.begin(), repeated.end());
