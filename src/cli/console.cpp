@@ -10,7 +10,7 @@
 namespace edgec {
 namespace {
 
-bool progress_wanted = false;
+bool progress_wanted = false, quiet = false;
 
 spdlog::color_mode color_mode(const std::string &color) {
   if (color == "always") return spdlog::color_mode::always;
@@ -28,11 +28,15 @@ void set_up_console(const ConsoleFlags &flags) {
   logger->set_level(flags.quiet ? spdlog::level::err : flags.verbose ? spdlog::level::info : spdlog::level::warn);
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
+  quiet = flags.quiet;
   progress_wanted = !flags.quiet && !flags.no_progress && ::isatty(STDERR_FILENO) != 0;
 }
 
 // Texts may come from files: they are arguments, never formats.
 void print_error(std::string_view text) { spdlog::error("{}", text); }
+void say(std::string_view text) {
+  if (!quiet) fmt::print(stderr, "edgec: {}\n", text);
+}
 void warn(std::string_view text) { spdlog::warn("{}", text); }
 void log_info(std::string_view text) { spdlog::info("{}", text); }
 
@@ -40,22 +44,20 @@ void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), std
 
 bool flush_results() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
 
-ProgressLine::ProgressLine(std::string label, std::size_t total)
-    : label_(std::move(label)), total_(total), shown_(std::chrono::steady_clock::now()), wanted_(progress_wanted) {}
+ProgressLine::ProgressLine() : shown_(std::chrono::steady_clock::now()), wanted_(progress_wanted) {}
 
 ProgressLine::~ProgressLine() {
   if (drawn_) fmt::print(stderr, "\r\x1b[K");
 }
 
-void ProgressLine::step() {
-  const std::size_t done = ++done_;
+void ProgressLine::show(std::string_view what, std::size_t done, std::size_t all) {
   if (!wanted_) return;
   const std::lock_guard lock(mutex_);
   const auto now = std::chrono::steady_clock::now();
   if (now - shown_ < std::chrono::milliseconds(100)) return;
   shown_ = now;
   drawn_ = true;
-  fmt::print(stderr, "\r\x1b[K{} {}/{}", label_, done, total_);
+  fmt::print(stderr, "\r\x1b[K{} {}/{}", what, done, all);
   std::fflush(stderr);
 }
 

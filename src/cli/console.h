@@ -1,7 +1,6 @@
 // Messages for people, on stderr: "edgec: warning: text". Standard output carries only results.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <mutex>
@@ -20,6 +19,7 @@ struct ConsoleFlags {
 void set_up_console(const ConsoleFlags &flags);
 
 void print_error(std::string_view text);
+void say(std::string_view text);  ///< what is going to be done; not with -q
 void warn(std::string_view text);  ///< not with -q
 void log_info(std::string_view text); ///< with -v only
 
@@ -28,19 +28,16 @@ void print(std::string_view text);
 /// Error (resource) if stdout could not take all that was printed.
 bool flush_results();
 
-/// A line on stderr that counts up, on a terminal only and gone when done. step() may be called by any thread.
+/// A line on stderr that counts up, on a terminal only and gone when done. show() may be called by any thread.
 class ProgressLine {
 public:
-  ProgressLine(std::string label, std::size_t total);
+  ProgressLine();
   ~ProgressLine();
   ProgressLine(const ProgressLine &) = delete;
   ProgressLine &operator=(const ProgressLine &) = delete;
-  void step();
+  void show(std::string_view what, std::size_t done, std::size_t all);
 
 private:
-  std::string label_;
-  std::size_t total_;
-  std::atomic<std::size_t> done_ = 0;
   std::mutex mutex_;
   std::chrono::steady_clock::time_point shown_;
   bool wanted_ = false, drawn_ = false;

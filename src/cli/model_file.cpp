@@ -6,6 +6,7 @@
 #include "cli/console.h"
 #include "formats/flat/flat.h"
 #include "ops/registry.h"
+#include "passes/pass.h"
 #include "support/file.h"
 
 namespace edgec {
@@ -23,6 +24,14 @@ Result<bool> holds_flat(const std::string &path) {
   if (path == "-") return false;
   EDGEC_ASSIGN(const Storage file, map_file(path));
   return is_flat(file.bytes());
+}
+
+/// ONNX spells integer operators with QuantizeLinear and DequantizeLinear around them; here they are types.
+Status fold_quantization(Graph &graph) {
+  const PassDef *fold = find_pass("fold-qdq");
+  if (fold == nullptr) return internal_error("the pass fold-qdq is missing");
+  EDGEC_CHECK(fold->run(graph, PassContext{.ops = all_ops(), .lossy = {}, .scope = {}}));
+  return graph.sort();
 }
 
 } // namespace
@@ -43,6 +52,7 @@ Result<Model> read_model(const std::string &path, const OnnxReadOptions &options
     return usage_error(fmt::format("--opset: {} is no ONNX file; convert it to ONNX first", path));
   EDGEC_ASSIGN(Model model, flat ? read_flat(path) : read_onnx(path, options));
   EDGEC_CHECK(infer_types(model.graph, all_ops()).in(path));
+  if (!flat) EDGEC_CHECK(fold_quantization(model.graph).in(path));
   for (const std::string &note : model.notes) log_info(fmt::format("{}: {}", path, note));
   return model;
 }

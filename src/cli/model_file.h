@@ -17,7 +17,8 @@ enum class ModelFormat { qdq, qoperator, flat };
 /// Error (usage): both are given and do not fit.
 Result<ModelFormat> output_format(const std::string &path, const std::string &wanted);
 
-/// Reads .onnx or .edgec, told apart by content, and infers the types of all values. "-" is stdin.
+/// Reads .onnx or .edgec, told apart by content, infers the types of all values, and folds QuantizeLinear and
+/// DequantizeLinear into quantized types. "-" is stdin.
 Result<Model> read_model(const std::string &path, const OnnxReadOptions &options = {});
 
 /// Error (usage) where writing `path` would overwrite an input or, without `force`, any file; bad_input where its

@@ -47,11 +47,15 @@ Status check_weights(const Graph &graph) {
   return {};
 }
 
-void add_provenance(Model &model, const EffectiveOptions &options, std::uint64_t seed, Isa isa, const std::string &source_sha256) {
+std::string options_text(const EffectiveOptions &options) {
   std::vector<std::string> texts;
   for (const auto &[key, value] : options) texts.push_back(key + "=" + value);
+  return fmt::format("{}", fmt::join(texts, " "));
+}
+
+void add_provenance(Model &model, const EffectiveOptions &options, std::uint64_t seed, Isa isa, const std::string &source_sha256) {
   set_metadata(model.metadata, "edgec.version", version());
-  set_metadata(model.metadata, "edgec.options", fmt::format("{}", fmt::join(texts, " ")));
+  set_metadata(model.metadata, "edgec.options", options_text(options));
   set_metadata(model.metadata, "edgec.seed", fmt::to_string(seed));
   set_metadata(model.metadata, "edgec.isa", std::string(name(isa)));
   set_metadata(model.metadata, "edgec.source_sha256", source_sha256);

@@ -19,6 +19,9 @@ std::string default_output(const std::string &input, const std::string &ending);
 /// Error (bad_input) naming the first weight of a layer (OpDef::weights) that holds a NaN or an infinity.
 Status check_weights(const Graph &graph);
 
+/// "int8=true range=minmax".
+std::string options_text(const EffectiveOptions &options);
+
 /// Puts where the result comes from into the file's metadata: what affects the bytes, and nothing else (no threads,
 /// paths or verbosity).
 void add_provenance(Model &model, const EffectiveOptions &options, std::uint64_t seed, Isa isa, const std::string &source_sha256);

@@ -235,4 +235,44 @@ Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, con
   return sum_up(results, expected ? &*expected : nullptr, options.labels != nullptr);
 }
 
+Result<std::vector<Tensor>> run_logits(const Graph &graph, const OpRegistry &ops, const SampleSet &samples,
+                                       const FidelityOptions &options) {
+  PlanOptions plan;
+  plan.isa = options.isa;
+  plan.reference = options.reference_kernels;
+  plan.fetches = {find_logits(graph)};
+  Runner runner(graph, ops, plan);
+  std::vector<Tensor> logits(options.indices.size());
+  EDGEC_CHECK(parallel_for(logits.size(), options.threads, [&](std::size_t item, int worker) -> Status {
+    EDGEC_ASSIGN(const Sample sample, samples.load(options.indices[item]));
+    EDGEC_ASSIGN(auto outputs, runner.run_tensors(sample, worker).in(samples.label(options.indices[item])));
+    logits[item] = std::move(outputs.front());
+    if (options.step) options.step();
+    return {};
+  }));
+  return logits;
+}
+
+Result<Fidelity> compare_logits(const std::string &name, std::span<const Tensor> reference, std::span<const Tensor> test,
+                                const SampleSet &samples, std::span<const std::size_t> indices) {
+  std::vector<SampleResult> results;
+  for (std::size_t item = 0; item < indices.size(); ++item) {
+    const auto wanted = to_doubles(reference[item]), found = to_doubles(test[item]);
+    if (wanted.size() != found.size())
+      return bad_input(fmt::format("{}: the logits have {} elements, the reference's {}", samples.label(indices[item]),
+                                   found.size(), wanted.size()));
+    for (std::size_t row = 0; row < samples.rows(indices[item]); ++row) {
+      const Row at{row, samples.batch()};
+      SampleResult &result = results.emplace_back();
+      result.logits.add(at.of(wanted), at.of(found));
+      result.agrees = largest(at.of(wanted)) == largest(at.of(found));
+    }
+  }
+  Fidelity fidelity = sum_up(results, nullptr, false);
+  fidelity.compared = true;
+  fidelity.logits.name = name;
+  fidelity.median_sqnr_db = median_sqnr(results);
+  return fidelity;
+}
+
 } // namespace edgec

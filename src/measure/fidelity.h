@@ -74,6 +74,15 @@ struct FidelityOptions {
 Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, const OpRegistry &ops,
                                   const SampleSet &samples, const FidelityOptions &options);
 
+/// The logits that a network gives on each of the calls `options.indices`.
+Result<std::vector<Tensor>> run_logits(const Graph &graph, const OpRegistry &ops, const SampleSet &samples,
+                                       const FidelityOptions &options);
+
+/// Fidelity of logits that were kept: those of each call `indices` of `samples`; outputs are not compared. Error
+/// (bad_input): the two have different sizes.
+Result<Fidelity> compare_logits(const std::string &name, std::span<const Tensor> reference, std::span<const Tensor> test,
+                                const SampleSet &samples, std::span<const std::size_t> indices);
+
 /// A tensor's reals: codes of a quantized type are turned into what they stand for.
 std::vector<double> real_values(const Tensor &tensor, const Type &type);
 

@@ -1,5 +1,5 @@
 // edgec eval: how often a network is right, and how faithful it is to a reference.
-#include <cmath>
+#include <atomic>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -49,10 +49,11 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Dataset data, open_dataset(arguments.data, model.graph, arguments.run.seed));
   if (!data.labels && !reference)
     return usage_error(fmt::format("{}: has no labels: give --labels to measure accuracy, or --reference to compare", arguments.data.path));
-  ProgressLine progress("running samples", data.indices.size());
+  ProgressLine line;
+  std::atomic<std::size_t> done = 0;
   FidelityOptions options{.threads = arguments.run.threads(), .isa = isa, .reference_kernels = arguments.reference_kernels,
                           .indices = data.indices, .labels = data.labels ? &*data.labels : nullptr,
-                          .step = [&progress] { progress.step(); }};
+                          .step = [&] { line.show("running samples", ++done, data.indices.size()); }};
   EDGEC_ASSIGN(const Fidelity fidelity,
                measure_fidelity(reference ? &reference->graph : nullptr, model.graph, all_ops(), *data.samples, options));
   if (fidelity.foreign_labels > 0)

@@ -1,0 +1,260 @@
+// edgec compress: the main job. Optimizes, then does what the flags ask for, writes the file, reads it back and says
+// how faithful it is.
+#include <chrono>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/compressor.h"
+#include "cli/console.h"
+#include "cli/judgement.h"
+#include "cli/rewrite.h"
+#include "cli/verification.h"
+#include "measure/latency.h"
+#include "ops/registry.h"
+#include "support/cancel.h"
+#include "support/file.h"
+
+namespace edgec::commands {
+namespace {
+
+struct Arguments {
+  std::string model, reference, eval, format, report_path, prune_scope = "global";
+  std::optional<double> prune;
+  std::int64_t share = 0, opset = 0;
+  bool int8 = false, no_bias_correction = false, overridable = false, json = false, dry_run = false;
+  std::string range = "minmax";
+  double percentile = 99.999;
+  DataFlags calib{.path = {}, .preprocess = {}, .labels = {}, .limit = 200};
+  ScopeFlags scope;
+  PassFlags passes;
+  BudgetFlags budgets;
+  OutputFlags output;
+  RunFlags run;
+};
+
+constexpr std::int64_t synthetic_samples = 32;
+
+/// The options that affect the bytes, as effective; neither paths nor threads.
+EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
+  EffectiveOptions options;
+  const auto add = [&](const char *key, std::string value) { options.emplace_back(key, std::move(value)); };
+  if (a.prune) add("prune", fmt::format("{}", *a.prune));
+  if (a.prune) add("prune-scope", a.prune_scope);
+  if (a.share > 0) add("share", fmt::to_string(a.share));
+  if (a.int8) add("int8", "true");
+  if (a.int8) add("range", a.range);
+  if (a.int8 && a.range == "percentile") add("percentile", fmt::format("{}", a.percentile));
+  if (a.int8 && a.no_bias_correction) add("no-bias-correction", "true");
+  if (a.int8) add("calib-limit", fmt::to_string(a.calib.limit));
+  for (const std::string &text : a.scope.include) add("include", text);
+  for (const std::string &text : a.scope.exclude) add("exclude", text);
+  if (!a.scope.op_types.empty()) add("op-types", fmt::format("{}", fmt::join(a.scope.op_types, ",")));
+  for (const std::string &text : a.passes.skip) add("skip-pass", text);
+  if (!a.passes.stop_after.empty()) add("stop-after", a.passes.stop_after);
+  add("format", format == ModelFormat::flat ? "flat" : format == ModelFormat::qoperator ? "qoperator" : "qdq");
+  if (a.opset > 0) add("opset", fmt::to_string(a.opset));
+  return options;
+}
+
+/// Says of each flag that could not have an effect why not.
+void warn_of_idle_flags(const Arguments &a, const Options &options) {
+  const bool lossy = a.int8 || a.prune || a.share > 0;
+  const auto idle = [&](const char *flag, bool no_effect, const char *reason) {
+    if (no_effect && options.given(flag)) warn(fmt::format("{} has no effect {}", flag, reason));
+  };
+  idle("--prune-scope", !a.prune, "without --prune");
+  idle("--range", !a.int8, "without --int8");
+  idle("--percentile", !a.int8 || a.range != "percentile", "without --int8 --range percentile");
+  idle("--no-bias-correction", !a.int8, "without --int8");
+  idle("--include", !lossy, "without --int8, --prune or --share");
+  idle("--exclude", !lossy, "without --int8, --prune or --share");
+  idle("--op-types", !lossy, "without --int8, --prune or --share");
+  idle("--labels", a.eval.empty(), "without --eval");
+  idle("--preprocess", a.calib.path.empty() && a.eval.empty(), "without --calib or --eval");
+  idle("--format", a.format == "qoperator" && !a.int8, "as qoperator without --int8");
+}
+
+std::int64_t least_opset(const Arguments &a, ModelFormat format) {
+  if (a.share > 0 && a.share <= 4 && format != ModelFormat::flat) return 21; // 4-bit tensors
+  return a.int8 ? 13 : 0;                                                     // QuantizeLinear per channel
+}
+
+Result<OnnxReadOptions> reading(const Arguments &a, ModelFormat format) {
+  OnnxReadOptions options;
+  options.exact_opset = a.opset;
+  options.least_opset = least_opset(a, format);
+  options.overridable = a.overridable;
+  if (a.opset > 0 && a.opset < options.least_opset)
+    return usage_error(fmt::format("--opset: {} is too low: what the flags ask for needs {}", a.opset, options.least_opset));
+  if (a.opset > 0) options.least_opset = 0;
+  return options;
+}
+
+CompressRequest request_of(const Arguments &a, ModelFormat format) {
+  CompressRequest request;
+  request.int8 = a.int8;
+  request.lossy.prune_ratio = a.prune.value_or(0);
+  request.lossy.prune_global = a.prune_scope == "global";
+  request.lossy.share_bits = static_cast<int>(a.share);
+  request.lossy.range = a.range;
+  request.lossy.percentile = a.percentile;
+  request.lossy.bias_correction = !a.no_bias_correction;
+  request.lossy.integer_results = format == ModelFormat::qoperator;
+  request.passes = a.passes;
+  request.threads = a.run.threads();
+  request.seed = a.run.seed;
+  return request;
+}
+
+Result<Dataset> open_calibration(const Arguments &a, const Graph &graph) {
+  DataFlags flags = a.calib;
+  flags.labels.clear(); // those are of --eval
+  if (flags.path.empty() || flags.path == "synthetic") {
+    warn("NO SAMPLES: without --calib every figure rests on synthetic inputs, and so do int8 ranges");
+    flags.path = fmt::format("synthetic:{}", std::min(flags.limit, synthetic_samples));
+  }
+  return open_dataset(flags, graph, a.run.seed);
+}
+
+/// Everything after the file was written: what is measured, and the report of it.
+Result<Report> measure(const Arguments &a, const Model &source, const Compressed &compressed, const Written &written,
+                       const Dataset &data, Isa isa) {
+  Report report;
+  report.notes = source.notes;
+  report.passes = compressed.passes;
+  report.before = ModelFigures::of(measure_sizes(source.graph, all_ops()), source.source_bytes);
+  const GraphSizes sizes = measure_sizes(written.model.graph, all_ops());
+  report.after = ModelFigures::of(sizes, written.bytes);
+  report.layers = layer_figures(sizes);
+  list_float_nodes(compressed, report);
+  std::optional<Model> other;
+  if (!a.reference.empty()) {
+    EDGEC_ASSIGN(other, read_model(a.reference));
+  }
+  const Reference reference{other ? *other : source, other ? a.reference : a.model, other.has_value()};
+  const FidelityOptions options{.threads = a.run.threads(), .isa = isa};
+  EDGEC_CHECK(verify_written(reference, compressed, written, data, options, report));
+  if (a.eval.empty()) return report;
+  const DataFlags eval{.path = a.eval, .preprocess = a.calib.preprocess, .labels = a.calib.labels, .limit = 0};
+  EDGEC_CHECK(evaluate_written(reference, written, eval, options, a.run.seed, report));
+  return report;
+}
+
+Status write_report(const Report &report, const Arguments &a) {
+  if (a.report_path.empty()) return {};
+  const std::string text = report_json(report);
+  const ByteView bytes = std::as_bytes(std::span(text));
+  return write_file(a.report_path, {&bytes, 1}, a.output.force);
+}
+
+Status check_outputs(const Arguments &a, const std::string &path) {
+  std::vector<std::string> inputs{a.model};
+  for (const std::string &input : {a.reference, a.calib.path, a.eval, a.calib.labels}) {
+    if (!input.empty()) inputs.push_back(input);
+  }
+  EDGEC_CHECK(check_output(path, inputs, a.output.force));
+  if (a.report_path.empty()) return {};
+  inputs.push_back(path);
+  return check_output(a.report_path, inputs, a.output.force);
+}
+
+/// The recipe: read, rewrite, write, verify, report.
+Result<Outcome> run(const Arguments &a, const Options &options) {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string path = a.output.path.empty() ? default_output(a.model, a.format == "flat" ? ".edgec" : ".edgec.onnx") : a.output.path;
+  EDGEC_ASSIGN(const ModelFormat format, output_format(path, a.format));
+  EDGEC_CHECK(a.passes.check());
+  CompressRequest request = request_of(a, format);
+  const EffectiveOptions effective = effective_options(a, format);
+  if (a.dry_run) {
+    print(fmt::format("{}\n", fmt::join(plan_of(request), "\n")));
+    return Outcome::done;
+  }
+  EDGEC_CHECK(check_outputs(a, path));
+  warn_of_idle_flags(a, options);
+  EDGEC_ASSIGN(request.isa, a.run.isa());
+  EDGEC_ASSIGN(const OnnxReadOptions reading_options, reading(a, format));
+  EDGEC_ASSIGN(const Model source, read_model(a.model, reading_options));
+  EDGEC_CHECK(check_weights(source.graph).in(a.model));
+  EDGEC_ASSIGN(request.scope, a.scope.scope(source.graph));
+  request.lossy.include_depthwise = a.scope.included(source.graph);
+  EDGEC_ASSIGN(const Dataset data, open_calibration(a, source.graph));
+  request.cross_fit = data.rest.empty();
+  say(fmt::format("plan: {}; samples {}", options_text(effective), data.description));
+
+  EDGEC_ASSIGN(const Compressed compressed, compress(source.graph, request, data));
+  Model result = source;
+  result.graph = compressed.graph;
+  add_provenance(result, effective, a.run.seed, request.isa, source.source_sha256);
+  EDGEC_CHECK(check_interrupted());
+  EDGEC_ASSIGN(const Written written, write_and_read_back(result, path, format, a.output.force));
+
+  EDGEC_ASSIGN(Report report, measure(a, source, compressed, written, data, request.isa));
+  report.provenance = provenance_of("compress", effective, a.run.seed, request.isa, a.model, source, written);
+  const bool met = judge_budgets(a.budgets, report);
+  judge_quality(a.int8, a.prune.has_value(), report);
+  report.peak_memory_bytes = peak_memory_bytes();
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  EDGEC_CHECK(write_report(report, a));
+  if (a.passes.time_passes) say(pass_times(report.passes));
+  if (path != "-") print(a.json ? report_json(report) : report_text(report, options.given("--verbose")));
+  for (const std::string &text : report.warnings) warn(text);
+  for (const BudgetFigures &budget : report.budgets) {
+    if (!budget.met) warn(fmt::format("BUDGET MISSED: {} {} was asked, {:.6g} was found; {} is written all the same", budget.name, budget.limit, budget.found, path));
+  }
+  return met ? Outcome::done : Outcome::missed;
+}
+
+void declare_job(Options &options, Arguments &a) {
+  options.group("What to do");
+  options.flag("--int8", &a.int8, "static int8: weights per output channel symmetric, activations per tensor asymmetric");
+  options.add("--prune", "R", &a.prune, "set the fraction R of prunable weights to zero").between(0, 1);
+  options.add("--prune-scope", "SCOPE", &a.prune_scope, "one threshold over all layers, or each layer its share").one_of({"global", "layer"});
+  options.add("--share", "BITS", &a.share, "weights share 2^BITS values a tensor").between(2, 8);
+  options.add("--range", "METHOD", &a.range, "how activation ranges are chosen").one_of({"minmax", "percentile", "mse"});
+  options.add("--percentile", "P", &a.percentile, "of --range percentile").between(50, 100);
+  options.flag("--no-bias-correction", &a.no_bias_correction, "leave the means of channels as rounding shifts them");
+}
+
+void declare_data(Options &options, Arguments &a) {
+  options.group("Data");
+  options.add("--calib", "D", &a.calib.path, "unlabelled samples: a folder of images, a CSV, .npy, .npz, a folder of ONNX test data, or 'synthetic'");
+  options.add("--calib-limit", "N", &a.calib.limit, "at most N samples").between(1, 1e9);
+  options.add("--preprocess", "P", &a.calib.preprocess, "how images become tensors: imagenet, FILE.json:ENTRY, or resize=256,crop=224,...");
+  options.add("--eval", "D", &a.eval, "samples to measure accuracy on, before and after");
+  options.add("--labels", "L", &a.calib.labels, "their right answers: a CSV of file,label or .npy (default y of an .npz, column of a CSV)");
+  options.add("--reference", "R", &a.reference, "compare with this network instead of the input");
+}
+
+CommandRun declare(Options &options) {
+  auto arguments = std::make_shared<Arguments>();
+  Arguments &a = *arguments;
+  options.argument("MODEL", &a.model, "the network, .onnx or .edgec");
+  declare_job(options, a);
+  declare_data(options, a);
+  a.scope.declare(options);
+  a.budgets.declare(options);
+  a.output.declare(options, "the file to write (default STEM.edgec.onnx in the current folder)");
+  options.add("--format", "FORMAT", &a.format, "how to write it (default qdq; flat for a name in .edgec)").one_of({"qdq", "qoperator", "flat"});
+  options.add("--opset", "N", &a.opset, "write this version of ONNX's operators (default the input's, raised as far as needed)").between(1, 1000);
+  options.flag("--overridable", &a.overridable, "keep weights that are also graph inputs as inputs");
+  options.add("--report", "FILE.json", &a.report_path, "write the report as JSON");
+  options.flag("--json", &a.json, "print the report as JSON");
+  options.flag("--dry-run", &a.dry_run, "print the pipeline and stop");
+  a.passes.declare(options);
+  a.run.declare(options);
+  return [arguments, &options] { return run(*arguments, options); };
+}
+
+} // namespace
+
+extern const CommandDef compress;
+const CommandDef compress{"compress", "Make a network small: optimize, prune, share weights, quantize; verify the file written",
+                          "  edgec compress model.onnx --int8 --calib images/ --preprocess imagenet\n"
+                          "  edgec compress model.onnx -o model.edgec --int8 --prune 0.5 --calib x.npz --eval test.npz\n"
+                          "  edgec compress model.onnx --share 4 --max-drop 1 --eval test.npz --report report.json\n",
+                          declare};
+
+} // namespace edgec::commands

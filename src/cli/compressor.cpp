@@ -1,0 +1,119 @@
+#include "cli/compressor.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "cli/console.h"
+#include "measure/logits.h"
+#include "ops/registry.h"
+
+namespace edgec {
+namespace {
+
+using Passes = std::vector<const PassDef *>;
+
+constexpr std::string_view prune_pass = "prune-magnitude", share_pass = "share-weights", int8_pass = "quantize-int8";
+
+/// Pruning before sharing, since codebooks keep zeros; both before int8, which then corrects what they shifted.
+Passes lossy_passes(const LossyOptions &lossy) {
+  Passes passes;
+  if (lossy.prune_ratio > 0) passes.push_back(find_pass(prune_pass));
+  if (lossy.share_bits > 0) passes.push_back(find_pass(share_pass));
+  std::erase(passes, nullptr);
+  return passes;
+}
+
+bool contains(const std::vector<std::string> &names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+class Compressor {
+public:
+  Compressor(const Graph &source, const CompressRequest &request, const Dataset &data)
+      : request_(request), data_(data),
+        context_{.ops = all_ops(), .lossy = request.lossy, .scope = request.scope, .calibration = data.samples.get(),
+                 .samples = data.indices, .threads = request.threads, .isa = request.isa, .seed = request.seed},
+        result_{source, {}, std::nullopt} {}
+
+  Result<Compressed> run() {
+    const auto exact = exact_pipeline();
+    EDGEC_CHECK(run_passes(exact));
+    const Graph original = result_.graph; // shares its tensors
+    EDGEC_CHECK(run_passes(lossy_passes(request_.lossy)));
+    if (request_.int8 && !stopped_ && !contains(request_.passes.skip, int8_pass)) EDGEC_CHECK(run_int8(original));
+    EDGEC_CHECK(run_passes(exact));
+    return std::move(result_);
+  }
+
+private:
+  const CompressRequest &request_;
+  const Dataset &data_;
+  PassContext context_;
+  Compressed result_;
+  bool stopped_ = false; // --stop-after was reached
+
+  Status run_passes(std::span<const PassDef *const> passes) {
+    if (stopped_ || passes.empty()) return {};
+    EDGEC_ASSIGN(const PipelineReport report,
+                 run_pipeline(result_.graph, passes, context_, request_.passes.pipeline_options(passes, request_.seed)));
+    stopped_ = request_.passes.stops_in(passes);
+    for (PassFigures &pass : pass_figures(report)) merge(std::move(pass));
+    return {};
+  }
+
+  /// A pass that ran before and after the lossy ones is one line of the report.
+  void merge(PassFigures pass) {
+    const auto found = std::ranges::find(result_.passes, pass.name, &PassFigures::name);
+    if (found == result_.passes.end()) {
+      result_.passes.push_back(std::move(pass));
+      return;
+    }
+    found->changed = found->changed || pass.changed;
+    found->seconds += pass.seconds;
+    found->notes.insert(found->notes.end(), pass.notes.begin(), pass.notes.end());
+  }
+
+  Status run_int8(const Graph &original) {
+    PassFigures figures{std::string(int8_pass), false, 0, {}};
+    PassContext context = context_;
+    if (!lossy_passes(request_.lossy).empty()) context.original = &original;
+    context.note = [&](PassNote note) { figures.notes.push_back({note.node, note.text, note.skipped}); };
+    ProgressLine line;
+    Int8Request wanted;
+    wanted.logits = find_logits;
+    wanted.cross_fit = request_.cross_fit;
+    wanted.progress = [&](std::string_view what, std::size_t done, std::size_t all) { line.show(what, done, all); };
+    const auto begin = std::chrono::steady_clock::now();
+    EDGEC_ASSIGN(result_.int8, quantize_int8(result_.graph, context, wanted));
+    figures.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    figures.changed = result_.int8->layers > 0;
+    result_.passes.push_back(std::move(figures));
+    EDGEC_CHECK(result_.graph.sort());
+    stopped_ = request_.passes.stop_after == int8_pass;
+    return {};
+  }
+};
+
+} // namespace
+
+std::vector<std::string> plan_of(const CompressRequest &request) {
+  Passes passes;
+  const auto exact = exact_pipeline();
+  passes.insert(passes.end(), exact.begin(), exact.end());
+  for (const PassDef *pass : lossy_passes(request.lossy)) passes.push_back(pass);
+  if (request.int8) passes.push_back(find_pass(int8_pass));
+  passes.insert(passes.end(), exact.begin(), exact.end());
+  std::vector<std::string> names;
+  for (const PassDef *pass : passes) {
+    if (pass == nullptr || contains(request.passes.skip, pass->name)) continue;
+    names.emplace_back(pass->name);
+    if (pass->name == request.passes.stop_after) break;
+  }
+  return names;
+}
+
+Result<Compressed> compress(const Graph &source, const CompressRequest &request, const Dataset &data) {
+  return Compressor(source, request, data).run();
+}
+
+} // namespace edgec

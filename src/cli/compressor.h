@@ -1,0 +1,39 @@
+// The main job on a graph in memory: exact passes, then what was asked for in the right order, then exact passes again.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/dataset.h"
+#include "cli/pass_flags.h"
+#include "passes/pass.h"
+#include "passes/quantize/int8.h"
+
+namespace edgec {
+
+struct CompressRequest {
+  LossyOptions lossy;
+  bool int8 = false;
+  bool cross_fit = true; ///< judge int8 on samples that it was not fitted to
+  Scope scope;
+  PassFlags passes;
+  int threads = 1;
+  Isa isa = Isa::scalar;
+  std::uint64_t seed = 0;
+};
+
+struct Compressed {
+  Graph graph;
+  std::vector<PassFigures> passes;
+  std::optional<Int8Outcome> int8;
+};
+
+/// The names of the passes that a request runs, in order: what --dry-run prints.
+std::vector<std::string> plan_of(const CompressRequest &request);
+
+/// Runs them. `data` are the calibration samples. Progress is shown on a terminal.
+Result<Compressed> compress(const Graph &source, const CompressRequest &request, const Dataset &data);
+
+} // namespace edgec

@@ -1,0 +1,110 @@
+#include "cli/verification.h"
+
+#include <algorithm>
+#include <atomic>
+#include <fmt/format.h>
+
+#include "cli/console.h"
+#include "measure/logits.h"
+#include "ops/registry.h"
+
+namespace edgec {
+namespace {
+
+constexpr std::size_t most_unseen = 200; // samples beyond the limit that are run
+constexpr std::size_t few = 8;           // samples on which the written file is run beside the network in memory
+
+Result<Fidelity> run_beside(const Graph &reference, const Graph &test, const Dataset &data, std::span<const std::size_t> indices,
+                            FidelityOptions options, const char *what) {
+  ProgressLine line;
+  std::atomic<std::size_t> done = 0;
+  options.indices = indices;
+  options.step = [&] { line.show(what, ++done, indices.size()); };
+  return measure_fidelity(&reference, test, all_ops(), *data.samples, options);
+}
+
+/// The written file must compute what the network in memory computes; reading may round requantization once more.
+Status check_written(const Compressed &compressed, const Written &written, const Dataset &data, const FidelityOptions &options,
+                     Report &report) {
+  constexpr double least_sqnr_db = 30;
+  const auto first = std::span(data.indices).first(std::min(few, data.indices.size()));
+  EDGEC_ASSIGN(const Fidelity fidelity, run_beside(compressed.graph, written.model.graph, data, first, options, "reading back"));
+  const auto sqnr = fidelity.logits.noise.sqnr_db();
+  if (sqnr && *sqnr < least_sqnr_db)
+    report.warnings.push_back(fmt::format("the file written computes otherwise than the network in memory: SQNR {:.1f} dB", *sqnr));
+  return {};
+}
+
+Result<MeasuredFidelity> measure_int8(const Reference &reference, const Compressed &compressed, const Written &written,
+                                      const Dataset &data, const FidelityOptions &options) {
+  if (!data.rest.empty()) {
+    const auto unseen = std::span(data.rest).first(std::min(most_unseen, data.rest.size()));
+    EDGEC_ASSIGN(Fidelity fidelity, run_beside(reference.model.graph, written.model.graph, data, unseen, options, "verifying"));
+    return MeasuredFidelity{std::move(fidelity), fmt::format("{} samples beyond those used ({})", unseen.size(), data.description),
+                            reference.name, data.synthetic};
+  }
+  const Graph &graph = reference.model.graph;
+  std::vector<Tensor> expected = compressed.int8->reference;
+  if (reference.other) {
+    FidelityOptions all = options;
+    all.indices = data.indices;
+    EDGEC_ASSIGN(expected, run_logits(graph, all_ops(), *data.samples, all));
+  }
+  const std::string name = graph.value(find_logits(graph)).name;
+  EDGEC_ASSIGN(Fidelity fidelity, compare_logits(name, expected, compressed.int8->held_out, *data.samples, data.indices));
+  return MeasuredFidelity{std::move(fidelity), fmt::format("held-out halves (each sample by a network that was not fitted to it): {}", data.description),
+                          reference.name, data.synthetic};
+}
+
+Result<MeasuredFidelity> measure_all(const Reference &reference, const Written &written, const Dataset &data,
+                                     const FidelityOptions &options) {
+  EDGEC_ASSIGN(Fidelity fidelity, run_beside(reference.model.graph, written.model.graph, data, data.indices, options, "verifying"));
+  return MeasuredFidelity{std::move(fidelity), data.description, reference.name, data.synthetic};
+}
+
+} // namespace
+
+Status verify_written(const Reference &reference, const Compressed &compressed, const Written &written, const Dataset &data,
+                      FidelityOptions options, Report &report) {
+  const bool fitted = compressed.int8 && (!data.rest.empty() || !compressed.int8->held_out.empty());
+  auto measured = fitted ? measure_int8(reference, compressed, written, data, options) : measure_all(reference, written, data, options);
+  if (!measured && measured.error().code == Code::unsupported) {
+    report.warnings.push_back("not verified: " + measured.error().message);
+    return {};
+  }
+  if (!measured) return std::move(measured).error();
+  report.verified = *std::move(measured);
+  return fitted ? check_written(compressed, written, data, options, report) : Status{};
+}
+
+Status evaluate_written(const Reference &reference, const Written &written, const DataFlags &flags, FidelityOptions options,
+                        std::uint64_t seed, Report &report) {
+  EDGEC_ASSIGN(const Dataset data, open_dataset(flags, reference.model.graph, seed));
+  if (!data.labels) report.warnings.push_back(fmt::format("{}: has no labels, so accuracy was not measured; give --labels", flags.path));
+  options.labels = data.labels ? &*data.labels : nullptr;
+  EDGEC_ASSIGN(Fidelity fidelity, run_beside(reference.model.graph, written.model.graph, data, data.indices, options, "evaluating"));
+  report.evaluated = MeasuredFidelity{std::move(fidelity), data.description, reference.name, data.synthetic};
+  return {};
+}
+
+void list_float_nodes(const Compressed &compressed, Report &report) {
+  const auto pass = std::ranges::find(compressed.passes, "quantize-int8", &PassFigures::name);
+  if (pass == compressed.passes.end()) return;
+  for (const NoteFigures &note : pass->notes) {
+    if (!note.skipped || note.node.empty()) continue;
+    const auto layer = std::ranges::find(report.layers, note.node, &LayerFigures::name);
+    if (layer != report.layers.end()) {
+      layer->left_float = note.text;
+      continue;
+    }
+    LayerFigures figures;
+    figures.name = note.node;
+    figures.left_float = note.text;
+    for (const NodeId id : compressed.graph.nodes()) {
+      if (compressed.graph.node(id).label() == note.node) figures.op = compressed.graph.node(id).op;
+    }
+    report.layers.push_back(std::move(figures));
+  }
+}
+
+} // namespace edgec
