@@ -23,7 +23,7 @@ struct MinMax {
 };
 
 /// The smallest and largest value; NaN makes both NaN.
-MinMax min_max(std::span<const float> values) {
+EDGEC_VECTOR_CLONES MinMax min_max(std::span<const float> values) {
   constexpr std::size_t lanes = 16;
   float low[lanes], high[lanes], poison[lanes];
   for (std::size_t k = 0; k < lanes; ++k) {
@@ -53,6 +53,11 @@ MinMax min_max(std::span<const float> values) {
   }
   if (std::isnan(sum)) found.low = found.high = std::numeric_limits<float>::quiet_NaN();
   return found;
+}
+
+EDGEC_VECTOR_CLONES void add_rows(const float *values, std::size_t rows, std::size_t channels, double *__restrict sums) {
+  for (std::size_t r = 0; r < rows; ++r, values += channels)
+    for (std::size_t c = 0; c < channels; ++c) sums[c] += values[c];
 }
 
 struct PerSample {
@@ -216,8 +221,7 @@ std::vector<double> channel_sums(std::span<const float> values, std::span<const 
   std::vector<double> sums(static_cast<std::size_t>(channels));
   if (channels == 0 || values.empty()) return sums;
   if (dims.size() <= 2 || channels_last) {
-    for (std::size_t i = 0; i < values.size(); i += sums.size())
-      for (std::size_t c = 0; c < sums.size(); ++c) sums[c] += values[i + c];
+    add_rows(values.data(), values.size() / sums.size(), sums.size(), sums.data());
     return sums;
   }
   const std::size_t batch = static_cast<std::size_t>(dims[0]);

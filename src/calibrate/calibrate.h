@@ -8,6 +8,9 @@
 #include "data/samples.h"
 #include "ir/opdef.h"
 
+/// Compiled for several vector widths, chosen at load. The loops marked so give the same bits at any width.
+#define EDGEC_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+
 namespace edgec {
 
 struct CalibrationOptions {

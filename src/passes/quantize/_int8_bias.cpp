@@ -8,11 +8,12 @@
 namespace edgec {
 namespace {
 
-constexpr int newton_steps = 2;
+constexpr int newton_steps = 3;
 /// Below this share of free codes the slope is too uncertain for a Newton step.
 constexpr double least_free_share = 0.02;
-/// In steps of the output's scale: closer than this a mean is as good as rounding allows.
-constexpr double close_enough = 0.01;
+/// In steps of the output's scale: a mean that was off by less is right after one Newton step, up to the noise of
+/// rounding; one that was further off (4 bits, pruned weights) is measured again.
+constexpr double close_enough = 2.0;
 
 /// One Newton step; the largest remaining error in steps of the output's scale.
 double step_towards(Int8LayerState &layer, const ChannelObservation &seen, const Type &output, std::span<const double> target) {
