@@ -181,8 +181,8 @@ ValueId Unfolder::dequantize(const Coded &coded, int axis, NodeId before) {
   Node node;
   node.op = "DequantizeLinear";
   node.inputs = {coded.tensor, coded.scale};
-  const Tensor &scale = *graph_.constant(coded.scale);
-  const Tensor *zero = graph_.constant(coded.zero_point);
+  const Tensor scale = *graph_.constant(coded.scale);
+  const std::optional<Tensor> zero = coded.zero_point.valid() ? std::optional(*graph_.constant(coded.zero_point)) : std::nullopt;
   const bool spread = zero && zero->size() != scale.size() && zero->size() == 1; // one zero point for all channels
   if (spread) {
     const std::vector<std::int64_t> zeros(static_cast<std::size_t>(scale.size()), to_int64s(*zero)[0]);

@@ -129,7 +129,7 @@ bool Speller::runs_on_codes(const Node &node) const {
 }
 
 Node Speller::border(std::string_view op, ValueId quantized, ValueId input, bool keep_zero_point) {
-  const Quant &q = *quant(quantized);
+  const Quant q = *quant(quantized); // a copy: constants are added below
   Node node;
   node.op = op;
   node.inputs = {input, scale(quantized)};
