@@ -30,9 +30,14 @@ bool contains(const std::vector<std::string> &names, std::string_view name) {
 class Compressor {
 public:
   Compressor(const Graph &source, const CompressRequest &request, const Dataset &data)
-      : request_(request), data_(data),
-        context_{.ops = all_ops(), .lossy = request.lossy, .scope = request.scope, .calibration = data.samples.get(),
-                 .samples = data.indices, .threads = request.threads, .isa = request.isa, .seed = request.seed},
+      : request_(request), data_(data), context_{.ops = all_ops(),
+                                                 .lossy = request.lossy,
+                                                 .scope = request.scope,
+                                                 .calibration = data.samples.get(),
+                                                 .samples = data.indices,
+                                                 .threads = request.threads,
+                                                 .isa = request.isa,
+                                                 .seed = request.seed},
         result_{source, {}, std::nullopt} {}
 
   Result<Compressed> run() {
@@ -54,8 +59,8 @@ private:
 
   Status run_passes(std::span<const PassDef *const> passes) {
     if (stopped_ || passes.empty()) return {};
-    EDGEC_ASSIGN(const PipelineReport report,
-                 run_pipeline(result_.graph, passes, context_, request_.passes.pipeline_options(passes, request_.seed)));
+    EDGEC_ASSIGN(const PipelineReport report, run_pipeline(result_.graph, passes, context_,
+                                                           request_.passes.pipeline_options(passes, request_.seed)));
     stopped_ = request_.passes.stops_in(passes);
     for (PassFigures &pass : pass_figures(report)) merge(std::move(pass));
     return {};

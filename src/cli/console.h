@@ -19,8 +19,8 @@ struct ConsoleFlags {
 void set_up_console(const ConsoleFlags &flags);
 
 void print_error(std::string_view text);
-void say(std::string_view text);  ///< what is going to be done; not with -q
-void warn(std::string_view text);  ///< not with -q
+void say(std::string_view text);      ///< what is going to be done; not with -q
+void warn(std::string_view text);     ///< not with -q
 void log_info(std::string_view text); ///< with -v only
 
 /// A result on stdout, as it is.

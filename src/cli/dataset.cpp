@@ -29,10 +29,13 @@ Status check_sample(const Sample &sample, std::span<const InputSpec> inputs) {
 
 void DataFlags::declare(Options &options, bool with_labels) {
   options.group("Data");
-  options.add("--data", "D", &path, "samples: a folder of images, a CSV, .npy, .npz, a folder of ONNX test data, or 'synthetic'");
+  options.add("--data", "D", &path,
+              "samples: a folder of images, a CSV, .npy, .npz, a folder of ONNX test data, or 'synthetic'");
   if (with_labels)
-    options.add("--labels", "L", &labels, "the right answers: a CSV of file,label or .npy (default y of an .npz, column of a CSV)");
-  options.add("--preprocess", "P", &preprocess, "how images become tensors: imagenet, FILE.json:ENTRY, or resize=256,crop=224,...");
+    options.add("--labels", "L", &labels,
+                "the right answers: a CSV of file,label or .npy (default y of an .npz, column of a CSV)");
+  options.add("--preprocess", "P", &preprocess,
+              "how images become tensors: imagenet, FILE.json:ENTRY, or resize=256,crop=224,...");
   options.add("--limit", "N", &limit, "at most N samples (default all)").between(1, 1e9);
 }
 
@@ -63,8 +66,9 @@ Result<Dataset> open_dataset(const DataFlags &flags, const Graph &graph, std::ui
   EDGEC_ASSIGN(data.labels, open_labels(flags.labels, flags.path, *data.samples));
   std::size_t rows = 0;
   for (const std::size_t index : data.indices) rows += data.samples->rows(index);
-  data.description = used == count ? fmt::format("{}, {} samples", flags.path, rows)
-                                   : fmt::format("{}, the first {} of {} samples", flags.path, rows, data.samples->rows());
+  data.description = used == count
+                         ? fmt::format("{}, {} samples", flags.path, rows)
+                         : fmt::format("{}, the first {} of {} samples", flags.path, rows, data.samples->rows());
   return data;
 }
 

@@ -68,7 +68,8 @@ constexpr std::size_t help_column = 28, help_width = 110;
 
 std::string help_entry(const std::string &left, const std::string &text) {
   const bool fits = left.size() + 4 <= help_column;
-  std::string result = fits ? fmt::format("  {:<{}}", left, help_column - 2) : fmt::format("  {}\n{:{}}", left, "", help_column);
+  std::string result =
+      fits ? fmt::format("  {:<{}}", left, help_column - 2) : fmt::format("  {}\n{:{}}", left, "", help_column);
   const auto lines = wrap(text, help_width - help_column);
   for (std::size_t i = 0; i < lines.size(); ++i)
     result += fmt::format("{:{}}{}\n", "", i == 0 ? 0 : help_column, lines[i]);
@@ -78,7 +79,8 @@ std::string help_entry(const std::string &left, const std::string &text) {
 std::string help_of(const Option &option) {
   std::string left = option.names;
   if (const auto comma = left.find(','); comma != std::string::npos) left.replace(comma, 1, ", ");
-  if (!option.value.empty()) left += " " + (option.choices.empty() ? option.value : fmt::format("{}", fmt::join(option.choices, "|")));
+  if (!option.value.empty())
+    left += " " + (option.choices.empty() ? option.value : fmt::format("{}", fmt::join(option.choices, "|")));
   std::string text = option.help;
   const std::string value = std::visit(DefaultText{}, option.target);
   if (!value.empty() && !option.is_switch() && !option.is_argument()) text += fmt::format(" (default {})", value);
@@ -226,7 +228,8 @@ std::string Options::help() const {
   if (!arguments.empty()) text += "\n" + arguments;
   std::vector<std::string> groups;
   for (const Option &option : options_) {
-    if (!option.is_argument() && std::ranges::find(groups, option.group) == groups.end()) groups.push_back(option.group);
+    if (!option.is_argument() && std::ranges::find(groups, option.group) == groups.end())
+      groups.push_back(option.group);
   }
   for (const std::string &title : groups) {
     text += fmt::format("\n{}:\n", title);

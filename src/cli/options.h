@@ -26,12 +26,12 @@ struct Option {
   OptionTarget target;
   std::string help;
   std::string group;
-  std::vector<std::string> choices;                 ///< the only values allowed; empty: any
-  std::optional<std::pair<double, double>> limits;  ///< of a number, both included
-  char separator = 0;                               ///< of a list: "A,B" is two values
-  bool required = false;                            ///< an argument that must be there
-  bool given = false;                               ///< by a flag or a recipe
-  std::vector<std::string> texts;                   ///< as given
+  std::vector<std::string> choices;                ///< the only values allowed; empty: any
+  std::optional<std::pair<double, double>> limits; ///< of a number, both included
+  char separator = 0;                              ///< of a list: "A,B" is two values
+  bool required = false;                           ///< an argument that must be there
+  bool given = false;                              ///< by a flag or a recipe
+  std::vector<std::string> texts;                  ///< as given
 
   Option &one_of(std::vector<std::string> values);
   Option &between(double low, double high);

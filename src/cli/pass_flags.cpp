@@ -22,7 +22,8 @@ std::vector<std::string> pass_names() {
 
 Status check_pass(std::string_view flag, const std::string &name) {
   if (find_pass(name) != nullptr) return {};
-  return usage_error(fmt::format("{}: there is no pass '{}'; see 'edgec passes'{}", flag, name, did_you_mean(name, pass_names())));
+  return usage_error(
+      fmt::format("{}: there is no pass '{}'; see 'edgec passes'{}", flag, name, did_you_mean(name, pass_names())));
 }
 
 bool holds(std::span<const PassDef *const> passes, std::string_view name) {
@@ -48,8 +49,8 @@ Status check_pass_result(const PassDef &pass, const Graph &before, const Graph &
   EDGEC_ASSIGN(const Fidelity fidelity, measure_fidelity(&before, after, all_ops(), *data.samples, options));
   for (const OutputNoise &output : fidelity.outputs) {
     if (output.noise.max_error > exact_tolerance * output.noise.max_reference)
-      return internal_error(fmt::format("output {} changed by up to {:.3g} of {:.3g}", output.name, output.noise.max_error,
-                                        output.noise.max_reference));
+      return internal_error(fmt::format("output {} changed by up to {:.3g} of {:.3g}", output.name,
+                                        output.noise.max_error, output.noise.max_reference));
   }
   return {};
 }
@@ -105,7 +106,9 @@ PipelineOptions PassFlags::pipeline_options(std::span<const PassDef *const> pass
   if (stops_in(passes)) options.stop_after = stop_after;
   options.skip = those_in(passes, skip);
   options.print_after = those_in(passes, print_after);
-  options.print = [](std::string_view pass, const std::string &text) { fmt::print(stderr, "after {}:\n{}\n", pass, text); };
+  options.print = [](std::string_view pass, const std::string &text) {
+    fmt::print(stderr, "after {}:\n{}\n", pass, text);
+  };
   if (check_each)
     options.check_each = [seed](const PassDef &pass, const Graph &before, const Graph &after) {
       return check_pass_result(pass, before, after, seed);
@@ -160,7 +163,8 @@ std::vector<PassFigures> pass_figures(const PipelineReport &report) {
 
 std::string pass_times(const std::vector<PassFigures> &passes) {
   Table table({"pass", "seconds", "changed"});
-  for (const PassFigures &pass : passes) table.add({pass.name, fmt::format("{:.3f}", pass.seconds), pass.changed ? "yes" : "no"});
+  for (const PassFigures &pass : passes)
+    table.add({pass.name, fmt::format("{:.3f}", pass.seconds), pass.changed ? "yes" : "no"});
   return table.text();
 }
 

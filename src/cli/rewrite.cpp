@@ -15,8 +15,10 @@ namespace {
 
 void set_metadata(Metadata &metadata, const std::string &key, std::string value) {
   const auto found = std::ranges::find(metadata, key, &std::pair<std::string, std::string>::first);
-  if (found != metadata.end()) found->second = std::move(value);
-  else metadata.emplace_back(key, std::move(value));
+  if (found != metadata.end())
+    found->second = std::move(value);
+  else
+    metadata.emplace_back(key, std::move(value));
 }
 
 Status check_weight(const Node &node, const Value &value) {
@@ -53,7 +55,8 @@ std::string options_text(const EffectiveOptions &options) {
   return fmt::format("{}", fmt::join(texts, " "));
 }
 
-void add_provenance(Model &model, const EffectiveOptions &options, std::uint64_t seed, Isa isa, const std::string &source_sha256) {
+void add_provenance(Model &model, const EffectiveOptions &options, std::uint64_t seed, Isa isa,
+                    const std::string &source_sha256) {
   set_metadata(model.metadata, "edgec.version", version());
   set_metadata(model.metadata, "edgec.options", options_text(options));
   set_metadata(model.metadata, "edgec.seed", fmt::to_string(seed));

@@ -24,7 +24,8 @@ std::string options_text(const EffectiveOptions &options);
 
 /// Puts where the result comes from into the file's metadata: what affects the bytes, and nothing else (no threads,
 /// paths or verbosity).
-void add_provenance(Model &model, const EffectiveOptions &options, std::uint64_t seed, Isa isa, const std::string &source_sha256);
+void add_provenance(Model &model, const EffectiveOptions &options, std::uint64_t seed, Isa isa,
+                    const std::string &source_sha256);
 
 /// A file that was written, and what it holds when read again.
 struct Written {

@@ -14,8 +14,8 @@ namespace {
 constexpr std::size_t most_unseen = 200; // samples beyond the limit that are run
 constexpr std::size_t few = 8;           // samples on which the written file is run beside the network in memory
 
-Result<Fidelity> run_beside(const Graph &reference, const Graph &test, const Dataset &data, std::span<const std::size_t> indices,
-                            FidelityOptions options, const char *what) {
+Result<Fidelity> run_beside(const Graph &reference, const Graph &test, const Dataset &data,
+                            std::span<const std::size_t> indices, FidelityOptions options, const char *what) {
   ProgressLine line;
   std::atomic<std::size_t> done = 0;
   options.indices = indices;
@@ -24,14 +24,16 @@ Result<Fidelity> run_beside(const Graph &reference, const Graph &test, const Dat
 }
 
 /// The written file must compute what the network in memory computes; reading may round requantization once more.
-Status check_written(const Compressed &compressed, const Written &written, const Dataset &data, const FidelityOptions &options,
-                     Report &report) {
+Status check_written(const Compressed &compressed, const Written &written, const Dataset &data,
+                     const FidelityOptions &options, Report &report) {
   constexpr double least_sqnr_db = 30;
   const auto first = std::span(data.indices).first(std::min(few, data.indices.size()));
-  EDGEC_ASSIGN(const Fidelity fidelity, run_beside(compressed.graph, written.model.graph, data, first, options, "reading back"));
+  EDGEC_ASSIGN(const Fidelity fidelity,
+               run_beside(compressed.graph, written.model.graph, data, first, options, "reading back"));
   const auto sqnr = fidelity.logits.noise.sqnr_db();
   if (sqnr && *sqnr < least_sqnr_db)
-    report.warnings.push_back(fmt::format("the file written computes otherwise than the network in memory: SQNR {:.1f} dB", *sqnr));
+    report.warnings.push_back(
+        fmt::format("the file written computes otherwise than the network in memory: SQNR {:.1f} dB", *sqnr));
   return {};
 }
 
@@ -39,8 +41,10 @@ Result<MeasuredFidelity> measure_int8(const Reference &reference, const Compress
                                       const Dataset &data, const FidelityOptions &options) {
   if (!data.rest.empty()) {
     const auto unseen = std::span(data.rest).first(std::min(most_unseen, data.rest.size()));
-    EDGEC_ASSIGN(Fidelity fidelity, run_beside(reference.model.graph, written.model.graph, data, unseen, options, "verifying"));
-    return MeasuredFidelity{std::move(fidelity), fmt::format("{} samples beyond those used ({})", unseen.size(), data.description),
+    EDGEC_ASSIGN(Fidelity fidelity,
+                 run_beside(reference.model.graph, written.model.graph, data, unseen, options, "verifying"));
+    return MeasuredFidelity{std::move(fidelity),
+                            fmt::format("{} samples beyond those used ({})", unseen.size(), data.description),
                             reference.name, data.synthetic};
   }
   const Graph &graph = reference.model.graph;
@@ -51,23 +55,28 @@ Result<MeasuredFidelity> measure_int8(const Reference &reference, const Compress
     EDGEC_ASSIGN(expected, run_logits(graph, all_ops(), *data.samples, all));
   }
   const std::string name = graph.value(find_logits(graph)).name;
-  EDGEC_ASSIGN(Fidelity fidelity, compare_logits(name, expected, compressed.int8->held_out, *data.samples, data.indices));
-  return MeasuredFidelity{std::move(fidelity), fmt::format("held-out halves (each sample by a network that was not fitted to it): {}", data.description),
-                          reference.name, data.synthetic};
+  EDGEC_ASSIGN(Fidelity fidelity,
+               compare_logits(name, expected, compressed.int8->held_out, *data.samples, data.indices));
+  return MeasuredFidelity{
+      std::move(fidelity),
+      fmt::format("held-out halves (each sample by a network that was not fitted to it): {}", data.description),
+      reference.name, data.synthetic};
 }
 
 Result<MeasuredFidelity> measure_all(const Reference &reference, const Written &written, const Dataset &data,
                                      const FidelityOptions &options) {
-  EDGEC_ASSIGN(Fidelity fidelity, run_beside(reference.model.graph, written.model.graph, data, data.indices, options, "verifying"));
+  EDGEC_ASSIGN(Fidelity fidelity,
+               run_beside(reference.model.graph, written.model.graph, data, data.indices, options, "verifying"));
   return MeasuredFidelity{std::move(fidelity), data.description, reference.name, data.synthetic};
 }
 
 } // namespace
 
-Status verify_written(const Reference &reference, const Compressed &compressed, const Written &written, const Dataset &data,
-                      FidelityOptions options, Report &report) {
+Status verify_written(const Reference &reference, const Compressed &compressed, const Written &written,
+                      const Dataset &data, FidelityOptions options, Report &report) {
   const bool fitted = compressed.int8 && (!data.rest.empty() || !compressed.int8->held_out.empty());
-  auto measured = fitted ? measure_int8(reference, compressed, written, data, options) : measure_all(reference, written, data, options);
+  auto measured = fitted ? measure_int8(reference, compressed, written, data, options)
+                         : measure_all(reference, written, data, options);
   if (!measured && measured.error().code == Code::unsupported) {
     report.warnings.push_back("not verified: " + measured.error().message);
     return {};
@@ -77,12 +86,15 @@ Status verify_written(const Reference &reference, const Compressed &compressed, 
   return fitted ? check_written(compressed, written, data, options, report) : Status{};
 }
 
-Status evaluate_written(const Reference &reference, const Written &written, const DataFlags &flags, FidelityOptions options,
-                        std::uint64_t seed, Report &report) {
+Status evaluate_written(const Reference &reference, const Written &written, const DataFlags &flags,
+                        FidelityOptions options, std::uint64_t seed, Report &report) {
   EDGEC_ASSIGN(const Dataset data, open_dataset(flags, reference.model.graph, seed));
-  if (!data.labels) report.warnings.push_back(fmt::format("{}: has no labels, so accuracy was not measured; give --labels", flags.path));
+  if (!data.labels)
+    report.warnings.push_back(
+        fmt::format("{}: has no labels, so accuracy was not measured; give --labels", flags.path));
   options.labels = data.labels ? &*data.labels : nullptr;
-  EDGEC_ASSIGN(Fidelity fidelity, run_beside(reference.model.graph, written.model.graph, data, data.indices, options, "evaluating"));
+  EDGEC_ASSIGN(Fidelity fidelity,
+               run_beside(reference.model.graph, written.model.graph, data, data.indices, options, "evaluating"));
   report.evaluated = MeasuredFidelity{std::move(fidelity), data.description, reference.name, data.synthetic};
   return {};
 }

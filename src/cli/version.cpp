@@ -22,8 +22,11 @@ std::string version() { return EDGEC_VERSION; }
 std::string version_text(bool json) {
   const std::string isa(name(detect_isa()));
   if (json) {
-    const nlohmann::ordered_json object{{"edgec", version()}, {"onnx", EDGEC_ONNX_VERSION}, {"onednn", onednn_version()},
-                                        {"isa", isa},         {"processors", hardware_threads()}};
+    const nlohmann::ordered_json object{{"edgec", version()},
+                                        {"onnx", EDGEC_ONNX_VERSION},
+                                        {"onednn", onednn_version()},
+                                        {"isa", isa},
+                                        {"processors", hardware_threads()}};
     return object.dump(2) + "\n";
   }
   return fmt::format("edgec {}\nONNX {}\noneDNN {}\ninstruction set {}\n", version(), EDGEC_ONNX_VERSION,

@@ -253,8 +253,9 @@ Result<std::vector<Tensor>> run_logits(const Graph &graph, const OpRegistry &ops
   return logits;
 }
 
-Result<Fidelity> compare_logits(const std::string &name, std::span<const Tensor> reference, std::span<const Tensor> test,
-                                const SampleSet &samples, std::span<const std::size_t> indices) {
+Result<Fidelity> compare_logits(const std::string &name, std::span<const Tensor> reference,
+                                std::span<const Tensor> test, const SampleSet &samples,
+                                std::span<const std::size_t> indices) {
   std::vector<SampleResult> results;
   for (std::size_t item = 0; item < indices.size(); ++item) {
     const auto wanted = to_doubles(reference[item]), found = to_doubles(test[item]);

@@ -80,8 +80,9 @@ Result<std::vector<Tensor>> run_logits(const Graph &graph, const OpRegistry &ops
 
 /// Fidelity of logits that were kept: those of each call `indices` of `samples`; outputs are not compared. Error
 /// (bad_input): the two have different sizes.
-Result<Fidelity> compare_logits(const std::string &name, std::span<const Tensor> reference, std::span<const Tensor> test,
-                                const SampleSet &samples, std::span<const std::size_t> indices);
+Result<Fidelity> compare_logits(const std::string &name, std::span<const Tensor> reference,
+                                std::span<const Tensor> test, const SampleSet &samples,
+                                std::span<const std::size_t> indices);
 
 /// A tensor's reals: codes of a quantized type are turned into what they stand for.
 std::vector<double> real_values(const Tensor &tensor, const Type &type);

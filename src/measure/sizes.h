@@ -26,10 +26,10 @@ struct TensorSizes {
 /// One node that has parameters or multiply-accumulates.
 struct LayerSizes {
   std::string label, op;
-  std::optional<Dims> output;      ///< dims of its first output, symbols taken as 1
-  std::optional<double> macs;      ///< nothing: not known
+  std::optional<Dims> output;         ///< dims of its first output, symbols taken as 1
+  std::optional<double> macs;         ///< nothing: not known
   std::vector<TensorSizes> constants; ///< those it reads, sub-graphs' included
-  bool integer = false;            ///< computes on codes: reads quantized data and weights
+  bool integer = false;               ///< computes on codes: reads quantized data and weights
 };
 
 struct GraphSizes {

@@ -6,9 +6,10 @@
 //   ? 3
 //
 // A line of a case is a command for /bin/sh ("$ "), a line it must print on stdout ("| ") or stderr ("! "), its exit
-// status ("? ", 0 where absent) or a comment ("# "). Each case runs in a new folder of its own; $MODELS is the project's
-// models/, $FILES tests/cli/files. In expected lines <*> stands for any text, a line <...> for any number of lines. The folder's own path reads
-// $PWD, that of models/ reads $MODELS. EDGEC_UPDATE=1 rewrites the expectations that do not hold.
+// status ("? ", 0 where absent) or a comment ("# "). Each case runs in a new folder of its own; $MODELS is the
+// project's models/, $FILES tests/cli/files. In expected lines <*> stands for any text, a line <...> for any number of
+// lines. The folder's own path reads $PWD, that of models/ reads $MODELS. EDGEC_UPDATE=1 rewrites the expectations that
+// do not hold.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -104,7 +105,8 @@ bool lines_fit(std::span<const std::string> patterns, std::span<const std::strin
     }
     return false;
   }
-  return !lines.empty() && line_fits(patterns.front(), lines.front()) && lines_fit(patterns.subspan(1), lines.subspan(1));
+  return !lines.empty() && line_fits(patterns.front(), lines.front()) &&
+         lines_fit(patterns.subspan(1), lines.subspan(1));
 }
 
 std::string replaced(std::string text, const std::string &from, const std::string &to) {
@@ -118,8 +120,9 @@ Step run_step(const std::string &command, const fs::path &folder, const fs::path
   const std::string models = std::string(EDGEC_SOURCE_DIR) + "/models";
   const std::string files = std::string(EDGEC_SOURCE_DIR) + "/tests/cli/files";
   const std::string program_folder = fs::path(EDGEC_PROGRAM).parent_path().string();
-  std::ofstream(scratch / "command.sh") << "cd '" << folder.string() << "' || exit 99\nexport MODELS='" << models << "' FILES='" << files
-                                        << "' PATH='" << program_folder << "':\"$PATH\"\nunset NO_COLOR\n"
+  std::ofstream(scratch / "command.sh") << "cd '" << folder.string() << "' || exit 99\nexport MODELS='" << models
+                                        << "' FILES='" << files << "' PATH='" << program_folder
+                                        << "':\"$PATH\"\nunset NO_COLOR\n"
                                         << command << "\n";
   const std::string call = "/bin/sh '" + (scratch / "command.sh").string() + "' > '" + (scratch / "out").string() +
                            "' 2> '" + (scratch / "err").string() + "' < /dev/null";
@@ -156,8 +159,12 @@ bool run_case(Case &one) {
     }
     SCOPED_TRACE("$ " + step.command);
     EXPECT_EQ(step.status, found.status) << "the exit status";
-    EXPECT_TRUE(out) << "stdout was\n" << testing::PrintToString(found.out) << "\nexpected\n" << testing::PrintToString(step.out);
-    EXPECT_TRUE(err) << "stderr was\n" << testing::PrintToString(found.err) << "\nexpected\n" << testing::PrintToString(step.err);
+    EXPECT_TRUE(out) << "stdout was\n"
+                     << testing::PrintToString(found.out) << "\nexpected\n"
+                     << testing::PrintToString(step.out);
+    EXPECT_TRUE(err) << "stderr was\n"
+                     << testing::PrintToString(found.err) << "\nexpected\n"
+                     << testing::PrintToString(step.err);
   }
   fs::remove_all(scratch);
   return changed;
@@ -187,8 +194,7 @@ std::vector<std::string> case_files() {
   return paths;
 }
 
-INSTANTIATE_TEST_SUITE_P(Cli, CaseFile, testing::ValuesIn(case_files()), [](const auto &file) {
-  return fs::path(file.param).stem().string();
-});
+INSTANTIATE_TEST_SUITE_P(Cli, CaseFile, testing::ValuesIn(case_files()),
+                         [](const auto &file) { return fs::path(file.param).stem().string(); });
 
 } // namespace

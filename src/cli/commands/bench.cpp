@@ -8,10 +8,10 @@
 #include "cli/dataset.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
-#include "support/table.h"
 #include "kernels/isa.h"
 #include "measure/latency.h"
 #include "ops/registry.h"
+#include "support/table.h"
 
 namespace edgec::commands {
 namespace {
@@ -47,13 +47,15 @@ std::string profile_text(const Latency &latency) {
 
 std::string text_of(const Arguments &arguments, const Setting &setting, const Latency &latency) {
   const auto milliseconds = [&](double share) { return 1e3 * latency.quantile(share); };
-  std::string text = fmt::format("{}, {} thread{}, {}\n", arguments.model, setting.threads, setting.threads == 1 ? "" : "s", name(setting.isa));
+  std::string text = fmt::format("{}, {} thread{}, {}\n", arguments.model, setting.threads,
+                                 setting.threads == 1 ? "" : "s", name(setting.isa));
   text += fmt::format("  {:<12}{:.3f} ms\n", "median", milliseconds(0.5));
   text += fmt::format("  {:<12}{:.3f} ms\n", "p90", milliseconds(0.9));
-  text += fmt::format("  {:<12}+- {:.1f} % (quartiles), {:.3f} to {:.3f} ms in {} runs\n", "spread", 100 * latency.spread(),
-                      milliseconds(0), milliseconds(1), latency.seconds.size());
-  text += fmt::format("  {:<12}{} of values, {} of scratch; the process held at most {}\n", "memory",
-                      bytes_text(latency.arena_bytes), bytes_text(latency.scratch_bytes), bytes_text(peak_memory_bytes()));
+  text += fmt::format("  {:<12}+- {:.1f} % (quartiles), {:.3f} to {:.3f} ms in {} runs\n", "spread",
+                      100 * latency.spread(), milliseconds(0), milliseconds(1), latency.seconds.size());
+  text +=
+      fmt::format("  {:<12}{} of values, {} of scratch; the process held at most {}\n", "memory",
+                  bytes_text(latency.arena_bytes), bytes_text(latency.scratch_bytes), bytes_text(peak_memory_bytes()));
   return arguments.profile ? text + profile_text(latency) : text;
 }
 
@@ -74,8 +76,11 @@ std::string json_of(const Arguments &arguments, const Setting &setting, const La
   if (arguments.profile) {
     object["steps"] = Json::array();
     for (const StepTime &step : latency.steps)
-      object["steps"].push_back({{"name", step.step.label}, {"operator", step.step.op}, {"kernel", step.step.kernel},
-                                 {"seconds", step.seconds}, {"macs", step.step.macs}});
+      object["steps"].push_back({{"name", step.step.label},
+                                 {"operator", step.step.op},
+                                 {"kernel", step.step.kernel},
+                                 {"seconds", step.seconds},
+                                 {"macs", step.step.macs}});
   }
   return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -83,8 +88,9 @@ std::string json_of(const Arguments &arguments, const Setting &setting, const La
 Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
   EDGEC_ASSIGN(const Model model, read_model(arguments.model));
-  EDGEC_ASSIGN(const Dataset data, arguments.data.path.empty() ? synthetic_dataset(model.graph, 1, arguments.run.seed)
-                                                               : open_dataset(arguments.data, model.graph, arguments.run.seed));
+  EDGEC_ASSIGN(const Dataset data, arguments.data.path.empty()
+                                       ? synthetic_dataset(model.graph, 1, arguments.run.seed)
+                                       : open_dataset(arguments.data, model.graph, arguments.run.seed));
   EDGEC_ASSIGN(const Sample sample, data.samples->load(0));
   std::vector<Type> types;
   for (const Tensor &tensor : sample) types.push_back(Type::of(tensor));
@@ -110,7 +116,8 @@ CommandRun declare(Options &options) {
   options.add("--runs", "N", &arguments->runs, "at least so many runs").between(1, 100'000);
   options.add("--seconds", "S", &arguments->seconds, "and at least so long").between(0, 3600);
   options.flag("--profile", &arguments->profile, "the time of each step");
-  options.flag("--reference-kernels", &arguments->reference_kernels, "run the plain definition of every operator (slow)");
+  options.flag("--reference-kernels", &arguments->reference_kernels,
+               "run the plain definition of every operator (slow)");
   options.flag("--json", &arguments->json, "as JSON");
   return [arguments] { return run(*arguments); };
 }

@@ -78,7 +78,7 @@ void warn_of_idle_flags(const Arguments &a, const Options &options) {
 
 std::int64_t least_opset(const Arguments &a, ModelFormat format) {
   if (a.share > 0 && a.share <= 4 && format != ModelFormat::flat) return 21; // 4-bit tensors
-  return a.int8 ? 13 : 0;                                                     // QuantizeLinear per channel
+  return a.int8 ? 13 : 0;                                                    // QuantizeLinear per channel
 }
 
 Result<OnnxReadOptions> reading(const Arguments &a, ModelFormat format) {
@@ -87,7 +87,8 @@ Result<OnnxReadOptions> reading(const Arguments &a, ModelFormat format) {
   options.least_opset = least_opset(a, format);
   options.overridable = a.overridable;
   if (a.opset > 0 && a.opset < options.least_opset)
-    return usage_error(fmt::format("--opset: {} is too low: what the flags ask for needs {}", a.opset, options.least_opset));
+    return usage_error(
+        fmt::format("--opset: {} is too low: what the flags ask for needs {}", a.opset, options.least_opset));
   if (a.opset > 0) options.least_opset = 0;
   return options;
 }
@@ -163,7 +164,8 @@ Status check_outputs(const Arguments &a, const std::string &path) {
 /// The recipe: read, rewrite, write, verify, report.
 Result<Outcome> run(const Arguments &a, const Options &options) {
   const auto begin = std::chrono::steady_clock::now();
-  const std::string path = a.output.path.empty() ? default_output(a.model, a.format == "flat" ? ".edgec" : ".edgec.onnx") : a.output.path;
+  const std::string path =
+      a.output.path.empty() ? default_output(a.model, a.format == "flat" ? ".edgec" : ".edgec.onnx") : a.output.path;
   EDGEC_ASSIGN(const ModelFormat format, output_format(path, a.format));
   EDGEC_CHECK(a.passes.check());
   CompressRequest request = request_of(a, format);
@@ -202,29 +204,37 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   if (path != "-") print(a.json ? report_json(report) : report_text(report, options.given("--verbose")));
   for (const std::string &text : report.warnings) warn(text);
   for (const BudgetFigures &budget : report.budgets) {
-    if (!budget.met) warn(fmt::format("BUDGET MISSED: {} {} was asked, {:.6g} was found; {} is written all the same", budget.name, budget.limit, budget.found, path));
+    if (!budget.met)
+      warn(fmt::format("BUDGET MISSED: {} {} was asked, {:.6g} was found; {} is written all the same", budget.name,
+                       budget.limit, budget.found, path));
   }
   return met ? Outcome::done : Outcome::missed;
 }
 
 void declare_job(Options &options, Arguments &a) {
   options.group("What to do");
-  options.flag("--int8", &a.int8, "static int8: weights per output channel symmetric, activations per tensor asymmetric");
+  options.flag("--int8", &a.int8,
+               "static int8: weights per output channel symmetric, activations per tensor asymmetric");
   options.add("--prune", "R", &a.prune, "set the fraction R of prunable weights to zero").between(0, 1);
-  options.add("--prune-scope", "SCOPE", &a.prune_scope, "one threshold over all layers, or each layer its share").one_of({"global", "layer"});
+  options.add("--prune-scope", "SCOPE", &a.prune_scope, "one threshold over all layers, or each layer its share")
+      .one_of({"global", "layer"});
   options.add("--share", "BITS", &a.share, "weights share 2^BITS values a tensor").between(2, 8);
-  options.add("--range", "METHOD", &a.range, "how activation ranges are chosen").one_of({"minmax", "percentile", "mse"});
+  options.add("--range", "METHOD", &a.range, "how activation ranges are chosen")
+      .one_of({"minmax", "percentile", "mse"});
   options.add("--percentile", "P", &a.percentile, "of --range percentile").between(50, 100);
   options.flag("--no-bias-correction", &a.no_bias_correction, "leave the means of channels as rounding shifts them");
 }
 
 void declare_data(Options &options, Arguments &a) {
   options.group("Data");
-  options.add("--calib", "D", &a.calib.path, "unlabelled samples: a folder of images, a CSV, .npy, .npz, a folder of ONNX test data, or 'synthetic'");
+  options.add("--calib", "D", &a.calib.path,
+              "unlabelled samples: a folder of images, a CSV, .npy, .npz, a folder of ONNX test data, or 'synthetic'");
   options.add("--calib-limit", "N", &a.calib.limit, "at most N samples").between(1, 1e9);
-  options.add("--preprocess", "P", &a.calib.preprocess, "how images become tensors: imagenet, FILE.json:ENTRY, or resize=256,crop=224,...");
+  options.add("--preprocess", "P", &a.calib.preprocess,
+              "how images become tensors: imagenet, FILE.json:ENTRY, or resize=256,crop=224,...");
   options.add("--eval", "D", &a.eval, "samples to measure accuracy on, before and after");
-  options.add("--labels", "L", &a.calib.labels, "their right answers: a CSV of file,label or .npy (default y of an .npz, column of a CSV)");
+  options.add("--labels", "L", &a.calib.labels,
+              "their right answers: a CSV of file,label or .npy (default y of an .npz, column of a CSV)");
   options.add("--reference", "R", &a.reference, "compare with this network instead of the input");
 }
 
@@ -237,8 +247,12 @@ CommandRun declare(Options &options) {
   a.scope.declare(options);
   a.budgets.declare(options);
   a.output.declare(options, "the file to write (default STEM.edgec.onnx in the current folder)");
-  options.add("--format", "FORMAT", &a.format, "how to write it (default qdq; flat for a name in .edgec)").one_of({"qdq", "qoperator", "flat"});
-  options.add("--opset", "N", &a.opset, "write this version of ONNX's operators (default the input's, raised as far as needed)").between(1, 1000);
+  options.add("--format", "FORMAT", &a.format, "how to write it (default qdq; flat for a name in .edgec)")
+      .one_of({"qdq", "qoperator", "flat"});
+  options
+      .add("--opset", "N", &a.opset,
+           "write this version of ONNX's operators (default the input's, raised as far as needed)")
+      .between(1, 1000);
   options.flag("--overridable", &a.overridable, "keep weights that are also graph inputs as inputs");
   options.add("--report", "FILE.json", &a.report_path, "write the report as JSON");
   options.flag("--json", &a.json, "print the report as JSON");
@@ -251,10 +265,11 @@ CommandRun declare(Options &options) {
 } // namespace
 
 extern const CommandDef compress;
-const CommandDef compress{"compress", "Make a network small: optimize, prune, share weights, quantize; verify the file written",
-                          "  edgec compress model.onnx --int8 --calib images/ --preprocess imagenet\n"
-                          "  edgec compress model.onnx -o model.edgec --int8 --prune 0.5 --calib x.npz --eval test.npz\n"
-                          "  edgec compress model.onnx --share 4 --max-drop 1 --eval test.npz --report report.json\n",
-                          declare};
+const CommandDef compress{
+    "compress", "Make a network small: optimize, prune, share weights, quantize; verify the file written",
+    "  edgec compress model.onnx --int8 --calib images/ --preprocess imagenet\n"
+    "  edgec compress model.onnx -o model.edgec --int8 --prune 0.5 --calib x.npz --eval test.npz\n"
+    "  edgec compress model.onnx --share 4 --max-drop 1 --eval test.npz --report report.json\n",
+    declare};
 
 } // namespace edgec::commands

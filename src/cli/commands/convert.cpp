@@ -6,8 +6,8 @@
 #include "cli/console.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
-#include "support/table.h"
 #include "support/cancel.h"
+#include "support/table.h"
 
 namespace edgec::commands {
 namespace {
@@ -36,11 +36,13 @@ Result<Outcome> run(const Arguments &arguments) {
 CommandRun declare(Options &options) {
   auto arguments = std::make_shared<Arguments>();
   options.argument("FROM", &arguments->from, "the network to read, .onnx or .edgec; - is standard input");
-  options.argument("TO", &arguments->to, "the file to write; its ending says which format; - is standard output (ONNX)");
+  options.argument("TO", &arguments->to,
+                   "the file to write; its ending says which format; - is standard output (ONNX)");
   options.group("Output");
   options.add("--format", "FORMAT", &arguments->format, "how to write it (default qdq; flat for a name in .edgec)")
       .one_of({"qdq", "qoperator", "flat"});
-  options.add("--opset", "N", &arguments->opset, "write this version of ONNX's operators (default that of the input)").between(1, 1000);
+  options.add("--opset", "N", &arguments->opset, "write this version of ONNX's operators (default that of the input)")
+      .between(1, 1000);
   options.flag("--overridable", &arguments->overridable, "keep weights that are also graph inputs as inputs");
   arguments->output.declare_force(options);
   return [arguments] { return run(*arguments); };

@@ -7,10 +7,10 @@
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/dataset.h"
-#include "measure/fidelity_text.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
 #include "measure/fidelity.h"
+#include "measure/fidelity_text.h"
 #include "ops/registry.h"
 
 namespace edgec::commands {
@@ -48,18 +48,22 @@ Result<Outcome> run(const Arguments &arguments) {
   }
   EDGEC_ASSIGN(const Dataset data, open_dataset(arguments.data, model.graph, arguments.run.seed));
   if (!data.labels && !reference)
-    return usage_error(fmt::format("{}: has no labels: give --labels to measure accuracy, or --reference to compare", arguments.data.path));
+    return usage_error(fmt::format("{}: has no labels: give --labels to measure accuracy, or --reference to compare",
+                                   arguments.data.path));
   ProgressLine line;
   std::atomic<std::size_t> done = 0;
-  FidelityOptions options{.threads = arguments.run.threads(), .isa = isa, .reference_kernels = arguments.reference_kernels,
-                          .indices = data.indices, .labels = data.labels ? &*data.labels : nullptr,
+  FidelityOptions options{.threads = arguments.run.threads(),
+                          .isa = isa,
+                          .reference_kernels = arguments.reference_kernels,
+                          .indices = data.indices,
+                          .labels = data.labels ? &*data.labels : nullptr,
                           .step = [&] { line.show("running samples", ++done, data.indices.size()); }};
-  EDGEC_ASSIGN(const Fidelity fidelity,
-               measure_fidelity(reference ? &reference->graph : nullptr, model.graph, all_ops(), *data.samples, options));
+  EDGEC_ASSIGN(const Fidelity fidelity, measure_fidelity(reference ? &reference->graph : nullptr, model.graph,
+                                                         all_ops(), *data.samples, options));
   if (fidelity.foreign_labels > 0)
     warn(fmt::format("{}: {} of {} labels are no class of the network: accuracy was not measured",
-                     arguments.data.labels.empty() ? arguments.data.path : arguments.data.labels, fidelity.foreign_labels,
-                     fidelity.samples));
+                     arguments.data.labels.empty() ? arguments.data.path : arguments.data.labels,
+                     fidelity.foreign_labels, fidelity.samples));
   print(arguments.json ? json_of(arguments, data, fidelity) : text_of(arguments, data, fidelity));
   return Outcome::done;
 }
@@ -69,9 +73,11 @@ CommandRun declare(Options &options) {
   options.argument("MODEL", &arguments->model, "the network, .onnx or .edgec");
   arguments->data.declare(options, true);
   options.group("Comparing");
-  options.add("--reference", "R", &arguments->reference, "also measure agreement with this network and the SQNR of its outputs");
+  options.add("--reference", "R", &arguments->reference,
+              "also measure agreement with this network and the SQNR of its outputs");
   arguments->run.declare(options);
-  options.flag("--reference-kernels", &arguments->reference_kernels, "run the plain definition of every operator (slow)");
+  options.flag("--reference-kernels", &arguments->reference_kernels,
+               "run the plain definition of every operator (slow)");
   options.flag("--json", &arguments->json, "as JSON");
   return [arguments]() -> Result<Outcome> {
     if (arguments->data.path.empty()) return usage_error("--data is missing; see 'edgec eval --help'");
@@ -82,9 +88,10 @@ CommandRun declare(Options &options) {
 } // namespace
 
 extern const CommandDef eval;
-const CommandDef eval{"eval", "Measure top-1 and top-5 with labels, agreement and SQNR against a reference",
-                      "  edgec eval model.onnx --data test.npz\n"
-                      "  edgec eval model.int8.onnx --reference model.onnx --data images/ --labels labels.csv --preprocess imagenet\n",
-                      declare};
+const CommandDef eval{
+    "eval", "Measure top-1 and top-5 with labels, agreement and SQNR against a reference",
+    "  edgec eval model.onnx --data test.npz\n"
+    "  edgec eval model.int8.onnx --reference model.onnx --data images/ --labels labels.csv --preprocess imagenet\n",
+    declare};
 
 } // namespace edgec::commands

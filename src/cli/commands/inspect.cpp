@@ -7,9 +7,9 @@
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/model_file.h"
-#include "support/table.h"
 #include "measure/sizes.h"
 #include "ops/registry.h"
+#include "support/table.h"
 
 namespace edgec::commands {
 namespace {
@@ -41,10 +41,12 @@ std::string layer_table(const GraphSizes &sizes) {
       bytes += constant.bytes;
     }
     const TensorSizes *weight = largest(layer);
-    const auto zeros = weight == nullptr ? "-" : percent(static_cast<double>(weight->zeros), static_cast<double>(weight->elements));
+    const auto zeros =
+        weight == nullptr ? "-" : percent(static_cast<double>(weight->zeros), static_cast<double>(weight->elements));
     table.add({layer.label, layer.op, shape_text(layer.output), grouped(parameters), grouped(bytes),
                layer.macs ? grouped(static_cast<std::uint64_t>(*layer.macs)) : "-", zeros,
-               weight == nullptr ? "-" : grouped(weight->distinct), weight == nullptr ? "-" : fmt::to_string(weight->bits)});
+               weight == nullptr ? "-" : grouped(weight->distinct),
+               weight == nullptr ? "-" : fmt::to_string(weight->bits)});
   }
   return table.text();
 }
@@ -67,28 +69,33 @@ std::string opsets_text(const Opsets &opsets) {
 std::string text_of(const Arguments &arguments, const Model &model, const GraphSizes &sizes) {
   const Graph &graph = model.graph;
   std::string text = fmt::format("{}\n", arguments.model);
-  const auto line = [&](std::string_view what, const std::string &value) { text += fmt::format("  {:<12}{}\n", what, value); };
+  const auto line = [&](std::string_view what, const std::string &value) {
+    text += fmt::format("  {:<12}{}\n", what, value);
+  };
   line("bytes", grouped(model.source_bytes));
   line("sha256", model.source_sha256);
   line("opset", opsets_text(graph.opsets));
-  for (const ValueId id : graph.inputs()) line("input", fmt::format("{}  {}", graph.value(id).name, to_string(graph.value(id).type)));
+  for (const ValueId id : graph.inputs())
+    line("input", fmt::format("{}  {}", graph.value(id).name, to_string(graph.value(id).type)));
   for (const GraphOutput &output : graph.outputs())
     line("output", fmt::format("{}  {}", output.name, to_string(graph.value(output.value).type)));
   line("operators", operators_text(sizes));
-  line("parameters", fmt::format("{} in {} of weights; {} zero", grouped(sizes.parameters), bytes_text(sizes.parameter_bytes),
-                                 percent(static_cast<double>(sizes.parameters - sizes.nonzero_parameters),
-                                         static_cast<double>(sizes.parameters))));
-  line("MACs", grouped(static_cast<std::uint64_t>(sizes.macs)) +
-                   (sizes.macs_unknown > 0 ? fmt::format(", not counting {} nodes of unknown shape", sizes.macs_unknown) : ""));
+  line("parameters",
+       fmt::format("{} in {} of weights; {} zero", grouped(sizes.parameters), bytes_text(sizes.parameter_bytes),
+                   percent(static_cast<double>(sizes.parameters - sizes.nonzero_parameters),
+                           static_cast<double>(sizes.parameters))));
+  line("MACs",
+       grouped(static_cast<std::uint64_t>(sizes.macs)) +
+           (sizes.macs_unknown > 0 ? fmt::format(", not counting {} nodes of unknown shape", sizes.macs_unknown) : ""));
   for (const std::string &note : model.notes) line("note", note);
   if (arguments.layers) text += "\n" + layer_table(sizes);
   return text;
 }
 
 Json to_json(const TensorSizes &tensor) {
-  return {{"name", tensor.name},     {"type", to_string(tensor.type)}, {"elements", tensor.elements},
-          {"bytes", tensor.bytes},   {"zeros", tensor.zeros},          {"distinct", tensor.distinct},
-          {"bits", tensor.bits},     {"parameter", tensor.parameter}};
+  return {{"name", tensor.name},   {"type", to_string(tensor.type)}, {"elements", tensor.elements},
+          {"bytes", tensor.bytes}, {"zeros", tensor.zeros},          {"distinct", tensor.distinct},
+          {"bits", tensor.bits},   {"parameter", tensor.parameter}};
 }
 
 Json to_json(const LayerSizes &layer) {
@@ -102,7 +109,10 @@ Json to_json(const LayerSizes &layer) {
 
 std::string json_of(const Arguments &arguments, const Model &model, const GraphSizes &sizes) {
   const Graph &graph = model.graph;
-  Json object{{"schema", "edgec-inspect/1"}, {"file", arguments.model}, {"bytes", model.source_bytes}, {"sha256", model.source_sha256}};
+  Json object{{"schema", "edgec-inspect/1"},
+              {"file", arguments.model},
+              {"bytes", model.source_bytes},
+              {"sha256", model.source_sha256}};
   object["opsets"] = Json::object();
   for (const auto &[domain, opset] : graph.opsets) object["opsets"][domain.empty() ? "ai.onnx" : domain] = opset;
   object["inputs"] = Json::array();
@@ -138,7 +148,8 @@ Result<Outcome> run(const Arguments &arguments) {
 CommandRun declare(Options &options) {
   auto arguments = std::make_shared<Arguments>();
   options.argument("MODEL", &arguments->model, "the network, .onnx or .edgec; - is standard input");
-  options.flag("--layers", &arguments->layers, "each layer with its parameters, bytes, MACs, zeros, distinct values and bits");
+  options.flag("--layers", &arguments->layers,
+               "each layer with its parameters, bytes, MACs, zeros, distinct values and bits");
   options.flag("--json", &arguments->json, "as JSON");
   return [arguments] { return run(*arguments); };
 }
@@ -146,7 +157,8 @@ CommandRun declare(Options &options) {
 } // namespace
 
 extern const CommandDef inspect;
-const CommandDef inspect{"inspect", "Show inputs, outputs, operators, parameters, bytes, MACs, zeros and bits of a network",
+const CommandDef inspect{"inspect",
+                         "Show inputs, outputs, operators, parameters, bytes, MACs, zeros and bits of a network",
                          "  edgec inspect model.onnx --layers\n", declare};
 
 } // namespace edgec::commands

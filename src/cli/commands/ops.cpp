@@ -5,8 +5,8 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
-#include "support/table.h"
 #include "ops/registry.h"
+#include "support/table.h"
 
 namespace edgec::commands {
 namespace {
@@ -43,7 +43,8 @@ std::string table() {
   Table table({"operator", "since", "runs", "int8", "what it does"});
   for (const OpDef *op : all_ops().all()) {
     const char *runs = op->prepare != nullptr ? "fast" : op->reference != nullptr ? "yes" : "no";
-    table.add({full_name(*op), fmt::to_string(op->since), runs, std::string(rule_name(op->quant)), std::string(op->summary)});
+    table.add(
+        {full_name(*op), fmt::to_string(op->since), runs, std::string(rule_name(op->quant)), std::string(op->summary)});
   }
   return table.text();
 }
@@ -60,7 +61,6 @@ CommandRun declare(Options &options) {
 } // namespace
 
 extern const CommandDef ops;
-const CommandDef ops{"ops", "List the operators that can be read, run and quantized",
-                     "  edgec ops --json\n", declare};
+const CommandDef ops{"ops", "List the operators that can be read, run and quantized", "  edgec ops --json\n", declare};
 
 } // namespace edgec::commands

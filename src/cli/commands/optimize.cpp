@@ -29,8 +29,8 @@ struct Arguments {
 constexpr std::size_t synthetic_samples = 4;
 
 /// The written file against the input, on samples; nothing where the network cannot be run.
-Result<std::optional<MeasuredFidelity>> verify(const Arguments &arguments, const Model &source, const Model &result, Isa isa,
-                                               Report &report) {
+Result<std::optional<MeasuredFidelity>> verify(const Arguments &arguments, const Model &source, const Model &result,
+                                               Isa isa, Report &report) {
   EDGEC_ASSIGN(const Dataset data, arguments.data.path.empty()
                                        ? synthetic_dataset(source.graph, synthetic_samples, arguments.run.seed)
                                        : open_dataset(arguments.data, source.graph, arguments.run.seed));
@@ -53,8 +53,9 @@ bool unchanged(const Fidelity &fidelity, double rtol, Report &report) {
   for (const OutputNoise &output : fidelity.outputs) {
     if (output.noise.max_error <= rtol * output.noise.max_reference) continue;
     all = false;
-    report.warnings.push_back(fmt::format("output {} changed by up to {:.3g} of {:.3g}: this must not be; please report it",
-                                          output.name, output.noise.max_error, output.noise.max_reference));
+    report.warnings.push_back(
+        fmt::format("output {} changed by up to {:.3g} of {:.3g}: this must not be; please report it", output.name,
+                    output.noise.max_error, output.noise.max_reference));
   }
   return all;
 }
@@ -62,7 +63,8 @@ bool unchanged(const Fidelity &fidelity, double rtol, Report &report) {
 Result<Outcome> run(const Arguments &arguments) {
   const auto begin = std::chrono::steady_clock::now();
   EDGEC_CHECK(arguments.passes.check());
-  const std::string path = arguments.output.path.empty() ? default_output(arguments.model, ".optimized.onnx") : arguments.output.path;
+  const std::string path =
+      arguments.output.path.empty() ? default_output(arguments.model, ".optimized.onnx") : arguments.output.path;
   EDGEC_ASSIGN(const ModelFormat format, output_format(path, arguments.format));
   const std::vector<std::string> inputs{arguments.model};
   const auto pipeline = exact_pipeline();
@@ -80,8 +82,9 @@ Result<Outcome> run(const Arguments &arguments) {
   report.notes = source.notes;
   Model result = source;
   const PassContext context{.ops = all_ops(), .lossy = {}, .scope = {}, .threads = arguments.run.threads(), .isa = isa};
-  EDGEC_ASSIGN(const PipelineReport passes,
-               run_pipeline(result.graph, pipeline, context, arguments.passes.pipeline_options(pipeline, arguments.run.seed)));
+  EDGEC_ASSIGN(
+      const PipelineReport passes,
+      run_pipeline(result.graph, pipeline, context, arguments.passes.pipeline_options(pipeline, arguments.run.seed)));
   report.passes = pass_figures(passes);
   EDGEC_ASSIGN(const Written written, write_and_read_back(result, path, format, arguments.output.force));
   EDGEC_ASSIGN(report.verified, verify(arguments, source, written.model, isa, report));
@@ -102,12 +105,15 @@ CommandRun declare(Options &options) {
   arguments->output.declare(options, "the file to write (default STEM.optimized.onnx in the current folder)");
   options.add("--format", "FORMAT", &arguments->format, "how to write it (default qdq; flat for a name in .edgec)")
       .one_of({"qdq", "qoperator", "flat"});
-  options.add("--opset", "N", &arguments->opset, "write this version of ONNX's operators (default that of the input)").between(1, 1000);
+  options.add("--opset", "N", &arguments->opset, "write this version of ONNX's operators (default that of the input)")
+      .between(1, 1000);
   options.flag("--overridable", &arguments->overridable, "keep weights that are also graph inputs as inputs");
   options.flag("--json", &arguments->json, "print the report as JSON");
   options.flag("--dry-run", &arguments->dry_run, "print the pipeline and stop");
   arguments->data.declare(options, false);
-  options.add("--rtol", "X", &arguments->rtol, "an output may change by so much of its largest element; more is status 1").between(0, 1);
+  options
+      .add("--rtol", "X", &arguments->rtol, "an output may change by so much of its largest element; more is status 1")
+      .between(0, 1);
   arguments->passes.declare(options);
   arguments->run.declare(options);
   return [arguments, &options] {

@@ -6,8 +6,8 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
-#include "support/table.h"
 #include "passes/pipeline.h"
+#include "support/table.h"
 
 namespace edgec::commands {
 namespace {
@@ -37,7 +37,8 @@ std::string json_list() {
 
 std::string table() {
   Table table({"pass", "kind", "what it does"});
-  for (const PassDef *pass : in_order()) table.add({std::string(pass->name), kind_name(*pass), std::string(pass->summary)});
+  for (const PassDef *pass : in_order())
+    table.add({std::string(pass->name), kind_name(*pass), std::string(pass->summary)});
   return table.text();
 }
 

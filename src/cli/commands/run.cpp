@@ -55,13 +55,15 @@ Result<std::vector<Tensor>> load_inputs(const Arguments &arguments, const Graph 
   std::vector<std::optional<Tensor>> found(specs.size());
   for (const std::string &text : arguments.inputs) {
     EDGEC_ASSIGN(const InputFile input, parse_input(text, specs));
-    if (found[input.input]) return usage_error(fmt::format("--input: '{}' is given more than once", specs[input.input].name));
+    if (found[input.input])
+      return usage_error(fmt::format("--input: '{}' is given more than once", specs[input.input].name));
     EDGEC_ASSIGN(found[input.input], load_input(input.path, specs[input.input], preprocess));
   }
   std::vector<Tensor> tensors;
   for (std::size_t i = 0; i < specs.size(); ++i) {
     if (!found[i])
-      return usage_error(fmt::format("--input {}=FILE is missing: the network takes {}", specs[i].name, to_string(specs[i].type)));
+      return usage_error(
+          fmt::format("--input {}=FILE is missing: the network takes {}", specs[i].name, to_string(specs[i].type)));
     tensors.push_back(*std::move(found[i]));
   }
   return tensors;
@@ -90,7 +92,8 @@ std::string json_of(const NamedTensors &outputs) {
   Json list = Json::array();
   for (const auto &[name, tensor] : outputs) {
     Json values = Json::array();
-    if (tensor.dtype == DType::string) values = *tensor.strings;
+    if (tensor.dtype == DType::string)
+      values = *tensor.strings;
     else
       for (const double value : to_doubles(tensor)) values.push_back(std::isfinite(value) ? Json(value) : Json());
     list.push_back({{"name", name}, {"type", to_string(Type::of(tensor))}, {"dims", tensor.dims}, {"values", values}});
@@ -102,7 +105,8 @@ std::string json_of(const NamedTensors &outputs) {
 Status write_outputs(const NamedTensors &outputs, const OutputFlags &to) {
   if (std::filesystem::path(to.path).extension() == ".npz") return save_npz(to.path, outputs, to.force);
   if (outputs.size() != 1)
-    return usage_error(fmt::format("{}: a .npy holds one array, the network has {} outputs; name it .npz", to.path, outputs.size()));
+    return usage_error(
+        fmt::format("{}: a .npy holds one array, the network has {} outputs; name it .npz", to.path, outputs.size()));
   return save_npy(to.path, outputs.front().second, to.force);
 }
 
@@ -130,8 +134,10 @@ Result<Outcome> run_once(const Arguments &arguments) {
   NamedTensors outputs;
   for (std::size_t i = 0; i < tensors.size(); ++i) outputs.emplace_back(model.graph.outputs()[i].name, tensors[i]);
   if (!arguments.output.path.empty()) EDGEC_CHECK(write_outputs(outputs, arguments.output));
-  if (arguments.json) print(json_of(outputs));
-  else if (arguments.output.path.empty()) print(text_of(outputs));
+  if (arguments.json)
+    print(json_of(outputs));
+  else if (arguments.output.path.empty())
+    print(text_of(outputs));
   return Outcome::done;
 }
 
@@ -139,11 +145,14 @@ CommandRun declare(Options &options) {
   auto arguments = std::make_shared<Arguments>();
   options.argument("MODEL", &arguments->model, "the network, .onnx or .edgec");
   options.group("Data");
-  options.add("-i,--input", "NAME=FILE", &arguments->inputs, "an input from .npy, .npz, .pb or an image; once for each input");
-  options.add("--preprocess", "P", &arguments->preprocess, "how images become tensors: imagenet, FILE.json:ENTRY, or resize=256,crop=224,...");
+  options.add("-i,--input", "NAME=FILE", &arguments->inputs,
+              "an input from .npy, .npz, .pb or an image; once for each input");
+  options.add("--preprocess", "P", &arguments->preprocess,
+              "how images become tensors: imagenet, FILE.json:ENTRY, or resize=256,crop=224,...");
   arguments->output.declare(options, "write the outputs to a .npz, or a single one to a .npy (default: print them)");
   arguments->run.declare(options);
-  options.flag("--reference-kernels", &arguments->reference_kernels, "run the plain definition of every operator (slow)");
+  options.flag("--reference-kernels", &arguments->reference_kernels,
+               "run the plain definition of every operator (slow)");
   options.flag("--json", &arguments->json, "print the outputs as JSON");
   return [arguments] { return run_once(*arguments); };
 }

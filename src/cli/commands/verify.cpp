@@ -42,7 +42,8 @@ struct Verdict {
   std::string samples;
   bool same = true;
   [[nodiscard]] const NodeDifference *first(const Arguments &arguments) const {
-    const auto found = std::ranges::find_if(nodes, [&](const NodeDifference &node) { return !within(arguments, node.noise); });
+    const auto found =
+        std::ranges::find_if(nodes, [&](const NodeDifference &node) { return !within(arguments, node.noise); });
     return found == nodes.end() ? nullptr : &*found;
   }
   /// The node whose noise is largest beside its signal.
@@ -118,12 +119,14 @@ Result<Outcome> run(const Arguments &arguments) {
                                        : open_dataset(arguments.data, reference.graph, arguments.run.seed));
   ProgressLine line;
   std::atomic<std::size_t> done = 0;
-  const FidelityOptions options{.threads = arguments.run.threads(), .isa = isa, .indices = data.indices,
-                                .step = [&] { line.show("running samples", ++done, data.indices.size()); }};
+  const FidelityOptions options{.threads = arguments.run.threads(), .isa = isa, .indices = data.indices, .step = [&] {
+                                  line.show("running samples", ++done, data.indices.size());
+                                }};
   Verdict verdict;
   verdict.samples = data.description;
   EDGEC_ASSIGN(verdict.fidelity, measure_fidelity(&reference.graph, test.graph, all_ops(), *data.samples, options));
-  for (const OutputNoise &output : verdict.fidelity.outputs) verdict.same = verdict.same && within(arguments, output.noise);
+  for (const OutputNoise &output : verdict.fidelity.outputs)
+    verdict.same = verdict.same && within(arguments, output.noise);
   if (arguments.per_node) {
     EDGEC_ASSIGN(const Sample sample, data.samples->load(data.indices.front()));
     EDGEC_ASSIGN(verdict.nodes, compare_nodes(reference.graph, test.graph, all_ops(), sample, isa));
@@ -138,9 +141,12 @@ CommandRun declare(Options &options) {
   options.argument("B", &arguments->test, "the network to compare with it");
   arguments->data.declare(options, false);
   options.group("Comparing");
-  options.add("--rtol", "X", &arguments->rtol, "an error may be so much of the output's largest element; more is status 1").between(0, 1e6);
+  options
+      .add("--rtol", "X", &arguments->rtol, "an error may be so much of the output's largest element; more is status 1")
+      .between(0, 1e6);
   options.add("--atol", "X", &arguments->atol, "plus so much").between(0, 1e30);
-  options.flag("--per-node", &arguments->per_node, "compare node by node on the first sample; names the first and the worst difference");
+  options.flag("--per-node", &arguments->per_node,
+               "compare node by node on the first sample; names the first and the worst difference");
   arguments->run.declare(options);
   options.flag("--json", &arguments->json, "as JSON");
   return [arguments] { return run(*arguments); };
@@ -149,7 +155,8 @@ CommandRun declare(Options &options) {
 } // namespace
 
 extern const CommandDef verify;
-const CommandDef verify{"verify", "Are two networks the same function? Largest error, SQNR and agreement of each output",
+const CommandDef verify{"verify",
+                        "Are two networks the same function? Largest error, SQNR and agreement of each output",
                         "  edgec verify model.onnx model.int8.onnx --data x.npz --rtol 0.05 --per-node\n", declare};
 
 } // namespace edgec::commands
