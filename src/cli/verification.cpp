@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include "cli/console.h"
+#include "measure/latency.h"
 #include "measure/logits.h"
+#include "measure/node_compare.h"
 #include "ops/registry.h"
 
 namespace edgec {
@@ -86,17 +88,55 @@ Status verify_written(const Reference &reference, const Compressed &compressed, 
   return fitted ? check_written(compressed, written, data, options, report) : Status{};
 }
 
-Status evaluate_written(const Reference &reference, const Written &written, const DataFlags &flags,
-                        FidelityOptions options, std::uint64_t seed, Report &report) {
-  EDGEC_ASSIGN(const Dataset data, open_dataset(flags, reference.model.graph, seed));
+Status evaluate_written(const Reference &reference, const Written &written, const Dataset &data,
+                        const std::string &path, FidelityOptions options, Report &report) {
   if (!data.labels)
-    report.warnings.push_back(
-        fmt::format("{}: has no labels, so accuracy was not measured; give --labels", flags.path));
+    report.warnings.push_back(fmt::format("{}: has no labels, so accuracy was not measured; give --labels", path));
   options.labels = data.labels ? &*data.labels : nullptr;
   EDGEC_ASSIGN(Fidelity fidelity,
                run_beside(reference.model.graph, written.model.graph, data, data.indices, options, "evaluating"));
   report.evaluated = MeasuredFidelity{std::move(fidelity), data.description, reference.name, data.synthetic};
   return {};
+}
+
+Status measure_layers(const Model &source, const Written &written, const Dataset &data, Isa isa, Report &report) {
+  EDGEC_ASSIGN(const Sample sample, data.samples->load(data.indices.front()));
+  const auto differences = compare_nodes(source.graph, written.model.graph, all_ops(), sample, isa);
+  if (!differences && differences.error().code == Code::unsupported) return {}; // said by verify_written()
+  if (!differences) return differences.error();
+  for (const NodeDifference &difference : *differences) {
+    const auto layer = std::ranges::find(report.layers, difference.node, &LayerFigures::name);
+    if (layer != report.layers.end()) layer->sqnr_db = difference.noise.sqnr_db();
+  }
+  return {};
+}
+
+Status measure_latencies(const Model &source, const Written &written, const Dataset &data,
+                         const FidelityOptions &options, Report &report) {
+  EDGEC_ASSIGN(const Sample sample, data.samples->load(data.indices.front()));
+  std::vector<Type> types;
+  for (const Tensor &tensor : sample) types.push_back(Type::of(tensor));
+  const auto measure = [&](const Graph &graph) -> Result<LatencyFigures> {
+    PlanOptions plan_options;
+    plan_options.isa = options.isa;
+    EDGEC_ASSIGN(const auto plan, Plan::compile(graph, all_ops(), types, plan_options));
+    EDGEC_ASSIGN(const Latency latency, measure_latency(plan, sample, {}));
+    return LatencyFigures{1, latency.seconds.size(), 1e3 * latency.quantile(0.5), 1e3 * latency.quantile(0.9),
+                          1e3 * latency.quantile(0)};
+  };
+  EDGEC_ASSIGN(report.latency_before, measure(source.graph));
+  EDGEC_ASSIGN(report.latency_after, measure(written.model.graph));
+  return {};
+}
+
+std::vector<std::string> idle_passes(const Compressed &compressed) {
+  std::vector<std::string> sentences;
+  for (const PassFigures &pass : compressed.passes) {
+    const PassDef *def = find_pass(pass.name);
+    if (def != nullptr && def->kind == PassKind::lossy && !pass.changed)
+      sentences.push_back(fmt::format("{} had no effect: it found nothing that it may change", pass.name));
+  }
+  return sentences;
 }
 
 void list_float_nodes(const Compressed &compressed, Report &report) {

@@ -24,8 +24,18 @@ Status verify_written(const Reference &reference, const Compressed &compressed, 
                       const Dataset &data, FidelityOptions options, Report &report);
 
 /// Fills in report.evaluated: accuracy of both with labels, agreement and SQNR.
-Status evaluate_written(const Reference &reference, const Written &written, const DataFlags &flags,
-                        FidelityOptions options, std::uint64_t seed, Report &report);
+Status evaluate_written(const Reference &reference, const Written &written, const Dataset &data,
+                        const std::string &path, FidelityOptions options, Report &report);
+
+/// Fills in the error of each layer on the first sample. Keeps all values of both networks in memory.
+Status measure_layers(const Model &source, const Written &written, const Dataset &data, Isa isa, Report &report);
+
+/// Fills in report.latency_before and latency_after, on the first sample and one thread.
+Status measure_latencies(const Model &source, const Written &written, const Dataset &data,
+                         const FidelityOptions &options, Report &report);
+
+/// A sentence for each lossy pass that was asked for and changed nothing.
+std::vector<std::string> idle_passes(const Compressed &compressed);
 
 /// Gives each layer that int8 left float its reason; nodes without parameters join the list.
 void list_float_nodes(const Compressed &compressed, Report &report);

@@ -163,5 +163,17 @@ TEST(MeasureFidelity, NamesTheSampleWhoseLogitsAreNotFinite) {
   EXPECT_THAT(fidelity.error().message, testing::StartsWith("row 1: output "));
 }
 
+TEST(CompareLogits, TakesEachRowOfACallAsASample) {
+  const Rows samples({1, 2, 3, 4, 5, 6, 7, 8}, 2); // calls of two rows
+  const std::vector<std::size_t> calls{0};
+  const std::vector<Tensor> reference{Tensor::of<float>({2, 2}, {3, -4, 1, 0})};
+  const std::vector<Tensor> test{Tensor::of<float>({2, 2}, {3, -4, 0, 1})};
+  const auto fidelity = compare_logits("logits", reference, test, samples, calls);
+  ASSERT_TRUE(fidelity);
+  EXPECT_EQ(fidelity->samples, 2U);
+  EXPECT_EQ(fidelity->agreeing, 1U);
+  EXPECT_DOUBLE_EQ(fidelity->logits.noise.noise, 2);
+}
+
 } // namespace
 } // namespace edgec

@@ -24,6 +24,7 @@ struct Arguments {
   std::optional<double> prune;
   std::int64_t share = 0, opset = 0;
   bool int8 = false, no_bias_correction = false, overridable = false, json = false, dry_run = false;
+  bool latency = false;
   std::string range = "minmax";
   double percentile = 99.999;
   DataFlags calib{.path = {}, .preprocess = {}, .labels = {}, .limit = 200};
@@ -119,27 +120,45 @@ Result<Dataset> open_calibration(const Arguments &a, const Graph &graph) {
   return open_dataset(flags, graph, a.run.seed);
 }
 
+/// What the result is measured with; opened before anything is written.
+struct Measuring {
+  Dataset calibration;
+  std::optional<Dataset> evaluation;
+  std::optional<Model> other; ///< of --reference
+};
+
+Result<Measuring> open_measuring(const Arguments &a, const Graph &graph) {
+  Measuring with;
+  EDGEC_ASSIGN(with.calibration, open_calibration(a, graph));
+  if (!a.eval.empty()) {
+    const DataFlags eval{.path = a.eval, .preprocess = a.calib.preprocess, .labels = a.calib.labels, .limit = 0};
+    EDGEC_ASSIGN(with.evaluation, open_dataset(eval, graph, a.run.seed));
+  }
+  if (!a.reference.empty()) {
+    EDGEC_ASSIGN(with.other, read_model(a.reference));
+  }
+  return with;
+}
+
 /// Everything after the file was written: what is measured, and the report of it.
 Result<Report> measure(const Arguments &a, const Model &source, const Compressed &compressed, const Written &written,
-                       const Dataset &data, Isa isa) {
+                       const Measuring &with, Isa isa, bool each_layer) {
   Report report;
   report.notes = source.notes;
   report.passes = compressed.passes;
+  report.warnings = idle_passes(compressed);
   report.before = ModelFigures::of(measure_sizes(source.graph, all_ops()), source.source_bytes);
   const GraphSizes sizes = measure_sizes(written.model.graph, all_ops());
   report.after = ModelFigures::of(sizes, written.bytes);
   report.layers = layer_figures(sizes);
   list_float_nodes(compressed, report);
-  std::optional<Model> other;
-  if (!a.reference.empty()) {
-    EDGEC_ASSIGN(other, read_model(a.reference));
-  }
-  const Reference reference{other ? *other : source, other ? a.reference : a.model, other.has_value()};
+  const bool other = with.other.has_value();
+  const Reference reference{other ? *with.other : source, other ? a.reference : a.model, other};
   const FidelityOptions options{.threads = a.run.threads(), .isa = isa};
-  EDGEC_CHECK(verify_written(reference, compressed, written, data, options, report));
-  if (a.eval.empty()) return report;
-  const DataFlags eval{.path = a.eval, .preprocess = a.calib.preprocess, .labels = a.calib.labels, .limit = 0};
-  EDGEC_CHECK(evaluate_written(reference, written, eval, options, a.run.seed, report));
+  EDGEC_CHECK(verify_written(reference, compressed, written, with.calibration, options, report));
+  if (with.evaluation) EDGEC_CHECK(evaluate_written(reference, written, *with.evaluation, a.eval, options, report));
+  if (each_layer) EDGEC_CHECK(measure_layers(source, written, with.calibration, isa, report));
+  if (a.latency) EDGEC_CHECK(measure_latencies(source, written, with.calibration, options, report));
   return report;
 }
 
@@ -182,18 +201,19 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   EDGEC_CHECK(check_weights(source.graph).in(a.model));
   EDGEC_ASSIGN(request.scope, a.scope.scope(source.graph));
   request.lossy.include_depthwise = a.scope.included(source.graph);
-  EDGEC_ASSIGN(const Dataset data, open_calibration(a, source.graph));
-  request.cross_fit = data.rest.empty();
-  say(fmt::format("plan: {}; samples {}", options_text(effective), data.description));
+  EDGEC_ASSIGN(const Measuring with, open_measuring(a, source.graph));
+  request.cross_fit = with.calibration.rest.empty();
+  say(fmt::format("plan: {}; samples {}", options_text(effective), with.calibration.description));
 
-  EDGEC_ASSIGN(const Compressed compressed, compress(source.graph, request, data));
+  EDGEC_ASSIGN(const Compressed compressed, compress(source.graph, request, with.calibration));
   Model result = source;
   result.graph = compressed.graph;
   add_provenance(result, effective, a.run.seed, request.isa, source.source_sha256);
   EDGEC_CHECK(check_interrupted());
   EDGEC_ASSIGN(const Written written, write_and_read_back(result, path, format, a.output.force));
 
-  EDGEC_ASSIGN(Report report, measure(a, source, compressed, written, data, request.isa));
+  const bool each_layer = a.json || !a.report_path.empty() || options.given("--verbose");
+  EDGEC_ASSIGN(Report report, measure(a, source, compressed, written, with, request.isa, each_layer));
   report.provenance = provenance_of("compress", effective, a.run.seed, request.isa, a.model, source, written);
   const bool met = judge_budgets(a.budgets, report);
   judge_quality(a.int8, a.prune.has_value(), report);
@@ -244,6 +264,7 @@ CommandRun declare(Options &options) {
   options.argument("MODEL", &a.model, "the network, .onnx or .edgec");
   declare_job(options, a);
   declare_data(options, a);
+  options.flag("--latency", &a.latency, "also measure one-thread latency before and after");
   a.scope.declare(options);
   a.budgets.declare(options);
   a.output.declare(options, "the file to write (default STEM.edgec.onnx in the current folder)");
