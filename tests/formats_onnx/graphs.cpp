@@ -185,6 +185,15 @@ TEST(OnnxGraphs, StaleTypesInsideAreNotBelieved) {
   EXPECT_EQ(to_string(model->graph.value(model->graph.node(model->graph.nodes()[1]).outputs[0]).type), "?");
 }
 
+TEST(OnnxGraphs, OutputShapesThatAreWrongAreNotBelieved) {
+  onnx::ModelProto proto = relu_model();
+  proto.mutable_graph()->mutable_output(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(3);
+  const auto model = test::parse(proto);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ(to_string(model->graph.value(model->graph.outputs()[0].value).type), "float[]");
+  EXPECT_THAT(model->notes, ElementsAre(HasSubstr("are not believed")));
+}
+
 TEST(OnnxGraphs, HeadersAndMetadataStay) {
   onnx::ModelProto proto = relu_model();
   proto.set_producer_name("somebody");

@@ -16,6 +16,11 @@ struct Scope {
   std::vector<std::string> captured; // names, in order of graph.captures()
 };
 
+/// ONNX's checker found a declared shape that no node gives.
+bool shapes_are_wrong(const Model &model) {
+  return model.source_failure.find("Inferred shape and existing shape differ") != std::string::npos;
+}
+
 class GraphReader {
 public:
   GraphReader(const OnnxReadOptions &options, ExternalData &external, Model &model,
@@ -143,6 +148,7 @@ Status GraphReader::declare_outputs(const onnx::GraphProto &proto, Scope &scope)
     if (found == scope.values.end() || scope.graph.is_input(found->second) || scope.graph.constant(found->second)) continue;
     auto type = read_type(output.type());
     if (!type) return std::move(type).error().in(fmt::format("graph output \"{}\"", output.name()));
+    if (shapes_are_wrong(model_)) type->shape.reset();
     scope.graph.set_type(found->second, std::move(*type));
     scope.graph.set_metadata(found->second, read_metadata(output.metadata_props()), output.doc_string());
   }
@@ -254,6 +260,8 @@ Status read_graph(onnx::GraphProto &proto, const OnnxReadOptions &options, Exter
   Scope scope;
   GraphReader reader(options, external, model, weights);
   EDGEC_CHECK(reader.read(proto, scope, 0));
+  if (shapes_are_wrong(model))
+    model.notes.push_back("the file's shapes contradict each other: those of its outputs are not believed");
   model.graph = std::move(scope.graph);
   return {};
 }

@@ -89,7 +89,12 @@ std::string check_failure(onnx::ModelProto &model) {
   try {
     onnx::checker::check_model(model, true);
   } catch (const std::exception &error) {
-    return error.what();
+    std::string text = error.what(); // lines, some of them empty
+    const auto blanks = std::ranges::unique(text, [](char a, char b) { return a == '\n' && b == '\n'; });
+    text.erase(blanks.begin(), blanks.end());
+    while (text.ends_with('\n')) text.pop_back();
+    std::ranges::replace(text, '\n', ' ');
+    return text;
   }
   return {};
 }
