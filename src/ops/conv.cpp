@@ -67,6 +67,7 @@ Cost cost(const Node &node, std::span<const Type *const> inputs, std::span<const
 
 const OpDef defs[] = {{.name = "Conv",
                        .summary = "convolution",
+                       .integer_reference = true,
                        .quant = QuantRule::own_scale,
                        .infer = infer,
                        .reference = reference,

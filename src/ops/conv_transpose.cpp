@@ -123,6 +123,7 @@ Cost cost(const Node &, std::span<const Type *const> inputs, std::span<const Typ
 
 const OpDef defs[] = {{.name = "ConvTranspose",
                        .summary = "transposed convolution",
+                       .integer_reference = true,
                        .quant = QuantRule::own_scale,
                        .infer = infer,
                        .reference = reference,

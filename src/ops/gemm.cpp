@@ -165,6 +165,7 @@ Cost cost(const Node &node, std::span<const Type *const> inputs, std::span<const
 
 const OpDef defs[] = {{.name = "Gemm",
                        .summary = "matrix product with bias",
+                       .integer_reference = true,
                        .quant = QuantRule::own_scale,
                        .infer = infer,
                        .reference = reference,

@@ -109,6 +109,7 @@ Cost cost(const Node &, std::span<const Type *const> inputs, std::span<const Typ
 
 const OpDef defs[] = {{.name = "MatMul",
                        .summary = "matrix product, leading axes broadcast",
+                       .integer_reference = true,
                        .quant = QuantRule::own_scale,
                        .data_operands = {},
                        .infer = infer,
