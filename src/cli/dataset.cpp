@@ -78,4 +78,8 @@ Result<Dataset> synthetic_dataset(const Graph &graph, std::size_t count, std::ui
   return open_dataset(flags, graph, seed);
 }
 
+bool excusable(const Error &error, const Dataset &data) {
+  return error.code == Code::unsupported || (data.synthetic && error.code != Code::interrupted);
+}
+
 } // namespace edgec

@@ -20,6 +20,7 @@ struct DataFlags {
   void declare(Options &options, bool with_labels);
 };
 
+/// Samples opened for a network; `samples` is null where there are none.
 struct Dataset {
   std::unique_ptr<SampleSet> samples;
   std::vector<std::size_t> indices; ///< the calls used
@@ -38,5 +39,8 @@ Result<Dataset> open_dataset(const DataFlags &flags, const Graph &graph, std::ui
 
 /// `count` seeded synthetic samples, where there is no data.
 Result<Dataset> synthetic_dataset(const Graph &graph, std::size_t count, std::uint64_t seed);
+
+/// Whether a network may go unmeasured after this error: it cannot be run, or not on made-up inputs.
+bool excusable(const Error &error, const Dataset &data);
 
 } // namespace edgec

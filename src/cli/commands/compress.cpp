@@ -110,14 +110,20 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   return request;
 }
 
+/// The samples of --calib; else synthetic ones, or none where none are needed and the inputs cannot be made up.
 Result<Dataset> open_calibration(const Arguments &a, const Graph &graph) {
   DataFlags flags = a.calib;
   flags.labels.clear(); // those are of --eval
-  if (flags.path.empty() || flags.path == "synthetic") {
-    warn("NO SAMPLES: without --calib every figure rests on synthetic inputs, and so do int8 ranges");
-    flags.path = fmt::format("synthetic:{}", std::min(flags.limit, synthetic_samples));
-  }
-  return open_dataset(flags, graph, a.run.seed);
+  const bool made_up = flags.path.empty() || flags.path == "synthetic";
+  if (!made_up) return open_dataset(flags, graph, a.run.seed);
+  warn("NO SAMPLES: without --calib every figure rests on synthetic inputs, and so do int8 ranges");
+  flags.path = fmt::format("synthetic:{}", std::min(flags.limit, synthetic_samples));
+  auto data = open_dataset(flags, graph, a.run.seed);
+  if (data || a.int8) return data;
+  warn("not verified: " + data.error().message);
+  Dataset none;
+  none.description = "none";
+  return none;
 }
 
 /// What the result is measured with; opened before anything is written.

@@ -61,3 +61,6 @@ with open(os.path.join(HERE, "input_0.pb"), "wb") as file:
 
 save("two_inputs.onnx", [helper.make_node("Add", ["left", "right"], ["sum"], name="add"), helper.make_node("Neg", ["left"], ["neg"], name="neg")],
      [tensor("left", [1, 4]), tensor("right", [1, 4])], [tensor("sum", [1, 4]), tensor("neg", [1, 4])])
+save("chosen_by_input.onnx", [helper.make_node("Gather", ["table", "x"], ["y"], name="pick")],
+     [helper.make_tensor_value_info("x", TensorProto.INT64, [1])], [tensor("y", [1])],
+     [numpy_helper.from_array(np.zeros(0, np.float32), "table")])
