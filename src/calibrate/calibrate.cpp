@@ -70,7 +70,7 @@ class Gatherer {
 public:
   Gatherer(const Graph &graph, const OpRegistry &ops, const SampleSet &samples, std::span<const std::size_t> which,
            const CalibrationOptions &options)
-      : graph_(graph), samples_(samples), which_(which), options_(options), runner_(graph, ops, plan_options(options)) {
+      : graph_(graph), samples_(samples), which_(which), options_(options), runner_(graph, ops, plan_options(graph, options)) {
     const auto number = [](const std::vector<ValueId> &ids) {
       std::map<ValueId, std::size_t> numbers;
       for (const ValueId id : ids) numbers.try_emplace(id, numbers.size());
@@ -116,10 +116,12 @@ private:
   std::vector<std::vector<std::shared_ptr<LogHistogram>>> histograms_; // worker * folds + fold, value
   Calibration result_;
 
-  static PlanOptions plan_options(const CalibrationOptions &options) {
+  static PlanOptions plan_options(const Graph &graph, const CalibrationOptions &options) {
     PlanOptions plan;
     plan.isa = options.isa;
     plan.fetches = options.fetches;
+    if (!plan.fetches.empty()) // a plan computes what its fetches need: all branches are to be seen
+      for (const GraphOutput &output : graph.outputs()) plan.fetches.push_back(output.value);
     std::set<ValueId> keep(options.ranges.begin(), options.ranges.end());
     keep.insert(options.channel_means.begin(), options.channel_means.end());
     plan.keep.assign(keep.begin(), keep.end());
@@ -147,6 +149,7 @@ private:
     auto outputs = runner_.run_tensors(sample, worker, observer);
     if (!outputs) return std::move(outputs).error().in(where);
     if (!bad) return std::move(bad).in(where);
+    if (!options_.fetches.empty()) outputs->resize(options_.fetches.size());
     result_.outputs[number] = std::move(*outputs);
     return {};
   }
