@@ -19,7 +19,7 @@ std::string default_output(const std::string &input, const std::string &ending);
 /// Error (bad_input) naming the first weight of a layer (OpDef::weights) that holds a NaN or an infinity.
 Status check_weights(const Graph &graph);
 
-/// "int8=true range=minmax".
+/// "int8=true range=percentile".
 std::string options_text(const EffectiveOptions &options);
 
 /// Puts where the result comes from into the file's metadata: what affects the bytes, and nothing else (no threads,

@@ -33,7 +33,7 @@ struct LossyOptions {
   double prune_ratio = 0;                 ///< 0 .. 1
   bool prune_global = true;               ///< one threshold over all layers; else each layer its share
   int share_bits = 0;                     ///< 2 .. 8; 0: off
-  std::string range = "minmax";           ///< minmax, percentile, mse
+  std::string range = "percentile";       ///< minmax, percentile, mse
   double percentile = 99.999;
   bool bias_correction = true;
   bool integer_results = false;           ///< every integer operator but Gemm has a quantized output (QOperator files)

@@ -25,7 +25,7 @@ struct Arguments {
   std::int64_t share = 0, opset = 0;
   bool int8 = false, no_bias_correction = false, overridable = false, json = false, dry_run = false;
   bool latency = false;
-  std::string range = "minmax";
+  std::string range = "percentile";
   double percentile = 99.999;
   DataFlags calib{.path = {}, .preprocess = {}, .labels = {}, .limit = 200};
   ScopeFlags scope;
