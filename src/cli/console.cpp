@@ -19,6 +19,28 @@ spdlog::color_mode color_mode(const std::string &color) {
   return color == "never" || refused ? spdlog::color_mode::never : spdlog::color_mode::automatic;
 }
 
+/// Control characters but line ends and tabs as '?'.
+std::string harmless(std::string_view text) {
+  std::string result(text);
+  for (char &c : result) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f) c = '?';
+  }
+  return result;
+}
+
+/// A message is one line: line ends, as libraries put them into theirs, become spaces.
+std::string one_line(std::string_view text) {
+  std::string result;
+  for (const char c : harmless(text)) {
+    if (c != '\n')
+      result += c;
+    else if (!result.empty() && result.back() != ' ')
+      result += ' ';
+  }
+  return result;
+}
+
 } // namespace
 
 void set_up_console(const ConsoleFlags &flags) {
@@ -32,15 +54,18 @@ void set_up_console(const ConsoleFlags &flags) {
   progress_wanted = !flags.quiet && !flags.no_progress && ::isatty(STDERR_FILENO) != 0;
 }
 
-// Texts may come from files: they are arguments, never formats.
-void print_error(std::string_view text) { spdlog::error("{}", text); }
+// Texts may hold names from files: they are arguments, never formats, and cannot steer the terminal.
+void print_error(std::string_view text) { spdlog::error("{}", one_line(text)); }
 void say(std::string_view text) {
-  if (!quiet) fmt::print(stderr, "edgec: {}\n", text);
+  if (!quiet) fmt::print(stderr, "edgec: {}\n", harmless(text));
 }
-void warn(std::string_view text) { spdlog::warn("{}", text); }
-void log_info(std::string_view text) { spdlog::info("{}", text); }
+void warn(std::string_view text) { spdlog::warn("{}", one_line(text)); }
+void log_info(std::string_view text) { spdlog::info("{}", one_line(text)); }
 
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void print(std::string_view text) {
+  const std::string shown = harmless(text);
+  std::fwrite(shown.data(), 1, shown.size(), stdout);
+}
 
 bool flush_results() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
 

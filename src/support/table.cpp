@@ -8,7 +8,10 @@ namespace {
 
 constexpr std::size_t widest = 60;
 
-std::string cut(const std::string &text) {
+/// A cell's text: control characters, which may come from files, as '?'; long ones cut in the middle.
+std::string cut(std::string text) {
+  for (char &c : text)
+    if (static_cast<unsigned char>(c) < 0x20) c = '?';
   if (text.size() <= widest) return text;
   return text.substr(0, widest / 2 - 2) + "..." + text.substr(text.size() - (widest / 2 - 1));
 }

@@ -64,3 +64,5 @@ save("two_inputs.onnx", [helper.make_node("Add", ["left", "right"], ["sum"], nam
 save("chosen_by_input.onnx", [helper.make_node("Gather", ["table", "x"], ["y"], name="pick")],
      [helper.make_tensor_value_info("x", TensorProto.INT64, [1])], [tensor("y", [1])],
      [numpy_helper.from_array(np.zeros(0, np.float32), "table")])
+save("steering_name.onnx", [helper.make_node("Relu", ["x"], ["y"], name="clear\x1b[2J\nline")],
+     [tensor("x", [1, 4])], [tensor("y", [1, 5])])
