@@ -211,6 +211,7 @@ struct Model {
   std::string producer_name, producer_version, domain, doc;
   std::int64_t model_version = 0;
   Metadata metadata;
+  std::map<std::string, std::string> denotations; // of graph inputs and outputs: their serialized ONNX TypeProto
   std::map<std::string, Tensor> input_defaults; // stored values of inputs that the caller may override
   std::string source_sha256;          // of the file it was read from
   std::uint64_t source_bytes = 0;     // of that file, external data included

@@ -205,6 +205,9 @@ TEST(OnnxGraphs, HeadersAndMetadataStay) {
   proto.mutable_metadata_props(0)->set_value("v");
   proto.mutable_graph()->mutable_node(0)->set_doc_string("node doc");
   proto.mutable_graph()->mutable_input(0)->set_doc_string("input doc");
+  auto &type = *proto.mutable_graph()->mutable_input(0)->mutable_type();
+  type.set_denotation("IMAGE");
+  type.mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_denotation("DATA_BATCH");
   onnx::ModelProto again;
   ASSERT_TRUE(again.ParseFromString(*serialize_onnx(*test::parse(proto), {})));
   EXPECT_EQ(again.SerializeAsString(), proto.SerializeAsString());

@@ -35,6 +35,10 @@ void put_tensor(const Tensor &tensor, onnx::TensorProto &proto);
 
 Result<Type> read_type(const onnx::TypeProto &proto);
 void put_type(const Type &type, onnx::TypeProto &proto);
+/// Whether a type or one of its dims says what it is for (ONNX docs/TypeDenotation.md, DimensionDenotation.md).
+bool has_denotation(const onnx::TypeProto &proto);
+/// Says the same of another type, of its dims where there are as many.
+void copy_denotation(const onnx::TypeProto &from, onnx::TypeProto &to);
 
 Metadata read_metadata(const google::protobuf::RepeatedPtrField<onnx::StringStringEntryProto> &entries);
 void put_metadata(const Metadata &metadata, google::protobuf::RepeatedPtrField<onnx::StringStringEntryProto> *entries);

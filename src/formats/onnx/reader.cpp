@@ -55,6 +55,9 @@ Result<Model> read_model(onnx::ModelProto &proto, const OnnxReadOptions &options
   model.source_failure = proto::check_failure(proto);
   proto::repair(*proto.mutable_graph(), model.notes);
   EDGEC_CHECK(proto::inline_functions(proto, model.notes));
+  for (const auto *list : {&proto.graph().input(), &proto.graph().output()})
+    for (const auto &info : *list)
+      if (proto::has_denotation(info.type())) model.denotations[info.name()] = info.type().SerializeAsString();
   EDGEC_CHECK(proto::read_graph(*proto.mutable_graph(), options, external, model));
   if (const auto opset = wanted_opset(model.graph, options); opset > 0) EDGEC_CHECK(convert_opset(model, opset));
   return model;

@@ -1,4 +1,5 @@
 // TypeProto, attributes and metadata to and from the IR.
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "formats/onnx/proto.h"
@@ -87,6 +88,20 @@ void put_type(const Type &type, onnx::TypeProto &proto) {
     break;
   case Type::Kind::unknown: break;
   }
+}
+
+bool has_denotation(const onnx::TypeProto &proto) {
+  const auto &dims = proto.tensor_type().shape().dim();
+  return !proto.denotation().empty() || std::ranges::any_of(dims, [](const auto &dim) { return !dim.denotation().empty(); });
+}
+
+void copy_denotation(const onnx::TypeProto &from, onnx::TypeProto &to) {
+  if (!from.denotation().empty()) to.set_denotation(from.denotation());
+  if (!to.has_tensor_type() || !to.tensor_type().has_shape()) return;
+  const auto &source = from.tensor_type().shape();
+  auto &shape = *to.mutable_tensor_type()->mutable_shape();
+  for (int i = 0; i < source.dim_size() && source.dim_size() == shape.dim_size(); ++i)
+    if (!source.dim(i).denotation().empty()) shape.mutable_dim(i)->set_denotation(source.dim(i).denotation());
 }
 
 Metadata read_metadata(const google::protobuf::RepeatedPtrField<onnx::StringStringEntryProto> &entries) {

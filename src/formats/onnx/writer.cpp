@@ -27,6 +27,15 @@ void write_header(const Model &model, onnx::ModelProto &proto) {
   proto::put_metadata(model.metadata, proto.mutable_metadata_props());
 }
 
+void put_denotations(const Model &model, onnx::GraphProto &graph) {
+  for (auto *list : {graph.mutable_input(), graph.mutable_output()})
+    for (auto &info : *list) {
+      onnx::TypeProto type;
+      const auto found = model.denotations.find(info.name());
+      if (found != model.denotations.end() && type.ParseFromString(found->second)) proto::copy_denotation(type, *info.mutable_type());
+    }
+}
+
 Status check(const Model &model, onnx::ModelProto &proto, std::vector<std::string> *warnings) {
   const std::string failure = proto::check_failure(proto);
   if (failure.empty()) return {};
@@ -52,6 +61,7 @@ Result<Serialized> serialize(const Model &model, const OnnxWriteOptions &options
   write_header(sorted, proto);
   Serialized made;
   made.external = proto::write_graph(sorted, *proto.mutable_graph(), weights, location).external;
+  put_denotations(sorted, *proto.mutable_graph());
   EDGEC_CHECK(check(sorted, proto, warnings));
   if (proto.ByteSizeLong() > INT_MAX || !proto.SerializeToString(&made.model))
     return unsupported("without its weights in a file beside it, the model has more than 2 GB, which protobuf cannot write");
