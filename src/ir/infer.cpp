@@ -78,7 +78,7 @@ public:
       : graph_(graph), ops_(ops), opsets_(opsets), known_(std::move(known)), depth_(depth) {}
 
   Status run() {
-    if (depth_ > max_depth) return bad_input(fmt::format("sub-graphs are nested deeper than {}", max_depth));
+    if (depth_ > max_depth) return resource_error(fmt::format("sub-graphs are nested deeper than {}", max_depth));
     for (const NodeId id : graph_.nodes()) {
       const Node &node = graph_.node(id);
       EDGEC_CHECK(infer(id).in(fmt::format("node {} ({})", node.label(), node.op)));
@@ -203,7 +203,7 @@ private:
       }
       // A branch that is never taken may contradict its operands: it is left as it is, and refused if it is run.
       const Status status = Inference(*copy, ops_, opsets_, std::move(inner), depth_ + 1).run();
-      if (!status && (depth_ >= max_depth || status.error().code != Code::bad_input)) return status;
+      if (!status && status.error().code != Code::bad_input) return status;
       if (status) replace(id, body.attribute, body.listed, body.index, std::move(copy));
     }
     return {};
