@@ -284,6 +284,12 @@ private:
       if (code < 0 || code >= static_cast<std::int64_t>(table.size())) return;
       shape.push_back(table[static_cast<std::size_t>(code)]);
     }
+    if (std::ranges::all_of(shape, &Dim::is_known)) { // as good as computed
+      std::vector<std::int64_t> sizes;
+      for (const Dim &dim : shape) sizes.push_back(dim.size);
+      const DType dtype = graph_.value(node.outputs[0]).type.dtype;
+      known_.tensors.insert_or_assign(node.outputs[0], from_int64s(dtype, results[0].dims, sizes));
+    }
     known_.dims.insert_or_assign(node.outputs[0], std::move(shape));
   }
 
