@@ -103,6 +103,16 @@ std::string hash(const Tensor &tensor) {
   return sha256(tensor.strings ? std::as_bytes(std::span(strings)) : tensor.data.bytes()).substr(0, 16);
 }
 
+template <class T>
+std::string_view list_name() {
+  if constexpr (std::is_same_v<T, std::int64_t>) return "ints";
+  else if constexpr (std::is_same_v<T, float>) return "floats";
+  else if constexpr (std::is_same_v<T, std::string>) return "strings";
+  else if constexpr (std::is_same_v<T, Tensor>) return "tensors";
+  else if constexpr (std::is_same_v<T, Type>) return "type_protos";
+  else return "graphs";
+}
+
 class Printer {
 public:
   Printer(const TextOptions &options) : options_(options) {}
@@ -207,16 +217,6 @@ private:
           }
         },
         attribute);
-  }
-
-  template <class T>
-  static std::string_view list_name() {
-    if constexpr (std::is_same_v<T, std::int64_t>) return "ints";
-    else if constexpr (std::is_same_v<T, float>) return "floats";
-    else if constexpr (std::is_same_v<T, std::string>) return "strings";
-    else if constexpr (std::is_same_v<T, Tensor>) return "tensors";
-    else if constexpr (std::is_same_v<T, Type>) return "type_protos";
-    else return "graphs";
   }
 
   std::string subgraph(const Graph &outer, const Node &node, const Graph &inner, const std::string &indent,
