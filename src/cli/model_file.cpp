@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "cli/console.h"
+#include "cli/edit_flags.h"
 #include "formats/flat/flat.h"
 #include "ops/registry.h"
 #include "passes/pass.h"
@@ -46,12 +47,12 @@ Result<ModelFormat> output_format(const std::string &path, const std::string &wa
   return flat ? ModelFormat::flat : wanted == "qoperator" ? ModelFormat::qoperator : ModelFormat::qdq;
 }
 
-Result<Model> read_model(const std::string &path, const OnnxReadOptions &options) {
+Result<Model> read_model(const std::string &path, const OnnxReadOptions &options, const EditFlags *edits) {
   EDGEC_ASSIGN(const bool flat, holds_flat(path));
   if (flat && options.exact_opset > 0)
     return usage_error(fmt::format("--opset: {} is no ONNX file; convert it to ONNX first", path));
   EDGEC_ASSIGN(Model model, flat ? read_flat(path) : read_onnx(path, options));
-  EDGEC_CHECK(infer_types(model.graph, all_ops()).in(path));
+  EDGEC_CHECK((edits && edits->any() ? edits->apply(model) : infer_types(model.graph, all_ops())).in(path));
   if (!flat) EDGEC_CHECK(fold_quantization(model.graph).in(path));
   for (const std::string &note : model.notes) log_info(fmt::format("{}: {}", path, note));
   return model;

@@ -11,6 +11,8 @@
 
 namespace edgec {
 
+struct EditFlags;
+
 enum class ModelFormat { qdq, qoperator, flat };
 
 /// The format of an output: `wanted` ("qdq", "qoperator", "flat", or empty), else by the name: .edgec is flat.
@@ -18,8 +20,8 @@ enum class ModelFormat { qdq, qoperator, flat };
 Result<ModelFormat> output_format(const std::string &path, const std::string &wanted);
 
 /// Reads .onnx or .edgec, told apart by content, infers the types of all values, and folds QuantizeLinear and
-/// DequantizeLinear into quantized types. "-" is stdin.
-Result<Model> read_model(const std::string &path, const OnnxReadOptions &options = {});
+/// DequantizeLinear into quantized types. "-" is stdin. `edits` are applied before the folding.
+Result<Model> read_model(const std::string &path, const OnnxReadOptions &options = {}, const EditFlags *edits = nullptr);
 
 /// Error (usage) where writing `path` would overwrite an input or, without `force`, any file; bad_input where its
 /// folder is missing. To be asked before long work.

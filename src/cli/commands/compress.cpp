@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/compressor.h"
 #include "cli/console.h"
+#include "cli/edit_flags.h"
 #include "cli/judgement.h"
 #include "cli/rewrite.h"
 #include "cli/verification.h"
@@ -31,6 +32,7 @@ struct Arguments {
   ScopeFlags scope;
   PassFlags passes;
   BudgetFlags budgets;
+  EditFlags edits;
   OutputFlags output;
   RunFlags run;
 };
@@ -56,6 +58,7 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   if (!a.passes.stop_after.empty()) add("stop-after", a.passes.stop_after);
   add("format", format == ModelFormat::flat ? "flat" : format == ModelFormat::qoperator ? "qoperator" : "qdq");
   if (a.opset > 0) add("opset", fmt::to_string(a.opset));
+  for (auto &[key, value] : a.edits.effective()) options.emplace_back(key, value);
   return options;
 }
 
@@ -203,7 +206,7 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   warn_of_idle_flags(a, options);
   EDGEC_ASSIGN(request.isa, a.run.isa());
   EDGEC_ASSIGN(const OnnxReadOptions reading_options, reading(a, format));
-  EDGEC_ASSIGN(const Model source, read_model(a.model, reading_options));
+  EDGEC_ASSIGN(const Model source, read_model(a.model, reading_options, &a.edits));
   EDGEC_CHECK(check_weights(source.graph).in(a.model));
   EDGEC_ASSIGN(request.scope, a.scope.scope(source.graph));
   request.lossy.include_depthwise = a.scope.included(source.graph);
@@ -284,6 +287,7 @@ CommandRun declare(Options &options) {
   options.add("--report", "FILE.json", &a.report_path, "write the report as JSON");
   options.flag("--json", &a.json, "print the report as JSON");
   options.flag("--dry-run", &a.dry_run, "print the pipeline and stop");
+  a.edits.declare(options);
   a.passes.declare(options);
   a.run.declare(options);
   return [arguments, &options] { return run(*arguments, options); };

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/edit_flags.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
 #include "support/cancel.h"
@@ -17,6 +18,7 @@ struct Arguments {
   std::int64_t opset = 0;
   bool overridable = false;
   OutputFlags output;
+  EditFlags edits;
 };
 
 Result<Outcome> run(const Arguments &arguments) {
@@ -26,7 +28,7 @@ Result<Outcome> run(const Arguments &arguments) {
   OnnxReadOptions options;
   options.exact_opset = arguments.opset;
   options.overridable = arguments.overridable;
-  EDGEC_ASSIGN(const Model model, read_model(arguments.from, options));
+  EDGEC_ASSIGN(const Model model, read_model(arguments.from, options, &arguments.edits));
   EDGEC_CHECK(check_interrupted());
   EDGEC_CHECK(write_model(model, arguments.to, format, arguments.output.force));
   log_info(fmt::format("{}: written, {}", arguments.to, bytes_text(file_bytes(arguments.to))));
@@ -45,6 +47,7 @@ CommandRun declare(Options &options) {
       .between(1, 1000);
   options.flag("--overridable", &arguments->overridable, "keep weights that are also graph inputs as inputs");
   arguments->output.declare_force(options);
+  arguments->edits.declare(options);
   return [arguments] { return run(*arguments); };
 }
 

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/dataset.h"
+#include "cli/edit_flags.h"
 #include "cli/pass_flags.h"
 #include "cli/rewrite.h"
 #include "measure/latency.h"
@@ -21,6 +22,7 @@ struct Arguments {
   bool overridable = false, json = false, dry_run = false, verbose = false;
   double rtol = 1e-4;
   OutputFlags output;
+  EditFlags edits;
   DataFlags data;
   PassFlags passes;
   RunFlags run;
@@ -82,7 +84,7 @@ Result<Outcome> run(const Arguments &arguments) {
   OnnxReadOptions reading;
   reading.exact_opset = arguments.opset;
   reading.overridable = arguments.overridable;
-  EDGEC_ASSIGN(const Model source, read_model(arguments.model, reading));
+  EDGEC_ASSIGN(const Model source, read_model(arguments.model, reading, &arguments.edits));
   Report report;
   report.notes = source.notes;
   EDGEC_ASSIGN(const Dataset data, open_data(arguments, source.graph, report));
@@ -95,7 +97,7 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Written written, write_and_read_back(result, path, format, arguments.output.force));
   EDGEC_ASSIGN(report.verified, verify(arguments, source, written.model, data, isa, report));
   const bool exact = !report.verified || unchanged(report.verified->fidelity, arguments.rtol, report);
-  report.provenance = provenance_of("optimize", {}, arguments.run.seed, isa, arguments.model, source, written);
+  report.provenance = provenance_of("optimize", arguments.edits.effective(), arguments.run.seed, isa, arguments.model, source, written);
   report.before = ModelFigures::of(measure_sizes(source.graph, all_ops()), source.source_bytes);
   report.after = ModelFigures::of(measure_sizes(written.model.graph, all_ops()), written.bytes);
   report.peak_memory_bytes = peak_memory_bytes();
@@ -116,6 +118,7 @@ CommandRun declare(Options &options) {
   options.flag("--overridable", &arguments->overridable, "keep weights that are also graph inputs as inputs");
   options.flag("--json", &arguments->json, "print the report as JSON");
   options.flag("--dry-run", &arguments->dry_run, "print the pipeline and stop");
+  arguments->edits.declare(options);
   arguments->data.declare(options, false);
   options
       .add("--rtol", "X", &arguments->rtol, "an output may change by so much of its largest element; more is status 1")
