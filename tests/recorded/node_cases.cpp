@@ -3,11 +3,7 @@
 // FOLDER/manifest.json, if there, tells names of inputs and tolerances; else they are ONNX's own (rtol 1e-3, atol 1e-7).
 // Each case that runs is also written, read back and run again. Each has a process of its own, so that a crash is seen.
 // --list prints a line a case. Exit status 1 if a case is wrong or crashes.
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
@@ -19,73 +15,20 @@
 #include "formats/onnx/tensor_proto.h"
 #include "ops/registry.h"
 #include "runtime/plan.h"
+#include "tests/recorded/verdict.h"
 
-namespace edgec {
+namespace edgec::recorded {
 namespace {
 
 namespace fs = std::filesystem;
 using Values = std::vector<RuntimeValue>;
 
-constexpr unsigned time_limit = 120; // seconds a case
-
 struct Case {
   std::string name;
   fs::path folder;
-  double rtol = 1e-3, atol = 1e-7;
+  Tolerance tolerance;
   std::vector<std::string> inputs; // names of input_0.pb, input_1.pb...; empty: in the order of the graph's
 };
-
-struct Verdict {
-  enum class Kind { pass, refused, wrong, crash } kind = Kind::crash;
-  std::string text;
-};
-
-Verdict refused_or_wrong(const Error &error) {
-  return {error.code == Code::unsupported ? Verdict::Kind::refused : Verdict::Kind::wrong, error.message};
-}
-
-// ---- comparing
-
-bool agree(double found, double wanted, const Case &one) {
-  if (found == wanted || (std::isnan(found) && std::isnan(wanted))) return true;
-  return std::abs(found - wanted) <= one.atol + one.rtol * std::abs(wanted);
-}
-
-template <class T>
-std::vector<double> parts_of(const Tensor &tensor) {
-  std::vector<double> parts(tensor.data.size() / sizeof(T));
-  const auto *numbers = reinterpret_cast<const T *>(tensor.data.data());
-  std::copy(numbers, numbers + parts.size(), parts.begin());
-  return parts;
-}
-
-std::vector<double> numbers(const Tensor &tensor) {
-  if (tensor.dtype == DType::complex64) return parts_of<float>(tensor);
-  if (tensor.dtype == DType::complex128) return parts_of<double>(tensor);
-  return to_doubles(tensor);
-}
-
-/// What differs; empty: nothing.
-std::string difference(const Tensor &found, const Tensor &wanted, const Case &one) {
-  if (found.dtype != wanted.dtype || found.dims != wanted.dims)
-    return fmt::format("is {}, {} was expected", to_string(Type::of(found)), to_string(Type::of(wanted)));
-  if (found.dtype == DType::string) return *found.strings == *wanted.strings ? "" : "other strings were expected";
-  const auto a = numbers(found), b = numbers(wanted);
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (!agree(a[i], b[i], one)) return fmt::format("element {} of {} is {}, {} was expected", i, a.size(), a[i], b[i]);
-  return {};
-}
-
-std::string difference(const RuntimeValue &found, const RuntimeValue &wanted, const Case &one) {
-  if (found.tensor.has_value() != wanted.tensor.has_value() || (found.sequence == nullptr) != (wanted.sequence == nullptr))
-    return "a tensor, a sequence and nothing are not the same";
-  if (wanted.tensor) return difference(*found.tensor, *wanted.tensor, one);
-  if (!wanted.sequence) return {};
-  if (found.sequence->size() != wanted.sequence->size()) return "the sequence has another length";
-  for (std::size_t i = 0; i < found.sequence->size(); ++i)
-    if (auto text = difference((*found.sequence)[i], (*wanted.sequence)[i], one); !text.empty()) return text;
-  return {};
-}
 
 // ---- running
 
@@ -121,7 +64,7 @@ Verdict run_model(const Case &one, const Graph &graph, const PlanOptions &option
       if (!fs::exists(path)) continue;
       const auto wanted = read_value_proto(path, graph.value(graph.outputs()[i].value).type);
       if (!wanted) return refused_or_wrong(wanted.error());
-      if (auto text = difference((*results)[i], *wanted, one); !text.empty())
+      if (auto text = difference((*results)[i], *wanted, one.tolerance); !text.empty())
         return {Verdict::Kind::wrong, fmt::format("{}: {}", graph.outputs()[i].name, text)};
     }
   }
@@ -142,39 +85,6 @@ Verdict run_case(const Case &one, const PlanOptions &options) {
   return verdict;
 }
 
-/// run_case in a child process.
-Verdict run_apart(const Case &one, const PlanOptions &options) {
-  int ends[2];
-  if (pipe(ends) != 0) return {};
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(time_limit);
-    Verdict verdict;
-    try {
-      verdict = run_case(one, options);
-    } catch (const std::exception &error) {
-      verdict.text = error.what();
-    }
-    const std::string message = static_cast<char>('0' + static_cast<int>(verdict.kind)) + verdict.text;
-    std::size_t sent = 0;
-    while (sent < message.size()) {
-      const auto count = write(ends[1], message.data() + sent, message.size() - sent);
-      if (count <= 0) break;
-      sent += static_cast<std::size_t>(count);
-    }
-    _exit(0);
-  }
-  close(ends[1]);
-  std::string message;
-  char buffer[4096];
-  for (ssize_t count = 0; (count = read(ends[0], buffer, sizeof buffer)) > 0;) message.append(buffer, static_cast<std::size_t>(count));
-  close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (message.empty()) return {Verdict::Kind::crash, fmt::format("signal {}", WIFSIGNALED(status) ? WTERMSIG(status) : 0)};
-  return {static_cast<Verdict::Kind>(message[0] - '0'), message.substr(1)};
-}
-
 // ---- listing
 
 std::vector<Case> find_cases(const fs::path &folder) {
@@ -186,8 +96,8 @@ std::vector<Case> find_cases(const fs::path &folder) {
     if (!fs::exists(entry.path() / "model.onnx")) continue;
     Case one{entry.path().filename(), entry.path()};
     if (const auto found = known.find(one.name); found != known.end()) {
-      one.rtol = found->second.at("rtol");
-      one.atol = found->second.at("atol");
+      one.tolerance.relative = found->second.at("rtol");
+      one.tolerance.absolute = found->second.at("atol");
       for (const auto &input : found->second.at("inputs")) one.inputs.push_back(input.at(0));
     }
     cases.push_back(std::move(one));
@@ -210,12 +120,11 @@ int run_all(const fs::path &folder, const std::string &only, const PlanOptions &
   for (const Case &one : find_cases(folder)) {
     if (one.name.find(only) == std::string::npos) continue;
     ++total;
-    const Verdict verdict = run_apart(one, options);
-    static constexpr const char *words[] = {"pass", "refused", "wrong", "crash"};
-    if (list) fmt::print("{}\t{}\t{}\n", one.name, words[static_cast<int>(verdict.kind)], verdict.text);
+    const Verdict verdict = run_apart([&] { return run_case(one, options); });
+    if (list) fmt::print("{}\t{}\t{}\n", one.name, word(verdict.kind), verdict.text);
     if (verdict.kind == Verdict::Kind::pass) ++passed;
     else if (verdict.kind == Verdict::Kind::refused) refused[reason(one, verdict.text)].push_back(one.name);
-    else bad.push_back(fmt::format("{}: {}: {}", one.name, words[static_cast<int>(verdict.kind)], verdict.text));
+    else bad.push_back(fmt::format("{}: {}: {}", one.name, word(verdict.kind), verdict.text));
   }
   std::size_t refusals = 0;
   for (const auto &[why, names] : refused) {
@@ -228,7 +137,7 @@ int run_all(const fs::path &folder, const std::string &only, const PlanOptions &
 }
 
 } // namespace
-} // namespace edgec
+} // namespace edgec::recorded
 
 int main(int argc, char **argv) {
   std::string folder, only;
@@ -246,5 +155,5 @@ int main(int argc, char **argv) {
     fmt::print("usage: node_cases FOLDER [--only TEXT] [--reference] [--list]\n");
     return 2;
   }
-  return edgec::run_all(folder, only, options, list);
+  return edgec::recorded::run_all(folder, only, options, list);
 }
