@@ -138,6 +138,12 @@ Result<bool> as_bool(const RuntimeValue &value) {
   return to_int64s(*value.tensor)[0] != 0;
 }
 
+/// Some exporters declare a body's trip number and condition as [1] instead of scalars.
+Dims scalar_dims(const Graph &body, std::size_t input) {
+  if (input >= body.inputs().size()) return {};
+  return Dims(static_cast<std::size_t>(std::min(body.value(body.inputs()[input]).type.rank().value_or(0), 1)), 1);
+}
+
 constexpr std::int64_t max_iterations = std::int64_t{1} << 31;
 
 Result<std::vector<RuntimeValue>> loop_reference(const EvalArgs &args) {
@@ -156,7 +162,8 @@ Result<std::vector<RuntimeValue>> loop_reference(const EvalArgs &args) {
   std::vector<RuntimeValue> state(args.values.begin() + static_cast<std::ptrdiff_t>(args.values.size() - carried), args.values.end());
   std::vector<std::vector<Tensor>> scanned(loop.graph->outputs().size() - 1 - carried);
   for (std::int64_t i = 0; i < trips && goes_on; ++i) {
-    std::vector<RuntimeValue> inputs{Tensor::scalar(i), from_int64s(DType::boolean, {}, std::vector<std::int64_t>{1})};
+    std::vector<RuntimeValue> inputs{from_int64s(DType::int64, scalar_dims(*loop.graph, 0), std::vector{i}),
+                                     from_int64s(DType::boolean, scalar_dims(*loop.graph, 1), std::vector<std::int64_t>{1})};
     inputs.insert(inputs.end(), state.begin(), state.end());
     EDGEC_ASSIGN(auto results, run(args, loop, std::move(inputs)));
     EDGEC_ASSIGN(goes_on, as_bool(results[0]));

@@ -206,12 +206,18 @@ private:
       if (!needed_nodes_.contains(id.index) || absorbed_.contains(id.index)) continue;
       const Node &node = graph_.node(id);
       const OpDef *op = s_.ops->find(node);
-      const bool fixed = node.captures.empty() && std::ranges::all_of(node.inputs, [&](ValueId v) { return is_static(v); }) &&
+      const bool fixed = node.captures.empty() && !has_subgraph(node) && std::ranges::all_of(node.inputs, [&](ValueId v) { return is_static(v); }) &&
                          std::ranges::all_of(node.outputs, [&](ValueId v) { return is_static(v); });
       const Status status = fixed ? add_static(id, *op) : add_dynamic(id, *op);
       if (!status) return at(node, status.error());
     }
     return {};
+  }
+
+  static bool has_subgraph(const Node &node) {
+    return std::ranges::any_of(node.attributes, [](const Attribute &attribute) {
+      return std::holds_alternative<SubGraph>(attribute.value) || std::holds_alternative<std::vector<SubGraph>>(attribute.value);
+    });
   }
 
   const Type *type_of(ValueId id) const { return id.valid() ? &graph_.value(id).type : nullptr; }
@@ -361,7 +367,9 @@ private:
     return kernel;
   }
 
-  /// A node whose operands or results have sizes that are known only at run time, or are no tensors.
+  /// A node with sub-graphs, or whose operands or results have sizes that are known only at run time, or are no tensors.
+  /// Results of known size lie in the arena like all others, so that what reads them need not be dynamic; but not those
+  /// of the graph, whose declared sizes may be wrong.
   Status add_dynamic(NodeId id, const OpDef &op) {
     const Node &node = graph_.node(id);
     if (!op.reference) return unsupported("is known but cannot be run");
@@ -378,7 +386,8 @@ private:
         step.outputs.push_back({});
         continue;
       }
-      copies_[v.index].by_layout[0] = {Place::Kind::dynamic, s_.dynamic_slots++};
+      copies_[v.index].by_layout[0] =
+          is_static(v) && !kept_.contains(v.index) ? new_buffer(graph_.value(v).type) : Place{Place::Kind::dynamic, s_.dynamic_slots++};
       scheduled_values_.insert(v.index);
       step.outputs.push_back(copies_[v.index].by_layout[0]);
       if (kept_.contains(v.index)) step.shown.push_back({v, step.outputs.back(), Layout::plain});

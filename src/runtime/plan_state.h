@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "runtime/arena.h"
@@ -58,9 +59,20 @@ struct Operands {
   std::vector<RuntimeValue> values, captures;
 };
 
-/// Evaluates a node by its reference; sub-graphs are run through plans of their own, at most 32 deep.
+/// The sub-graphs that a session has run, each with its plans: compiled once for each set of shapes, not on every run.
+class SubGraphs {
+public:
+  /// At most 32 deep. Not thread-safe: each session has its own.
+  Result<std::vector<RuntimeValue>> run(const Graph &body, const OpRegistry &ops, const PlanOptions &options,
+                                        std::span<const RuntimeValue> feeds);
+
+private:
+  std::unordered_map<const Graph *, std::unique_ptr<Runner>> runners_;
+};
+
+/// Evaluates a node by its reference. Without `subgraphs`, plans of its sub-graphs are not kept.
 Result<std::vector<RuntimeValue>> evaluate_node(const Graph &graph, const OpRegistry &ops, const Node &node,
                                                 const PlanOptions &options, std::span<const RuntimeValue> inputs,
-                                                std::span<const RuntimeValue> captures);
+                                                std::span<const RuntimeValue> captures, SubGraphs *subgraphs = nullptr);
 
 } // namespace edgec

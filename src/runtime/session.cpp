@@ -1,4 +1,5 @@
 // Running a plan: buffers of one thread, and a cache of plans by input shapes.
+#include <algorithm>
 #include <cassert>
 #include <chrono>
 #include <cstring>
@@ -27,10 +28,30 @@ AlignedBytes aligned(std::size_t bytes) {
 
 } // namespace
 
+Result<std::vector<RuntimeValue>> SubGraphs::run(const Graph &body, const OpRegistry &ops, const PlanOptions &options,
+                                                 std::span<const RuntimeValue> feeds) {
+  static thread_local int depth = 0;
+  if (depth >= deepest_subgraph) return unsupported(fmt::format("sub-graphs nest deeper than {}", deepest_subgraph));
+  auto &runner = runners_[&body];
+  if (!runner) {
+    PlanOptions inner = options;
+    inner.feeds = body.inputs();
+    inner.feeds.insert(inner.feeds.end(), body.captures().begin(), body.captures().end());
+    inner.feed_layouts.clear();
+    inner.fetches.clear();
+    inner.keep.clear();
+    inner.native_fetches = inner.observe_only = false;
+    runner = std::make_unique<Runner>(body, ops, std::move(inner));
+  }
+  ++depth;
+  auto outputs = runner->run(feeds);
+  --depth;
+  return outputs;
+}
+
 Result<std::vector<RuntimeValue>> evaluate_node(const Graph &graph, const OpRegistry &ops, const Node &node,
                                                 const PlanOptions &options, std::span<const RuntimeValue> inputs,
-                                                std::span<const RuntimeValue> captures) {
-  static thread_local int depth = 0;
+                                                std::span<const RuntimeValue> captures, SubGraphs *subgraphs) {
   const OpDef *op = ops.find(node);
   if (!op) return unsupported(fmt::format("operator {} is unknown", node.op));
   std::vector<const Tensor *> tensors;
@@ -40,17 +61,10 @@ Result<std::vector<RuntimeValue>> evaluate_node(const Graph &graph, const OpRegi
     input_types.push_back(node.inputs[i].valid() ? &graph.value(node.inputs[i]).type : nullptr);
   }
   for (const ValueId v : node.outputs) output_types.push_back(v.valid() ? &graph.value(v).type : nullptr);
-  const SubGraphRunner run_subgraph = [&](const Graph &body, std::span<const RuntimeValue> feeds) -> Result<std::vector<RuntimeValue>> {
-    if (depth >= deepest_subgraph) return unsupported(fmt::format("sub-graphs nest deeper than {}", deepest_subgraph));
-    PlanOptions inner = options;
-    inner.feeds = body.inputs();
-    inner.feeds.insert(inner.feeds.end(), body.captures().begin(), body.captures().end());
-    inner.fetches.clear();
-    inner.keep.clear();
-    ++depth;
-    auto outputs = Runner(body, ops, inner).run(feeds);
-    --depth;
-    return outputs;
+  SubGraphs own;
+  if (!subgraphs) subgraphs = &own;
+  const SubGraphRunner run_subgraph = [&](const Graph &body, std::span<const RuntimeValue> feeds) {
+    return subgraphs->run(body, ops, options, feeds);
   };
   return evaluate(*op, {node, graph.opset(node.domain), tensors, input_types, output_types, options.policy, &run_subgraph, captures, inputs});
 }
@@ -58,6 +72,7 @@ Result<std::vector<RuntimeValue>> evaluate_node(const Graph &graph, const OpRegi
 struct Session::Buffers {
   AlignedBytes arena, scratch;
   std::vector<RuntimeValue> dynamic;
+  SubGraphs subgraphs;
 };
 
 Session::Session(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)), buffers_(std::make_unique<Buffers>()) {
@@ -73,8 +88,8 @@ namespace {
 class Execution {
 public:
   Execution(const Plan::State &state, std::byte *arena, std::byte *scratch, std::vector<RuntimeValue> &dynamic,
-            std::span<const RuntimeValue> feeds)
-      : s_(state), arena_(arena), scratch_(scratch), dynamic_(dynamic), feeds_(feeds) {}
+            SubGraphs &subgraphs, std::span<const RuntimeValue> feeds)
+      : s_(state), arena_(arena), scratch_(scratch), dynamic_(dynamic), subgraphs_(subgraphs), feeds_(feeds) {}
 
   Status run(const Observer &observer, std::vector<double> *step_seconds) {
     if (step_seconds) step_seconds->resize(s_.steps.size());
@@ -102,6 +117,7 @@ private:
   std::byte *arena_;
   std::byte *scratch_;
   std::vector<RuntimeValue> &dynamic_;
+  SubGraphs &subgraphs_;
   std::span<const RuntimeValue> feeds_;
 
   std::byte *bytes(const Place &place) const {
@@ -167,10 +183,24 @@ private:
       else operands.push_back(value(step.inputs[i]));
     }
     const std::span<const RuntimeValue> all(operands);
-    auto outputs = evaluate_node(s_.graph, *s_.ops, node, s_.options, all.first(node.inputs.size()), all.subspan(node.inputs.size()));
+    auto outputs = evaluate_node(s_.graph, *s_.ops, node, s_.options, all.first(node.inputs.size()),
+                                 all.subspan(node.inputs.size()), &subgraphs_);
     if (!outputs) return std::move(outputs).error().in(fmt::format("node {} ({})", node.label(), node.op));
-    for (std::size_t i = 0; i < step.outputs.size() && i < outputs->size(); ++i)
+    for (std::size_t i = 0; i < step.outputs.size() && i < outputs->size(); ++i) {
       if (step.outputs[i].kind == Place::Kind::dynamic) dynamic_[step.outputs[i].index] = std::move((*outputs)[i]);
+      else if (step.outputs[i].kind == Place::Kind::arena)
+        EDGEC_CHECK(store((*outputs)[i], node, i, bytes(step.outputs[i])).in(fmt::format("node {} ({})", node.label(), node.op)));
+    }
+    return {};
+  }
+
+  /// Copies a result whose type was known beforehand to its place.
+  Status store(const RuntimeValue &made, const Node &node, std::size_t i, std::byte *place) const {
+    const Type &type = s_.graph.value(node.outputs[i]).type;
+    if (!made.tensor || made.tensor->dims != *type.concrete() || made.tensor->dtype != type.dtype)
+      return internal_error(fmt::format("output {} is {}, {} was inferred", i,
+                                        made.tensor ? to_string(Type::of(*made.tensor)) : "no tensor", to_string(type)));
+    if (made.tensor->data.size() > 0) std::memcpy(place, made.tensor->data.data(), made.tensor->data.size());
     return {};
   }
 };
@@ -188,7 +218,7 @@ Result<std::vector<RuntimeValue>> Session::run(std::span<const RuntimeValue> fee
       return bad_input(fmt::format("input {}: {} was expected", i, to_string(type)));
   }
   buffers_->dynamic.assign(state.dynamic_slots, {});
-  Execution execution(state, buffers_->arena.get(), buffers_->scratch.get(), buffers_->dynamic, feeds);
+  Execution execution(state, buffers_->arena.get(), buffers_->scratch.get(), buffers_->dynamic, buffers_->subgraphs, feeds);
   EDGEC_CHECK(execution.run(observer, step_seconds));
   std::vector<RuntimeValue> results;
   if (state.options.observe_only) return results;
@@ -203,7 +233,7 @@ struct Runner::State {
   PlanOptions options;
   std::mutex mutex;
   struct Entry {
-    std::string key;
+    std::vector<Type> feeds;
     std::shared_ptr<const Plan> plan;
     std::map<int, Session> sessions;
   };
@@ -211,13 +241,11 @@ struct Runner::State {
   static constexpr std::size_t most_entries = 8;
 
   Result<std::shared_ptr<Entry>> entry(std::span<const Type> feed_types) {
-    std::string key;
-    for (const Type &type : feed_types) key += to_string(type) + ";";
     for (auto &candidate : entries)
-      if (candidate->key == key) return candidate;
+      if (std::ranges::equal(candidate->feeds, feed_types)) return candidate;
     EDGEC_ASSIGN(auto plan, Plan::compile(graph, *ops, feed_types, options));
     if (entries.size() == most_entries) entries.erase(entries.begin());
-    entries.push_back(std::make_shared<Entry>(Entry{std::move(key), std::move(plan), {}}));
+    entries.push_back(std::make_shared<Entry>(Entry{{feed_types.begin(), feed_types.end()}, std::move(plan), {}}));
     return entries.back();
   }
 };

@@ -1,7 +1,7 @@
 // quirky FOLDER [--reference]: runs every FOLDER/NAME.onnx on the call that is recorded in NAME.npz (arrays in_0...,
 // out_0..., and in_names, out_names) and prints a table: the largest error of its outputs, or why it is refused. A model
 // without a recorded call is read and prepared as far as that goes. Outputs are equal where floats differ by no more than
-// 1e-4 of the largest, quantized ones by no more than one step of their scale. Exit status 1 if something else differs.
+// 1e-4 of the largest (of 16 bits: one last place), quantized ones by no more than one step of their scale. Exit status 1 if something else differs.
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -18,7 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double allowed = 1e-4; // of the largest element
+/// How much may differ, of the largest element: roundings of other sums, one last place of 16-bit floats.
+double allowed(DType dtype) { return dtype == DType::float16 ? 1e-3 : dtype == DType::bfloat16 ? 8e-3 : 1e-4; }
 
 /// The recorded array of the input or output of that name.
 Result<std::optional<Tensor>> recorded(const NpzFile &file, std::string_view kind, const std::string &name) {
@@ -79,10 +80,10 @@ Verdict compare(const Graph &graph, const NpzFile &file, const std::vector<Runti
     const auto error = error_of(*results[k].tensor, **wanted);
     if (!error) return {Verdict::Kind::wrong, fmt::format("output {}: {}", output.name, error.error().message)};
     const double step = step_of(graph, output.value);
-    if (*error > std::max(allowed * largest(**wanted), step * 1.001))
+    if (*error > std::max(allowed((*wanted)->dtype) * largest(**wanted), step * 1.001))
       return {Verdict::Kind::wrong, fmt::format("output {} differs by {:.3g} of {:.3g}{}", output.name, *error, largest(**wanted),
                                                 step > 0 ? fmt::format(" (a step is {:.3g})", step) : "")};
-    steps = steps || *error > allowed * largest(**wanted);
+    steps = steps || *error > allowed((*wanted)->dtype) * largest(**wanted);
     most = std::max(most, *error);
   }
   const std::string left_out = fetched.size() == graph.outputs().size() ? "" : fmt::format("; {} of {} outputs recorded", fetched.size(), graph.outputs().size());
