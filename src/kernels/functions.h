@@ -29,19 +29,20 @@ EDGEC_INLINE inline float exp(float x) {
 
 EDGEC_INLINE inline float logistic(float x) { return 1.0F / (1.0F + exp(-x)); }
 
-/// tanh (Cephes tanhf): an odd polynomial near 0, where the quotient of exponentials cancels.
-EDGEC_INLINE inline float tanh(float x) {
+/// tanh as onnxruntime's MLAS takes it, bit for bit: a quotient of polynomials (Eigen's, of degree 13 and 6) on [-9, 9].
+EDGEC_INLINE inline float tanh(float value) {
+  const float x = value < -9.0F ? -9.0F : value > 9.0F ? 9.0F : value; // NaN stays
   const float z = x * x;
-  float p = -5.70498872745e-3F;
-  p = p * z + 2.06390887954e-2F;
-  p = p * z - 5.37397155531e-2F;
-  p = p * z + 1.33314422036e-1F;
-  p = p * z - 3.33332819422e-1F;
-  const float near = x + x * z * p;
-  const float a = x < 0 ? -x : x;
-  const float far = 1.0F - 2.0F / (exp(2.0F * a) + 1.0F);
-  const float signed_far = x < 0 ? -far : far;
-  return a < 0.625F ? near : signed_far;
+  float p = __builtin_fmaf(z, -2.76076847742355e-16F, 2.00018790482477e-13F);
+  p = __builtin_fmaf(p, z, -8.60467152213735e-11F);
+  p = __builtin_fmaf(p, z, 5.12229709037114e-08F);
+  p = __builtin_fmaf(p, z, 1.48572235717979e-05F);
+  p = __builtin_fmaf(p, z, 6.37261928875436e-04F);
+  p = __builtin_fmaf(p, z, 4.89352455891786e-03F);
+  float q = __builtin_fmaf(z, 1.19825839466702e-06F, 1.18534705686654e-04F);
+  q = __builtin_fmaf(q, z, 2.26843463243900e-03F);
+  q = __builtin_fmaf(q, z, 4.89352518554385e-03F);
+  return p * x / q;
 }
 
 } // namespace edgec::fast

@@ -49,6 +49,13 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
 template <class T>
 using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
 
+/// Whether whole rows are added up: the innermost axis stays.
+bool adds_rows(const Dims &dims, const std::vector<char> &reduced) {
+  for (std::size_t i = dims.size(); i-- > 0;)
+    if (dims[i] != 1) return !reduced[i];
+  return false;
+}
+
 #define EDGEC_REDUCTION(Name, start_value, step, result)                                                               \
   struct Name {                                                                                                        \
     template <class A, class T>                                                                                        \
@@ -66,6 +73,19 @@ EDGEC_REDUCTION(L1, A{0}, sum + (x < T{0} ? -static_cast<A>(x) : static_cast<A>(
 EDGEC_REDUCTION(L2, A{0}, sum + static_cast<A>(x) * static_cast<A>(x), std::sqrt(static_cast<double>(sum)))
 EDGEC_REDUCTION(LogSum, A{0}, sum + static_cast<A>(x), std::log(static_cast<double>(sum)))
 #undef EDGEC_REDUCTION
+
+/// Gathers x(0) .. x(count - 1) in A. Sums in float32 are taken four by four, as onnxruntime's matrix product with ones
+/// takes sums of rows: networks that subtract nearly equal sums (variances as E[x^2] - E[x]^2) give what they give there.
+template <class F, class A, class At>
+A gather(std::size_t count, const At &x) {
+  using T = decltype(x(0));
+  A sum = F::template start<A>(T{});
+  std::size_t i = 0;
+  if constexpr (std::is_same_v<A, float> && (std::is_same_v<F, Sum> || std::is_same_v<F, Mean>))
+    for (; i + 4 <= count; i += 4) sum += ((x(i) + x(i + 1)) + x(i + 2)) + x(i + 3);
+  for (; i < count; ++i) sum = F::template add<A>(sum, x(i));
+  return F::finish(sum, static_cast<std::int64_t>(count));
+}
 
 template <bool largest>
 struct Extreme {
@@ -125,16 +145,18 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   const auto inner = offsets(walk.reduced, walk.reduced_steps), outer = offsets(walk.kept, walk.kept_steps);
   return with_arithmetic(in.dtype, [&](auto zero) {
     using T = decltype(zero);
-    using A = Wide<T>;
     const Elements<T> x(in);
     std::vector<T> out;
     if (in.dtype == DType::boolean && inner.empty()) // the smallest bool is false, not a number
       return one(make_tensor(in.dtype, *types[0].concrete(), std::vector<T>(outer.size(), std::is_same_v<F, Extreme<false>> ? T{1} : T{0})));
-    for (const std::int64_t base : outer) {
-      A sum = F::template start<A>(T{});
-      for (const std::int64_t offset : inner) sum = F::template add<A>(sum, x[static_cast<std::size_t>(base + offset)]);
-      out.push_back(static_cast<T>(F::finish(sum, static_cast<std::int64_t>(inner.size()))));
-    }
+    const auto gather_all = [&](auto wide) {
+      for (const std::int64_t base : outer) {
+        const auto at = [&](std::size_t i) { return x[static_cast<std::size_t>(base + inner[i])]; };
+        out.push_back(static_cast<T>(gather<F, decltype(wide)>(inner.size(), at)));
+      }
+    };
+    if (in.dtype == DType::float32 && adds_rows(in.dims, reduced)) gather_all(T{});
+    else gather_all(Wide<T>{});
     return one(make_tensor(in.dtype, *types[0].concrete(), std::move(out)));
   });
 }
@@ -158,6 +180,22 @@ Result<std::vector<RuntimeValue>> log_sum_exp(const EvalArgs &args) {
   return one(from_doubles(in.dtype, *types[0].concrete(), out));
 }
 
+/// The kernel that gathers in A, float or double.
+template <class F, class A>
+std::function<void(const KernelIo &)> direct(const Walk &walk, int threads) {
+  return [inner = offsets(walk.reduced, walk.reduced_steps), outer = offsets(walk.kept, walk.kept_steps), threads](const KernelIo &io) {
+    const auto *x = reinterpret_cast<const float *>(io.inputs[0]);
+    auto *y = reinterpret_cast<float *>(io.outputs[0]);
+    const auto count = static_cast<std::int64_t>(outer.size());
+    const bool parallel = threads > 1 && outer.size() * inner.size() > 16384;
+#pragma omp parallel for num_threads(threads) schedule(static) if (parallel)
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float *from = x + outer[static_cast<std::size_t>(i)];
+      y[i] = static_cast<float>(gather<F, A>(inner.size(), [&](std::size_t k) { return from[inner[k]]; }));
+    }
+  };
+}
+
 /// float32 with constant axes, in the layout in which the operand lies.
 template <class F>
 Result<Kernel> prepare(const PrepareArgs &args) {
@@ -169,19 +207,7 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   if (!reduced) return unsupported("axes that are no constants");
   const Walk walk(dims, *reduced, args.layouts[0]);
   Kernel kernel{{args.layouts[0]}, Layout::plain, 0, 0, "direct", nullptr};
-  kernel.run = [inner = offsets(walk.reduced, walk.reduced_steps), outer = offsets(walk.kept, walk.kept_steps), threads = args.threads](const KernelIo &io) {
-    const auto *x = reinterpret_cast<const float *>(io.inputs[0]);
-    auto *y = reinterpret_cast<float *>(io.outputs[0]);
-    const auto count = static_cast<std::int64_t>(outer.size());
-    const bool parallel = threads > 1 && outer.size() * inner.size() > 16384;
-#pragma omp parallel for num_threads(threads) schedule(static) if (parallel)
-    for (std::int64_t i = 0; i < count; ++i) {
-      const float *from = x + outer[static_cast<std::size_t>(i)];
-      double sum = F::template start<double>(float{});
-      for (const std::int64_t offset : inner) sum = F::template add<double>(sum, from[offset]);
-      y[i] = static_cast<float>(F::finish(sum, static_cast<std::int64_t>(inner.size())));
-    }
-  };
+  kernel.run = adds_rows(dims, *reduced) ? direct<F, float>(walk, args.threads) : direct<F, double>(walk, args.threads);
   return kernel;
 }
 

@@ -30,6 +30,21 @@ TEST(Ops, Scattering) {
   });
 }
 
+TEST(Ops, RowsAreAddedFourByFourInFloat) {
+  const auto rows = attr("axes", Ints{0});
+  const auto columns = [](std::vector<float> x) { // two equal columns
+    std::vector<float> both;
+    for (const float value : x) both.insert(both.end(), 2, value);
+    return floats({static_cast<std::int64_t>(x.size()), 2}, std::move(both));
+  };
+  check({
+      {"ReduceSum", 11, {rows}, {columns({1e8F, 4, 4, -1e8F})}, "[1,2] 0 0"},
+      {"ReduceMean", 13, {rows}, {columns({1e8F, 0, 0, 0, 4, 4, 0, -1e8F})}, "[1,2] 1 1"},
+      {"ReduceSum", 11, {rows}, {columns({1e8F, 0, 0, 0, 4, 4, 0, 0, -1e8F})}, "[1,2] 8 8"},
+      {"ReduceSum", 11, {attr("axes", Ints{1})}, {floats({1, 4}, {1e8F, 4, 4, -1e8F})}, "[1,1] 8"},
+  });
+}
+
 TEST(Ops, Normalizations) {
   const auto none = attr("epsilon", 0.0F);
   check({
