@@ -22,6 +22,7 @@ public:
 
   Status compile() {
     EDGEC_CHECK(bind_feeds());
+    forget_shapes();
     EDGEC_CHECK(infer_types(graph_, *s_.ops));
     EDGEC_CHECK(fold_constants());
     EDGEC_CHECK(schedule());
@@ -62,6 +63,20 @@ private:
       for (const ValueId id : list) kept_.insert(id.index);
     s_.feed_types.assign(feed_types_.begin(), feed_types_.end());
     return {};
+  }
+
+  /// What the feeds' shapes do not tell is known at run time only, whatever a file declares of it.
+  void forget_shapes() {
+    for (const NodeId id : graph_.nodes()) {
+      const OpDef *op = s_.ops->find(graph_.node(id));
+      if (!op || !op->infer) continue;
+      for (const ValueId out : std::vector(graph_.node(id).outputs)) {
+        if (!out.valid() || is_feed(out) || !graph_.value(out).type.shape) continue;
+        Type type = graph_.value(out).type;
+        type.shape.reset();
+        graph_.set_type(out, std::move(type));
+      }
+    }
   }
 
   static Status check_feed(const Value &value, const Type &given) {
@@ -368,8 +383,7 @@ private:
   }
 
   /// A node with sub-graphs, or whose operands or results have sizes that are known only at run time, or are no tensors.
-  /// Results of known size lie in the arena like all others, so that what reads them need not be dynamic; but not those
-  /// of the graph, whose declared sizes may be wrong.
+  /// Results of known size lie in the arena like all others, so that what reads them need not be dynamic.
   Status add_dynamic(NodeId id, const OpDef &op) {
     const Node &node = graph_.node(id);
     if (!op.reference) return unsupported("is known but cannot be run");
@@ -387,7 +401,7 @@ private:
         continue;
       }
       copies_[v.index].by_layout[0] =
-          is_static(v) && !kept_.contains(v.index) ? new_buffer(graph_.value(v).type) : Place{Place::Kind::dynamic, s_.dynamic_slots++};
+          is_static(v) ? new_buffer(graph_.value(v).type) : Place{Place::Kind::dynamic, s_.dynamic_slots++};
       scheduled_values_.insert(v.index);
       step.outputs.push_back(copies_[v.index].by_layout[0]);
       if (kept_.contains(v.index)) step.shown.push_back({v, step.outputs.back(), Layout::plain});
