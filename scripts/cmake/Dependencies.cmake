@@ -19,6 +19,7 @@ find_package(ZLIB REQUIRED)
 find_package(PNG REQUIRED)
 find_package(zstd REQUIRED)
 find_package(FlatBuffers REQUIRED)
+find_package(Eigen3 REQUIRED)
 
 # libzip's Debian config names tools that libzip-dev does not bring, turbojpeg has none, oneDNN's asks for OpenCL.
 function(edgec_imported target header library)
@@ -31,3 +32,7 @@ endfunction()
 edgec_imported(edgec_dnnl oneapi/dnnl/dnnl.hpp dnnl)
 edgec_imported(turbojpeg turbojpeg.h turbojpeg)
 edgec_imported(libzip::zip zip.h zip)
+# OpenBLAS with locks (its serial build has none); matrix.cpp keeps it to one thread a call.
+find_library(edgec_blas_LIBRARY openblas HINTS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-pthread REQUIRED)
+add_library(edgec_blas INTERFACE IMPORTED GLOBAL)
+target_link_libraries(edgec_blas INTERFACE ${edgec_blas_LIBRARY})

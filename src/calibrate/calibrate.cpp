@@ -10,6 +10,7 @@
 
 #include "runtime/plan.h"
 #include "support/parallel.h"
+#include "support/vectorize.h"
 
 namespace edgec {
 namespace {
@@ -55,15 +56,12 @@ EDGEC_VECTOR_CLONES MinMax min_max(std::span<const float> values) {
   return found;
 }
 
-EDGEC_VECTOR_CLONES void add_rows(const float *values, std::size_t rows, std::size_t channels, double *__restrict sums) {
-  for (std::size_t r = 0; r < rows; ++r, values += channels)
-    for (std::size_t c = 0; c < channels; ++c) sums[c] += values[c];
-}
-
 struct PerSample {
   std::vector<MinMax> ranges;
   std::vector<std::vector<double>> sums;
   std::vector<double> positions;
+  std::vector<ChannelSpread> spreads;
+  std::vector<double> spread_positions;
 };
 
 class Gatherer {
@@ -78,10 +76,13 @@ public:
     };
     range_index_ = number(options.ranges);
     mean_index_ = number(options.channel_means);
+    spread_index_ = number(options.channel_spreads);
     const auto folds = static_cast<std::size_t>(options.folds);
     totals_.assign(folds, std::vector<std::vector<double>>(mean_index_.size()));
     positions_.assign(folds, std::vector<double>(mean_index_.size(), 0.0));
     ranges_.assign(folds, std::vector<MinMax>(range_index_.size()));
+    spreads_.assign(folds, std::vector<ChannelSpread>(spread_index_.size()));
+    spread_positions_.assign(folds, std::vector<double>(spread_index_.size(), 0.0));
     if (options.histograms)
       histograms_.resize(static_cast<std::size_t>(std::max(1, options.threads)) * folds);
     for (auto &set : histograms_)
@@ -109,9 +110,11 @@ private:
   std::span<const std::size_t> which_;
   const CalibrationOptions &options_;
   Runner runner_;
-  std::map<ValueId, std::size_t> range_index_, mean_index_;
+  std::map<ValueId, std::size_t> range_index_, mean_index_, spread_index_;
   std::vector<std::vector<std::vector<double>>> totals_; // fold, value, channel
   std::vector<std::vector<double>> positions_;
+  std::vector<std::vector<ChannelSpread>> spreads_;
+  std::vector<std::vector<double>> spread_positions_;
   std::vector<std::vector<MinMax>> ranges_;
   std::vector<std::vector<std::shared_ptr<LogHistogram>>> histograms_; // worker * folds + fold, value
   Calibration result_;
@@ -124,6 +127,7 @@ private:
       for (const GraphOutput &output : graph.outputs()) plan.fetches.push_back(output.value);
     std::set<ValueId> keep(options.ranges.begin(), options.ranges.end());
     keep.insert(options.channel_means.begin(), options.channel_means.end());
+    keep.insert(options.channel_spreads.begin(), options.channel_spreads.end());
     plan.keep.assign(keep.begin(), keep.end());
     return plan;
   }
@@ -134,6 +138,8 @@ private:
     part.ranges.resize(range_index_.size());
     part.sums.resize(mean_index_.size());
     part.positions.resize(mean_index_.size());
+    part.spreads.resize(spread_index_.size());
+    part.spread_positions.resize(spread_index_.size());
     const std::string where = samples_.label(which_[number]);
     EDGEC_ASSIGN(const Sample sample, samples_.load(which_[number]));
     Status bad;
@@ -165,9 +171,15 @@ private:
       if (options_.histograms)
         histograms_[static_cast<std::size_t>(worker) * static_cast<std::size_t>(options_.folds) + fold(number)][found->second]->add(values);
     }
+    const auto positions = static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(1, channel_count(view.dims)));
+    const bool channels_last = view.layout == Layout::channels_last;
     if (const auto found = mean_index_.find(view.id); found != mean_index_.end()) {
-      part.sums[found->second] = channel_sums(values, view.dims, view.layout == Layout::channels_last);
-      part.positions[found->second] = static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(1, channel_count(view.dims)));
+      part.sums[found->second] = channel_sums(values, view.dims, channels_last);
+      part.positions[found->second] = positions;
+    }
+    if (const auto found = spread_index_.find(view.id); found != spread_index_.end()) {
+      part.spreads[found->second] = channel_spread(values, view.dims, channels_last);
+      part.spread_positions[found->second] = positions;
     }
     return {};
   }
@@ -190,6 +202,16 @@ private:
       for (std::size_t c = 0; c < part.sums[v].size(); ++c) total[c] += part.sums[v][c];
       positions_[f][v] += part.positions[v];
     }
+    for (std::size_t v = 0; v < part.spreads.size(); ++v) {
+      auto &[peak, squares] = spreads_[f][v];
+      peak.resize(std::max(peak.size(), part.spreads[v].peak.size()));
+      squares.resize(peak.size());
+      for (std::size_t c = 0; c < part.spreads[v].peak.size(); ++c) {
+        peak[c] = std::max(peak[c], part.spreads[v].peak[c]);
+        squares[c] += part.spreads[v].squares[c];
+      }
+      spread_positions_[f][v] += part.spread_positions[v];
+    }
   }
 
   void finish() {
@@ -209,33 +231,17 @@ private:
         auto &mean = result_.folds[f][id].channel_mean = totals_[f][v];
         for (double &m : mean) m /= std::max(1.0, positions_[f][v]);
       }
+      for (const auto &[id, v] : spread_index_) {
+        ValueStatistics &s = result_.folds[f][id];
+        s.channel_peak = spreads_[f][v].peak;
+        s.channel_power = spreads_[f][v].squares;
+        for (double &power : s.channel_power) power /= std::max(1.0, spread_positions_[f][v]);
+      }
     }
   }
 };
 
 } // namespace
-
-std::int64_t channel_count(std::span<const std::int64_t> dims) {
-  return dims.empty() ? 1 : dims.size() == 1 ? dims[0] : dims[1];
-}
-
-std::vector<double> channel_sums(std::span<const float> values, std::span<const std::int64_t> dims, bool channels_last) {
-  const std::int64_t channels = channel_count(dims);
-  std::vector<double> sums(static_cast<std::size_t>(channels));
-  if (channels == 0 || values.empty()) return sums;
-  if (dims.size() <= 2 || channels_last) {
-    add_rows(values.data(), values.size() / sums.size(), sums.size(), sums.data());
-    return sums;
-  }
-  const std::size_t batch = static_cast<std::size_t>(dims[0]);
-  const std::size_t positions = values.size() / batch / sums.size();
-  for (std::size_t row = 0; row < batch * sums.size(); ++row) {
-    double sum = 0;
-    for (const float value : values.subspan(row * positions, positions)) sum += value;
-    sums[row % sums.size()] += sum;
-  }
-  return sums;
-}
 
 Result<Calibration> calibrate(const Graph &graph, const OpRegistry &ops, const SampleSet &samples,
                               std::span<const std::size_t> which, const CalibrationOptions &options) {

@@ -4,18 +4,17 @@
 #include <functional>
 #include <vector>
 
+#include "calibrate/channels.h"
 #include "calibrate/statistics.h"
 #include "data/samples.h"
 #include "ir/opdef.h"
-
-/// Compiled for several vector widths, chosen at load. The loops marked so give the same bits at any width.
-#define EDGEC_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 
 namespace edgec {
 
 struct CalibrationOptions {
   std::vector<ValueId> ranges;        ///< values whose range is wanted
   std::vector<ValueId> channel_means; ///< values whose channel means are wanted
+  std::vector<ValueId> channel_spreads; ///< values whose channel peaks and powers are wanted
   std::vector<ValueId> fetches;       ///< values recorded for every sample; empty: the graph's outputs
   bool histograms = false;            ///< percentile and MSE need them
   int folds = 2;                      ///< statistics are kept apart for sample index modulo folds
@@ -37,11 +36,5 @@ struct Calibration {
 /// an arena and, with histograms, 64 KiB a value. A NaN or infinity is bad_input naming sample and first value.
 Result<Calibration> calibrate(const Graph &graph, const OpRegistry &ops, const SampleSet &samples,
                               std::span<const std::size_t> which, const CalibrationOptions &options);
-
-/// Sums of a float value per index of axis 1 (axis 0 for rank 1; one sum for a scalar), added in order of position.
-std::vector<double> channel_sums(std::span<const float> values, std::span<const std::int64_t> dims, bool channels_last);
-
-/// Number of channels as channel_sums() counts them.
-std::int64_t channel_count(std::span<const std::int64_t> dims);
 
 } // namespace edgec

@@ -37,6 +37,10 @@ void ValueStatistics::merge(const ValueStatistics &other, double samples, double
   }
   for (std::size_t i = 0; i < channel_mean.size() && i < other.channel_mean.size(); ++i)
     channel_mean[i] = (channel_mean[i] * samples + other.channel_mean[i] * other_samples) / (samples + other_samples);
+  for (std::size_t i = 0; i < channel_peak.size() && i < other.channel_peak.size(); ++i) {
+    channel_peak[i] = std::max(channel_peak[i], other.channel_peak[i]);
+    channel_power[i] = (channel_power[i] * samples + other.channel_power[i] * other_samples) / (samples + other_samples);
+  }
 }
 
 namespace {

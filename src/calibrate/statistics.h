@@ -41,6 +41,8 @@ struct ValueStatistics {
   float minimum = 0, maximum = 0;
   std::shared_ptr<LogHistogram> histogram; ///< null where the range method does not need it
   std::vector<double> channel_mean;        ///< per index of axis 1 (of axis 0 for rank 1), over samples and positions
+  std::vector<float> channel_peak;         ///< the same: max |x|
+  std::vector<double> channel_power;       ///< the same: mean of x^2
 
   /// Ranges unite, counts and means add up; `samples` and `other_samples` weigh the means.
   void merge(const ValueStatistics &other, double samples, double other_samples);

@@ -8,13 +8,14 @@
 
 #include "calibrate/calibrate.h"
 #include "support/parallel.h"
+#include "support/vectorize.h"
 
 namespace edgec {
 namespace {
 
 /// A value of every sample, in the layout in which it was computed.
 struct Kept {
-  std::vector<Tensor> of_sample;
+  SampleStore of_sample;
   Layout layout = Layout::plain;
 };
 
@@ -56,7 +57,16 @@ void add_codes(std::span<const std::uint8_t> codes, std::span<const std::int64_t
   }
 }
 
-ChannelObservation observe_one(const ValueView &view) {
+std::vector<double> count_inside(std::span<const float> values, std::size_t channels, bool channels_last,
+                                 std::size_t batch, Interval interval) {
+  std::vector<double> inside(channels);
+  const std::size_t positions = channels_last ? 1 : std::max<std::size_t>(1, values.size() / std::max<std::size_t>(channels * batch, 1));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    inside[i / positions % channels] += values[i] > interval.low && values[i] < interval.high ? 1.0 : 0.0;
+  return inside;
+}
+
+ChannelObservation observe_one(const ValueView &view, Interval interval) {
   ChannelObservation seen;
   const auto count = static_cast<std::size_t>(element_count(view.dims).value_or(0));
   if (view.type.dtype == DType::uint8) {
@@ -64,7 +74,8 @@ ChannelObservation observe_one(const ValueView &view) {
   } else {
     const std::span reals(reinterpret_cast<const float *>(view.data), count);
     seen.sum = channel_sums(reals, view.dims, view.layout == Layout::channels_last);
-    seen.inside.assign(seen.sum.size(), static_cast<double>(count) / static_cast<double>(std::max<std::size_t>(1, seen.sum.size())));
+    const auto batch = static_cast<std::size_t>(view.dims.empty() ? 1 : view.dims[0]);
+    seen.inside = count_inside(reals, seen.sum.size(), view.dims.size() <= 2 || view.layout == Layout::channels_last, batch, interval);
   }
   seen.positions = static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(1, channel_count(view.dims)));
   return seen;
@@ -76,6 +87,9 @@ void add(ChannelObservation &all, const ChannelObservation &one) {
   for (std::size_t c = 0; c < one.sum.size(); ++c) all.sum[c] += one.sum[c], all.inside[c] += one.inside[c];
   all.positions += one.positions;
 }
+
+/// Bytes of kept values where the caller sets no limit.
+constexpr std::size_t default_budget = std::size_t{192} << 20;
 
 } // namespace
 
@@ -89,6 +103,7 @@ struct Walk::State {
   std::vector<std::vector<ValueId>> feeds; // of each stop: earlier stops and graph inputs
   std::size_t reached = 0;                 // stops computed so far
   std::map<ValueId, Kept> kept;
+  std::set<ValueId> held; // reached and not released
 
   /// The nearest stops and graph inputs that `id` is computed from.
   std::vector<ValueId> sources(ValueId id) const {
@@ -138,7 +153,8 @@ struct Walk::State {
     std::optional<Sample> sample;
     for (const ValueId id : from) {
       if (const auto found = kept.find(id); found != kept.end()) {
-        tensors.push_back(found->second.of_sample[number]);
+        EDGEC_ASSIGN(Tensor tensor, found->second.of_sample.get(number));
+        tensors.push_back(std::move(tensor));
         continue;
       }
       if (!sample) {
@@ -153,7 +169,8 @@ struct Walk::State {
 
 Walk::Walk(const Graph &graph, const OpRegistry &ops, const SampleSet &samples, std::vector<std::size_t> which,
            std::vector<ValueId> stops, Options options)
-    : state_(std::make_unique<State>(State{graph, ops, samples, std::move(which), options, std::move(stops), {}, 0, {}})) {
+    : state_(std::make_unique<State>(State{graph, ops, samples, std::move(which), std::move(options), std::move(stops), {}, 0, {}, {}})) {
+  if (!state_->options.budget) state_->options.budget = std::make_shared<MemoryBudget>(default_budget);
   state_->order_stops();
 }
 Walk::~Walk() = default;
@@ -174,10 +191,9 @@ Status Walk::advance() {
   for (const auto &[id, kept] : s.kept) {
     const bool later = std::any_of(s.feeds.begin() + static_cast<std::ptrdiff_t>(s.reached) + 1, s.feeds.end(),
                                    [&](const auto &list) { return std::ranges::find(list, id) != list.end(); });
-    if (!later) finished.push_back(id);
+    if (!later && !s.held.contains(id)) finished.push_back(id);
   }
-  Kept made;
-  made.of_sample.resize(s.which.size());
+  Kept made{SampleStore(s.which.size(), s.options.budget), Layout::plain};
   if (!s.which.empty()) {
     EDGEC_ASSIGN(const auto first, s.load(0, from));
     std::vector<Type> types;
@@ -188,32 +204,49 @@ Status Walk::advance() {
   EDGEC_CHECK(parallel_for(s.which.size(), s.options.threads, [&](std::size_t i, int worker) -> Status {
     EDGEC_ASSIGN(const auto feeds, s.load(i, from));
     EDGEC_ASSIGN(auto results, runner.run_tensors(feeds, worker));
-    made.of_sample[i] = std::move(results[0]);
-    for (const ValueId id : finished) s.kept.at(id).of_sample[i] = {};
-    return {};
+    for (const ValueId id : finished) s.kept.at(id).of_sample.drop(i);
+    return made.of_sample.put(i, std::move(results[0]));
   }));
   for (const ValueId id : finished) s.kept.erase(id);
-  s.kept[stop] = std::move(made);
+  s.kept.insert_or_assign(stop, std::move(made));
+  if (s.options.hold) s.held.insert(stop);
   ++s.reached;
   return {};
 }
 
-Result<std::map<ValueId, ChannelObservation>> Walk::observe(const std::vector<ValueId> &values) {
+Status Walk::reach(ValueId stop) {
+  while (!state_->kept.contains(stop)) {
+    assert(state_->reached < state_->stops.size());
+    EDGEC_CHECK(advance());
+  }
+  return {};
+}
+
+void Walk::release(ValueId stop) { state_->held.erase(stop); }
+
+Result<Tensor> Walk::value(ValueId stop, std::size_t sample) const { return state_->kept.at(stop).of_sample.get(sample); }
+
+Layout Walk::layout(ValueId stop) const { return state_->kept.at(stop).layout; }
+
+Result<std::map<ValueId, ChannelObservation>> Walk::observe(const std::map<ValueId, Interval> &values) {
   State &s = *state_;
   assert(s.reached > 0);
   std::set<ValueId> sources;
-  for (const ValueId value : values)
+  std::vector<ValueId> wanted;
+  for (const auto &[value, interval] : values) {
+    wanted.push_back(value);
     for (const ValueId id : s.sources(value)) sources.insert(id);
+  }
   const std::vector<ValueId> from(sources.begin(), sources.end());
   PlanOptions plan;
-  plan.fetches = values;
-  plan.keep = values;
+  plan.fetches = wanted;
+  plan.keep = wanted;
   plan.observe_only = true;
   Runner runner = s.make_runner(from, std::move(plan));
   std::vector<std::map<ValueId, ChannelObservation>> parts(s.which.size());
   EDGEC_CHECK(parallel_for(s.which.size(), s.options.threads, [&](std::size_t i, int worker) -> Status {
     EDGEC_ASSIGN(const auto feeds, s.load(i, from));
-    EDGEC_CHECK(runner.run_tensors(feeds, worker, [&](const ValueView &view) { parts[i][view.id] = observe_one(view); }));
+    EDGEC_CHECK(runner.run_tensors(feeds, worker, [&](const ValueView &view) { parts[i][view.id] = observe_one(view, values.at(view.id)); }));
     return {};
   }));
   std::map<ValueId, ChannelObservation> all;

@@ -15,6 +15,7 @@
 namespace edgec {
 
 class OpRegistry;
+struct ConvShape; // kernels/shapes.h
 
 /// What shape inference may look at. Types of omitted inputs are null; constants are null where not known.
 struct InferArgs {
@@ -140,6 +141,8 @@ struct OpDef {
   /// The fast form; an error with Code::unsupported, or absence, means: use the reference.
   Result<Kernel> (*prepare)(const PrepareArgs &) = nullptr;
   std::optional<WeightInfo> (*weights)(const Node &, std::span<const Type *const> inputs) = nullptr;
+  /// The node as a convolution of its data (of these dims) with its weight: a matrix product has one position a row.
+  Result<ConvShape> (*as_conv)(const Node &, const Dims &data, const Dims &weight) = nullptr;
   std::vector<AxisLink> (*axes)(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) =
       nullptr;
   Cost (*cost)(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) = nullptr;

@@ -78,6 +78,7 @@ const OpDef defs[] = {{.name = "Conv",
                        .reference = reference,
                        .prepare = prepare,
                        .weights = weights,
+                       .as_conv = shape_of,
                        .axes = axes,
                        .cost = cost}};
 

@@ -138,6 +138,13 @@ std::optional<WeightInfo> weights(const Node &node, std::span<const Type *const>
   return WeightInfo{.bias = 2, .channel_axis = read_spec(node).trans_b ? 0 : 1, .output_axis = 1};
 }
 
+Result<ConvShape> as_conv(const Node &node, const Dims &data, const Dims &weight) {
+  const Spec spec = read_spec(node);
+  if (spec.trans_a) return unsupported("its data is transposed");
+  EDGEC_ASSIGN(const ProductStack stack, shape_of(spec, data, weight));
+  return ConvShape{.batch = stack.shape.m, .in_channels = stack.shape.k, .out_channels = stack.shape.n};
+}
+
 std::vector<AxisLink> axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const>) {
   if (inputs.size() < 2 || !inputs[0]->shape || !inputs[1]->shape) return {};
   const Spec spec = read_spec(node);
@@ -171,6 +178,7 @@ const OpDef defs[] = {{.name = "Gemm",
                        .reference = reference,
                        .prepare = prepare,
                        .weights = weights,
+                       .as_conv = as_conv,
                        .axes = axes,
                        .cost = cost}};
 

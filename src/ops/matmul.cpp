@@ -84,6 +84,13 @@ std::optional<WeightInfo> weights(const Node &, std::span<const Type *const> inp
   return WeightInfo{.channel_axis = b - 1, .output_axis = std::max(a == 1 ? b - 1 : a, b) - 1};
 }
 
+Result<ConvShape> as_conv(const Node &, const Dims &data, const Dims &weight) {
+  if (weight.size() != 2) return unsupported("its weight is a stack of matrices");
+  EDGEC_ASSIGN(const ProductStack stack, matmul_stack(data, weight));
+  const auto rows = stack.shape.m * static_cast<std::int64_t>(stack.a_index.size());
+  return ConvShape{.batch = rows, .in_channels = stack.shape.k, .out_channels = stack.shape.n};
+}
+
 std::vector<AxisLink> axes(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
   if (inputs.size() < 2 || outputs.empty() || !outputs[0]->rank() || !inputs[0]->shape || !inputs[1]->shape) return {};
   const Shape &a = *inputs[0]->shape, &b = *inputs[1]->shape;
@@ -116,6 +123,7 @@ const OpDef defs[] = {{.name = "MatMul",
                        .reference = reference,
                        .prepare = prepare,
                        .weights = weights,
+                       .as_conv = as_conv,
                        .axes = axes,
                        .cost = cost}};
 

@@ -28,6 +28,9 @@ struct Scope {
   [[nodiscard]] bool allows(const Node &node) const;
 };
 
+/// Whether something is done: automatic means where it gains on samples it was not fitted to.
+enum class Choice { off, on, automatic };
+
 /// Settings of the lossy passes, as the command line and recipes say them.
 struct LossyOptions {
   double prune_ratio = 0;                 ///< 0 .. 1
@@ -36,6 +39,12 @@ struct LossyOptions {
   std::string range = "percentile";       ///< minmax, percentile, mse
   double percentile = 99.999;
   bool bias_correction = true;
+  bool second_order = true;               ///< int8: refit, scale search, GPTQ; else round to nearest and bias correction
+  Choice equalize = Choice::automatic;    ///< cross-layer equalization before int8
+  bool refit = true;                      ///< weights fitted to the original's outputs on compressed inputs
+  int rounding_sweeps = 4;                ///< coordinate descent after GPTQ; -1: round to nearest
+  bool scale_search = true;
+  int weight_bits = 8;                    ///< of int8 quantization: 8 or 4
   bool integer_results = false;           ///< every integer operator but Gemm has a quantized output (QOperator files)
   std::vector<std::string> include_depthwise; ///< depthwise layers named explicitly by --include are prunable
 };
@@ -52,6 +61,7 @@ struct PassContext {
   int threads = 1;
   Isa isa = Isa::scalar;
   std::uint64_t seed = 0;
+  std::size_t memory = std::size_t{192} << 20; ///< bytes of samples' values kept at once; more go to a temporary file
   std::size_t fold_growth_limit = 1024; ///< bytes a folded constant may grow beyond what it replaces
   std::function<void(PassNote)> note;
 

@@ -1,6 +1,7 @@
 #include "passes/weights.h"
 
 #include <algorithm>
+#include <limits>
 #include <fmt/format.h>
 
 namespace edgec {
@@ -41,6 +42,20 @@ bool is_depthwise(const Graph &graph, const WeightTensor &weight) {
     const std::int64_t into = dims[reader.info.channel_axis == 0 ? 1 : 0]; // a ConvTranspose counts those of all groups
     return groups > 1 && (reader.info.channel_axis == 0 ? into == 1 : into == groups);
   });
+}
+
+std::optional<Clamp> as_clamp(const Graph &graph, const Node &node) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  if (node.is("Relu")) return Clamp{0, infinity};
+  if (!node.is("Clip")) return std::nullopt;
+  Clamp clamp{node.get_float("min", -infinity), node.get_float("max", infinity)};
+  for (const std::size_t i : {1U, 2U}) {
+    if (!node.input(i).valid()) continue;
+    const Tensor *bound = graph.constant(node.input(i));
+    if (!bound || bound->dtype != DType::float32 || bound->size() != 1) return std::nullopt;
+    (i == 1 ? clamp.low : clamp.high) = bound->as<float>()[0];
+  }
+  return clamp;
 }
 
 void replace_weight(Graph &graph, const WeightTensor &weight, ValueId replacement) {

@@ -1,6 +1,7 @@
 // The weights that lossy passes work on, found through OpDef::weights.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -24,6 +25,12 @@ std::vector<WeightTensor> float_weights(const Graph &graph, const PassContext &c
 
 /// One channel in, one channel out a group.
 bool is_depthwise(const Graph &graph, const WeightTensor &weight);
+
+/// Relu or Clip with constant bounds: the interval it clamps to.
+struct Clamp {
+  float low, high;
+};
+std::optional<Clamp> as_clamp(const Graph &graph, const Node &node);
 
 /// The readers read `replacement` instead; the old constant goes where nobody else reads it.
 void replace_weight(Graph &graph, const WeightTensor &weight, ValueId replacement);

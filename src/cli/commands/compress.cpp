@@ -26,7 +26,8 @@ struct Arguments {
   std::int64_t share = 0, opset = 0;
   bool int8 = false, no_bias_correction = false, overridable = false, json = false, dry_run = false;
   bool latency = false;
-  std::string range = "percentile";
+  std::string range = "percentile", effort = "default", equalize = "auto";
+  std::int64_t weight_bits = 8;
   double percentile = 99.999;
   DataFlags calib{.path = {}, .preprocess = {}, .labels = {}, .limit = 200};
   ScopeFlags scope;
@@ -50,6 +51,9 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   if (a.int8) add("range", a.range);
   if (a.int8 && a.range == "percentile") add("percentile", fmt::format("{}", a.percentile));
   if (a.int8 && a.no_bias_correction) add("no-bias-correction", "true");
+  if (a.int8) add("effort", a.effort);
+  if (a.int8 && a.effort != "fast") add("equalize", a.equalize);
+  if (a.int8 && a.weight_bits != 8) add("weight-bits", fmt::to_string(a.weight_bits));
   if (a.int8) add("calib-limit", fmt::to_string(a.calib.limit));
   for (const std::string &text : a.scope.include) add("include", text);
   for (const std::string &text : a.scope.exclude) add("exclude", text);
@@ -70,6 +74,9 @@ void warn_of_idle_flags(const Arguments &a, const Options &options) {
   };
   idle("--prune-scope", !a.prune, "without --prune");
   idle("--range", !a.int8, "without --int8");
+  idle("--effort", !a.int8, "without --int8");
+  idle("--equalize", !a.int8 || a.effort == "fast", "without --int8 or with --effort fast");
+  idle("--weight-bits", !a.int8, "without --int8");
   idle("--percentile", !a.int8 || a.range != "percentile", "without --int8 --range percentile");
   idle("--no-bias-correction", !a.int8, "without --int8");
   idle("--include", !lossy, "without --int8, --prune or --share");
@@ -106,6 +113,9 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   request.lossy.range = a.range;
   request.lossy.percentile = a.percentile;
   request.lossy.bias_correction = !a.no_bias_correction;
+  request.lossy.second_order = a.effort != "fast";
+  request.lossy.equalize = a.equalize == "auto" ? Choice::automatic : a.equalize == "on" ? Choice::on : Choice::off;
+  request.lossy.weight_bits = static_cast<int>(a.weight_bits);
   request.lossy.integer_results = format == ModelFormat::qoperator;
   request.passes = a.passes;
   request.threads = a.run.threads();
@@ -250,6 +260,11 @@ void declare_job(Options &options, Arguments &a) {
   options.add("--share", "BITS", &a.share, "weights share 2^BITS values a tensor").between(2, 8);
   options.add("--range", "METHOD", &a.range, "how activation ranges are chosen")
       .one_of({"minmax", "percentile", "mse"});
+  options.add("--effort", "LEVEL", &a.effort, "fast: ranges and bias correction; default: second-order rounding as well")
+      .one_of({"fast", "default", "high"});
+  options.add("--equalize", "WHEN", &a.equalize, "channels of neighbouring layers made of like size; auto: where it gains")
+      .one_of({"off", "on", "auto"});
+  options.add("--weight-bits", "BITS", &a.weight_bits, "of int8: 8, or 4 (opset 21)").one_of({"4", "8"});
   options.add("--percentile", "P", &a.percentile, "of --range percentile").between(50, 100);
   options.flag("--no-bias-correction", &a.no_bias_correction, "leave the means of channels as rounding shifts them");
 }

@@ -1,25 +1,10 @@
 #include "passes/quantize/_int8_plan.h"
 
 #include <algorithm>
-#include <limits>
 
 #include <fmt/format.h>
 
 namespace edgec {
-
-std::optional<Clamp> as_clamp(const Graph &graph, const Node &node) {
-  constexpr float infinity = std::numeric_limits<float>::infinity();
-  if (node.is("Relu")) return Clamp{0, infinity};
-  if (!node.is("Clip")) return std::nullopt;
-  Clamp clamp{node.get_float("min", -infinity), node.get_float("max", infinity)};
-  for (const std::size_t i : {1U, 2U}) {
-    if (!node.input(i).valid()) continue;
-    const Tensor *bound = graph.constant(node.input(i));
-    if (!bound || bound->dtype != DType::float32 || bound->size() != 1) return std::nullopt;
-    (i == 1 ? clamp.low : clamp.high) = bound->as<float>()[0];
-  }
-  return clamp;
-}
 
 std::vector<std::size_t> data_operands(const OpDef &op, const Node &node) {
   std::vector<std::size_t> found;
@@ -189,7 +174,7 @@ private:
     const Node &node = graph_.node(id);
     const auto weights = plan_.integer.contains(id) ? weights_of(node) : std::nullopt;
     if (!weights || !graph_.constant(node.input(weights->weight))) return;
-    Int8Layer layer{id, *weights, node.outputs[0], std::nullopt};
+    Int8Layer layer{id, *weights, node.inputs[weights->data], node.outputs[0], std::nullopt};
     const NodeId reader = graph_.sole_user(node.outputs[0]);
     if (reader.valid() && plan_.absorbed_by.contains(reader)) {
       layer.target = graph_.node(reader).outputs[0];

@@ -7,20 +7,15 @@
 #include <vector>
 
 #include "ir/opdef.h"
-#include "passes/pass.h"
+#include "passes/weights.h"
 
 namespace edgec {
-
-/// Relu or Clip with constant bounds: the interval it clamps to.
-struct Clamp {
-  float low, high;
-};
-std::optional<Clamp> as_clamp(const Graph &graph, const Node &node);
 
 /// A Conv, ConvTranspose, Gemm or MatMul with constant weights that will run on codes.
 struct Int8Layer {
   NodeId node;
   WeightInfo weights;
+  ValueId data;               ///< what it reads
   ValueId target;             ///< float value whose channel means the layer should keep: after an absorbed activation
   std::optional<Clamp> clamp; ///< of the absorbed activation
 };

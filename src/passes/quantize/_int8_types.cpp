@@ -156,13 +156,20 @@ private:
 
   Int8LayerState make_layer(const Int8Layer &layer) {
     const Node &node = graph_.node(layer.node);
-    Int8LayerState state{layer.node, layer.weights, node.inputs[layer.weights.data], node.outputs[0], layer.target, false, 1, {}, {}};
+    Int8LayerState state;
+    state.node = layer.node;
+    state.weights = layer.weights;
+    state.original_data = layer.data;
+    state.output = node.outputs[0];
+    state.target = layer.target;
     if (const auto found = clamped_outputs_.find(layer.node); found != clamped_outputs_.end()) state.output = found->second;
-    state.clamped = saturating_.contains(layer.node) || clamped_outputs_.contains(layer.node);
-    state.input_scale = graph_.value(state.data).type.quant->scale();
+    if (saturating_.contains(layer.node) || clamped_outputs_.contains(layer.node)) state.clamp = layer.clamp;
+    state.input_scale = graph_.value(node.inputs[layer.weights.data]).type.quant->scale();
     const Tensor weight = *graph_.constant(node.inputs[layer.weights.weight]);
     std::vector<float> values(weight.as<float>().begin(), weight.as<float>().end());
     fold_alpha_beta(layer, values, state);
+    state.dims = weight.dims;
+    if (auto rows = weight_rows(Tensor::of(weight.dims, values), layer.weights)) state.original = std::move(*rows);
     const bool per_tensor = layer.weights.groups > 1 && layer.weights.channel_axis != 0; // grouped ConvTranspose
     const ChannelSpan span = per_tensor ? ChannelSpan{1, 1, weight.size()} : ChannelSpan::of(weight.dims, layer.weights.channel_axis);
     std::vector<double> scale_bias = state.bias;

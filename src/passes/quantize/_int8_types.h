@@ -3,21 +3,15 @@
 
 #include <vector>
 
+#include "passes/layerwise.h"
 #include "passes/quantize/_int8_plan.h"
 
 namespace edgec {
 
-/// A weighted layer after retyping: what bias correction needs to go on.
-struct Int8LayerState {
-  NodeId node;
-  WeightInfo weights;
-  ValueId data;                 ///< codes that it reads
-  ValueId output;               ///< its output, behind an activation that could not be absorbed
-  ValueId target;               ///< key of its float means in the statistics
-  bool clamped = false;         ///< saturation of the output does an activation's work
+/// A weighted layer after retyping, with the scales that its codes have.
+struct Int8LayerState : Layer {
   float input_scale = 1;
-  std::vector<float> scales;    ///< of the weight
-  std::vector<double> bias;     ///< real; empty: the operator has none
+  std::vector<float> scales; ///< of the weight
 };
 
 /// Returns the layers in topological order. Nodes that saturation makes superfluous are removed; QuantizeLinear and

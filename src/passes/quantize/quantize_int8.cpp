@@ -5,11 +5,13 @@
 // Not touched: operators without an integer form, what --include/--exclude leave out, a Softmax or Sigmoid that only
 // feeds an output, and the logits, which stay float.
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
 #include "calibrate/calibrate.h"
-#include "passes/quantize/_int8_bias.h"
+#include "passes/quantize/_equalize.h"
+#include "passes/quantize/_int8_fit.h"
 #include "passes/quantize/int8.h"
 #include "runtime/plan.h"
 #include "support/parallel.h"
@@ -17,40 +19,76 @@
 namespace edgec {
 namespace {
 
-/// What both the whole and the cross-fitted halves start from.
-struct Prepared {
+/// A float network to be quantized, and what calibration knows of it: what the whole and the halves of cross-fitting
+/// start from.
+struct Source {
+  Graph graph;
+  Graph original; ///< whose outputs and means are kept: the same, or before other lossy passes; same ids
   Int8Plan plan;
-  Calibration ranges;                 // of the graph at hand
-  std::optional<Calibration> original; // means and logits of the original, where it differs
-  [[nodiscard]] const Calibration &reference() const { return original ? *original : ranges; }
+  Calibration ranges;                  ///< of graph
+  std::optional<Calibration> means;    ///< of original, where it differs
+  std::vector<EqualizedTensor> tensors;
+
+  [[nodiscard]] RangeStatistics means_of(std::span<const int> folds) const { return (means ? *means : ranges).merged(folds); }
 };
 
-Result<Prepared> prepare(const Graph &graph, const PassContext &context, const Int8Request &request) {
-  Prepared prepared{plan_int8(graph, context, context.lossy.integer_results), {}, std::nullopt};
+Status calibrate_source(Source &source, const PassContext &context, const Int8Request &request) {
   CalibrationOptions options;
-  options.ranges.assign(prepared.plan.quantized.begin(), prepared.plan.quantized.end());
-  std::erase_if(options.ranges, [&](ValueId id) { return graph.constant(id) != nullptr; });
-  for (const Int8Layer &layer : prepared.plan.layers) options.channel_means.push_back(layer.target);
+  options.ranges.assign(source.plan.quantized.begin(), source.plan.quantized.end());
+  std::erase_if(options.ranges, [&](ValueId id) { return source.graph.constant(id) != nullptr; });
+  for (const Int8Layer &layer : source.plan.layers) options.channel_means.push_back(layer.target);
+  for (const EqualizedTensor &tensor : source.tensors) options.channel_spreads.push_back(tensor.value);
   options.histograms = context.lossy.range != "minmax";
   options.threads = context.threads;
   options.isa = context.isa;
-  if (request.logits) options.fetches = {request.logits(graph)};
+  if (request.logits) options.fetches = {request.logits(source.graph)};
   if (request.progress) options.progress = [&](std::size_t done, std::size_t all) { request.progress("calibrating", done, all); };
-  EDGEC_ASSIGN(prepared.ranges, calibrate(graph, context.ops, *context.calibration, context.samples, options));
-  if (context.original) {
-    options.ranges.clear();
-    options.histograms = false;
-    if (request.logits) options.fetches = {request.logits(*context.original)};
-    EDGEC_ASSIGN(prepared.original, calibrate(*context.original, context.ops, *context.calibration, context.samples, options));
-  }
-  return prepared;
+  EDGEC_ASSIGN(source.ranges, calibrate(source.graph, context.ops, *context.calibration, context.samples, options));
+  if (context.original == nullptr) return {};
+  options.ranges.clear();
+  options.channel_spreads.clear();
+  options.histograms = false;
+  if (request.logits) options.fetches = {request.logits(source.original)};
+  EDGEC_ASSIGN(source.means, calibrate(source.original, context.ops, *context.calibration, context.samples, options));
+  return {};
 }
 
-Result<std::size_t> apply(Graph &graph, const Prepared &prepared, std::span<const int> folds, const PassContext &context) {
-  const RangeStatistics ranges = prepared.ranges.merged(folds);
-  EDGEC_ASSIGN(auto layers, retype_int8(graph, prepared.plan, ranges, context));
-  if (context.lossy.bias_correction)
-    EDGEC_CHECK(correct_biases(graph, layers, prepared.original ? prepared.original->merged(folds) : ranges, context));
+Result<Source> prepare(const Graph &graph, const PassContext &context, const Int8Request &request) {
+  Source source{graph, context.original ? *context.original : graph, plan_int8(graph, context, context.lossy.integer_results),
+                {}, std::nullopt, {}};
+  if (context.lossy.equalize != Choice::off && context.lossy.second_order) source.tensors = find_equalizable(graph, context);
+  EDGEC_CHECK(calibrate_source(source, context, request));
+  return source;
+}
+
+/// The same networks equalized; nothing where no tensor gains by the noise model.
+Result<std::optional<Source>> equalized(const Source &source, const PassContext &context, const Int8Request &request) {
+  Source result = source;
+  const int both[] = {0, 1};
+  choose_factors(source.graph, result.tensors, source.ranges.merged(both));
+  if (result.tensors.empty()) return std::optional<Source>();
+  equalize(result.graph, result.tensors);
+  equalize(result.original, result.tensors);
+  EDGEC_CHECK(calibrate_source(result, context, request));
+  return std::optional<Source>(std::move(result));
+}
+
+Result<std::size_t> apply(Graph &graph, const Source &source, std::span<const int> folds, const PassContext &context,
+                          const Int8Request &request) {
+  graph = source.graph;
+  EDGEC_ASSIGN(auto layers, retype_int8(graph, source.plan, source.ranges.merged(folds), context));
+  LayerSteps steps;
+  if (context.lossy.second_order)
+    steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) {
+      return fit_int8(graph, static_cast<Int8LayerState &>(layer), groups, context);
+    };
+  steps.store_bias = [&](Layer &layer) { store_bias(graph, static_cast<Int8LayerState &>(layer)); };
+  if (request.progress)
+    steps.progress = [&](std::size_t done, std::size_t all) { request.progress("fitting layers", done, all); };
+  std::vector<Layer *> all;
+  for (Int8LayerState &layer : layers) all.push_back(&layer);
+  if (context.lossy.bias_correction || context.lossy.second_order)
+    EDGEC_CHECK(compress_layers(graph, source.original, all, source.means_of(folds), context, steps));
   graph.remove_dead();
   return layers.size();
 }
@@ -61,26 +99,67 @@ std::vector<std::size_t> fold_of(std::span<const std::size_t> samples, std::size
   return found;
 }
 
-/// Quantizes on one half, runs on the other.
-Status cross_fit(const Graph &graph, const Prepared &prepared, std::size_t fold, const PassContext &context,
-                 const Int8Request &request, std::vector<Tensor> &held_out) {
-  PassContext half = context;
-  half.samples = fold_of(context.samples, fold);
-  half.note = nullptr;
-  Graph candidate = graph;
-  const int folds[] = {static_cast<int>(fold)};
-  EDGEC_CHECK(apply(candidate, prepared, folds, half));
-  PlanOptions plan;
-  plan.isa = context.isa;
-  plan.fetches = {request.logits(candidate)};
-  Runner runner(candidate, context.ops, plan);
-  const std::vector<std::size_t> unseen = fold_of(context.samples, 1 - fold);
-  return parallel_for(unseen.size(), context.threads, [&](std::size_t i, int worker) -> Status {
-    EDGEC_ASSIGN(const Sample sample, context.calibration->load(unseen[i]));
-    EDGEC_ASSIGN(auto outputs, runner.run_tensors(sample, worker));
-    held_out[2 * i + 1 - fold] = std::move(outputs[0]);
-    return {};
-  });
+/// Logits of each sample by a network that was quantized on the other half of the samples.
+Result<std::vector<Tensor>> cross_fit(const Source &source, const PassContext &context, const Int8Request &request) {
+  std::vector<Tensor> held_out(context.samples.size());
+  for (const std::size_t fold : {0U, 1U}) {
+    PassContext half = context;
+    half.samples = fold_of(context.samples, fold);
+    half.note = nullptr;
+    Graph candidate;
+    const int folds[] = {static_cast<int>(fold)};
+    EDGEC_CHECK(apply(candidate, source, folds, half, request));
+    PlanOptions plan;
+    plan.isa = context.isa;
+    plan.fetches = {request.logits(candidate)};
+    Runner runner(candidate, context.ops, plan);
+    const std::vector<std::size_t> unseen = fold_of(context.samples, 1 - fold);
+    EDGEC_CHECK(parallel_for(unseen.size(), context.threads, [&](std::size_t i, int worker) -> Status {
+      EDGEC_ASSIGN(const Sample sample, context.calibration->load(unseen[i]));
+      EDGEC_ASSIGN(auto outputs, runner.run_tensors(sample, worker));
+      held_out[2 * i + 1 - fold] = std::move(outputs[0]);
+      return {};
+    }));
+  }
+  return held_out;
+}
+
+/// Power of the signal over that of the difference, in decibels.
+double sqnr(const std::vector<Tensor> &reference, const std::vector<Tensor> &test) {
+  double signal = 0, noise = 0;
+  for (std::size_t i = 0; i < reference.size(); ++i) {
+    const std::vector<double> a = to_doubles(reference[i]), b = to_doubles(test[i]);
+    for (std::size_t k = 0; k < a.size() && k < b.size(); ++k) {
+      const double difference = a[k] - b[k];
+      signal += a[k] * a[k];
+      noise += difference * difference;
+    }
+  }
+  return 10 * std::log10(signal / std::max(noise, 1e-300));
+}
+
+/// Equalizes where that gains on held-out halves of the samples; judged by plain rounding and bias correction, whose
+/// noise comes from the same ranges and steps.
+Status equalize_where_better(Source &source, const std::vector<Tensor> &reference, const PassContext &context,
+                             const Int8Request &request) {
+  EDGEC_ASSIGN(auto other, equalized(source, context, request));
+  if (!other) return {};
+  if (context.lossy.equalize == Choice::automatic) {
+    PassContext plain = context;
+    plain.lossy.second_order = false;
+    EDGEC_ASSIGN(const auto held_out_without, cross_fit(source, plain, request));
+    EDGEC_ASSIGN(const auto held_out_with, cross_fit(*other, plain, request));
+    const double without = sqnr(reference, held_out_without), with = sqnr(reference, held_out_with);
+    const auto text = fmt::format("equalization of {} tensors: {:.1f} dB instead of {:.1f} dB on held-out samples, rounded to nearest",
+                                  other->tensors.size(), with, without);
+    if (with <= without) {
+      context.skip("quantize-int8", "", text);
+      return {};
+    }
+    context.say("quantize-int8", "", text);
+  }
+  source = std::move(*other);
+  return {};
 }
 
 } // namespace
@@ -88,19 +167,17 @@ Status cross_fit(const Graph &graph, const Prepared &prepared, std::size_t fold,
 Result<Int8Outcome> quantize_int8(Graph &graph, const PassContext &context, const Int8Request &request) {
   if (!context.calibration || context.samples.empty())
     return usage_error("int8 quantization needs calibration samples (--calib)");
-  EDGEC_ASSIGN(const Prepared prepared, prepare(graph, context, request));
+  EDGEC_ASSIGN(Source source, prepare(graph, context, request));
   Int8Outcome outcome;
-  for (const auto &outputs : prepared.reference().outputs) outcome.reference.push_back(outputs[0]);
-  if (request.cross_fit && request.logits && context.samples.size() >= 2) {
-    outcome.held_out.resize(context.samples.size());
-    for (const std::size_t fold : {0U, 1U}) {
-      if (request.progress) request.progress("cross-fitting", fold, 2);
-      EDGEC_CHECK(cross_fit(graph, prepared, fold, context, request, outcome.held_out));
-    }
+  for (const auto &outputs : (source.means ? *source.means : source.ranges).outputs) outcome.reference.push_back(outputs[0]);
+  const bool judged = request.logits && context.samples.size() >= 2;
+  if (!source.tensors.empty() && (judged || context.lossy.equalize == Choice::on))
+    EDGEC_CHECK(equalize_where_better(source, outcome.reference, context, request));
+  if (request.cross_fit && judged) {
+    EDGEC_ASSIGN(outcome.held_out, cross_fit(source, context, request));
   }
-  if (request.progress) request.progress("quantizing", 0, 1);
   const int both[] = {0, 1};
-  EDGEC_ASSIGN(outcome.layers, apply(graph, prepared, both, context));
+  EDGEC_ASSIGN(outcome.layers, apply(graph, source, both, context, request));
   return outcome;
 }
 

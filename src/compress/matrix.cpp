@@ -1,0 +1,93 @@
+#include "compress/matrix.h"
+
+#include <Eigen/Core>
+#include <Eigen/Cholesky>
+
+extern "C" void openblas_set_num_threads(int threads);
+
+namespace edgec {
+namespace {
+
+/// Threads are ours (support/parallel.h): results must not depend on their number.
+const bool one_thread = [] {
+  openblas_set_num_threads(1);
+  return true;
+}();
+
+template <class T>
+using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Factor = Eigen::LLT<Eigen::MatrixXd>;
+
+Eigen::Map<const RowMajor<double>> view(const Matrix &m) {
+  return {m.data.data(), static_cast<Eigen::Index>(m.rows), static_cast<Eigen::Index>(m.columns)};
+}
+Eigen::Map<RowMajor<double>> view(Matrix &m) {
+  return {m.data.data(), static_cast<Eigen::Index>(m.rows), static_cast<Eigen::Index>(m.columns)};
+}
+
+/// Far below any real second moment: inputs that are always zero make H singular.
+constexpr double tiny = 1e-20;
+
+Factor factorize(const Eigen::MatrixXd &h, double ridge) {
+  for (ridge = std::max(ridge, tiny);; ridge *= 10) {
+    Eigen::MatrixXd damped = h;
+    damped.diagonal().array() += ridge;
+    Factor factor(damped);
+    if (factor.info() == Eigen::Success || !std::isfinite(ridge)) return factor;
+  }
+}
+
+} // namespace
+
+Matrix product(const Matrix &a, const Matrix &b) {
+  Matrix c(a.rows, b.columns);
+  view(c).noalias() = view(a) * view(b);
+  return c;
+}
+
+Matrix product_transposed(const Matrix &a, const Matrix &b) {
+  Matrix c(a.rows, b.rows);
+  view(c).noalias() = view(a) * view(b).transpose();
+  return c;
+}
+
+double inner_product(const Matrix &a, const Matrix &b) { return view(a).cwiseProduct(view(b)).sum(); }
+
+double mean_diagonal(const Matrix &h) { return h.rows == 0 ? 0.0 : view(h).trace() / static_cast<double>(h.rows); }
+
+Matrix solve_rows(const Matrix &h, double ridge, const Matrix &b) {
+  const Factor factor = factorize(view(h), ridge);
+  const Eigen::MatrixXd transposed = factor.solve(view(b).transpose());
+  Matrix x(b.rows, b.columns);
+  view(x) = transposed.transpose();
+  return x;
+}
+
+Matrix inverse_factor(const Matrix &h, double ridge) {
+  // With the order of columns reversed H = L L^T; turned back, L is an upper triangular R with H = R R^T and U = R^-1.
+  const Eigen::MatrixXd reversed = view(h).reverse();
+  const Factor factor = factorize(reversed, ridge);
+  Eigen::MatrixXd inverted = Eigen::MatrixXd::Identity(reversed.rows(), reversed.cols());
+  factor.matrixL().solveInPlace(inverted);
+  Matrix u(h.rows, h.columns);
+  view(u) = inverted.reverse();
+  return u;
+}
+
+Matrix inverse(const Matrix &h, double ridge) {
+  const Factor factor = factorize(view(h), ridge);
+  Matrix x(h.rows, h.columns);
+  view(x) = factor.solve(Eigen::MatrixXd::Identity(static_cast<Eigen::Index>(h.rows), static_cast<Eigen::Index>(h.rows)));
+  return x;
+}
+
+void gram(std::size_t n, const float *a, std::size_t ka, std::size_t a_stride, const float *b, std::size_t kb,
+          std::size_t b_stride, float *out) {
+  using Strided = Eigen::Map<const RowMajor<float>, 0, Eigen::OuterStride<>>;
+  const auto index = [](std::size_t i) { return static_cast<Eigen::Index>(i); };
+  const Strided left(a, index(n), index(ka), Eigen::OuterStride<>(index(a_stride)));
+  const Strided right(b, index(n), index(kb), Eigen::OuterStride<>(index(b_stride)));
+  Eigen::Map<RowMajor<float>>(out, index(ka), index(kb)).noalias() = left.transpose() * right;
+}
+
+} // namespace edgec

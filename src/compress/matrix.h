@@ -1,0 +1,40 @@
+// A dense row-major matrix of doubles, and the linear algebra that compression needs (Eigen on BLAS, one thread a call:
+// the same numbers for any number of threads).
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace edgec {
+
+struct Matrix {
+  std::size_t rows = 0, columns = 0;
+  std::vector<double> data; ///< row-major
+
+  Matrix() = default;
+  Matrix(std::size_t r, std::size_t c) : rows(r), columns(c), data(r * c) {}
+  double &operator()(std::size_t i, std::size_t j) { return data[i * columns + j]; }
+  double operator()(std::size_t i, std::size_t j) const { return data[i * columns + j]; }
+  [[nodiscard]] std::span<double> row(std::size_t i) { return std::span(data).subspan(i * columns, columns); }
+  [[nodiscard]] std::span<const double> row(std::size_t i) const { return std::span(data).subspan(i * columns, columns); }
+};
+
+/// a b and a b^T.
+Matrix product(const Matrix &a, const Matrix &b);
+Matrix product_transposed(const Matrix &a, const Matrix &b);
+/// The sum of a's elements times b's.
+double inner_product(const Matrix &a, const Matrix &b);
+/// Mean of the diagonal.
+double mean_diagonal(const Matrix &h);
+/// X of X (H + ridge I) = B for symmetric H >= 0; the ridge grows tenfold until the factorization succeeds.
+Matrix solve_rows(const Matrix &h, double ridge, const Matrix &b);
+/// Upper triangular U with (H + ridge I)^-1 = U^T U, as Frantar et al. 2022 (GPTQ) walk it; ridge as above.
+Matrix inverse_factor(const Matrix &h, double ridge);
+/// (H + ridge I)^-1.
+Matrix inverse(const Matrix &h, double ridge);
+/// out[ka, kb] = a^T b for a[n, ka] and b[n, kb], rows `a_stride` and `b_stride` apart, in float32.
+void gram(std::size_t n, const float *a, std::size_t ka, std::size_t a_stride, const float *b, std::size_t kb,
+          std::size_t b_stride, float *out);
+
+} // namespace edgec

@@ -1,0 +1,77 @@
+#include "passes/quantize/_int8_fit.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "compress/int8.h"
+#include "compress/rounding.h"
+#include "support/parallel.h"
+
+namespace edgec {
+namespace {
+
+/// Share of H's mean diagonal that is added before it is inverted (GPTQ's default).
+constexpr double damping = 0.01;
+/// Scales are searched where that is cheap; beyond, max |w| / levels is as good at 8 bits.
+constexpr std::size_t few_columns = 16, some_columns = 160;
+
+std::vector<double> factors(std::size_t columns, int bits, bool search) {
+  std::vector<double> found{1.0};
+  if (!search) return found;
+  const double step = columns <= few_columns ? 0.0075 : columns <= some_columns ? 0.02 : 0.04;
+  const double least = bits <= 4 ? 0.5 : columns <= few_columns ? 0.6 : 0.8;
+  if (bits > 4 && columns > some_columns) return found;
+  for (double factor = 1.0 - step; factor > least; factor -= step) found.push_back(factor);
+  return found;
+}
+
+struct Rounded {
+  Matrix weights; // before rounding
+  std::vector<float> scales;
+  std::vector<std::int8_t> codes;
+};
+
+} // namespace
+
+Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, const PassContext &context) {
+  const int levels = context.lossy.weight_bits == 4 ? 7 : 127;
+  std::vector<Rounded> rounded(groups.size());
+  if (context.lossy.refit) {
+    Refit fitted = refit(groups, context.threads);
+    for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = std::move(fitted.weights[g]);
+  } else {
+    for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = groups[g].weights;
+  }
+  const std::size_t rows = layer.group_rows(), columns = layer.original.columns;
+  const int inner_threads = groups.size() == 1 ? context.threads : 1;
+  EDGEC_CHECK(parallel_for(groups.size(), context.threads, [&](std::size_t g, int) -> Status {
+    Rounded &r = rounded[g];
+    const std::vector<float> values(r.weights.data.begin(), r.weights.data.end());
+    const ChannelSpan span{1, static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns)};
+    std::vector<double> bias;
+    if (!layer.bias.empty()) bias.assign(layer.bias.begin() + static_cast<std::ptrdiff_t>(g * rows), layer.bias.begin() + static_cast<std::ptrdiff_t>((g + 1) * rows));
+    r.scales = symmetric_scales(channel_maxima(values, span), bias, layer.input_scale, levels);
+    const RoundingMetric metric(groups[g].all.h, damping);
+    RoundingOptions options{.levels = levels, .sweeps = context.lossy.rounding_sweeps, .threads = inner_threads};
+    options.scale_factors = factors(columns, context.lossy.weight_bits, context.lossy.scale_search);
+    r.codes = round_rows(r.weights, r.scales, metric, options);
+    return {};
+  }));
+  Matrix reals(layer.original.rows, columns);
+  std::vector<std::int8_t> codes;
+  layer.scales.clear();
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    for (std::size_t i = 0; i < rounded[g].codes.size(); ++i)
+      reals.data[g * rows * columns + i] = static_cast<double>(rounded[g].scales[i / columns]) * rounded[g].codes[i];
+    codes.insert(codes.end(), rounded[g].codes.begin(), rounded[g].codes.end());
+    layer.scales.insert(layer.scales.end(), rounded[g].scales.begin(), rounded[g].scales.end());
+  }
+  const ValueId weight = graph.node(layer.node).inputs[layer.weights.weight];
+  Quant quant{layer.scales, std::vector<std::int32_t>(layer.scales.size(), 0), layer.weights.channel_axis, 0};
+  graph.set_data(weight, Tensor::of(layer.dims, as_stored(std::move(codes), layer.dims, layer.weights)), std::move(quant));
+  return reals;
+}
+
+} // namespace edgec
