@@ -6,13 +6,15 @@
 #include "cli/console.h"
 #include "measure/logits.h"
 #include "ops/registry.h"
+#include "passes/rate/round_weights.h"
 
 namespace edgec {
 namespace {
 
 using Passes = std::vector<const PassDef *>;
 
-constexpr std::string_view prune_pass = "prune-magnitude", share_pass = "share-weights", int8_pass = "quantize-int8";
+constexpr std::string_view prune_pass = "prune-magnitude", share_pass = "share-weights", int8_pass = "quantize-int8",
+                           rate_pass = "round-weights";
 
 /// Pruning before sharing, since codebooks keep zeros; both before int8, which then corrects what they shifted.
 Passes lossy_passes(const LossyOptions &lossy) {
@@ -38,7 +40,7 @@ public:
                                                  .threads = request.threads,
                                                  .isa = request.isa,
                                                  .seed = request.seed},
-        result_{source, {}, std::nullopt} {}
+        result_{source, {}, std::nullopt, std::nullopt} {}
 
   Result<Compressed> run() {
     const auto exact = exact_pipeline();
@@ -46,6 +48,7 @@ public:
     const Graph original = result_.graph; // shares its tensors
     EDGEC_CHECK(run_passes(lossy_passes(request_.lossy)));
     if (request_.int8 && !stopped_ && !contains(request_.passes.skip, int8_pass)) EDGEC_CHECK(run_int8(original));
+    if (request_.rate && !request_.int8 && !stopped_) EDGEC_CHECK(run_rate(original));
     EDGEC_CHECK(run_passes(exact));
     return std::move(result_);
   }
@@ -78,6 +81,24 @@ private:
     found->notes.insert(found->notes.end(), pass.notes.begin(), pass.notes.end());
   }
 
+  Status run_rate(const Graph &original) {
+    PassFigures figures{std::string(rate_pass), true, 0, {}};
+    PassContext context = context_;
+    if (!lossy_passes(request_.lossy).empty()) context.original = &original;
+    context.note = [&](PassNote note) { figures.notes.push_back({note.node, note.text, note.skipped}); };
+    ProgressLine line;
+    RateRequest wanted = *request_.rate;
+    wanted.cross_fit = request_.cross_fit;
+    wanted.progress = [&](std::string_view what, std::size_t done, std::size_t all) { line.show(what, done, all); };
+    const auto begin = std::chrono::steady_clock::now();
+    EDGEC_ASSIGN(result_.rate, round_weights(result_.graph, context, find_logits, wanted));
+    result_.graph = std::move(result_.rate->graph);
+    figures.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    result_.passes.push_back(std::move(figures));
+    stopped_ = request_.passes.stop_after == rate_pass;
+    return {};
+  }
+
   Status run_int8(const Graph &original) {
     PassFigures figures{std::string(int8_pass), false, 0, {}};
     PassContext context = context_;
@@ -107,6 +128,7 @@ std::vector<std::string> plan_of(const CompressRequest &request) {
   passes.insert(passes.end(), exact.begin(), exact.end());
   for (const PassDef *pass : lossy_passes(request.lossy)) passes.push_back(pass);
   if (request.int8) passes.push_back(find_pass(int8_pass));
+  else if (request.rate) passes.push_back(find_pass(rate_pass));
   passes.insert(passes.end(), exact.begin(), exact.end());
   std::vector<std::string> names;
   for (const PassDef *pass : passes) {

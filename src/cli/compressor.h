@@ -10,13 +10,15 @@
 #include "cli/pass_flags.h"
 #include "passes/pass.h"
 #include "passes/quantize/int8.h"
+#include "passes/rate/rate_search.h"
 
 namespace edgec {
 
 struct CompressRequest {
   LossyOptions lossy;
   bool int8 = false;
-  bool cross_fit = true; ///< judge int8 on samples that it was not fitted to
+  bool cross_fit = true; ///< judge what was fitted to samples on others
+  std::optional<RateRequest> rate; ///< round weights for a budget
   Scope scope;
   PassFlags passes;
   int threads = 1;
@@ -28,6 +30,7 @@ struct Compressed {
   Graph graph;
   std::vector<PassFigures> passes;
   std::optional<Int8Outcome> int8;
+  std::optional<RateOutcome> rate; ///< its graph is the one above
 };
 
 /// The names of the passes that a request runs, in order: what --dry-run prints.

@@ -39,7 +39,7 @@ Status check_written(const Compressed &compressed, const Written &written, const
   return {};
 }
 
-Result<MeasuredFidelity> measure_int8(const Reference &reference, const Compressed &compressed, const Written &written,
+Result<MeasuredFidelity> measure_fitted(const Reference &reference, const Compressed &compressed, const Written &written,
                                       const Dataset &data, const FidelityOptions &options) {
   if (!data.rest.empty()) {
     const auto unseen = std::span(data.rest).first(std::min(most_unseen, data.rest.size()));
@@ -50,7 +50,7 @@ Result<MeasuredFidelity> measure_int8(const Reference &reference, const Compress
                             reference.name, data.synthetic};
   }
   const Graph &graph = reference.model.graph;
-  std::vector<Tensor> expected = compressed.int8->reference;
+  std::vector<Tensor> expected = compressed.rate ? compressed.rate->reference : compressed.int8->reference;
   if (reference.other) {
     FidelityOptions all = options;
     all.indices = data.indices;
@@ -58,7 +58,7 @@ Result<MeasuredFidelity> measure_int8(const Reference &reference, const Compress
   }
   const std::string name = graph.value(find_logits(graph)).name;
   EDGEC_ASSIGN(Fidelity fidelity,
-               compare_logits(name, expected, compressed.int8->held_out, *data.samples, data.indices));
+               compare_logits(name, expected, compressed.rate ? compressed.rate->held_out : compressed.int8->held_out, *data.samples, data.indices));
   return MeasuredFidelity{
       std::move(fidelity),
       fmt::format("held-out halves (each sample by a network that was not fitted to it): {}", data.description),
@@ -77,8 +77,9 @@ Result<MeasuredFidelity> measure_all(const Reference &reference, const Written &
 Status verify_written(const Reference &reference, const Compressed &compressed, const Written &written,
                       const Dataset &data, FidelityOptions options, Report &report) {
   if (!data.samples) return {};
-  const bool fitted = compressed.int8 && (!data.rest.empty() || !compressed.int8->held_out.empty());
-  auto measured = fitted ? measure_int8(reference, compressed, written, data, options)
+  const bool held_out = compressed.rate ? !compressed.rate->held_out.empty() : compressed.int8 && !compressed.int8->held_out.empty();
+  const bool fitted = (compressed.rate || compressed.int8) && (!data.rest.empty() || held_out);
+  auto measured = fitted ? measure_fitted(reference, compressed, written, data, options)
                          : measure_all(reference, written, data, options);
   if (!measured && excusable(measured.error(), data)) {
     report.warnings.push_back("not verified: " + measured.error().message);

@@ -78,6 +78,10 @@ double output_error(const Matrix &fitted, const Matrix &weights, const Covarianc
   return Part(weights, moments).error(fitted);
 }
 
+Matrix refit(const Matrix &weights, const Covariance &moments, double damping) {
+  return Part(weights, moments).fit(weights, damping);
+}
+
 Refit refit(std::span<const FitGroup> groups, int threads) {
   const bool folded = std::ranges::all_of(groups, [](const FitGroup &group) { return group.folds.size() >= 2; });
   Refit result{std::vector<Matrix>(groups.size()), folded ? best_damping(groups, threads) : plain_damping};

@@ -24,6 +24,9 @@ struct FitGroup {
 /// than two folds d = 0.1.
 Refit refit(std::span<const FitGroup> groups, int threads);
 
+/// The fit with a given damping.
+Matrix refit(const Matrix &weights, const Covariance &moments, double damping);
+
 /// E |W' y - W x|^2 per position summed over rows, less what does not depend on W'.
 double output_error(const Matrix &fitted, const Matrix &weights, const Covariance &moments);
 

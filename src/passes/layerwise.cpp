@@ -9,7 +9,6 @@
 namespace edgec {
 namespace {
 
-constexpr std::size_t folds = 2;
 constexpr int newton_steps = 3;
 /// Below this share of free values the slope is too uncertain for a Newton step.
 constexpr double least_free_share = 0.02;
@@ -77,7 +76,7 @@ private:
     const Node &node = graph_.node(layer.node);
     LayerInputs inputs{layer.node, layer.original_data, data_of(layer), original_.value(layer.original_data).type,
                        graph_.value(data_of(layer)).type, &node, context_.ops.find(node), layer.dims};
-    auto moments = layer_moments(before_, now_, inputs, context_.samples.size(), folds, steps_.positions, context_.threads);
+    auto moments = layer_moments(before_, now_, inputs, context_.samples.size(), steps_.folds, steps_.positions, context_.threads);
     if (!moments && moments.error().code == Code::unsupported) return {};
     EDGEC_CHECK(moments);
     const std::vector<FitGroup> groups = fit_groups(layer, std::move(*moments));
@@ -99,7 +98,7 @@ private:
       FitGroup group{Matrix(layer.group_rows(), layer.original.columns), covariance(moments[g], centred), {}};
       const auto first = layer.original.data.begin() + static_cast<std::ptrdiff_t>(g * group.weights.data.size());
       std::copy_n(first, group.weights.data.size(), group.weights.data.begin());
-      for (const Moments &fold : moments[g])
+      for (const Moments &fold : moments[g].size() > 1 ? moments[g] : std::vector<Moments>())
         if (fold.count > 0) group.folds.push_back(covariance({&fold, 1}, centred));
       moments[g] = {};
       groups.push_back(std::move(group));
@@ -160,6 +159,55 @@ std::optional<Matrix> weight_rows(const Tensor &weight, const WeightInfo &info) 
     for (std::size_t j = 0; j < rows.columns; ++j)
       rows(i, j) = info.channel_axis == 0 ? values[i * rows.columns + j] : values[j * rows.rows + i];
   return rows;
+}
+
+namespace {
+
+/// Why a layer cannot be fitted; empty: it can.
+std::string obstacle(const Graph &graph, const WeightTensor &weight, const WeightTensor::Reader &reader) {
+  const Node &node = graph.node(reader.node);
+  const Tensor &data = *graph.constant(weight.value);
+  if (weight.readers.size() > 1) return "its weight is shared with other nodes";
+  if (data.dtype != DType::float32) return "its weight is not float32";
+  if (!weight_rows(data, reader.info)) return "its weight has no rows of output channels";
+  if (node.get_float("alpha", 1) != 1 || node.get_float("beta", 1) != 1) return "it has an alpha or beta";
+  const ValueId bias = reader.info.bias ? node.input(*reader.info.bias) : ValueId{};
+  if (!bias.valid()) return {};
+  const Tensor *values = graph.constant(bias);
+  if (values == nullptr) return "its bias is not constant";
+  return values->size() == data.dims[static_cast<std::size_t>(reader.info.channel_axis)] ? "" : "its bias is not one number a channel";
+}
+
+} // namespace
+
+std::vector<Layer> float_layers(const Graph &graph, const PassContext &context, std::string_view pass) {
+  std::vector<Layer> layers;
+  for (const WeightTensor &weight : float_weights(graph, context, pass)) {
+    const WeightTensor::Reader &reader = weight.readers.front();
+    const Node &node = graph.node(reader.node);
+    if (const std::string why = obstacle(graph, weight, reader); !why.empty()) {
+      context.skip(pass, node.label(), why);
+      continue;
+    }
+    Layer layer;
+    layer.node = reader.node;
+    layer.weights = reader.info;
+    layer.original_data = node.inputs[reader.info.data];
+    layer.output = node.outputs[0];
+    const NodeId behind = graph.sole_user(layer.output);
+    if (behind.valid()) layer.clamp = as_clamp(graph, graph.node(behind));
+    if (layer.clamp) layer.output = graph.node(behind).outputs[0];
+    layer.target = layer.output;
+    const Tensor &data = *graph.constant(weight.value);
+    layer.dims = data.dims;
+    layer.original = *weight_rows(data, reader.info);
+    if (reader.info.bias) {
+      layer.bias.assign(layer.original.rows, 0.0);
+      if (const ValueId bias = node.input(*reader.info.bias); bias.valid()) layer.bias = to_doubles(*graph.constant(bias));
+    }
+    layers.push_back(std::move(layer));
+  }
+  return layers;
 }
 
 Status compress_layers(Graph &graph, const Graph &original, std::span<Layer *const> layers, const RangeStatistics &means,

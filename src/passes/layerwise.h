@@ -41,6 +41,10 @@ std::vector<T> as_stored(std::vector<T> rows, const Dims &dims, const WeightInfo
   return turned;
 }
 
+/// The weighted layers of a float graph that can be fitted: constant float32 weights of their own, whose layout has rows,
+/// a constant bias. What is in scope but cannot be taken is said with its reason in the name of `pass`.
+std::vector<Layer> float_layers(const Graph &graph, const PassContext &context, std::string_view pass);
+
 struct LayerSteps {
   /// Puts weights fitted to the groups' moments into the graph and returns the reals that they stand for, a row per output channel. Not
   /// called for layers whose moments cannot be had.
@@ -48,6 +52,7 @@ struct LayerSteps {
   /// Puts layer.bias into the graph.
   std::function<void(Layer &)> store_bias;
   std::size_t positions = 128; ///< per sample that the moments look at
+  std::size_t folds = 2;       ///< that FitGroup keeps apart; 1: none
   std::function<void(std::size_t done, std::size_t all)> progress;
 };
 

@@ -44,6 +44,7 @@ struct LossyOptions {
   bool refit = true;                      ///< weights fitted to the original's outputs on compressed inputs
   int rounding_sweeps = 4;                ///< coordinate descent after GPTQ; -1: round to nearest
   bool scale_search = true;
+  double rate = 0;                        ///< of rate-distortion rounding: squared error of the logits a bit may cost
   int weight_bits = 8;                    ///< of int8 quantization: 8 or 4
   bool integer_results = false;           ///< every integer operator but Gemm has a quantized output (QOperator files)
   std::vector<std::string> include_depthwise; ///< depthwise layers named explicitly by --include are prunable

@@ -12,6 +12,7 @@
 #include "cli/judgement.h"
 #include "cli/rewrite.h"
 #include "cli/verification.h"
+#include "formats/flat/flat.h"
 #include "measure/latency.h"
 #include "ops/registry.h"
 #include "support/cancel.h"
@@ -22,7 +23,7 @@ namespace {
 
 struct Arguments {
   std::string model, reference, eval, format, report_path, prune_scope = "global";
-  std::optional<double> prune;
+  std::optional<double> prune, rate;
   std::int64_t share = 0, opset = 0;
   bool int8 = false, no_bias_correction = false, overridable = false, json = false, dry_run = false;
   bool latency = false;
@@ -36,6 +37,12 @@ struct Arguments {
   EditFlags edits;
   OutputFlags output;
   RunFlags run;
+
+  /// A rate, or a budget and no other lossy flag, or a size that integer codes are to meet.
+  [[nodiscard]] bool rounds_weights() const {
+    const bool budget = budgets.max_size || budgets.max_drop;
+    return rate || (budget && !prune && share == 0 && !int8) || (int8 && budgets.max_size);
+  }
 };
 
 constexpr std::int64_t synthetic_samples = 32;
@@ -53,6 +60,12 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   if (a.int8 && a.no_bias_correction) add("no-bias-correction", "true");
   if (a.int8) add("effort", a.effort);
   if (a.int8 && a.effort != "fast") add("equalize", a.equalize);
+  if (a.rounds_weights()) {
+    if (a.rate) add("rate", fmt::format("{}", *a.rate));
+    else if (a.budgets.max_size) add("max-size", fmt::to_string(*a.budgets.max_size));
+    else add("max-drop", fmt::format("{}", *a.budgets.max_drop));
+    if (!a.int8) add("calib-limit", fmt::to_string(a.calib.limit));
+  }
   if (a.int8 && a.weight_bits != 8) add("weight-bits", fmt::to_string(a.weight_bits));
   if (a.int8) add("calib-limit", fmt::to_string(a.calib.limit));
   for (const std::string &text : a.scope.include) add("include", text);
@@ -68,7 +81,7 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
 
 /// Says of each flag that could not have an effect why not.
 void warn_of_idle_flags(const Arguments &a, const Options &options) {
-  const bool lossy = a.int8 || a.prune || a.share > 0;
+  const bool lossy = a.int8 || a.prune || a.share > 0 || a.rounds_weights();
   const auto idle = [&](const char *flag, bool no_effect, const char *reason) {
     if (no_effect && options.given(flag)) warn(fmt::format("{} has no effect {}", flag, reason));
   };
@@ -89,7 +102,7 @@ void warn_of_idle_flags(const Arguments &a, const Options &options) {
 
 std::int64_t least_opset(const Arguments &a, ModelFormat format) {
   if (a.share > 0 && a.share <= 4 && format != ModelFormat::flat) return 21; // 4-bit tensors
-  return a.int8 ? 13 : 0;                                                    // QuantizeLinear per channel
+  return a.int8 || a.rounds_weights() ? 13 : 0;                                                    // QuantizeLinear per channel
 }
 
 Result<OnnxReadOptions> reading(const Arguments &a, ModelFormat format) {
@@ -117,6 +130,13 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   request.lossy.equalize = a.equalize == "auto" ? Choice::automatic : a.equalize == "on" ? Choice::on : Choice::off;
   request.lossy.weight_bits = static_cast<int>(a.weight_bits);
   request.lossy.integer_results = format == ModelFormat::qoperator;
+  if (a.rounds_weights()) {
+    request.rate.emplace();
+    request.rate->rate = a.rate;
+    // An .onnx file takes a byte a code whatever the rate.
+    if (a.budgets.max_size && format == ModelFormat::flat) request.rate->max_size = static_cast<std::size_t>(*a.budgets.max_size);
+    if (a.budgets.max_drop && !a.budgets.max_size) request.rate->max_drop = *a.budgets.max_drop / 100;
+  }
   request.passes = a.passes;
   request.threads = a.run.threads();
   request.seed = a.run.seed;
@@ -224,6 +244,14 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   request.cross_fit = with.calibration.rest.empty();
   say(fmt::format("plan: {}; samples {}", options_text(effective), with.calibration.description));
 
+  if (request.rate && format == ModelFormat::flat)
+    request.rate->bytes = [&](const Graph &graph) -> Result<std::size_t> {
+      Model model = source;
+      model.graph = graph;
+      add_provenance(model, effective, a.run.seed, request.isa, source.source_sha256);
+      EDGEC_ASSIGN(const auto bytes, serialize_flat(model, {.threads = request.threads}));
+      return bytes.size();
+    };
   EDGEC_ASSIGN(const Compressed compressed, compress(source.graph, request, with.calibration));
   Model result = source;
   result.graph = compressed.graph;
@@ -258,6 +286,8 @@ void declare_job(Options &options, Arguments &a) {
   options.add("--prune-scope", "SCOPE", &a.prune_scope, "one threshold over all layers, or each layer its share")
       .one_of({"global", "layer"});
   options.add("--share", "BITS", &a.share, "weights share 2^BITS values a tensor").between(2, 8);
+  options.add("--rate", "L", &a.rate, "weights as codes; a bit of the file may cost this much squared error of the logits")
+      .between(0, 1e30);
   options.add("--range", "METHOD", &a.range, "how activation ranges are chosen")
       .one_of({"minmax", "percentile", "mse"});
   options.add("--effort", "LEVEL", &a.effort, "fast: ranges and bias correction; default: second-order rounding as well")

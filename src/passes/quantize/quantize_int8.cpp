@@ -5,16 +5,14 @@
 // Not touched: operators without an integer form, what --include/--exclude leave out, a Softmax or Sigmoid that only
 // feeds an output, and the logits, which stay float.
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
 
 #include "calibrate/calibrate.h"
+#include "passes/held_out.h"
 #include "passes/quantize/_equalize.h"
 #include "passes/quantize/_int8_fit.h"
 #include "passes/quantize/int8.h"
-#include "runtime/plan.h"
-#include "support/parallel.h"
 
 namespace edgec {
 namespace {
@@ -93,49 +91,18 @@ Result<std::size_t> apply(Graph &graph, const Source &source, std::span<const in
   return layers.size();
 }
 
-std::vector<std::size_t> fold_of(std::span<const std::size_t> samples, std::size_t fold) {
-  std::vector<std::size_t> found;
-  for (std::size_t i = fold; i < samples.size(); i += 2) found.push_back(samples[i]);
-  return found;
-}
-
 /// Logits of each sample by a network that was quantized on the other half of the samples.
 Result<std::vector<Tensor>> cross_fit(const Source &source, const PassContext &context, const Int8Request &request) {
-  std::vector<Tensor> held_out(context.samples.size());
-  for (const std::size_t fold : {0U, 1U}) {
+  const FitHalf fit = [&](std::span<const std::size_t> samples, std::size_t fold) -> Result<Graph> {
     PassContext half = context;
-    half.samples = fold_of(context.samples, fold);
+    half.samples.assign(samples.begin(), samples.end());
     half.note = nullptr;
     Graph candidate;
     const int folds[] = {static_cast<int>(fold)};
     EDGEC_CHECK(apply(candidate, source, folds, half, request));
-    PlanOptions plan;
-    plan.isa = context.isa;
-    plan.fetches = {request.logits(candidate)};
-    Runner runner(candidate, context.ops, plan);
-    const std::vector<std::size_t> unseen = fold_of(context.samples, 1 - fold);
-    EDGEC_CHECK(parallel_for(unseen.size(), context.threads, [&](std::size_t i, int worker) -> Status {
-      EDGEC_ASSIGN(const Sample sample, context.calibration->load(unseen[i]));
-      EDGEC_ASSIGN(auto outputs, runner.run_tensors(sample, worker));
-      held_out[2 * i + 1 - fold] = std::move(outputs[0]);
-      return {};
-    }));
-  }
-  return held_out;
-}
-
-/// Power of the signal over that of the difference, in decibels.
-double sqnr(const std::vector<Tensor> &reference, const std::vector<Tensor> &test) {
-  double signal = 0, noise = 0;
-  for (std::size_t i = 0; i < reference.size(); ++i) {
-    const std::vector<double> a = to_doubles(reference[i]), b = to_doubles(test[i]);
-    for (std::size_t k = 0; k < a.size() && k < b.size(); ++k) {
-      const double difference = a[k] - b[k];
-      signal += a[k] * a[k];
-      noise += difference * difference;
-    }
-  }
-  return 10 * std::log10(signal / std::max(noise, 1e-300));
+    return candidate;
+  };
+  return held_out_logits(fit, request.logits, context);
 }
 
 /// Equalizes where that gains on held-out halves of the samples; judged by plain rounding and bias correction, whose
@@ -149,7 +116,7 @@ Status equalize_where_better(Source &source, const std::vector<Tensor> &referenc
     plain.lossy.second_order = false;
     EDGEC_ASSIGN(const auto held_out_without, cross_fit(source, plain, request));
     EDGEC_ASSIGN(const auto held_out_with, cross_fit(*other, plain, request));
-    const double without = sqnr(reference, held_out_without), with = sqnr(reference, held_out_with);
+    const double without = sqnr_db(reference, held_out_without), with = sqnr_db(reference, held_out_with);
     const auto text = fmt::format("equalization of {} tensors: {:.1f} dB instead of {:.1f} dB on held-out samples, rounded to nearest",
                                   other->tensors.size(), with, without);
     if (with <= without) {

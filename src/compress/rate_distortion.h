@@ -1,0 +1,38 @@
+// Weights as integer codes chosen by what they cost in a file and what they cost the network's outputs.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "compress/matrix.h"
+
+namespace edgec {
+
+/// Output channels that read the same inputs.
+struct RateGroup {
+  Matrix weights; ///< [rows, K]
+  Matrix h;       ///< covariance of their inputs
+};
+
+struct RateOptions {
+  double lambda = 0;        ///< squared error of the layer's outputs (per position, summed over rows) that a bit may cost
+  double step_constant = 8; ///< c of step = sqrt(c lambda / m), m the mean of 1 / [H^-1]_jj
+  int passes = 3;           ///< the first rounds to nearest; each learns its prices from the one before
+  int threads = 1;
+  std::vector<float> least_scales; ///< of each row, or empty: scales may not be smaller
+};
+
+struct RatedCodes {
+  std::vector<std::int8_t> codes; ///< [rows, K], group after group
+  std::vector<float> scales;      ///< of each row: step * 2^(k/4)
+  double bits = 0;                ///< estimate of what the codes take
+};
+
+/// Chooses each code among the nearest, one and two steps towards zero, and zero, to minimize error + lambda * bits,
+/// column by column with the error carried to the columns after it (GPTQ's order and factor; Frantar et al. 2022). Prices
+/// are the smoothed symmetric histogram of the pass before. A layer has one step, a row that would need codes beyond
+/// 118 of it a multiple by a power of sqrt(2); a group of one row (depthwise) has its own, on a grid of 2^(1/4).
+RatedCodes round_for_rate(std::span<const RateGroup> groups, const RateOptions &options);
+
+} // namespace edgec

@@ -1,0 +1,47 @@
+// The one knob of a file's size: what a bit may cost. Found so that a budget is met.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "passes/pass.h"
+
+namespace edgec {
+
+/// What the search saw at one rate.
+struct RatePoint {
+  double rate = 0; ///< squared error of the logits, per sample, that a bit of the file may cost
+  std::size_t bytes = 0;
+  std::optional<double> agreement, sqnr_db; ///< on samples that the network was not fitted to
+};
+
+struct RateRequest {
+  std::optional<double> rate;          ///< as it is; else searched for; without any budget: hardly any loss
+  std::optional<std::size_t> max_size; ///< bytes of the file
+  std::optional<double> max_drop;      ///< share of samples whose answer may change
+  /// Bytes of the file that holds this graph.
+  std::function<Result<std::size_t>(const Graph &)> bytes;
+  bool cross_fit = true; ///< judge the final network on samples that it was not fitted to
+  std::function<void(std::string_view what, std::size_t done, std::size_t all)> progress;
+};
+
+struct RateOutcome {
+  Graph graph;
+  std::vector<RatePoint> curve;  ///< by ascending bytes
+  double rate = 0;
+  bool met = true;               ///< the budget
+  std::vector<Tensor> reference; ///< the original's logits of each sample
+  std::vector<Tensor> held_out;  ///< logits of each sample by a network that was not fitted to it; or empty
+};
+
+/// Compresses at a rate, fitted to some of the samples.
+using AtRate = std::function<Result<Graph>(double rate, std::span<const std::size_t> samples)>;
+
+/// Bisects on the logarithm of the rate. `reference`: the original's logits of context.samples.
+Result<RateOutcome> search_rate(const AtRate &at_rate, const std::vector<Tensor> &reference,
+                                const std::function<ValueId(const Graph &)> &logits, const PassContext &context,
+                                const RateRequest &request, std::size_t weights);
+
+} // namespace edgec

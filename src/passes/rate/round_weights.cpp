@@ -1,0 +1,168 @@
+// Rate-distortion rounding: `--rate L`, `--max-size BYTES`, `--max-drop P`. Each weight becomes an 8-bit code, chosen by
+// what its bits cost in the file and what its error costs the network's outputs:
+//
+//   y = Conv(x, W, B)   becomes   w = DequantizeLinear(int8 codes, scales)   y = Conv(x, w, B')
+//
+// One number rules the whole file: the squared error of the logits that a bit may cost. A layer's share of it follows
+// from its sensitivity. An .onnx file stores a byte a code; .edgec codes them by their entropy.
+#include "passes/rate/round_weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+#include "compress/rate_distortion.h"
+#include "ir/evaluate.h"
+#include "passes/held_out.h"
+#include "passes/sensitivity.h"
+#include "support/half.h"
+
+namespace edgec {
+namespace {
+
+constexpr std::string_view pass_name = "round-weights";
+constexpr double refit_damping = 0.05; // of H's mean diagonal
+
+/// Biases take two bytes in the file: their own rounding is far below what the codes leave.
+float as_half(double value) { return half_to_float(float_to_half(static_cast<float>(value))); }
+
+void store_bias(Graph &graph, const Layer &layer) {
+  std::vector<float> values(layer.bias.size());
+  std::ranges::transform(layer.bias, values.begin(), as_half);
+  const ValueId old = graph.node(layer.node).input(*layer.weights.bias);
+  const std::string label = old.valid() ? graph.value(old).name : std::string();
+  const Dims dims{static_cast<std::int64_t>(values.size())};
+  graph.set_input(layer.node, *layer.weights.bias, graph.add_constant(Tensor::of(dims, std::move(values)), label));
+}
+
+/// The weight as codes and a DequantizeLinear.
+void store_codes(Graph &graph, const Layer &layer, RatedLayer rated) {
+  const ValueId old = graph.node(layer.node).inputs[layer.weights.weight];
+  const std::string label = graph.value(old).name;
+  const int axis = layer.weights.channel_axis;
+  Quant quant{rated.scales, std::vector<std::int32_t>(rated.scales.size(), 0), axis, 0};
+  const Dims scale_dims{static_cast<std::int64_t>(rated.scales.size())};
+  Node node;
+  node.op = "DequantizeLinear";
+  const auto codes = Tensor::of(layer.dims, as_stored(std::move(rated.codes), layer.dims, layer.weights));
+  node.inputs = {graph.add_constant(codes, label.empty() ? label : label + "_codes", std::move(quant)),
+                 graph.add_constant(Tensor::of(scale_dims, std::move(rated.scales)))};
+  if (axis != 1) node.attributes.push_back({"axis", std::int64_t{axis}});
+  const ValueId reals = graph.add_op(std::move(node), Type::tensor(DType::float32, layer.dims), layer.node);
+  graph.set_input(layer.node, layer.weights.weight, reals);
+}
+
+class WeightRounder {
+public:
+  WeightRounder(const Graph &graph, const PassContext &context, const std::function<ValueId(const Graph &)> &logits)
+      : graph_(graph), original_(context.original ? *context.original : graph), context_(context), logits_(logits),
+        layers_(float_layers(graph, context, pass_name)) {}
+
+  Result<RateOutcome> run(const RateRequest &request) {
+    std::vector<NodeId> nodes;
+    std::size_t weights = 0;
+    for (const Layer &layer : layers_) {
+      nodes.push_back(layer.node);
+      weights += layer.original.data.size();
+    }
+    if (layers_.empty()) return RateOutcome{.graph = graph_};
+    EDGEC_ASSIGN(sensitivities_, layer_sensitivities(original_, nodes, logits_, context_));
+    EDGEC_ASSIGN(const auto reference, logits_of(original_, logits_, context_));
+    const AtRate at_rate = [&](double rate, std::span<const std::size_t> samples) { return round_at(rate, samples); };
+    EDGEC_ASSIGN(RateOutcome outcome, search_rate(at_rate, reference, logits_, context_, request, weights));
+    report(outcome);
+    return outcome;
+  }
+
+private:
+  const Graph &graph_, &original_;
+  const PassContext &context_;
+  const std::function<ValueId(const Graph &)> &logits_;
+  std::vector<Layer> layers_;
+  Sensitivities sensitivities_;
+  std::map<NodeId, double> bits_; // of the last network
+
+  Result<Graph> round_at(double rate, std::span<const std::size_t> samples) {
+    Graph graph = graph_;
+    PassContext context = context_;
+    context.samples.assign(samples.begin(), samples.end());
+    std::vector<Layer> layers = layers_;
+    std::vector<Layer *> all;
+    for (Layer &layer : layers) all.push_back(&layer);
+    LayerSteps steps;
+    steps.folds = 1;
+    steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
+      RatedLayer rated = fit_rate(layer, groups, rate, sensitivities_, {}, context.threads);
+      bits_[layer.node] = rated.bits;
+      Matrix reals = std::move(rated.reals);
+      store_codes(graph, layer, std::move(rated));
+      return reals;
+    };
+    steps.store_bias = [&](Layer &layer) { store_bias(graph, layer); };
+    EDGEC_CHECK(compress_layers(graph, original_, all, {}, context, steps));
+    graph.remove_dead();
+    EDGEC_CHECK(graph.sort());
+    return graph;
+  }
+
+  void report(const RateOutcome &outcome) const {
+    for (const Layer &layer : layers_)
+      if (const auto found = bits_.find(layer.node); found != bits_.end())
+        context_.say(pass_name, graph_.node(layer.node).label(),
+                     fmt::format("{} weights, about {:.2f} bits each", layer.original.data.size(),
+                                 found->second / static_cast<double>(layer.original.data.size())));
+    for (const RatePoint &point : outcome.curve)
+      context_.say(pass_name, "", fmt::format("rate {:.3g}: {} bytes{}", point.rate, point.bytes,
+                                         point.sqnr_db ? fmt::format(", {:.1f} dB and agreement {:.1f} % on held-out halves",
+                                                                     *point.sqnr_db, 100 * *point.agreement)
+                                                       : std::string()));
+  }
+};
+
+} // namespace
+
+RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double rate, const Sensitivities &sensitivities,
+                    std::vector<float> least_scales, int threads) {
+  std::vector<RateGroup> rate_groups;
+  for (const FitGroup &group : groups) rate_groups.push_back({refit(group.weights, group.all, refit_damping), group.all.h});
+  // A layer that does not move the logits is rounded as if it did a little: samples may be too few to see it.
+  double least = 0;
+  for (const auto &[node, sensitivity] : sensitivities)
+    if (sensitivity > 0) least = least > 0 ? std::min(least, sensitivity) : sensitivity;
+  const auto found = sensitivities.find(layer.node);
+  const double sensitivity = found == sensitivities.end() || found->second <= 0 ? std::max(least, 1e-12) : found->second;
+  RatedCodes rated = round_for_rate(rate_groups, {.lambda = rate / sensitivity, .threads = threads, .least_scales = std::move(least_scales)});
+  Matrix reals(layer.original.rows, layer.original.columns);
+  for (std::size_t i = 0; i < reals.data.size(); ++i)
+    reals.data[i] = static_cast<double>(rated.scales[i / reals.columns]) * rated.codes[i];
+  return {std::move(rated.codes), std::move(rated.scales), std::move(reals), rated.bits};
+}
+
+Result<RateOutcome> round_weights(const Graph &graph, const PassContext &context,
+                                  const std::function<ValueId(const Graph &)> &logits, const RateRequest &request) {
+  if (!context.calibration || context.samples.empty())
+    return usage_error("rounding weights for a budget needs calibration samples (--calib)");
+  return WeightRounder(graph, context, logits).run(request);
+}
+
+namespace passes {
+namespace {
+
+Result<bool> run(Graph &graph, const PassContext &context) {
+  if (context.lossy.rate <= 0) return false;
+  const auto first_output = [](const Graph &g) { return g.outputs().front().value; };
+  RateRequest request;
+  request.rate = context.lossy.rate;
+  request.cross_fit = false;
+  EDGEC_ASSIGN(RateOutcome outcome, edgec::round_weights(graph, context, first_output, request));
+  graph = std::move(outcome.graph);
+  return true;
+}
+
+} // namespace
+
+extern const PassDef round_weights;
+const PassDef round_weights{"round-weights", "weights as codes of the least size at a given loss", PassKind::lossy, run};
+
+} // namespace passes
+} // namespace edgec

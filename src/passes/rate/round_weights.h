@@ -1,0 +1,29 @@
+// Weights as codes of the least size at a given loss, activations float: the pass of --rate, --max-size and --max-drop.
+#pragma once
+
+#include <map>
+
+#include "compress/refit.h"
+#include "passes/layerwise.h"
+#include "passes/rate/rate_search.h"
+
+namespace edgec {
+
+/// Searches the rate and rounds the graph's weights. The context must have calibration samples.
+Result<RateOutcome> round_weights(const Graph &graph, const PassContext &context,
+                                  const std::function<ValueId(const Graph &)> &logits, const RateRequest &request);
+
+/// What an error in a layer costs: squared error of the logits by that of the layer's output.
+using Sensitivities = std::map<NodeId, double>;
+
+/// Codes and scales of one layer's weights at `rate`, refit to the original's outputs on compressed inputs before.
+struct RatedLayer {
+  std::vector<std::int8_t> codes; ///< a row per output channel
+  std::vector<float> scales;
+  Matrix reals;
+  double bits = 0;
+};
+RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double rate, const Sensitivities &sensitivities,
+                    std::vector<float> least_scales, int threads);
+
+} // namespace edgec
