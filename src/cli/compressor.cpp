@@ -108,6 +108,7 @@ private:
     Int8Request wanted;
     wanted.logits = find_logits;
     wanted.cross_fit = request_.cross_fit;
+    wanted.rate = request_.rate;
     wanted.progress = [&](std::string_view what, std::size_t done, std::size_t all) { line.show(what, done, all); };
     const auto begin = std::chrono::steady_clock::now();
     EDGEC_ASSIGN(result_.int8, quantize_int8(result_.graph, context, wanted));

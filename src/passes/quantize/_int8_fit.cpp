@@ -33,6 +33,12 @@ struct Rounded {
   std::vector<std::int8_t> codes;
 };
 
+void store_codes(Graph &graph, const Int8LayerState &layer, std::vector<std::int8_t> codes) {
+  const ValueId weight = graph.node(layer.node).inputs[layer.weights.weight];
+  Quant quant{layer.scales, std::vector<std::int32_t>(layer.scales.size(), 0), layer.weights.channel_axis, 0};
+  graph.set_data(weight, Tensor::of(layer.dims, as_stored(std::move(codes), layer.dims, layer.weights)), std::move(quant));
+}
+
 } // namespace
 
 Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, const PassContext &context) {
@@ -68,10 +74,19 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<const Fit
     codes.insert(codes.end(), rounded[g].codes.begin(), rounded[g].codes.end());
     layer.scales.insert(layer.scales.end(), rounded[g].scales.begin(), rounded[g].scales.end());
   }
-  const ValueId weight = graph.node(layer.node).inputs[layer.weights.weight];
-  Quant quant{layer.scales, std::vector<std::int32_t>(layer.scales.size(), 0), layer.weights.channel_axis, 0};
-  graph.set_data(weight, Tensor::of(layer.dims, as_stored(std::move(codes), layer.dims, layer.weights)), std::move(quant));
+  store_codes(graph, layer, std::move(codes));
   return reals;
+}
+
+Result<Matrix> fit_int8_rate(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, double rate,
+                             const Sensitivities &sensitivities, const PassContext &context) {
+  const std::vector<float> nothing(layer.original.rows, 0.0F);
+  std::vector<float> least;
+  if (!layer.bias.empty()) least = symmetric_scales(nothing, layer.bias, layer.input_scale);
+  RatedLayer rated = fit_rate(layer, groups, rate, sensitivities, std::move(least), context.threads);
+  layer.scales = std::move(rated.scales);
+  store_codes(graph, layer, std::move(rated.codes));
+  return std::move(rated.reals);
 }
 
 } // namespace edgec

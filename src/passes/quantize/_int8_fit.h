@@ -2,11 +2,16 @@
 #pragma once
 
 #include "passes/quantize/_int8_types.h"
+#include "passes/rate/round_weights.h"
 
 namespace edgec {
 
 /// Fits the layer's weights to the original's outputs on quantized inputs (compress/refit.h), searches its scales and
 /// rounds (compress/rounding.h), and puts codes and scales into the graph. Returns the reals of the codes.
 Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, const PassContext &context);
+
+/// The same with codes of the least size at a rate (passes/rate/round_weights.h).
+Result<Matrix> fit_int8_rate(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, double rate,
+                             const Sensitivities &sensitivities, const PassContext &context);
 
 } // namespace edgec

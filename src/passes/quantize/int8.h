@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "passes/pass.h"
+#include "passes/rate/rate_search.h"
 
 namespace edgec {
 
@@ -15,6 +16,7 @@ struct Int8Request {
   /// The value by which a network is judged: the input of a final Softmax, else the first output.
   std::function<ValueId(const Graph &)> logits;
   bool cross_fit = true; ///< quantize twice more on half of the samples each and run the other half
+  std::optional<RateRequest> rate; ///< weights' codes by rate and distortion instead of 8 bits each
   Progress progress;
 };
 
@@ -22,6 +24,7 @@ struct Int8Outcome {
   std::vector<Tensor> reference; ///< logits of the original per calibration sample, in order of PassContext::samples
   std::vector<Tensor> held_out;  ///< of a network quantized without that sample; empty without cross_fit
   std::size_t layers = 0;        ///< weighted layers that compute on integers
+  std::vector<RatePoint> curve;  ///< what the search of the rate saw
 };
 
 /// Quantizes `graph`. The context must have calibration samples; statistics are gathered here. Deterministic: the same

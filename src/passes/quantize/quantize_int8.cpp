@@ -13,6 +13,7 @@
 #include "passes/quantize/_equalize.h"
 #include "passes/quantize/_int8_fit.h"
 #include "passes/quantize/int8.h"
+#include "passes/sensitivity.h"
 
 namespace edgec {
 namespace {
@@ -26,6 +27,7 @@ struct Source {
   Calibration ranges;                  ///< of graph
   std::optional<Calibration> means;    ///< of original, where it differs
   std::vector<EqualizedTensor> tensors;
+  Sensitivities sensitivities;         ///< of layers, where codes are chosen by a rate
 
   [[nodiscard]] RangeStatistics means_of(std::span<const int> folds) const { return (means ? *means : ranges).merged(folds); }
 };
@@ -53,7 +55,7 @@ Status calibrate_source(Source &source, const PassContext &context, const Int8Re
 
 Result<Source> prepare(const Graph &graph, const PassContext &context, const Int8Request &request) {
   Source source{graph, context.original ? *context.original : graph, plan_int8(graph, context, context.lossy.integer_results),
-                {}, std::nullopt, {}};
+                {}, std::nullopt, {}, {}};
   if (context.lossy.equalize != Choice::off && context.lossy.second_order) source.tensors = find_equalizable(graph, context);
   EDGEC_CHECK(calibrate_source(source, context, request));
   return source;
@@ -71,12 +73,17 @@ Result<std::optional<Source>> equalized(const Source &source, const PassContext 
   return std::optional<Source>(std::move(result));
 }
 
+/// The graph quantized on the samples of `folds`; at a rate, if it is not 0.
 Result<std::size_t> apply(Graph &graph, const Source &source, std::span<const int> folds, const PassContext &context,
-                          const Int8Request &request) {
+                          const Int8Request &request, double rate = 0) {
   graph = source.graph;
   EDGEC_ASSIGN(auto layers, retype_int8(graph, source.plan, source.ranges.merged(folds), context));
   LayerSteps steps;
-  if (context.lossy.second_order)
+  if (rate > 0)
+    steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) {
+      return fit_int8_rate(graph, static_cast<Int8LayerState &>(layer), groups, rate, source.sensitivities, context);
+    };
+  else if (context.lossy.second_order)
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) {
       return fit_int8(graph, static_cast<Int8LayerState &>(layer), groups, context);
     };
@@ -85,7 +92,7 @@ Result<std::size_t> apply(Graph &graph, const Source &source, std::span<const in
     steps.progress = [&](std::size_t done, std::size_t all) { request.progress("fitting layers", done, all); };
   std::vector<Layer *> all;
   for (Int8LayerState &layer : layers) all.push_back(&layer);
-  if (context.lossy.bias_correction || context.lossy.second_order)
+  if (context.lossy.bias_correction || steps.fit)
     EDGEC_CHECK(compress_layers(graph, source.original, all, source.means_of(folds), context, steps));
   graph.remove_dead();
   return layers.size();
@@ -129,6 +136,35 @@ Status equalize_where_better(Source &source, const std::vector<Tensor> &referenc
   return {};
 }
 
+/// Searches the rate at which the codes meet the request's budget.
+Status quantize_at_rate(Graph &graph, Source &source, const PassContext &context, const Int8Request &request, Int8Outcome &outcome) {
+  std::vector<NodeId> nodes;
+  std::size_t weights = 0;
+  for (const Int8Layer &layer : source.plan.layers) {
+    nodes.push_back(layer.node);
+    weights += static_cast<std::size_t>(source.graph.constant(source.graph.node(layer.node).inputs[layer.weights.weight])->size());
+  }
+  outcome.layers = nodes.size();
+  EDGEC_ASSIGN(source.sensitivities, layer_sensitivities(source.original, nodes, request.logits, context));
+  const AtRate at_rate = [&](double rate, std::span<const std::size_t> samples) -> Result<Graph> {
+    PassContext part = context;
+    part.samples.assign(samples.begin(), samples.end());
+    Graph candidate;
+    // Ranges come from the samples at hand: all of them, or the half that begins with the first or the second.
+    std::vector<int> folds{0, 1};
+    if (samples.size() < context.samples.size()) folds = {samples.front() == context.samples.front() ? 0 : 1};
+    EDGEC_CHECK(apply(candidate, source, folds, part, request, rate));
+    return candidate;
+  };
+  RateRequest wanted = *request.rate;
+  wanted.cross_fit = request.cross_fit;
+  EDGEC_ASSIGN(RateOutcome rated, search_rate(at_rate, outcome.reference, request.logits, context, wanted, weights));
+  graph = std::move(rated.graph);
+  outcome.held_out = std::move(rated.held_out);
+  outcome.curve = std::move(rated.curve);
+  return {};
+}
+
 } // namespace
 
 Result<Int8Outcome> quantize_int8(Graph &graph, const PassContext &context, const Int8Request &request) {
@@ -140,6 +176,10 @@ Result<Int8Outcome> quantize_int8(Graph &graph, const PassContext &context, cons
   const bool judged = request.logits && context.samples.size() >= 2;
   if (!source.tensors.empty() && (judged || context.lossy.equalize == Choice::on))
     EDGEC_CHECK(equalize_where_better(source, outcome.reference, context, request));
+  if (request.rate) {
+    EDGEC_CHECK(quantize_at_rate(graph, source, context, request, outcome));
+    return outcome;
+  }
   if (request.cross_fit && judged) {
     EDGEC_ASSIGN(outcome.held_out, cross_fit(source, context, request));
   }
