@@ -32,6 +32,11 @@ std::vector<std::size_t> half_of(std::span<const std::size_t> samples, std::size
   return found;
 }
 
+std::vector<int> folds_of(std::span<const std::size_t> samples, const PassContext &context) {
+  if (samples.size() == context.samples.size()) return {0, 1};
+  return {samples.front() == context.samples.front() ? 0 : 1};
+}
+
 Result<std::vector<Tensor>> held_out_logits(const FitHalf &fit, const std::function<ValueId(const Graph &)> &logits,
                                             const PassContext &context) {
   std::vector<Tensor> held_out(context.samples.size());

@@ -15,6 +15,9 @@ using FitHalf = std::function<Result<Graph>(std::span<const std::size_t> samples
 /// The samples of one half.
 std::vector<std::size_t> half_of(std::span<const std::size_t> samples, std::size_t fold);
 
+/// Which halves `samples` are: one of them, or both.
+std::vector<int> folds_of(std::span<const std::size_t> samples, const PassContext &context);
+
 /// Logits of context.samples, in their order.
 Result<std::vector<Tensor>> held_out_logits(const FitHalf &fit, const std::function<ValueId(const Graph &)> &logits,
                                             const PassContext &context);

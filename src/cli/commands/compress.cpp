@@ -102,6 +102,7 @@ void warn_of_idle_flags(const Arguments &a, const Options &options) {
 
 std::int64_t least_opset(const Arguments &a, ModelFormat format) {
   if (a.share > 0 && a.share <= 4 && format != ModelFormat::flat) return 21; // 4-bit tensors
+  if (a.int8 && a.weight_bits == 4) return 21;
   return a.int8 || a.rounds_weights() ? 13 : 0;                                                    // QuantizeLinear per channel
 }
 

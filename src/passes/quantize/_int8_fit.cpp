@@ -33,16 +33,16 @@ struct Rounded {
   std::vector<std::int8_t> codes;
 };
 
-void store_codes(Graph &graph, const Int8LayerState &layer, std::vector<std::int8_t> codes) {
+void store_codes(Graph &graph, const Int8LayerState &layer, std::vector<std::int8_t> codes, const LossyOptions &options) {
   const ValueId weight = graph.node(layer.node).inputs[layer.weights.weight];
   Quant quant{layer.scales, std::vector<std::int32_t>(layer.scales.size(), 0), layer.weights.channel_axis, 0};
-  graph.set_data(weight, Tensor::of(layer.dims, as_stored(std::move(codes), layer.dims, layer.weights)), std::move(quant));
+  graph.set_data(weight, weight_codes(layer.dims, as_stored(std::move(codes), layer.dims, layer.weights), options), std::move(quant));
 }
 
 } // namespace
 
 Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, const PassContext &context) {
-  const int levels = context.lossy.weight_bits == 4 ? 7 : 127;
+  const int levels = weight_levels(context.lossy);
   std::vector<Rounded> rounded(groups.size());
   if (context.lossy.refit) {
     Refit fitted = refit(groups, context.threads);
@@ -74,7 +74,7 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<const Fit
     codes.insert(codes.end(), rounded[g].codes.begin(), rounded[g].codes.end());
     layer.scales.insert(layer.scales.end(), rounded[g].scales.begin(), rounded[g].scales.end());
   }
-  store_codes(graph, layer, std::move(codes));
+  store_codes(graph, layer, std::move(codes), context.lossy);
   return reals;
 }
 
@@ -85,7 +85,7 @@ Result<Matrix> fit_int8_rate(Graph &graph, Int8LayerState &layer, std::span<cons
   if (!layer.bias.empty()) least = symmetric_scales(nothing, layer.bias, layer.input_scale);
   RatedLayer rated = fit_rate(layer, groups, rate, sensitivities, std::move(least), context.threads);
   layer.scales = std::move(rated.scales);
-  store_codes(graph, layer, std::move(rated.codes));
+  store_codes(graph, layer, std::move(rated.codes), context.lossy);
   return std::move(rated.reals);
 }
 

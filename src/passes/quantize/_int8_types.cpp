@@ -175,10 +175,10 @@ private:
     std::vector<double> scale_bias = state.bias;
     if (per_tensor && !scale_bias.empty())
       scale_bias = {*std::ranges::max_element(scale_bias, {}, [](double b) { return std::abs(b); })};
-    state.scales = symmetric_scales(channel_maxima(values, span), scale_bias, state.input_scale);
+    state.scales = symmetric_scales(channel_maxima(values, span), scale_bias, state.input_scale, weight_levels(context_.lossy));
     Quant quant{state.scales, std::vector<std::int32_t>(state.scales.size(), 0), per_tensor ? -1 : layer.weights.channel_axis, 0};
     const std::string name = graph_.value(node.inputs[layer.weights.weight]).name;
-    const Tensor codes = Tensor::of(weight.dims, quantize_symmetric(values, span, state.scales));
+    const Tensor codes = weight_codes(weight.dims, quantize_symmetric(values, span, state.scales, weight_levels(context_.lossy)), context_.lossy);
     graph_.set_input(layer.node, layer.weights.weight, graph_.add_constant(codes, name, std::move(quant)));
     if (!state.bias.empty()) {
       const ValueId placeholder = graph_.add_constant(Tensor::of({1}, std::vector<std::int32_t>{0}));
@@ -210,6 +210,12 @@ private:
 };
 
 } // namespace
+
+Tensor weight_codes(const Dims &dims, std::vector<std::int8_t> codes, const LossyOptions &options) {
+  if (options.weight_bits == 8) return Tensor::of(dims, std::move(codes));
+  const std::vector<std::int64_t> wide(codes.begin(), codes.end());
+  return from_int64s(weight_type(options), dims, wide);
+}
 
 void store_bias(Graph &graph, const Int8LayerState &layer) {
   const ValueId id = graph.node(layer.node).inputs[*layer.weights.bias];

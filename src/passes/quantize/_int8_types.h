@@ -14,6 +14,12 @@ struct Int8LayerState : Layer {
   std::vector<float> scales; ///< of the weight
 };
 
+/// The largest code of a symmetric weight, and its element type.
+constexpr int weight_levels(const LossyOptions &options) { return options.weight_bits == 4 ? 7 : 127; }
+constexpr DType weight_type(const LossyOptions &options) { return options.weight_bits == 4 ? DType::int4 : DType::int8; }
+/// Codes as a tensor of that type.
+Tensor weight_codes(const Dims &dims, std::vector<std::int8_t> codes, const LossyOptions &options);
+
 /// Returns the layers in topological order. Nodes that saturation makes superfluous are removed; QuantizeLinear and
 /// DequantizeLinear are added where float and integer meet.
 Result<std::vector<Int8LayerState>> retype_int8(Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics,

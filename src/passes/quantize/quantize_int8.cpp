@@ -150,10 +150,7 @@ Status quantize_at_rate(Graph &graph, Source &source, const PassContext &context
     PassContext part = context;
     part.samples.assign(samples.begin(), samples.end());
     Graph candidate;
-    // Ranges come from the samples at hand: all of them, or the half that begins with the first or the second.
-    std::vector<int> folds{0, 1};
-    if (samples.size() < context.samples.size()) folds = {samples.front() == context.samples.front() ? 0 : 1};
-    EDGEC_CHECK(apply(candidate, source, folds, part, request, rate));
+    EDGEC_CHECK(apply(candidate, source, folds_of(samples, context), part, request, rate));
     return candidate;
   };
   RateRequest wanted = *request.rate;

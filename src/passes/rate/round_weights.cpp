@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 
 #include "compress/rate_distortion.h"
-#include "ir/evaluate.h"
+#include "calibrate/calibrate.h"
 #include "passes/held_out.h"
 #include "passes/sensitivity.h"
 #include "support/half.h"
@@ -67,6 +67,7 @@ public:
     }
     if (layers_.empty()) return RateOutcome{.graph = graph_};
     EDGEC_ASSIGN(sensitivities_, layer_sensitivities(original_, nodes, logits_, context_));
+    EDGEC_CHECK(gather_means());
     EDGEC_ASSIGN(const auto reference, logits_of(original_, logits_, context_));
     const AtRate at_rate = [&](double rate, std::span<const std::size_t> samples) { return round_at(rate, samples); };
     EDGEC_ASSIGN(RateOutcome outcome, search_rate(at_rate, reference, logits_, context_, request, weights));
@@ -80,7 +81,17 @@ private:
   const std::function<ValueId(const Graph &)> &logits_;
   std::vector<Layer> layers_;
   Sensitivities sensitivities_;
+  Calibration means_; // of the original
   std::map<NodeId, double> bits_; // of the last network
+
+  Status gather_means() {
+    CalibrationOptions options;
+    for (const Layer &layer : layers_) options.channel_means.push_back(layer.target);
+    options.threads = context_.threads;
+    options.isa = context_.isa;
+    EDGEC_ASSIGN(means_, calibrate(original_, context_.ops, *context_.calibration, context_.samples, options));
+    return {};
+  }
 
   Result<Graph> round_at(double rate, std::span<const std::size_t> samples) {
     Graph graph = graph_;
@@ -99,7 +110,7 @@ private:
       return reals;
     };
     steps.store_bias = [&](Layer &layer) { store_bias(graph, layer); };
-    EDGEC_CHECK(compress_layers(graph, original_, all, {}, context, steps));
+    EDGEC_CHECK(compress_layers(graph, original_, all, means_.merged(folds_of(samples, context_)), context, steps));
     graph.remove_dead();
     EDGEC_CHECK(graph.sort());
     return graph;
