@@ -1,0 +1,216 @@
+#include "passes/sensitivity.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "calibrate/walk.h"
+#include "ir/evaluate.h"
+#include "runtime/plan.h"
+#include "support/parallel.h"
+#include "support/random.h"
+
+namespace edgec {
+namespace {
+
+constexpr std::size_t most_samples = 64;
+constexpr double noise_share = 0.02; // of the output's rms
+
+std::vector<std::size_t> some_of(std::span<const std::size_t> samples) {
+  const std::size_t count = std::min(samples.size(), most_samples);
+  std::vector<std::size_t> chosen;
+  for (std::size_t i = 0; i < count; ++i) chosen.push_back(samples[i * samples.size() / count]);
+  return chosen;
+}
+
+/// Adds the noise in place and returns its power. Signs drawn at random are as white as a normal distribution.
+double add_noise(Tensor &tensor, std::uint64_t seed) {
+  std::vector<float> values(tensor.as<float>().begin(), tensor.as<float>().end());
+  double power = 0;
+  for (const float x : values) power += static_cast<double>(x) * static_cast<double>(x);
+  const double variance = noise_share * noise_share * power / static_cast<double>(std::max<std::size_t>(1, values.size()));
+  const auto sigma = static_cast<float>(std::sqrt(variance));
+  Random random(seed);
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < values.size(); ++i, bits >>= 1) {
+    if (i % 64 == 0) bits = random.bits();
+    values[i] += (bits & 1) != 0 ? sigma : -sigma;
+  }
+  tensor = Tensor::of(tensor.dims, std::move(values));
+  return variance;
+}
+
+/// What the errors of one sample at one output are.
+double squared_difference(const Tensor &a, const Tensor *b) {
+  std::vector<double> difference = to_doubles(a);
+  if (b != nullptr) {
+    const std::vector<double> other = to_doubles(*b);
+    for (std::size_t i = 0; i < difference.size() && i < other.size(); ++i) difference[i] -= other[i];
+  }
+  const std::size_t width = a.rank() == 2 && a.dims[1] > 1 ? static_cast<std::size_t>(a.dims[1]) : 0;
+  double sum = 0;
+  for (std::size_t start = 0; width > 0 && start < difference.size(); start += width) {
+    double mean = 0;
+    for (std::size_t i = 0; i < width; ++i) mean += difference[start + i];
+    mean /= static_cast<double>(width);
+    for (std::size_t i = 0; i < width; ++i) difference[start + i] -= mean;
+  }
+  for (const double d : difference) sum += d * d;
+  return sum;
+}
+
+class Prober {
+public:
+  Prober(const Graph &graph, std::span<const NodeId> layers, ValueId logits, const PassContext &context)
+      : graph_(graph), context_(context), layers_(layers.begin(), layers.end()), samples_(some_of(context.samples)) {
+    for (const NodeId id : graph.nodes()) place_.emplace(id, place_.size() + 1);
+    std::ranges::sort(layers_, {}, [&](NodeId id) { return place_.at(id); });
+    judged_.push_back(logits);
+    for (std::size_t i = 1; i < graph.outputs().size(); ++i)
+      if (graph.constant(graph.outputs()[i].value) == nullptr) judged_.push_back(graph.outputs()[i].value);
+    find_needed();
+  }
+
+  Result<std::map<NodeId, double>> run() {
+    EDGEC_CHECK(run_undisturbed());
+    std::set<ValueId> stops;
+    for (const NodeId id : layers_)
+      for (const ValueId v : frontier(id)) stops.insert(v);
+    Walk walk(graph_, context_.ops, *context_.calibration, samples_, {stops.begin(), stops.end()},
+              {context_.threads, context_.isa, std::make_shared<MemoryBudget>(context_.memory), true});
+    std::map<NodeId, double> found;
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      const std::set<ValueId> live = frontier(layers_[i]);
+      const bool leads_on = live.contains(graph_.node(layers_[i]).outputs[0]);
+      if (leads_on) {
+        EDGEC_ASSIGN(found[layers_[i]], probe(walk, layers_[i], {live.begin(), live.end()}));
+      } else {
+        found[layers_[i]] = 0;
+      }
+      const std::set<ValueId> next = i + 1 < layers_.size() ? frontier(layers_[i + 1]) : std::set<ValueId>();
+      for (const ValueId v : live)
+        if (!next.contains(v)) walk.release(v);
+    }
+    return found;
+  }
+
+private:
+  const Graph &graph_;
+  const PassContext &context_;
+  std::vector<NodeId> layers_;
+  std::vector<std::size_t> samples_;
+  std::map<NodeId, std::size_t> place_;     // in the order of nodes, from 1
+  std::set<NodeId> needed_;                 // nodes that the judged values are computed by
+  std::vector<ValueId> judged_;
+  std::vector<double> weights_;             // of the judged values' errors
+  std::vector<std::vector<Tensor>> clean_;  // judged values of each sample
+
+  void find_needed() {
+    std::vector<ValueId> stack = judged_;
+    while (!stack.empty()) {
+      const NodeId producer = graph_.value(stack.back()).producer;
+      stack.pop_back();
+      if (!producer.valid() || !needed_.insert(producer).second) continue;
+      const Node &node = graph_.node(producer);
+      for (const auto *list : {&node.inputs, &node.captures})
+        for (const ValueId v : *list)
+          if (v.valid()) stack.push_back(v);
+    }
+  }
+
+  /// The values alive right after a layer: computed up to it and read behind it.
+  [[nodiscard]] std::set<ValueId> frontier(NodeId layer) const {
+    const std::size_t here = place_.at(layer);
+    std::set<ValueId> live;
+    for (const NodeId id : needed_) {
+      if (place_.at(id) <= here) continue;
+      const Node &node = graph_.node(id);
+      for (const auto *list : {&node.inputs, &node.captures})
+        for (const ValueId v : *list)
+          if (v.valid() && graph_.constant(v) == nullptr && is_before(v, here)) live.insert(v);
+    }
+    for (const ValueId v : judged_)
+      if (is_before(v, here) && graph_.constant(v) == nullptr) live.insert(v);
+    return live;
+  }
+
+  [[nodiscard]] bool is_before(ValueId v, std::size_t here) const {
+    const NodeId producer = graph_.value(v).producer;
+    return !producer.valid() || place_.at(producer) <= here;
+  }
+
+  Status run_undisturbed() {
+    PlanOptions plan;
+    plan.isa = context_.isa;
+    plan.fetches = judged_;
+    Runner runner(graph_, context_.ops, plan);
+    clean_.resize(samples_.size());
+    EDGEC_CHECK(parallel_for(samples_.size(), context_.threads, [&](std::size_t i, int worker) -> Status {
+      EDGEC_ASSIGN(const Sample sample, context_.calibration->load(samples_[i]));
+      EDGEC_ASSIGN(clean_[i], runner.run_tensors(sample, worker));
+      return {};
+    }));
+    std::vector<double> powers(judged_.size());
+    for (const auto &outputs : clean_)
+      for (std::size_t o = 0; o < outputs.size(); ++o) powers[o] += squared_difference(outputs[o], nullptr);
+    for (const double power : powers) weights_.push_back(power > 0 ? powers[0] / power : 0);
+    if (!weights_.empty()) weights_[0] = 1;
+    return {};
+  }
+
+  [[nodiscard]] double channels_of(NodeId layer) const {
+    const Node &node = graph_.node(layer);
+    const OpDef *op = context_.ops.find(node);
+    std::vector<const Type *> types;
+    for (const ValueId v : node.inputs) types.push_back(v.valid() ? &graph_.value(v).type : nullptr);
+    const auto info = op != nullptr && op->weights ? op->weights(node, types) : std::nullopt;
+    const Tensor *weight = info ? graph_.constant(node.input(info->weight)) : nullptr;
+    if (weight == nullptr) return 1;
+    const std::int64_t of_group = weight->dims[static_cast<std::size_t>(info->channel_axis)];
+    return static_cast<double>(info->channel_axis == 0 ? of_group : of_group * info->groups);
+  }
+
+  Result<double> probe(Walk &walk, NodeId layer, const std::vector<ValueId> &live) {
+    const ValueId output = graph_.node(layer).outputs[0];
+    if (graph_.value(output).type.dtype != DType::float32) return unsupported("a layer's output is not float32");
+    PlanOptions plan;
+    plan.isa = context_.isa;
+    plan.feeds = live;
+    plan.fetches = judged_;
+    for (const ValueId v : live) {
+      EDGEC_CHECK(walk.reach(v));
+      plan.feed_layouts.push_back(walk.layout(v));
+    }
+    Runner runner(graph_, context_.ops, std::move(plan));
+    std::vector<double> errors(samples_.size()), powers(samples_.size());
+    EDGEC_CHECK(parallel_for(samples_.size(), context_.threads, [&](std::size_t i, int worker) -> Status {
+      std::vector<Tensor> feeds;
+      for (const ValueId v : live) {
+        EDGEC_ASSIGN(Tensor tensor, walk.value(v, i));
+        if (v == output) powers[i] = add_noise(tensor, (i << 20) + layer.index);
+        feeds.push_back(std::move(tensor));
+      }
+      EDGEC_ASSIGN(const auto outputs, runner.run_tensors(feeds, worker));
+      for (std::size_t o = 0; o < outputs.size(); ++o)
+        errors[i] += weights_[o] * squared_difference(outputs[o], &clean_[i][o]);
+      return {};
+    }));
+    double error = 0, power = 0;
+    for (std::size_t i = 0; i < errors.size(); ++i) error += errors[i], power += powers[i];
+    return power > 0 ? error / (power * channels_of(layer)) : 0.0;
+  }
+};
+
+} // namespace
+
+Result<std::map<NodeId, double>> layer_sensitivities(const Graph &graph, std::span<const NodeId> layers,
+                                                     const std::function<ValueId(const Graph &)> &logits,
+                                                     const PassContext &context) {
+  if (context.calibration == nullptr || context.samples.empty())
+    return usage_error("sensitivities need calibration samples (--calib)");
+  const ValueId judged = logits ? logits(graph) : ValueId{};
+  if (!judged.valid()) return unsupported("the graph has no outputs to judge by");
+  return Prober(graph, layers, judged, context).run();
+}
+
+} // namespace edgec
