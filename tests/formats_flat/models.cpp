@@ -273,4 +273,43 @@ Model small_network() {
   return model;
 }
 
+Model coded_network() {
+  Random random(11);
+  Model model;
+  model.ir_version = 10;
+  Graph &graph = model.graph;
+  graph.opsets[""] = 21;
+  const Type image = Type::tensor(DType::float32, Dims{1, 32, 8, 8});
+  const ValueId input = graph.add_input("image", image);
+  std::vector<std::int8_t> codes(256 * 32 * 9);
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const double scale = 0.2 * static_cast<double>(1 + i / 288 % 4) * static_cast<double>(1 + i / 9 % 3);
+    codes[i] = static_cast<std::int8_t>(random.normal() * scale);
+  }
+  const std::vector<float> one{0.0123F};
+  Node real;
+  real.op = "DequantizeLinear";
+  real.inputs = {graph.add_constant(Tensor::of({256, 32, 3, 3}, codes), "codes", Quant{one, {0}, -1, 0}),
+                 graph.add_constant(Tensor::of<float>({}, one), "step")};
+  const ValueId weight = graph.add_op(real, Type::tensor(DType::float32, Dims{256, 32, 3, 3}));
+  std::vector<float> halves(256), scales(256);
+  for (std::size_t i = 0; i < 256; ++i) {
+    halves[i] = static_cast<float>(static_cast<double>(random.below(2048)) * 0x1p-10 - 1);
+    scales[i] = static_cast<float>(0x1p-8 * static_cast<double>(1 + random.below(3)));
+  }
+  Node conv;
+  conv.op = "Conv";
+  conv.inputs = {input, weight, graph.add_constant(Tensor::of({256}, halves), "bias")};
+  const ValueId large = graph.add_op(conv, Type::tensor(DType::float32, Dims{1, 256, 8, 8}));
+  std::vector<std::byte> nibbles(256 * 9 / 2);
+  for (std::byte &byte : nibbles) byte = static_cast<std::byte>(random.below(9) / 7 + 16 * (15 * (random.below(9) / 7)));
+  Node depthwise;
+  depthwise.op = "Conv";
+  depthwise.attributes = {{"group", std::int64_t{256}}};
+  depthwise.inputs = {large, graph.add_constant(Tensor::of_bytes(DType::int4, {256, 1, 3, 3}, nibbles), "nibbles",
+                                                Quant{scales, std::vector<std::int32_t>(256), 0, 0})};
+  graph.add_output(graph.add_op(depthwise, Type::tensor(DType::float32, Dims{1, 256, 8, 8})), "scores");
+  return model;
+}
+
 } // namespace edgec::testing
