@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "cli/console.h"
+#include "cli/proof.h"
 #include "measure/logits.h"
 #include "ops/registry.h"
 #include "passes/rate/round_weights.h"
@@ -40,16 +41,16 @@ public:
                                                  .threads = request.threads,
                                                  .isa = request.isa,
                                                  .seed = request.seed},
-        result_{source, {}, std::nullopt, std::nullopt} {}
+        result_{source, {}, std::nullopt, std::nullopt, {}} {}
 
   Result<Compressed> run() {
     const auto exact = exact_pipeline();
-    EDGEC_CHECK(run_passes(exact));
+    EDGEC_CHECK(run_exact(exact));
     const Graph original = result_.graph; // shares its tensors
     EDGEC_CHECK(run_passes(lossy_passes(request_.lossy)));
     if (request_.int8 && !stopped_ && !contains(request_.passes.skip, int8_pass)) EDGEC_CHECK(run_int8(original));
     if (request_.rate && !request_.int8 && !stopped_) EDGEC_CHECK(run_rate(original));
-    EDGEC_CHECK(run_passes(exact));
+    EDGEC_CHECK(run_exact(exact));
     return std::move(result_);
   }
 
@@ -62,8 +63,26 @@ private:
 
   Status run_passes(std::span<const PassDef *const> passes) {
     if (stopped_ || passes.empty()) return {};
-    EDGEC_ASSIGN(const PipelineReport report, run_pipeline(result_.graph, passes, context_,
-                                                           request_.passes.pipeline_options(passes, request_.seed)));
+    EDGEC_ASSIGN(const PipelineReport report,
+                 run_pipeline(result_.graph, passes, context_, request_.passes.pipeline_options(passes)));
+    return finish(passes, report);
+  }
+
+  /// Exact passes are proven on the first samples.
+  Status run_exact(std::span<const PassDef *const> passes) {
+    if (stopped_) return {};
+    constexpr std::size_t few = 4;
+    const Graph before = result_.graph;
+    FidelityOptions running{.threads = request_.threads, .isa = request_.isa};
+    running.indices = std::span(data_.indices).first(std::min(few, data_.indices.size()));
+    const Proof proof{before, data_, running};
+    const auto run = request_.passes.check_each ? run_checked : run_proven;
+    EDGEC_ASSIGN(const PipelineReport report, run(result_.graph, passes, context_,
+                                                  request_.passes.pipeline_options(passes), proof, result_.warnings));
+    return finish(passes, report);
+  }
+
+  Status finish(std::span<const PassDef *const> passes, const PipelineReport &report) {
     stopped_ = request_.passes.stops_in(passes);
     for (PassFigures &pass : pass_figures(report)) merge(std::move(pass));
     return {};

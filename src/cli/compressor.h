@@ -31,6 +31,7 @@ struct Compressed {
   std::vector<PassFigures> passes;
   std::optional<Int8Outcome> int8;
   std::optional<RateOutcome> rate; ///< its graph is the one above
+  std::vector<std::string> warnings; ///< exact passes that were left out, because they moved an output
 };
 
 /// The names of the passes that a request runs, in order: what --dry-run prints.

@@ -1,5 +1,6 @@
 #include "cli/model_file.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 
@@ -25,6 +26,14 @@ Result<bool> holds_flat(const std::string &path) {
   if (path == "-") return false;
   EDGEC_ASSIGN(const Storage file, map_file(path));
   return is_flat(file.bytes());
+}
+
+/// Whether a file spells integer operators as QLinearConv, QGemm and so on.
+bool spells_qoperators(const Graph &graph) {
+  return std::ranges::any_of(graph.nodes(), [&](NodeId id) {
+    const std::string &op = graph.node(id).op;
+    return op.starts_with("QLinear") || op == "QGemm";
+  });
 }
 
 /// ONNX spells integer operators with QuantizeLinear and DequantizeLinear around them; here they are types.
@@ -53,6 +62,7 @@ Result<Model> read_model(const std::string &path, const OnnxReadOptions &options
     return usage_error(fmt::format("--opset: {} is no ONNX file; convert it to ONNX first", path));
   EDGEC_ASSIGN(Model model, flat ? read_flat(path) : read_onnx(path, options));
   EDGEC_CHECK((edits && edits->any() ? edits->apply(model) : infer_types(model.graph, all_ops())).in(path));
+  model.qoperator = spells_qoperators(model.graph);
   if (!flat) EDGEC_CHECK(fold_quantization(model.graph).in(path));
   for (const std::string &note : model.notes) log_info(fmt::format("{}: {}", path, note));
   return model;

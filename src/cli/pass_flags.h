@@ -20,9 +20,9 @@ struct PassFlags {
   [[nodiscard]] Status check() const;
   /// --stop-after named one of `passes`: what follows does not run.
   [[nodiscard]] bool stops_in(std::span<const PassDef *const> passes) const;
-  /// For a list of passes: only the names that it holds. --print-after goes to stderr; --check-each runs the graph
-  /// before and after each pass on a seeded synthetic sample.
-  [[nodiscard]] PipelineOptions pipeline_options(std::span<const PassDef *const> passes, std::uint64_t seed) const;
+  /// For a list of passes: only the names that it holds. --print-after goes to stderr; --check-each is not in them
+  /// (cli/proof.h).
+  [[nodiscard]] PipelineOptions pipeline_options(std::span<const PassDef *const> passes) const;
 };
 
 /// --include, --exclude, --op-types: which nodes lossy passes may touch.

@@ -1,3 +1,5 @@
+#include <map>
+
 #include <fmt/format.h>
 
 #include "data/fit.h"
@@ -7,13 +9,30 @@
 namespace edgec {
 namespace {
 
+/// Sizes of symbolic dims, the same wherever a symbol stands: 1 where it is some input's first, the batch.
+std::map<std::string, std::int64_t> symbol_sizes(std::span<const InputSpec> inputs) {
+  std::map<std::string, std::int64_t> sizes;
+  for (const InputSpec &input : inputs) {
+    const Shape &shape = *input.type.shape;
+    if (!shape.empty() && !shape[0].symbol.empty()) sizes[shape[0].symbol] = 1;
+  }
+  for (const InputSpec &input : inputs)
+    for (const Dim &dim : *input.type.shape)
+      if (!dim.symbol.empty()) sizes.emplace(dim.symbol, input.type.shape->size() == 4 ? 64 : 8);
+  return sizes;
+}
+
 /// The dims of one input, free ones chosen.
-Dims chosen_dims(const InputSpec &input) {
+Dims chosen_dims(const InputSpec &input, const std::map<std::string, std::int64_t> &symbols) {
   const Shape &shape = *input.type.shape;
   Dims dims;
   for (std::size_t i = 0; i < shape.size(); ++i) {
-    const bool as_first = i == 0 || (!shape[i].symbol.empty() && shape[i].symbol == shape[0].symbol);
-    dims.push_back(shape[i].is_known() ? shape[i].size : as_first ? 1 : shape.size() == 4 ? 64 : 8);
+    if (shape[i].is_known())
+      dims.push_back(shape[i].size);
+    else if (!shape[i].symbol.empty())
+      dims.push_back(symbols.at(shape[i].symbol));
+    else
+      dims.push_back(i == 0 ? 1 : shape.size() == 4 ? 64 : 8);
   }
   return dims;
 }
@@ -38,7 +57,7 @@ Tensor random_tensor(const InputSpec &input, const Dims &dims, Random &random) {
 class SyntheticSamples : public SampleSet {
 public:
   SyntheticSamples(std::size_t count, std::span<const InputSpec> inputs, std::uint64_t seed)
-      : count_(count), inputs_(inputs.begin(), inputs.end()), seed_(seed) {}
+      : count_(count), inputs_(inputs.begin(), inputs.end()), symbols_(symbol_sizes(inputs)), seed_(seed) {}
 
   std::size_t size() const override { return count_; }
   std::string label(std::size_t index) const override { return fmt::format("synthetic[{}]", index); }
@@ -46,20 +65,21 @@ public:
   Result<Sample> load(std::size_t index) const override {
     Random mixed(seed_ ^ Random(index + 1).bits());
     Sample sample;
-    for (const InputSpec &input : inputs_) sample.push_back(random_tensor(input, chosen_dims(input), mixed));
+    for (const InputSpec &input : inputs_) sample.push_back(random_tensor(input, chosen_dims(input, symbols_), mixed));
     return sample;
   }
 
   std::string description() const override {
     std::string text = fmt::format("synthetic: {} random samples, seed {}", count_, seed_);
     for (const InputSpec &input : inputs_)
-      text += fmt::format("; {} {}{}", input.name, name(input.type.dtype), format_dims(chosen_dims(input)));
+      text += fmt::format("; {} {}{}", input.name, name(input.type.dtype), format_dims(chosen_dims(input, symbols_)));
     return text;
   }
 
 private:
   std::size_t count_;
   std::vector<InputSpec> inputs_;
+  std::map<std::string, std::int64_t> symbols_;
   std::uint64_t seed_;
 };
 
@@ -70,7 +90,10 @@ Samples synthetic_samples(std::size_t count, std::span<const InputSpec> inputs, 
     if (!input.type.shape)
       return bad_input(
           fmt::format("synthetic: input '{}' does not say how many dimensions it has; give samples", input.name));
-    const auto elements = element_count(chosen_dims(input));
+  }
+  const auto symbols = symbol_sizes(inputs);
+  for (const InputSpec &input : inputs) {
+    const auto elements = element_count(chosen_dims(input, symbols));
     if (!elements || *elements > std::int64_t{1} << 30)
       return resource_error(
           fmt::format("synthetic: input '{}' is {}, too large for random samples", input.name, to_string(input.type)));

@@ -216,6 +216,7 @@ struct Model {
   std::string source_sha256;          // of the file it was read from
   std::uint64_t source_bytes = 0;     // of that file, external data included
   std::string source_failure;         // what ONNX's checker found wrong with that file; empty: nothing
+  bool qoperator = false;             // that file spelled integer operators as QLinearConv and its kin
   std::vector<std::string> notes;     // what the reader changed or found, in words: for the report
 };
 

@@ -5,14 +5,15 @@
 #include <fmt/format.h>
 
 #include "ir/opdef.h"
+#include "ir/shape_facts.h"
 
 namespace edgec {
 namespace {
 
-constexpr int max_depth = 32;                                    // sub-graphs in sub-graphs
-constexpr std::int64_t max_elements = std::int64_t{1} << 31;     // of one result
+constexpr int max_depth = 32;                                // sub-graphs in sub-graphs
+constexpr std::int64_t max_elements = std::int64_t{1} << 31; // of one result
 constexpr std::size_t max_bytes = std::size_t{8} << 30;
-constexpr std::int64_t max_followed = 1024;                      // elements of a value that is computed here
+constexpr std::int64_t max_followed = 1024; // elements of a value that is computed here
 
 /// What is known of values beside their types: all elements, or dims of which some are symbols.
 struct Known {
@@ -29,7 +30,9 @@ Status check_size(const Type &type) {
   return {};
 }
 
-bool is_blank(const Type &type) { return type.kind == Type::Kind::unknown || (type.is_tensor() && type.dtype == DType::undefined); }
+bool is_blank(const Type &type) {
+  return type.kind == Type::Kind::unknown || (type.is_tensor() && type.dtype == DType::undefined);
+}
 
 /// The more precise of both dims; nothing where they are different numbers.
 std::optional<Dim> merge(const Dim &present, const Dim &found) {
@@ -48,7 +51,8 @@ Result<Type> merge(const Type &present, const Type &found) {
   Type type = present;
   if (type.dtype == DType::undefined) type.dtype = found.dtype;
   // A quantized value's dtype is what it is stored as, so operators that compute reals do not tell it.
-  if (!present.quant && !found.quant && found.dtype != DType::undefined && type.dtype != found.dtype) return contradiction();
+  if (!present.quant && !found.quant && found.dtype != DType::undefined && type.dtype != found.dtype)
+    return contradiction();
   if (!present.element) type.element = found.element;
   if (!found.shape) return type;
   if (!present.shape) {
@@ -77,6 +81,21 @@ public:
   Inference(Graph &graph, const OpRegistry &ops, const Opsets &opsets, Known known, int depth)
       : graph_(graph), ops_(ops), opsets_(opsets), known_(std::move(known)), depth_(depth) {}
 
+  /// For shape_facts(): names in the file are not believed, every dim that is no number gets a symbol of its own.
+  Result<ShapeFacts> facts() {
+    naming_ = true;
+    for (const ValueId id : graph_.values()) forget_symbols(id);
+    for (const ValueId id : graph_.inputs()) name_dims(id);
+    for (const ValueId id : graph_.captures()) name_dims(id);
+    EDGEC_CHECK(run());
+    ShapeFacts found;
+    for (const ValueId id : graph_.values()) {
+      if (const Shape *held = dims(id)) found.elements.emplace(id, *held);
+      if (graph_.value(id).type.shape) found.shapes.emplace(id, *graph_.value(id).type.shape);
+    }
+    return found;
+  }
+
   Status run() {
     if (depth_ > max_depth) return resource_error(fmt::format("sub-graphs are nested deeper than {}", max_depth));
     for (const NodeId id : graph_.nodes()) {
@@ -92,6 +111,25 @@ private:
   const Opsets &opsets_;
   Known known_;
   int depth_;
+  bool naming_ = false;
+
+  void forget_symbols(ValueId id) {
+    Type type = graph_.value(id).type;
+    if (!type.shape) return;
+    for (Dim &dim : *type.shape) dim.symbol.clear();
+    graph_.set_type(id, std::move(type));
+  }
+
+  /// Gives each dim of which nothing is known a symbol that no other has.
+  void name_dims(ValueId id) {
+    Type type = graph_.value(id).type;
+    if (!type.shape) return;
+    for (std::size_t i = 0; i < type.shape->size(); ++i) {
+      Dim &dim = (*type.shape)[i];
+      if (!dim.is_known() && dim.symbol.empty()) dim.symbol = fmt::format("{}.{}", id.index, i);
+    }
+    graph_.set_type(id, std::move(type));
+  }
 
   struct Operands {
     std::vector<Type> reals; // quantized types as the reals that they stand for
@@ -139,14 +177,22 @@ private:
 
   Status infer(NodeId id) {
     const OpDef *op = ops_.find(graph_.node(id));
-    EDGEC_CHECK(infer_subgraphs(id));
-    if (!op || !op->infer) return {};
+    if (!naming_) EDGEC_CHECK(infer_subgraphs(id));
+    if (!op || !op->infer) {
+      if (naming_) name_outputs(id);
+      return {};
+    }
     const Node &node = graph_.node(id);
     const auto version = opsets_.find(node.domain);
     const std::int64_t opset = version == opsets_.end() ? 0 : version->second;
     const Operands args = operands(node, *op);
-    EDGEC_ASSIGN(std::vector<Type> types, op->infer({.node = node, .opset = opset, .inputs = args.types, .constants = args.constants,
-                                                    .ops = &ops_, .captures = args.capture_types, .dims = args.dims}));
+    EDGEC_ASSIGN(std::vector<Type> types, op->infer({.node = node,
+                                                     .opset = opset,
+                                                     .inputs = args.types,
+                                                     .constants = args.constants,
+                                                     .ops = &ops_,
+                                                     .captures = args.capture_types,
+                                                     .dims = args.dims}));
     for (std::size_t i = 0; i < types.size() && i < node.outputs.size(); ++i) {
       const ValueId out = node.outputs[i];
       if (!out.valid()) continue;
@@ -155,8 +201,47 @@ private:
       EDGEC_CHECK(check_size(merged));
       if (!(merged == graph_.value(out).type)) graph_.set_type(out, std::move(merged));
     }
+    if (naming_) {
+      name_outputs(id);
+      join_dims(id);
+    }
     follow(node, *op, opset, args);
     return {};
+  }
+
+  void name_outputs(NodeId id) {
+    for (const ValueId out : graph_.node(id).outputs)
+      if (out.valid()) name_dims(out);
+  }
+
+  /// The operands of a Concat agree in every dim but that of its axis, or it fails.
+  void join_dims(NodeId id) {
+    const Node node = graph_.node(id);
+    if (!node.is("Concat")) return;
+    for (const ValueId input : node.inputs) {
+      if (!input.valid() || !graph_.value(input).type.shape || !graph_.value(node.outputs[0]).type.shape) continue;
+      const Shape shape = *graph_.value(input).type.shape;
+      const auto rank = static_cast<std::int64_t>(shape.size()), axis = node.get_int("axis", 0);
+      for (std::int64_t i = 0; i < rank; ++i) {
+        if (i == (axis < 0 ? axis + rank : axis)) continue;
+        const Dim dim = graph_.value(input).type.shape->at(static_cast<std::size_t>(i));
+        rename(dim, graph_.value(node.outputs[0]).type.shape->at(static_cast<std::size_t>(i)));
+      }
+    }
+  }
+
+  /// What has been seen to be equal gets the same symbol, or number, everywhere.
+  void rename(const Dim &one, const Dim &other) {
+    if (one == other || (one.is_known() && other.is_known())) return;
+    const Dim to = one.is_known() ? one : other, from = one.is_known() ? other : one;
+    const auto replace = [&](Shape &shape) { std::ranges::replace(shape, from, to); };
+    for (const ValueId id : graph_.values()) {
+      Type type = graph_.value(id).type;
+      if (!type.shape || std::ranges::find(*type.shape, from) == type.shape->end()) continue;
+      replace(*type.shape);
+      graph_.set_type(id, std::move(type));
+    }
+    for (auto &[id, shape] : known_.dims) replace(shape);
   }
 
   /// An output that shares its operand's scale has its operand's quantization, unless the graph says otherwise.
@@ -194,7 +279,8 @@ private:
       Known inner;
       for (const ValueId inside : copy->captures()) {
         const Node &node = graph_.node(id);
-        if (capture >= node.captures.size()) return internal_error("a sub-graph reads values that its node does not list");
+        if (capture >= node.captures.size())
+          return internal_error("a sub-graph reads values that its node does not list");
         const ValueId outside = node.captures[capture++];
         EDGEC_ASSIGN(Type type, merge(copy->value(inside).type, graph_.value(outside).type));
         copy->set_type(inside, std::move(type));
@@ -221,7 +307,8 @@ private:
   [[nodiscard]] bool is_small(ValueId id) const {
     const Type &type = graph_.value(id).type;
     const auto dims = type.concrete();
-    return dims && !type.quant && type.dtype != DType::string && element_count(*dims).value_or(max_elements) <= max_followed;
+    return dims && !type.quant && type.dtype != DType::string &&
+           element_count(*dims).value_or(max_elements) <= max_followed;
   }
 
   void follow(const Node &node, const OpDef &op, std::int64_t opset, const Operands &args) {
@@ -242,7 +329,8 @@ private:
         if (!dims) return false;
         shapes[i] = {args.types[i]->dtype, *dims, {}, nullptr};
         inputs[i] = &shapes[i];
-      } else if (args.constants[i] && args.constants[i]->size() <= max_followed && args.constants[i]->dtype != DType::string) {
+      } else if (args.constants[i] && args.constants[i]->size() <= max_followed &&
+                 args.constants[i]->dtype != DType::string) {
         inputs[i] = args.constants[i];
       } else {
         return false;
@@ -253,9 +341,18 @@ private:
     return !results.empty();
   }
 
+  /// A Cast between the integers that exporters compute shapes with.
+  [[nodiscard]] bool keeps_dims(const Node &node) const {
+    const auto wide = [&](ValueId id) {
+      const DType dtype = graph_.value(id).type.dtype;
+      return dtype == DType::int64 || dtype == DType::int32;
+    };
+    return node.is("Cast") && wide(node.inputs[0]) && wide(node.outputs[0]);
+  }
+
   /// An operator that only moves elements is run on numbers that stand for dims, known or not.
   void follow_dims(const Node &node, const OpDef &op, std::int64_t opset, const Operands &args) {
-    if (!op.moves_data || node.outputs.size() != 1) return;
+    if (!(op.moves_data || keeps_dims(node)) || node.outputs.size() != 1) return;
     std::vector<Dim> table;
     const auto encode = [&](const Shape &shape) {
       Dims codes;
@@ -271,10 +368,14 @@ private:
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (!node.inputs[i].valid()) continue;
       const Type &type = *args.types[i];
-      if (op.shape_only && type.shape) coded[i] = {type.dtype, encode(*type.shape), {}, nullptr};
-      else if (is_data[i] && args.dims[i] && type.concrete()) coded[i] = Tensor::of<std::int64_t>(*type.concrete(), encode(*args.dims[i]));
-      else if (!is_data[i] && args.constants[i]) coded[i] = *args.constants[i];
-      else return;
+      if (op.shape_only && type.shape)
+        coded[i] = {type.dtype, encode(*type.shape), {}, nullptr};
+      else if (is_data[i] && args.dims[i] && type.concrete())
+        coded[i] = Tensor::of<std::int64_t>(*type.concrete(), encode(*args.dims[i]));
+      else if (!is_data[i] && args.constants[i])
+        coded[i] = *args.constants[i];
+      else
+        return;
       inputs[i] = &coded[i];
     }
     const auto results = evaluate(node, op, opset, inputs, args.types);
@@ -284,7 +385,8 @@ private:
       if (code < 0 || code >= static_cast<std::int64_t>(table.size())) return;
       shape.push_back(table[static_cast<std::size_t>(code)]);
     }
-    if (std::ranges::all_of(shape, &Dim::is_known)) { // as good as computed
+    // As good as computed. Where every dim has a symbol, one without is a number, which may be negative.
+    if (std::ranges::all_of(shape, [&](const Dim &dim) { return naming_ ? dim.symbol.empty() : dim.is_known(); })) {
       std::vector<std::int64_t> sizes;
       for (const Dim &dim : shape) sizes.push_back(dim.size);
       const DType dtype = graph_.value(node.outputs[0]).type.dtype;
@@ -299,8 +401,12 @@ private:
     for (std::size_t i = 0; i < inputs.size(); ++i)
       if (inputs[i]) values[i].tensor = *inputs[i];
     const std::vector<const Type *> wanted(node.outputs.size(), nullptr);
-    const auto results = op.reference({.node = node, .opset = opset, .inputs = inputs, .input_types = types,
-                                       .output_types = wanted, .values = values});
+    const auto results = op.reference({.node = node,
+                                       .opset = opset,
+                                       .inputs = inputs,
+                                       .input_types = types,
+                                       .output_types = wanted,
+                                       .values = values});
     if (!results || results->size() < node.outputs.size()) return {};
     std::vector<Tensor> tensors;
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
@@ -312,6 +418,11 @@ private:
 };
 
 } // namespace
+
+Result<ShapeFacts> shape_facts(const Graph &graph, const OpRegistry &ops) {
+  Graph copy = graph;
+  return Inference(copy, ops, graph.opsets, {}, 1).facts();
+}
 
 Status infer_types(Graph &graph, const OpRegistry &ops) {
   const Opsets opsets = graph.opsets;

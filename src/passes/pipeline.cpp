@@ -6,6 +6,7 @@
 
 #include "ir/text.h"
 #include "ir/verify.h"
+#include "passes/bodies.h"
 #include "support/cancel.h"
 
 namespace edgec {
@@ -27,16 +28,16 @@ struct Interface {
 bool compatible(const Type &a, const Type &b) {
   if (a.kind != b.kind || a.dtype != b.dtype || a.quant != b.quant) return false;
   if (!a.shape || !b.shape) return true;
-  return std::ranges::equal(*a.shape, *b.shape, [](const Dim &x, const Dim &y) {
-    return !x.is_known() || !y.is_known() || x == y;
-  });
+  return std::ranges::equal(*a.shape, *b.shape,
+                            [](const Dim &x, const Dim &y) { return !x.is_known() || !y.is_known() || x == y; });
 }
 
 /// Checks that a pass kept the interface. An output may have become a value that says less of its shape: it gets what
 /// was known back.
 Status keep_interface(Graph &graph, const Interface &before) {
   const auto check = [](std::string_view what, const auto &was, const auto &is) -> Status {
-    if (was.size() != is.size()) return internal_error(fmt::format("it had {} {}s, now {}", was.size(), what, is.size()));
+    if (was.size() != is.size())
+      return internal_error(fmt::format("it had {} {}s, now {}", was.size(), what, is.size()));
     for (std::size_t i = 0; i < was.size(); ++i)
       if (was[i].first != is[i].first || !compatible(was[i].second, is[i].second))
         return internal_error(fmt::format("{} {} was {} {}, is {} {}", what, i, to_string(was[i].second), was[i].first,
@@ -49,6 +50,27 @@ Status keep_interface(Graph &graph, const Interface &before) {
   for (std::size_t i = 0; i < graph.outputs().size(); ++i)
     if (graph.producer(graph.outputs()[i].value)) graph.set_type(graph.outputs()[i].value, before.outputs[i].second);
   return {};
+}
+
+/// Runs a pass on a graph and, where it is exact, on all sub-graphs in it. Sorts what changed and checks its interface.
+Result<bool> run_everywhere(const PassDef &pass, Graph &graph, const PassContext &context) {
+  const Interface before(graph);
+  EDGEC_ASSIGN(bool changed, pass.run(graph, context));
+  if (pass.kind == PassKind::exact) {
+    const auto inside = [&](Graph &body) -> Result<bool> {
+      auto outcome = run_everywhere(pass, body, context);
+      if (outcome || outcome.error().code != Code::bad_input) return outcome;
+      context.skip(pass.name, body.name, "sub-graph left as it is: " + outcome.error().message); // perhaps never run
+      return false;
+    };
+    EDGEC_ASSIGN(const bool deeper, edit_bodies(graph, context.ops, context.fold_growth_limit, inside));
+    changed = changed || deeper;
+  }
+  if (changed) {
+    EDGEC_CHECK(graph.sort());
+    EDGEC_CHECK(keep_interface(graph, before));
+  }
+  return changed;
 }
 
 class Manager {
@@ -98,26 +120,33 @@ private:
     if (stopped_) return {};
     stopped_ = stop != passes.end();
     const bool repeat = passes.front()->kind == PassKind::exact;
+    std::size_t changes = 0;
+    std::vector<std::size_t> seen(count, std::string::npos); // how many there had been when the pass ran last
     for (std::size_t round = 0;; ++round) {
       bool changed = false;
       for (std::size_t i = 0; i < count; ++i) {
         EDGEC_CHECK(check_interrupted());
-        if (names(options_.skip, passes[i]->name)) continue;
-        EDGEC_ASSIGN(const bool did, step(*passes[i], report_.passes[first + i]));
+        PassRecord &record = report_.passes[first + i];
+        if (names(options_.skip, passes[i]->name) || seen[i] == changes || !record.rejected.empty()) continue;
+        seen[i] = changes;
+        EDGEC_ASSIGN(const bool did, step(*passes[i], record));
         changed |= did;
+        if (did) ++changes;
       }
       if (!changed || !repeat) return {};
       if (round + 1 == options_.max_rounds) break;
     }
     report_.converged = false;
     if (options_.check_honesty)
-      return internal_error(fmt::format("the exact passes still change the graph after {} rounds", options_.max_rounds));
+      return internal_error(
+          fmt::format("the exact passes still change the graph after {} rounds", options_.max_rounds));
     return {};
   }
   bool stopped_ = false;
 
   Result<bool> step(const PassDef &pass, PassRecord &record) {
     const Graph before = graph_;
+    const std::size_t noted = record.notes.size();
     PassContext context = context_;
     context.note = [&](const PassNote &note) {
       const auto same = [&](const PassNote &known) {
@@ -128,7 +157,7 @@ private:
       if (context_.note) context_.note(note);
     };
     const auto start = std::chrono::steady_clock::now();
-    const Result<bool> outcome = pass.run(graph_, context);
+    const Result<bool> outcome = run_everywhere(pass, graph_, context);
     record.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     ++record.runs;
     const std::string where = "pass " + std::string(pass.name);
@@ -142,17 +171,24 @@ private:
       error.message += "; the graph before it:\n" + exact_text(before);
       return give_back(std::move(error));
     }
-    if (*outcome && options_.check_each)
-      if (const Status status = options_.check_each(pass, before, graph_); !status) return give_back(status.error());
+    if (*outcome && options_.check_each) {
+      auto wrong = options_.check_each(pass, before, graph_);
+      if (!wrong) return give_back(wrong.error());
+      if (*wrong) {
+        graph_ = before;
+        record.rejected = **wrong;
+        record.notes.resize(noted); // what it did is undone
+        context.skip(pass.name, "", "left out: " + record.rejected);
+        return false;
+      }
+    }
     if (options_.print && names(options_.print_after, pass.name)) options_.print(pass.name, exact_text(graph_));
     record.changed |= *outcome;
     return *outcome;
   }
 
-  Status check_changed(const Graph &before) {
-    EDGEC_CHECK(graph_.sort());
+  Status check_changed(const Graph &before) const {
     EDGEC_CHECK(verify(graph_));
-    EDGEC_CHECK(keep_interface(graph_, Interface(before)));
     if (options_.check_honesty && exact_text(graph_) == exact_text(before))
       return internal_error("it says that it changed the graph, and did not");
     return {};
@@ -173,8 +209,10 @@ Result<PipelineReport> run_pipeline(Graph &graph, std::span<const PassDef *const
 }
 
 namespace passes {
-extern const PassDef constants_to_initializers, eliminate_dead, eliminate_dropout, eliminate_duplicates, eliminate_identity,
-    eliminate_no_op, fold_constants, fuse_activation, fuse_conv_bn, fuse_matmul_add, fuse_pad;
+extern const PassDef constants_to_initializers, eliminate_dead, eliminate_dropout, eliminate_duplicates,
+    eliminate_identity, eliminate_neutral, eliminate_no_op, fold_constants, fold_shapes, fuse_activation, fuse_conv_bn,
+    fuse_matmul_add, fuse_pad, hoist_elementwise, inline_if, lift_scalars, merge_reshapes, recognize_activation,
+    sink_dequantize, unflatten_gemm;
 }
 
 std::span<const PassDef *const> exact_pipeline() {
@@ -183,12 +221,21 @@ std::span<const PassDef *const> exact_pipeline() {
       &passes::eliminate_dropout,         // the same
       &passes::constants_to_initializers, // before everything that asks whether an operand is constant
       &passes::fold_constants,            // shapes and axes become known to all that follows
+      &passes::fold_shapes,               // dims that are known one by one
+      &passes::inline_if,                 // once the condition is known, before the branch is looked at twice
       &passes::eliminate_no_op,           // after folding, which says what shapes and pads are
+      &passes::eliminate_neutral,         // the same
+      &passes::merge_reshapes,            // when their targets are constant
+      &passes::sink_dequantize,           // what moves constants is gone then
+      &passes::unflatten_gemm,            // before fuse-matmul-add, which takes what is a matrix already
+      &passes::lift_scalars,              // what is left of shape computations
+      &passes::hoist_elementwise,         // behind what only moves constants
       &passes::eliminate_duplicates,      // after those three: equal nodes have equal operands now
       &passes::fuse_matmul_add,           // before fuse-conv-bn: Gemm has a bias, MatMul has none
       &passes::fuse_pad,                  // when its pads are constant
       &passes::fuse_conv_bn,              // when weights are constant and nothing stands between
       &passes::fuse_activation,           // after what stood between Relu and Clip is gone
+      &passes::recognize_activation,      // when nothing stands between the parts of a formula
       &passes::eliminate_dead,            // last: what the others left without a reader
   };
   return list;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,8 +18,11 @@ struct PipelineOptions {
   std::vector<std::string> skip;        ///< `--skip-pass NAME`: these do not run
   std::vector<std::string> print_after; ///< `--print-after NAME`: `print` gets the graph each time one of these ran
   std::function<void(std::string_view pass, const std::string &text)> print;
-  /// `--check-each`: called after every pass that changed the graph; an error ends the run and names the pass.
-  std::function<Status(const PassDef &pass, const Graph &before, const Graph &after)> check_each;
+  /// `--check-each`: called after every pass that changed the graph. A sentence says what is wrong with the result: the
+  /// graph becomes what it was before the pass, and the pass does not run again. An error ends the run and names the
+  /// pass.
+  std::function<Result<std::optional<std::string>>(const PassDef &pass, const Graph &before, const Graph &after)>
+      check_each;
   /// Tests and debug builds: a pass that says "unchanged" left identical text, one that says "changed" did not, and
   /// the exact passes reach a fixed point.
 #ifdef NDEBUG
@@ -28,15 +32,16 @@ struct PipelineOptions {
 #endif
   /// Exact passes enable each other: each unbroken run of them in the list is repeated until none changes the graph,
   /// at most this often. Lossy passes run once, where they stand.
-  std::size_t max_rounds = 8;
+  std::size_t max_rounds = 32;
 };
 
 /// What one pass of the list did, over all rounds.
 struct PassRecord {
   std::string name;
   bool changed = false;
-  std::size_t runs = 0;  ///< 0: skipped by an option
-  double seconds = 0;    ///< wall time in the pass itself, without sorting and verifying
+  std::size_t runs = 0;        ///< 0: skipped by an option
+  std::string rejected;        ///< what check_each found wrong with its result; empty: nothing
+  double seconds = 0;          ///< wall time in the pass itself, without sorting and verifying
   std::vector<PassNote> notes; ///< each once, in order
 };
 
@@ -45,10 +50,11 @@ struct PipelineReport {
   bool converged = true;          ///< false: max_rounds ended the repetition
 };
 
-/// Runs `passes` over `graph`. After each pass that changed it the graph is sorted and verified, and its inputs and
-/// outputs must have kept name, element type and shape. Errors name the pass; after one the graph is as it was before that
-/// pass. A broken invariant is Code::internal and carries the graph before the pass as text (tensors by hash).
-/// An option that names no pass of the list is Code::usage. Notes also go to context.note.
+/// Runs `passes` over `graph`, exact ones over the sub-graphs of If, Loop and Scan as well. After each pass that
+/// changed it the graph is sorted and verified, and its inputs and outputs must have kept name, element type and shape.
+/// Errors name the pass; after one the graph is as it was before that pass. A broken invariant is Code::internal and
+/// carries the graph before the pass as text (tensors by hash). An option that names no pass of the list is
+/// Code::usage. Notes also go to context.note.
 Result<PipelineReport> run_pipeline(Graph &graph, std::span<const PassDef *const> passes, const PassContext &context,
                                     const PipelineOptions &options = {});
 

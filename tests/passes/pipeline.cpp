@@ -41,7 +41,8 @@ const PassDef cos_to_abs{"cos-to-abs", "", PassKind::exact, rename<cos_, abs_>};
 const PassDef abs_to_neg{"abs-to-neg", "", PassKind::exact, rename<abs_, neg>};
 const PassDef lossy{"lossy", "", PassKind::lossy, rename<abs_, neg>};
 
-Result<PipelineReport> run(Graph &graph, std::vector<const PassDef *> passes, PipelineOptions options = {.check_honesty = true}) {
+Result<PipelineReport> run(Graph &graph, std::vector<const PassDef *> passes,
+                           PipelineOptions options = {.check_honesty = true}) {
   return run_pipeline(graph, passes, PassContext{.ops = all_ops()}, options);
 }
 
@@ -65,7 +66,8 @@ TEST(Pipeline, ExactPassesThatEnableEachOtherRunUntilNothingChanges) {
 
 TEST(Pipeline, RepetitionIsBounded) {
   Graph graph = parse(chain);
-  const auto report = run(graph, {&neg_to_sin, &sin_to_cos, &cos_to_abs, &abs_to_neg}, {.check_honesty = false, .max_rounds = 3});
+  const auto report =
+      run(graph, {&neg_to_sin, &sin_to_cos, &cos_to_abs, &abs_to_neg}, {.check_honesty = false, .max_rounds = 3});
   ASSERT_TRUE(report);
   EXPECT_FALSE(report->converged);
   EXPECT_EQ(report->passes[0].runs, 3U);
@@ -112,31 +114,55 @@ TEST(Pipeline, OptionsMustNameAPassOfTheRun) {
   EXPECT_EQ(report.error().message, "no pass of this run is named `prune`");
 }
 
-TEST(Pipeline, CheckEachSeesBothGraphsAndCanStop) {
+TEST(Pipeline, CheckEachSeesBothGraphsAndTakesBackWhatIsWrong) {
   Graph graph = parse(chain);
+  const std::string before_all = to_text(graph);
   PipelineOptions options;
-  options.check_each = [](const PassDef &, const Graph &before, const Graph &after) -> Status {
+  options.check_each = [](const PassDef &, const Graph &before,
+                          const Graph &after) -> Result<std::optional<std::string>> {
     EXPECT_THAT(to_text(before), HasSubstr("Neg"));
     EXPECT_THAT(to_text(after), HasSubstr("Sin"));
-    return bad_input("differs");
+    return std::optional<std::string>("output y moved");
+  };
+  const auto report = run(graph, {&neg_to_sin}, options);
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(to_text(graph), before_all);
+  EXPECT_FALSE(report->passes[0].changed);
+  EXPECT_EQ(report->passes[0].runs, 1U);
+  EXPECT_EQ(report->passes[0].rejected, "output y moved");
+  ASSERT_EQ(report->passes[0].notes.size(), 1U);
+  EXPECT_EQ(report->passes[0].notes[0].text, "left out: output y moved");
+}
+
+TEST(Pipeline, AnErrorOfCheckEachEndsTheRun) {
+  Graph graph = parse(chain);
+  PipelineOptions options;
+  options.check_each = [](const PassDef &, const Graph &, const Graph &) -> Result<std::optional<std::string>> {
+    return bad_input("cannot be run");
   };
   const auto report = run(graph, {&neg_to_sin}, options);
   ASSERT_FALSE(report);
-  EXPECT_EQ(report.error().message, "pass neg-to-sin: differs");
+  EXPECT_EQ(report.error().message, "pass neg-to-sin: cannot be run");
 }
 
 TEST(Pipeline, ABrokenGraphNamesThePassAndShowsTheGraphAsItWas) {
-  const std::string error = error_of({"breaker", "", PassKind::exact, [](Graph &graph, const PassContext &) -> Result<bool> {
-                                        graph.set_input(graph.nodes().back(), 0, graph.add_value(Type{}, "loose"));
-                                        return true;
-                                      }});
-  EXPECT_THAT(error, testing::StartsWith("pass breaker: value 3 `loose`: it is read, but nothing computes it; the graph before it:\ng (float[2] x)"));
+  const std::string error =
+      error_of({"breaker", "", PassKind::exact, [](Graph &graph, const PassContext &) -> Result<bool> {
+                  graph.set_input(graph.nodes().back(), 0, graph.add_value(Type{}, "loose"));
+                  return true;
+                }});
+  EXPECT_THAT(
+      error,
+      testing::StartsWith(
+          "pass breaker: value 3 `loose`: it is read, but nothing computes it; the graph before it:\ng (float[2] x)"));
 }
 
 TEST(Pipeline, APassMustTellTheTruth) {
-  EXPECT_THAT(error_of({"liar", "", PassKind::exact, [](Graph &, const PassContext &) -> Result<bool> { return true; }}),
-              HasSubstr("it says that it changed the graph, and did not"));
-  EXPECT_THAT(error_of({"sneak", "", PassKind::exact, [](Graph &graph, const PassContext &) -> Result<bool> {
+  EXPECT_THAT(
+      error_of({"liar", "", PassKind::exact, [](Graph &, const PassContext &) -> Result<bool> { return true; }}),
+      HasSubstr("it says that it changed the graph, and did not"));
+  EXPECT_THAT(error_of({"sneak", "", PassKind::exact,
+                        [](Graph &graph, const PassContext &) -> Result<bool> {
                           graph.set_op(graph.nodes().front(), "Cos");
                           return false;
                         }}),
@@ -144,7 +170,8 @@ TEST(Pipeline, APassMustTellTheTruth) {
 }
 
 TEST(Pipeline, InputsAndOutputsKeepTheirTypes) {
-  EXPECT_THAT(error_of({"retype", "", PassKind::exact, [](Graph &graph, const PassContext &) -> Result<bool> {
+  EXPECT_THAT(error_of({"retype", "", PassKind::exact,
+                        [](Graph &graph, const PassContext &) -> Result<bool> {
                           graph.set_type(graph.outputs().front().value, Type::tensor(DType::float32, Dims{3}));
                           return true;
                         }}),

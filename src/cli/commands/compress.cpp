@@ -1,8 +1,10 @@
 // edgec compress: the main job. Optimizes, then does what the flags ask for, writes the file, reads it back and says
 // how faithful it is.
+#include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <iterator>
 #include <memory>
 
 #include "cli/command.h"
@@ -186,7 +188,8 @@ Result<Report> measure(const Arguments &a, const Model &source, const Compressed
   Report report;
   report.notes = source.notes;
   report.passes = compressed.passes;
-  report.warnings = idle_passes(compressed);
+  report.warnings = compressed.warnings;
+  std::ranges::copy(idle_passes(compressed), std::back_inserter(report.warnings));
   report.before = ModelFigures::of(measure_sizes(source.graph, all_ops()), source.source_bytes);
   const GraphSizes sizes = measure_sizes(written.model.graph, all_ops());
   report.after = ModelFigures::of(sizes, written.bytes);

@@ -9,6 +9,7 @@
 #include "cli/dataset.h"
 #include "cli/edit_flags.h"
 #include "cli/pass_flags.h"
+#include "cli/proof.h"
 #include "cli/rewrite.h"
 #include "measure/latency.h"
 #include "ops/registry.h"
@@ -20,7 +21,7 @@ struct Arguments {
   std::string model, format;
   std::int64_t opset = 0;
   bool overridable = false, json = false, dry_run = false, verbose = false;
-  double rtol = 1e-4;
+  double rtol = exact_tolerance;
   OutputFlags output;
   EditFlags edits;
   DataFlags data;
@@ -54,17 +55,55 @@ Result<std::optional<MeasuredFidelity>> verify(const Arguments &arguments, const
   return std::optional<MeasuredFidelity>();
 }
 
-/// Whether every output is what it was, up to the tolerance.
-bool unchanged(const Fidelity &fidelity, double rtol, Report &report) {
-  bool all = true;
-  for (const OutputNoise &output : fidelity.outputs) {
-    if (output.noise.max_error <= rtol * output.noise.max_reference) continue;
-    all = false;
-    report.warnings.push_back(
-        fmt::format("output {} changed by up to {:.3g} of {:.3g}: this must not be; please report it", output.name,
-                    output.noise.max_error, output.noise.max_reference));
+struct Job {
+  const Arguments &arguments;
+  const Model &source;
+  const Dataset &data;
+  std::string path;
+  ModelFormat format;
+  Isa isa;
+};
+
+/// What one run of the passes gave, and which of its outputs is not what it was.
+struct Attempt {
+  PipelineReport passes;
+  Written written;
+  std::optional<MeasuredFidelity> verified;
+  std::optional<std::string> moved;
+};
+
+/// Runs the passes (each checked against the source, or not), writes the result and verifies what was written.
+Result<Attempt> attempt(const Job &job, bool checked, bool force, Report &report) {
+  const Arguments &arguments = job.arguments;
+  const auto pipeline = exact_pipeline();
+  const PassContext context{
+      .ops = all_ops(), .lossy = {}, .scope = {}, .threads = arguments.run.threads(), .isa = job.isa};
+  const PipelineOptions options = arguments.passes.pipeline_options(pipeline);
+  const FidelityOptions running{.threads = arguments.run.threads(), .isa = job.isa};
+  const Proof proof{job.source.graph, job.data, running, arguments.rtol};
+  Model result = job.source;
+  const auto run_passes = [&] {
+    if (checked) return run_checked(result.graph, pipeline, context, options, proof, report.warnings);
+    if (job.path == "-") return run_proven(result.graph, pipeline, context, options, proof, report.warnings);
+    return run_pipeline(result.graph, pipeline, context, options); // verified when it is written
+  };
+  Attempt done;
+  EDGEC_ASSIGN(done.passes, run_passes());
+  EDGEC_ASSIGN(done.written, write_and_read_back(result, job.path, job.format, force));
+  EDGEC_ASSIGN(done.verified, verify(arguments, job.source, done.written.model, job.data, job.isa, report));
+  if (done.verified) done.moved = moved_output(job.source.graph, done.verified->fidelity, arguments.rtol);
+  return done;
+}
+
+/// Where an output has moved, the passes run again, each checked, and the guilty one is left out.
+Result<Attempt> optimize_and_verify(const Job &job, Report &report) {
+  const bool check_each = job.arguments.passes.check_each, force = job.arguments.output.force;
+  EDGEC_ASSIGN(Attempt done, attempt(job, check_each, force, report));
+  if (done.moved && !check_each && job.path != "-") {
+    EDGEC_ASSIGN(done, attempt(job, true, true, report)); // the file that it replaces is the first attempt's
   }
-  return all;
+  if (done.moved) report.warnings.push_back(*done.moved + ": this must not be; please report it");
+  return done;
 }
 
 Result<Outcome> run(const Arguments &arguments) {
@@ -72,11 +111,10 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_CHECK(arguments.passes.check());
   const std::string path =
       arguments.output.path.empty() ? default_output(arguments.model, ".optimized.onnx") : arguments.output.path;
-  EDGEC_ASSIGN(const ModelFormat format, output_format(path, arguments.format));
+  EDGEC_ASSIGN(ModelFormat format, output_format(path, arguments.format));
   const std::vector<std::string> inputs{arguments.model};
-  const auto pipeline = exact_pipeline();
   if (arguments.dry_run) {
-    for (const PassDef *pass : pipeline) print(fmt::format("{}\n", pass->name));
+    for (const PassDef *pass : exact_pipeline()) print(fmt::format("{}\n", pass->name));
     return Outcome::done;
   }
   EDGEC_CHECK(check_output(path, inputs, arguments.output.force));
@@ -85,33 +123,31 @@ Result<Outcome> run(const Arguments &arguments) {
   reading.exact_opset = arguments.opset;
   reading.overridable = arguments.overridable;
   EDGEC_ASSIGN(const Model source, read_model(arguments.model, reading, &arguments.edits));
+  if (arguments.format.empty() && format == ModelFormat::qdq && source.qoperator) format = ModelFormat::qoperator;
   Report report;
   report.notes = source.notes;
   EDGEC_ASSIGN(const Dataset data, open_data(arguments, source.graph, report));
-  Model result = source;
-  const PassContext context{.ops = all_ops(), .lossy = {}, .scope = {}, .threads = arguments.run.threads(), .isa = isa};
-  EDGEC_ASSIGN(
-      const PipelineReport passes,
-      run_pipeline(result.graph, pipeline, context, arguments.passes.pipeline_options(pipeline, arguments.run.seed)));
-  report.passes = pass_figures(passes);
-  EDGEC_ASSIGN(const Written written, write_and_read_back(result, path, format, arguments.output.force));
-  EDGEC_ASSIGN(report.verified, verify(arguments, source, written.model, data, isa, report));
-  const bool exact = !report.verified || unchanged(report.verified->fidelity, arguments.rtol, report);
-  report.provenance = provenance_of("optimize", arguments.edits.effective(), arguments.run.seed, isa, arguments.model, source, written);
+  EDGEC_ASSIGN(const Attempt result, optimize_and_verify({arguments, source, data, path, format, isa}, report));
+  const Written &written = result.written;
+  report.passes = pass_figures(result.passes);
+  report.verified = result.verified;
+  report.provenance =
+      provenance_of("optimize", arguments.edits.effective(), arguments.run.seed, isa, arguments.model, source, written);
   report.before = ModelFigures::of(measure_sizes(source.graph, all_ops()), source.source_bytes);
   report.after = ModelFigures::of(measure_sizes(written.model.graph, all_ops()), written.bytes);
   report.peak_memory_bytes = peak_memory_bytes();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (arguments.passes.time_passes) fmt::print(stderr, "{}", pass_times(report.passes));
   if (path != "-") print(arguments.json ? report_json(report) : report_text(report, arguments.verbose));
-  return exact ? Outcome::done : Outcome::missed;
+  return result.moved ? Outcome::missed : Outcome::done;
 }
 
 CommandRun declare(Options &options) {
   auto arguments = std::make_shared<Arguments>();
   options.argument("MODEL", &arguments->model, "the network, .onnx or .edgec");
   arguments->output.declare(options, "the file to write (default STEM.optimized.onnx in the current folder)");
-  options.add("--format", "FORMAT", &arguments->format, "how to write it (default qdq; flat for a name in .edgec)")
+  options
+      .add("--format", "FORMAT", &arguments->format, "how to write it (default as it was; flat for a name in .edgec)")
       .one_of({"qdq", "qoperator", "flat"});
   options.add("--opset", "N", &arguments->opset, "write this version of ONNX's operators (default that of the input)")
       .between(1, 1000);

@@ -9,6 +9,14 @@ bool can_replace(const Graph &graph, ValueId from, ValueId to) {
   return !graph.is_output(from) || (graph.producer(to) && !graph.is_output(to));
 }
 
+void replace_by_constant(Graph &graph, ValueId from, const Tensor &data) {
+  const std::string name = graph.value(from).name;
+  const auto quant = graph.value(from).type.quant;
+  for (std::size_t i = 0; i < graph.outputs().size(); ++i)
+    if (graph.outputs()[i].value == from) graph.set_output(i, graph.add_constant(data, graph.outputs()[i].name, quant));
+  if (graph.use_count(from) > 0) graph.replace_uses(from, graph.add_constant(data, name, quant));
+}
+
 void absorb(Graph &graph, NodeId kept, NodeId gone) {
   const ValueId from = graph.node(gone).outputs.front(), to = graph.node(kept).outputs.front();
   const Value taken = graph.value(from);
@@ -21,7 +29,8 @@ void absorb(Graph &graph, NodeId kept, NodeId gone) {
 
 std::optional<std::vector<double>> reals(const Graph &graph, ValueId id) {
   const Tensor *data = graph.constant(id);
-  if (!data || graph.value(id).type.is_quantized() || (!is_float(data->dtype) && !is_integer(data->dtype))) return std::nullopt;
+  if (!data || graph.value(id).type.is_quantized() || (!is_float(data->dtype) && !is_integer(data->dtype)))
+    return std::nullopt;
   return to_doubles(*data);
 }
 

@@ -13,6 +13,10 @@ namespace edgec::passes {
 /// another output's value.
 bool can_replace(const Graph &graph, ValueId from, ValueId to);
 
+/// Every reader of `from` reads a constant instead. A graph output gets one of its own that bears its name: ONNX lets
+/// an output be an initializer.
+void replace_by_constant(Graph &graph, ValueId from, const Tensor &data);
+
 /// `kept` now computes what `gone`, its only reader, computed: its output takes over the type, the name and the readers
 /// of gone's; gone's origins join kept's, and gone is removed.
 void absorb(Graph &graph, NodeId kept, NodeId gone);

@@ -2,8 +2,10 @@
 //
 //     w = Constant<value = float[2] {1, 2}>()  y = Mul(x, w)      becomes      <float[2] w = {1, 2}> y = Mul(x, w)
 //
-// Not where the constant is a graph output, and not of attributes the IR does not look into (sparse tensors).
+// A constant that is a graph output becomes an initializer of that name. Not of attributes the IR does not look into
+// (sparse tensors).
 #include "ir/evaluate.h"
+#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
 
 namespace edgec::passes {
@@ -14,7 +16,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
     const OpDef *op = context.ops.find(node);
-    if (!node.is("Constant") || !op || graph.is_output(node.outputs[0])) continue;
+    if (!node.is("Constant") || !op) continue;
     const std::string label = node.label();
     const Type *no_types[] = {nullptr};
     const auto values = evaluate(*op, {.node = node, .opset = graph.opset(), .output_types = no_types});
@@ -22,9 +24,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
       context.skip("constants-to-initializers", label, values ? "its value is no tensor" : values.error().message);
       continue;
     }
-    const ValueId from = node.outputs[0];
-    const ValueId to = graph.add_constant(*values->front().tensor, graph.value(from).name);
-    graph.replace_uses(from, to);
+    replace_by_constant(graph, node.outputs[0], *values->front().tensor);
     graph.remove(id);
     changed = true;
   }

@@ -10,13 +10,24 @@
 namespace edgec::passes {
 namespace {
 
+/// What an opaque operator gives may have no known type; the Identity after it says the same value's.
+bool is_untyped(const Graph &graph, ValueId id) {
+  if (!id.valid() || !graph.producer(id)) return false;
+  const Type &type = graph.value(id).type;
+  return type.kind == Type::Kind::unknown || (type.is_tensor() && type.dtype == DType::undefined);
+}
+
 Result<bool> run(Graph &graph, const PassContext &context) {
   bool changed = false;
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
-    if (!node.is("Identity") || !can_replace(graph, node.outputs[0], node.input(0))) continue;
+    if (!node.is("Identity")) continue;
+    const ValueId from = node.outputs[0], to = node.input(0);
+    const bool untyped = is_untyped(graph, to) && !(graph.is_output(from) && graph.is_output(to));
+    if (!untyped && !can_replace(graph, from, to)) continue;
+    if (untyped) graph.set_type(to, Type(graph.value(from).type));
     context.say("eliminate-identity", node.label(), "removed");
-    graph.replace_uses(node.outputs[0], node.inputs[0]);
+    graph.replace_uses(from, to);
     graph.remove(id);
     changed = true;
   }

@@ -1,10 +1,10 @@
-// Computes nodes whose operands are all constant, and nodes that read only the shape of a value whose shape is known:
+// Computes nodes whose operands are all constant, nodes that read only the shape of a value whose shape is known, and
+// nodes whose result has no element:
 //
 //     s = Shape(x)  c = Mul(two, three)      becomes      <int64[2] s = {1, 4}, float c = {6}>
 //
 // A node stays where it
 //  - is random, opaque, or holds sub-graphs, or its result is no tensor of known size;
-//  - computes a graph output: that must stay a node's;
 //  - gives more bytes than the constants that go with it, by more than PassContext::fold_growth_limit: codebooks
 //    (Gather of a palette by indices) and ConstantOfShape stay small files;
 //  - is DequantizeLinear: its operand is how a weight is stored, and the quantized form of the file depends on it.
@@ -29,8 +29,17 @@ std::optional<std::size_t> bytes_of(const Type &type) {
 
 bool holds_graphs(const Node &node) {
   return std::ranges::any_of(node.attributes, [](const Attribute &attribute) {
-    return std::holds_alternative<SubGraph>(attribute.value) || std::holds_alternative<std::vector<SubGraph>>(attribute.value);
+    return std::holds_alternative<SubGraph>(attribute.value) ||
+           std::holds_alternative<std::vector<SubGraph>>(attribute.value);
   });
+}
+
+/// Its one result is a tensor without elements, whatever its operands are.
+bool is_empty(const Graph &graph, const Node &node) {
+  if (node.outputs.size() != 1) return false;
+  const Type &type = graph.value(node.outputs[0]).type;
+  const auto dims = type.concrete();
+  return type.is_tensor() && bits(type.dtype) > 0 && dims && element_count(*dims) == 0;
 }
 
 /// What may be computed: known, deterministic, all operands there.
@@ -38,11 +47,11 @@ const OpDef *foldable(const Graph &graph, const Node &node, const OpRegistry &op
   const OpDef *op = ops.find(node);
   if (!op || !op->deterministic || !op->reference || node.inputs.empty() || holds_graphs(node)) return nullptr;
   if (node.is("DequantizeLinear")) return nullptr;
+  if (is_empty(graph, node)) return op;
   const auto known = [&](ValueId id) {
     return !id.valid() || graph.constant(id) || (op->shape_only && graph.value(id).type.concrete());
   };
-  if (!std::ranges::all_of(node.inputs, known)) return nullptr;
-  return std::ranges::none_of(node.outputs, [&](ValueId id) { return id.valid() && graph.is_output(id); }) ? op : nullptr;
+  return std::ranges::all_of(node.inputs, known) ? op : nullptr;
 }
 
 /// Bytes that the node's results have beyond the constants that nothing else reads. Nothing: they are not known.
@@ -55,11 +64,16 @@ std::optional<std::int64_t> growth(const Graph &graph, const Node &node) {
     bytes += static_cast<std::int64_t>(*size);
   }
   for (const ValueId id : node.inputs)
-    if (const Tensor *data = graph.constant(id); data && graph.sole_user(id).valid()) bytes -= static_cast<std::int64_t>(data->data.size());
+    if (const Tensor *data = graph.constant(id); data && graph.sole_user(id).valid())
+      bytes -= static_cast<std::int64_t>(data->data.size());
   return bytes;
 }
 
 Result<std::vector<RuntimeValue>> compute(const Graph &graph, const Node &node, const OpDef &op) {
+  if (is_empty(graph, node)) {
+    const Type &type = graph.value(node.outputs[0]).type;
+    return std::vector<RuntimeValue>{Tensor::of_bytes(type.dtype, *type.concrete(), {})};
+  }
   std::vector<Tensor> tensors(node.inputs.size());
   std::vector<Type> types(node.inputs.size());
   std::vector<const Tensor *> inputs;
@@ -79,8 +93,12 @@ Result<std::vector<RuntimeValue>> compute(const Graph &graph, const Node &node, 
     values.push_back(id.valid() ? RuntimeValue(tensors[i]) : RuntimeValue());
   }
   for (const ValueId id : node.outputs) output_types.push_back(type_of(graph, id));
-  return evaluate(op, {.node = node, .opset = graph.opset(node.domain), .inputs = inputs, .input_types = input_types,
-                       .output_types = output_types, .values = values});
+  return evaluate(op, {.node = node,
+                       .opset = graph.opset(node.domain),
+                       .inputs = inputs,
+                       .input_types = input_types,
+                       .output_types = output_types,
+                       .values = values});
 }
 
 /// Replaces the node by its results; false where these are not all tensors as expected.
@@ -88,13 +106,11 @@ bool replace(Graph &graph, NodeId id, const std::vector<RuntimeValue> &results) 
   const std::vector<ValueId> outputs = graph.node(id).outputs;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i].valid()) continue;
-    if (i >= results.size() || !results[i].tensor || results[i].tensor->dtype != graph.value(outputs[i]).type.dtype) return false;
+    if (i >= results.size() || !results[i].tensor || results[i].tensor->dtype != graph.value(outputs[i]).type.dtype)
+      return false;
   }
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    if (!outputs[i].valid()) continue;
-    const Value was = graph.value(outputs[i]);
-    graph.replace_uses(outputs[i], graph.add_constant(*results[i].tensor, was.name, was.type.quant));
-  }
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    if (outputs[i].valid()) replace_by_constant(graph, outputs[i], *results[i].tensor);
   graph.remove(id);
   return true;
 }
@@ -127,6 +143,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef fold_constants;
-const PassDef fold_constants{"fold-constants", "Compute what depends on constants and known shapes only", PassKind::exact, run};
+const PassDef fold_constants{"fold-constants", "Compute what depends on constants and known shapes only",
+                             PassKind::exact, run};
 
 } // namespace edgec::passes
