@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "cli/nearest.h"
+#include "ir/extract.h"
 #include "ops/registry.h"
 #include "passes/edit.h"
 
@@ -72,6 +73,9 @@ Status extract_part(Graph &graph, const std::string &text) {
     const Side inputs = resolve(graph, text.substr(0, colon)), outputs = resolve(graph, text.substr(colon + 1));
     unknown = inputs.unknown.empty() ? outputs.unknown : inputs.unknown;
     if (!unknown.empty()) continue;
+    for (const ValueId id : inputs.values)
+      if (graph.value(id).type.is_quantized())
+        return unsupported(fmt::format("{} is quantized: it cannot become an input", graph.value(id).name));
     EDGEC_ASSIGN(graph, extract(graph, inputs.values, outputs.values));
     return {};
   }

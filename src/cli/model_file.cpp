@@ -6,8 +6,10 @@
 
 #include "cli/console.h"
 #include "cli/edit_flags.h"
+#include "cli/opset.h"
 #include "formats/flat/flat.h"
 #include "ops/registry.h"
+#include "passes/edit.h"
 #include "passes/pass.h"
 #include "support/file.h"
 
@@ -36,6 +38,21 @@ bool spells_qoperators(const Graph &graph) {
   });
 }
 
+/// Shapes that the file declares are believed unless they contradict what the operators give.
+Status infer(Model &model) {
+  Graph as_declared = model.graph;
+  if (infer_types(as_declared, all_ops())) {
+    model.graph = std::move(as_declared);
+    return {};
+  }
+  Graph inferred = model.graph;
+  forget_declared_shapes(inferred);
+  EDGEC_CHECK(infer_types(inferred, all_ops()));
+  model.graph = std::move(inferred);
+  model.notes.push_back("the file's shapes contradict what its operators give: they are not believed");
+  return {};
+}
+
 /// ONNX spells integer operators with QuantizeLinear and DequantizeLinear around them; here they are types.
 Status fold_quantization(Graph &graph) {
   const PassDef *fold = find_pass("fold-qdq");
@@ -60,8 +77,12 @@ Result<Model> read_model(const std::string &path, const OnnxReadOptions &options
   EDGEC_ASSIGN(const bool flat, holds_flat(path));
   if (flat && options.exact_opset > 0)
     return usage_error(fmt::format("--opset: {} is no ONNX file; convert it to ONNX first", path));
-  EDGEC_ASSIGN(Model model, flat ? read_flat(path) : read_onnx(path, options));
-  EDGEC_CHECK((edits && edits->any() ? edits->apply(model) : infer_types(model.graph, all_ops())).in(path));
+  OnnxReadOptions as_it_is = options;
+  as_it_is.exact_opset = 0;
+  EDGEC_ASSIGN(Model model, flat ? read_flat(path) : read_onnx(path, as_it_is));
+  EDGEC_CHECK(infer(model).in(path));
+  if (edits && edits->any()) EDGEC_CHECK(edits->apply(model).in(path));
+  if (options.exact_opset > 0) EDGEC_CHECK(change_opset(model, options.exact_opset).in(path));
   model.qoperator = spells_qoperators(model.graph);
   if (!flat) EDGEC_CHECK(fold_quantization(model.graph).in(path));
   for (const std::string &note : model.notes) log_info(fmt::format("{}: {}", path, note));

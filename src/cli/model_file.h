@@ -20,7 +20,8 @@ enum class ModelFormat { qdq, qoperator, flat };
 Result<ModelFormat> output_format(const std::string &path, const std::string &wanted);
 
 /// Reads .onnx or .edgec, told apart by content, infers the types of all values, and folds QuantizeLinear and
-/// DequantizeLinear into quantized types. "-" is stdin. `edits` are applied before the folding.
+/// DequantizeLinear into quantized types. "-" is stdin. `edits` are applied before the
+/// folding, and so is another opset (options.exact_opset), which is proven by running both.
 Result<Model> read_model(const std::string &path, const OnnxReadOptions &options = {}, const EditFlags *edits = nullptr);
 
 /// Error (usage) where writing `path` would overwrite an input or, without `force`, any file; bad_input where its

@@ -88,14 +88,17 @@ struct TomlNode {
 
 Status apply_recipe(const std::string &path, Options &options) {
   EDGEC_ASSIGN(const Storage file, read_file(path));
-  const std::string_view text(reinterpret_cast<const char *>(file.data()), file.size());
+  return apply_recipe_text({reinterpret_cast<const char *>(file.data()), file.size()}, path, options);
+}
+
+Status apply_recipe_text(std::string_view text, const std::string &name, Options &options) {
   toml::table table;
   try {
-    table = toml::parse(text, path);
+    table = toml::parse(text, name);
   } catch (const toml::parse_error &error) {
-    return bad_input(fmt::format("{}: line {}: is no TOML: {}", path, error.source().begin.line, error.description()));
+    return bad_input(fmt::format("{}: line {}: is no TOML: {}", name, error.source().begin.line, error.description()));
   }
-  return apply(table, options).in(path);
+  return apply(table, options).in(name);
 }
 
 std::string recipe_text(Options &options) {

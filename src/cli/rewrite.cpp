@@ -72,7 +72,13 @@ Result<Written> write_and_read_back(const Model &model, const std::string &path,
     written.model = model;
     return written;
   }
-  auto again = read_model(path);
+  // What was not changed is not read into memory a second time.
+  std::vector<Storage> known;
+  for (const ValueId id : model.graph.values())
+    if (const Tensor *data = model.graph.constant(id)) known.push_back(data->data);
+  OnnxReadOptions reading;
+  reading.known = &known;
+  auto again = read_model(path, reading);
   if (!again) return internal_error(fmt::format("the file written cannot be read again: {}", again.error().message));
   written.model = *std::move(again);
   written.bytes = written.model.source_bytes;

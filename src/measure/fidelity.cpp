@@ -14,12 +14,20 @@ namespace {
 /// A network being run: its outputs, then its logits where they are no output.
 class Candidate {
 public:
+  Candidate(const Candidate &) = delete;
+  Candidate &operator=(const Candidate &) = delete;
   Candidate(const Graph &graph, const OpRegistry &ops, const FidelityOptions &options) : graph_(graph) {
     for (const GraphOutput &output : graph.outputs()) fetches_.push_back(output.value);
     const ValueId logits = find_logits(graph);
     const auto found = std::ranges::find(fetches_, logits);
     logits_ = static_cast<std::size_t>(found - fetches_.begin());
     if (found == fetches_.end()) fetches_.push_back(logits);
+    if (options.parts) {
+      in_parts_ = [&graph, &ops, parts = *options.parts, this](std::span<const RuntimeValue> feeds) {
+        return run_in_parts(graph, ops, feeds, fetches_, parts);
+      };
+      return;
+    }
     PlanOptions plan;
     plan.isa = options.isa;
     plan.reference = options.reference_kernels;
@@ -31,7 +39,7 @@ public:
   Result<std::vector<std::vector<double>>> run(const Sample &sample, int worker) {
     std::vector<RuntimeValue> feeds;
     for (const Tensor &tensor : sample) feeds.emplace_back(tensor);
-    EDGEC_ASSIGN(const auto results, runner_->run(feeds, worker));
+    EDGEC_ASSIGN(const auto results, in_parts_ ? in_parts_(feeds) : runner_->run(feeds, worker));
     std::vector<std::vector<double>> reals(results.size());
     for (std::size_t i = 0; i < results.size(); ++i) {
       const auto &tensor = results[i].tensor;
@@ -53,6 +61,7 @@ private:
   std::vector<ValueId> fetches_;
   std::size_t logits_ = 0;
   std::unique_ptr<Runner> runner_;
+  std::function<Result<std::vector<RuntimeValue>>(std::span<const RuntimeValue>)> in_parts_; // instead of runner_
 };
 
 /// What one sample gives; kept for each, so that sums are taken in the samples' order.

@@ -10,6 +10,7 @@
 
 #include "data/samples.h"
 #include "ir/opdef.h"
+#include "runtime/parts.h"
 #include "runtime/plan.h"
 
 namespace edgec {
@@ -63,6 +64,7 @@ struct FidelityOptions {
   int threads = 1; ///< samples run side by side; the result does not depend on their number
   Isa isa = Isa::scalar;
   bool reference_kernels = false;
+  const PartOptions *parts = nullptr;                ///< networks run in parts (run_in_parts), to save memory
   std::span<const std::size_t> indices = {};         ///< which calls of the set, in this order
   const std::vector<std::int64_t> *labels = nullptr; ///< one for each row of the set
   std::function<void()> step = nullptr;              ///< after each call, from any thread

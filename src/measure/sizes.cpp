@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
-#include <set>
-#include <unordered_set>
+#include <unordered_map>
+
+#include "support/file.h"
 
 namespace edgec {
 namespace {
@@ -60,11 +61,16 @@ struct ScaleIndex {
 
 std::uint64_t count_zeros(const Tensor &tensor, const std::optional<Quant> &quant) {
   std::uint64_t zeros = 0;
-  if (!quant) {
-    if (tensor.dtype == DType::float32) return static_cast<std::uint64_t>(std::ranges::count(tensor.as<float>(), 0.0F));
-    for (const double value : to_doubles(tensor)) zeros += value == 0 ? 1 : 0;
+  if (!quant && bits(tensor.dtype) >= 8) {
+    const auto width = static_cast<std::size_t>(bits(tensor.dtype)) / 8;
+    for_each_piece(tensor.data, [&](ByteView bytes) {
+      const Tensor piece{tensor.dtype, {static_cast<std::int64_t>(bytes.size() / width)}, Storage(nullptr, bytes), nullptr};
+      if (tensor.dtype == DType::float32) zeros += static_cast<std::uint64_t>(std::ranges::count(piece.as<float>(), 0.0F));
+      else zeros += static_cast<std::uint64_t>(std::ranges::count(to_doubles(piece), 0.0));
+    });
     return zeros;
   }
+  if (!quant) return static_cast<std::uint64_t>(std::ranges::count(to_doubles(tensor), 0.0));
   const auto codes = to_int64s(tensor);
   const ScaleIndex index(*quant, tensor.dims);
   for (std::size_t i = 0; i < codes.size(); ++i) {
@@ -74,7 +80,7 @@ std::uint64_t count_zeros(const Tensor &tensor, const std::optional<Quant> &quan
   return zeros;
 }
 
-TensorSizes sizes_of(const Value &value) {
+TensorSizes sizes_of(const Value &value, bool count_distinct) {
   const Tensor &tensor = *value.data;
   TensorSizes sizes;
   sizes.name = value.name;
@@ -86,7 +92,7 @@ TensorSizes sizes_of(const Value &value) {
   sizes.parameter = is_float(tensor.dtype) || value.type.is_quantized() || sizes.bits <= 8;
   if (tensor.dtype == DType::boolean || sizes.bits > 64) sizes.parameter = false;
   if (sizes.bits <= 64) {
-    sizes.distinct = distinct_values(tensor);
+    if (count_distinct) sizes.distinct = distinct_values(tensor);
     sizes.zeros = count_zeros(tensor, value.type.quant);
   }
   return sizes;
@@ -95,7 +101,9 @@ TensorSizes sizes_of(const Value &value) {
 /// Visits a graph and its sub-graphs.
 struct Measuring {
   const OpRegistry &ops;
+  bool count_distinct;
   GraphSizes result;
+  std::unordered_map<const std::byte *, TensorSizes> known; // constants by where they lie: each is read once
 
   std::vector<SubGraph> subgraphs(const Node &node) {
     std::vector<SubGraph> found;
@@ -107,9 +115,21 @@ struct Measuring {
     return found;
   }
 
+  TensorSizes sizes(const Value &value) {
+    const auto found = known.find(value.data->data.data());
+    if (found != known.end() && found->second.type == value.type) {
+      TensorSizes same = found->second;
+      same.name = value.name;
+      return same;
+    }
+    TensorSizes made = sizes_of(value, count_distinct);
+    known.insert_or_assign(value.data->data.data(), made);
+    return made;
+  }
+
   void constants(const Graph &graph, int depth) {
     for (const ValueId id : graph.values()) {
-      if (graph.constant(id) != nullptr) result.constants.push_back(sizes_of(graph.value(id)));
+      if (graph.constant(id) != nullptr) result.constants.push_back(sizes(graph.value(id)));
     }
     for (const NodeId id : graph.nodes()) {
       const Node &node = graph.node(id);
@@ -126,7 +146,7 @@ struct Measuring {
     std::vector<const Type *> inputs, outputs;
     for (const ValueId id : node.inputs) {
       inputs.push_back(id.valid() ? &graph.value(id).type : nullptr);
-      if (graph.constant(id) != nullptr) layer.constants.push_back(sizes_of(graph.value(id)));
+      if (graph.constant(id) != nullptr) layer.constants.push_back(sizes(graph.value(id)));
     }
     for (const ValueId id : node.outputs) outputs.push_back(id.valid() ? &graph.value(id).type : nullptr);
     if (!outputs.empty() && outputs[0] != nullptr) layer.output = outputs[0]->concrete();
@@ -172,8 +192,8 @@ Graph with_unit_dims(const Graph &graph, const OpRegistry &ops) {
   return infer_types(copy, ops) ? copy : graph;
 }
 
-GraphSizes measure_sizes(const Graph &graph, const OpRegistry &ops) {
-  Measuring measuring{ops, {}};
+GraphSizes measure_sizes(const Graph &graph, const OpRegistry &ops, bool count_distinct) {
+  Measuring measuring{ops, count_distinct, {}, {}};
   measuring.constants(graph, 0);
   measuring.layers(with_unit_dims(graph, ops), 0);
   GraphSizes &result = measuring.result;

@@ -44,8 +44,9 @@ struct GraphSizes {
   std::size_t macs_unknown = 0;      ///< nodes whose operator states a cost that unknown shapes hide
 };
 
-/// The graph's types must have been inferred.
-GraphSizes measure_sizes(const Graph &graph, const OpRegistry &ops);
+/// The graph's types must have been inferred. Weights of mapped files are read once, in pieces. Without
+/// `count_distinct`, TensorSizes::distinct is 0: counting takes a copy of each tensor, sorted.
+GraphSizes measure_sizes(const Graph &graph, const OpRegistry &ops, bool count_distinct = true);
 
 /// The graph with each symbolic or unknown dimension of its inputs taken as 1 and types inferred again; as it is where
 /// that does not fit.

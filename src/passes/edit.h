@@ -1,5 +1,4 @@
-// What a user asks to change of a network before anything else: the shapes of its inputs, its batch, or which part of
-// it is wanted.
+// What a user asks to change of a network before anything else: the shapes of its inputs, or its batch.
 #pragma once
 
 #include <span>
@@ -20,15 +19,13 @@ struct ShapeEdit {
 /// to be inferred again. Errors (usage): no such input or symbol, another rank, two numbers for one symbol.
 Status set_input_shapes(Graph &graph, std::span<const ShapeEdit> edits);
 
+/// Forgets every shape that is not a graph input's, in sub-graphs, too: what a file declares may be wrong.
+void forget_declared_shapes(Graph &graph);
+
 /// Gives the batch, the first dim of the first input that has one and of all inputs that share it, another size or
 /// name. A Reshape or Resize to a constant shape that begins with the old size keeps its operand's first dim instead.
 /// Types are inferred. Errors: no input has a batch (usage); a node that does not work for another batch (bad_input, named).
 /// `notes` gets a sentence for each output that does not depend on the batch.
 Status set_batch(Graph &graph, const Dim &batch, const OpRegistry &ops, std::vector<std::string> &notes);
-
-/// The part of a graph between values: `inputs` become graph inputs with the types that they have, `outputs` graph
-/// outputs. Without inputs: all graph inputs that are needed; without outputs: all graph outputs. Types must have been
-/// inferred. Errors (usage): an output that needs a graph input which is not among `inputs`; an input that none needs.
-Result<Graph> extract(const Graph &graph, std::span<const ValueId> inputs, std::span<const ValueId> outputs);
 
 } // namespace edgec

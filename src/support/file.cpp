@@ -6,10 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
+#include <memory>
+#include <new>
 
 namespace edgec {
 namespace {
@@ -67,7 +70,7 @@ Result<Storage> map_file(const std::filesystem::path &path) {
   void *mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
   if (mapped == MAP_FAILED) return failed(path, "cannot map");
   std::shared_ptr<const void> owner(mapped, [size](const void *p) { ::munmap(const_cast<void *>(p), size); });
-  return Storage(std::move(owner), ByteView(static_cast<const std::byte *>(mapped), size));
+  return Storage(std::move(owner), ByteView(static_cast<const std::byte *>(mapped), size), Backing::file);
 }
 
 Result<Storage> read_file(const std::filesystem::path &path) {
@@ -100,13 +103,67 @@ Status write_file(const std::filesystem::path &path, std::span<const ByteView> p
   return status;
 }
 
+namespace {
+
+/// SHA-256 of what it is fed.
+class Digest {
+public:
+  Digest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
+  void add(ByteView bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
+  std::string text() {
+    std::array<unsigned char, 32> digest{};
+    EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr);
+    std::string text;
+    for (const unsigned char byte : digest) text += fmt::format("{:02x}", byte);
+    return text;
+  }
+
+private:
+  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX *)> context_;
+};
+
+} // namespace
+
 std::string sha256(ByteView bytes) {
-  std::array<unsigned char, 32> digest{};
-  unsigned size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr);
-  std::string text;
-  for (const unsigned char byte : digest) text += fmt::format("{:02x}", byte);
-  return text;
+  Digest digest;
+  digest.add(bytes);
+  return digest.text();
+}
+
+std::string sha256(const Storage &bytes) {
+  Digest digest;
+  for_each_piece(bytes, [&](ByteView piece) { digest.add(piece); });
+  return digest.text();
+}
+
+void release_pages(const Storage &bytes) {
+  if (bytes.backing() != Backing::file || bytes.size() == 0) return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
+  const auto end = (reinterpret_cast<std::uintptr_t>(bytes.data()) + bytes.size() + page - 1) / page * page;
+  // A private mapping that is never written to: its pages come back from the file.
+  ::madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED); // NOLINT(performance-no-int-to-ptr)
+}
+
+void for_each_piece(const Storage &bytes, const std::function<void(ByteView)> &visit) {
+  constexpr std::size_t piece = std::size_t{16} << 20;
+  for (std::size_t at = 0; at < bytes.size(); at += piece) {
+    const Storage part = bytes.slice(at, std::min(piece, bytes.size() - at));
+    visit(part.bytes());
+    release_pages(part);
+  }
+}
+
+Storage copy_of(const Storage &bytes) {
+  // Not a vector: its elements would be written twice, and all pages with them.
+  const std::shared_ptr<std::byte[]> copy(new (std::align_val_t{64}) std::byte[bytes.size()],
+                                          [](std::byte *p) { ::operator delete[](p, std::align_val_t{64}); });
+  std::byte *to = copy.get();
+  for_each_piece(bytes, [&](ByteView piece) {
+    std::ranges::copy(piece, to);
+    to += piece.size();
+  });
+  return {copy, ByteView(copy.get(), bytes.size())};
 }
 
 } // namespace edgec

@@ -24,4 +24,13 @@ Status write_file(const std::filesystem::path &path, std::span<const ByteView> p
 /// SHA-256 of bytes (FIPS 180-4), 64 lower-case hexadecimal digits.
 std::string sha256(ByteView bytes);
 
+/// Lets pages of a mapped file go from memory; what is touched again is read again. Bytes elsewhere stay.
+void release_pages(const Storage &bytes);
+/// Calls `visit` with one piece after another, in order; of a mapped file only one piece is in memory at a time.
+void for_each_piece(const Storage &bytes, const std::function<void(ByteView)> &visit);
+/// The same digest, in pieces.
+std::string sha256(const Storage &bytes);
+/// A copy in memory, made in pieces.
+Storage copy_of(const Storage &bytes);
+
 } // namespace edgec

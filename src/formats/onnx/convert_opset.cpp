@@ -8,6 +8,7 @@
 #include "formats/onnx/graph_writer.h"
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/reader.h"
+#include "formats/onnx/schemas.h"
 
 namespace edgec {
 namespace {
@@ -21,7 +22,7 @@ std::string message_of(std::string_view text) {
 }
 
 /// Runs the converter on a model whose weights stayed behind.
-Status convert(onnx::ModelProto &proto, std::int64_t target) {
+Status run_converter(onnx::ModelProto &proto, std::int64_t target) {
   try {
     // The converter trusts the number of operands: the checker makes sure of it first.
     onnx::checker::check_model(proto, false);
@@ -30,6 +31,61 @@ Status convert(onnx::ModelProto &proto, std::int64_t target) {
     return unsupported(message_of(error.what()));
   }
   return {};
+}
+
+/// The operator that the converter has no way for ("No Adapter To Version $16 for Conv"); empty: it said something else.
+std::string without_adapter(const std::string &message) {
+  constexpr std::string_view start = "No Adapter", middle = " for ";
+  if (message.find(start) == std::string::npos || message.rfind(middle) == std::string::npos) return {};
+  return message.substr(message.rfind(middle) + middle.size());
+}
+
+/// Operators in this domain are left alone by the converter.
+constexpr const char *aside = "edgec.aside";
+
+/// Moves operators from one domain to another, in sub-graphs, too; all of them where `operators` is null.
+void move_operators(Graph &graph, const std::string &from, const std::string &to, const proto::OpTypes *operators) {
+  const auto moved = [&](const SubGraph &body) {
+    auto copy = std::make_shared<Graph>(*body);
+    move_operators(*copy, from, to, operators);
+    return copy;
+  };
+  for (const NodeId id : graph.nodes()) {
+    const Node node = graph.node(id);
+    if (node.domain == from && (!operators || operators->contains(node.op))) graph.set_op(id, node.op, to);
+    for (const Attribute &attribute : node.attributes) {
+      if (const auto *one = std::get_if<SubGraph>(&attribute.value)) graph.set_attribute(id, attribute.name, moved(*one));
+      if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value)) {
+        std::vector<SubGraph> bodies;
+        for (const SubGraph &body : *many) bodies.push_back(moved(body));
+        graph.set_attribute(id, attribute.name, std::move(bodies));
+      }
+    }
+  }
+}
+
+/// The graph in another opset, without its big weights. Operators that the opset lacks are written out by their
+/// function bodies; those for which the converter has no adapter stay as they are if their schemas allow it.
+Status convert(Model &model, std::int64_t target, onnx::ModelProto &proto, proto::WrittenNames &names) {
+  const std::int64_t present = model.graph.opset();
+  EDGEC_ASSIGN(const proto::OpTypes absent, proto::absent_operators(model.graph, present, target));
+  for (proto::OpTypes unchanged;;) {
+    Model skeleton = model;
+    if (!unchanged.empty()) {
+      move_operators(skeleton.graph, "", aside, &unchanged);
+      skeleton.graph.opsets[aside] = 1;
+    }
+    proto.Clear();
+    proto.set_ir_version(std::max<std::int64_t>(model.ir_version, 4)); // initializers need not be inputs
+    proto::put_opsets(skeleton.graph.opsets, proto);
+    names = proto::write_graph(skeleton, *proto.mutable_graph(), proto::Weights::left_out);
+    EDGEC_CHECK(proto::expand_operators(proto, absent));
+    const Status done = run_converter(proto, target);
+    const std::string op = done ? std::string() : without_adapter(done.error().message);
+    if (op.empty()) return done;
+    if (!unchanged.insert(op).second) return done;
+    EDGEC_CHECK(proto::fit_operator(model.graph, op, present, target));
+  }
 }
 
 /// The converter keeps neither origins nor metadata, and guesses types: they come from the graph before, nodes being
@@ -66,10 +122,8 @@ Status convert_opset(Model &model, std::int64_t target) {
   model.graph.opsets[""] = present;
   EDGEC_CHECK(model.graph.sort());
   onnx::ModelProto proto;
-  proto.set_ir_version(std::max<std::int64_t>(model.ir_version, 4)); // initializers need not be inputs
-  proto::put_opsets(model.graph.opsets, proto);
-  const proto::WrittenNames names = proto::write_graph(model, *proto.mutable_graph(), proto::Weights::left_out);
-  if (auto done = convert(proto, target); !done)
+  proto::WrittenNames names;
+  if (auto done = convert(model, target, proto, names); !done)
     return unsupported(fmt::format("the model's opset {} cannot be converted to {}: {}", present, target, done.error().message));
   Model converted;
   converted.graph.opsets = model.graph.opsets;
@@ -79,7 +133,9 @@ Status convert_opset(Model &model, std::int64_t target) {
   if (!read || converted.graph.inputs().size() != model.graph.inputs().size())
     return internal_error(fmt::format("ONNX's version converter damages the model (opset {} to {}): {}", present, target,
                                       read ? "inputs are lost" : read.error().message));
+  move_operators(converted.graph, aside, "", nullptr);
   restore(model.graph, names, converted.graph);
+  if (target < present) model.ir_version = 3; // the writer takes the lowest that the content needs
   model.graph = std::move(converted.graph);
   return {};
 }

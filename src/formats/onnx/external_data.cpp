@@ -9,8 +9,11 @@
 #include <charconv>
 #include <cstring>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "formats/onnx/proto.h"
+#include "formats/onnx/wire.h"
+#include "support/file.h"
 
 namespace edgec::proto {
 namespace {
@@ -64,7 +67,7 @@ Result<Storage> map_beneath(const std::filesystem::path &folder, const std::stri
   if (mapped == MAP_FAILED)
     return bad_input(fmt::format("external data file \"{}\" cannot be mapped: {}", location, std::strerror(errno)));
   std::shared_ptr<const void> owner(mapped, [size](const void *p) { ::munmap(const_cast<void *>(p), size); });
-  return Storage(std::move(owner), ByteView(static_cast<const std::byte *>(mapped), size));
+  return Storage(std::move(owner), ByteView(static_cast<const std::byte *>(mapped), size), Backing::file);
 }
 
 std::optional<std::uint64_t> parse_number(const std::string &text) {
@@ -74,7 +77,35 @@ std::optional<std::uint64_t> parse_number(const std::string &text) {
   return number;
 }
 
+bool same_bytes(const Storage &a, const Storage &b) {
+  if (a.size() != b.size()) return false;
+  constexpr std::size_t piece = std::size_t{16} << 20;
+  for (std::size_t at = 0; at < a.size(); at += piece) {
+    const std::size_t size = std::min(piece, a.size() - at);
+    if (std::memcmp(a.data() + at, b.data() + at, size) != 0) return false;
+    release_pages(a.slice(at, size));
+    release_pages(b.slice(at, size));
+  }
+  return true;
+}
+
 } // namespace
+
+ExternalData::ExternalData(std::filesystem::path folder, Storage own, const std::vector<Storage> *known)
+    : folder_(std::move(folder)), own_(std::move(own)) {
+  if (known == nullptr) return;
+  for (const Storage &bytes : *known)
+    if (bytes.size() > big_bytes) known_.emplace(bytes.size(), bytes);
+}
+
+Result<const Storage *> ExternalData::file(const std::string &location) {
+  if (location == own_file && own_.size() > 0) return &own_;
+  if (!files_.contains(location)) {
+    EDGEC_ASSIGN(Storage mapped, map_beneath(folder_, location));
+    files_.emplace(location, std::move(mapped));
+  }
+  return &files_.at(location);
+}
 
 Result<Storage> ExternalData::bytes(const onnx::TensorProto &tensor, std::size_t size) {
   const auto refused = [&](const std::string &why) {
@@ -91,20 +122,22 @@ Result<Storage> ExternalData::bytes(const onnx::TensorProto &tensor, std::size_t
     if (entry.key() == "offset") offset = *number;
     else length = number;
   }
+  if (length && *length != size && location == own_file)
+    return bad_input(fmt::format("tensor \"{}\" of {}[{}] needs {} bytes of data and has {}", tensor.name(),
+                                 name(static_cast<DType>(tensor.data_type())), fmt::join(tensor.dims(), ","), size, *length));
   if (length && *length != size)
     return refused(fmt::format("its external data has {} bytes, its type needs {}", *length, size));
-  if (!files_.contains(location)) {
-    auto mapped = map_beneath(folder_, location);
-    if (!mapped) return refused(mapped.error().message);
-    files_.emplace(location, std::move(*mapped));
-  }
-  const Storage &file = files_.at(location);
-  if (offset > file.size() || size > file.size() - offset)
-    return refused(fmt::format("its external data \"{}\" has {} bytes, {} bytes at offset {} are asked for", location, file.size(),
+  const auto found = file(location);
+  if (!found) return refused(found.error().message);
+  const Storage &whole = **found;
+  if (offset > whole.size() || size > whole.size() - offset)
+    return refused(fmt::format("its external data \"{}\" has {} bytes, {} bytes at offset {} are asked for", location, whole.size(),
                                size, offset));
-  const Storage slice = file.slice(offset, size);
+  const Storage slice = whole.slice(offset, size);
+  for (auto [same, end] = known_.equal_range(size); same != end; ++same)
+    if (same_bytes(slice, same->second)) return same->second;
   const auto width = static_cast<std::size_t>(std::max(8, std::min(64, bits(static_cast<DType>(tensor.data_type()))))) / 8;
-  return reinterpret_cast<std::uintptr_t>(slice.data()) % width == 0 ? slice : Storage::copy(slice.bytes());
+  return reinterpret_cast<std::uintptr_t>(slice.data()) % width == 0 ? slice : copy_of(slice);
 }
 
 std::uint64_t ExternalData::total_bytes() const {

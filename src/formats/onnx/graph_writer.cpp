@@ -4,6 +4,8 @@
 #include <array>
 #include <unordered_set>
 
+#include "formats/onnx/wire.h"
+
 namespace edgec::proto {
 namespace {
 
@@ -50,7 +52,7 @@ private:
   static std::vector<std::string> name_values(const Graph &graph, Names &names, std::span<const std::string> captures);
   void write_node(const Node &node, onnx::NodeProto &proto, const Names &names);
   static void write_info(const Value &value, const std::string &name, onnx::ValueInfoProto &proto);
-  void put_external(const Tensor &data, onnx::TensorProto &proto);
+  void put_elsewhere(const Tensor &data, onnx::TensorProto &proto);
   void write_initializers(const Graph &graph, onnx::GraphProto &proto, const Names &names);
 };
 
@@ -101,6 +103,13 @@ void GraphWriter::write_node(const Node &node, onnx::NodeProto &proto, const Nam
   };
   for (const Attribute &attribute : node.attributes) {
     auto &made = *proto.add_attribute();
+    const auto *tensor = std::get_if<Tensor>(&attribute.value);
+    if (tensor && !names.outer && weights_ == Weights::lowered && node.is("Constant") && tensor->data.size() > big_bytes) {
+      made.set_name(attribute.name);
+      made.set_type(onnx::AttributeProto::TENSOR);
+      put_elsewhere(*tensor, *made.mutable_t());
+      continue;
+    }
     if (put_attribute(attribute, made)) continue;
     if (const auto *graph = std::get_if<SubGraph>(&attribute.value)) {
       made.set_type(onnx::AttributeProto::GRAPH);
@@ -120,23 +129,25 @@ void GraphWriter::write_info(const Value &value, const std::string &name, onnx::
 }
 
 /// Bytes in the other file begin at multiples of 64, so that a mapped file serves as it is.
-void GraphWriter::put_external(const Tensor &data, onnx::TensorProto &proto) {
+void GraphWriter::put_elsewhere(const Tensor &data, onnx::TensorProto &proto) {
   static constexpr std::array<std::byte, 64> padding{};
+  const bool lowered = weights_ == Weights::lowered;
+  const auto gap = lowered ? 0 : (padding.size() - external_bytes_ % padding.size()) % padding.size();
+  if (gap > 0) written.blobs.push_back(ByteView(padding).first(gap));
+  external_bytes_ += gap;
   proto.set_data_type(static_cast<int>(data.dtype));
   for (const auto dim : data.dims) proto.add_dims(dim);
   proto.set_data_location(onnx::TensorProto::EXTERNAL);
-  const auto gap = (padding.size() - external_bytes_ % padding.size()) % padding.size();
-  if (gap > 0) written.external.push_back(ByteView(padding).first(gap));
   const auto add = [&](const char *key, std::string value) {
     auto &entry = *proto.add_external_data();
     entry.set_key(key);
     entry.set_value(std::move(value));
   };
-  add("location", location_);
-  add("offset", std::to_string(external_bytes_ + gap));
+  add("location", lowered ? std::string(own_file) : location_);
+  add("offset", std::to_string(lowered ? written.blobs.size() : external_bytes_));
   add("length", std::to_string(data.data.size()));
-  written.external.push_back(data.data.bytes());
-  external_bytes_ += gap + data.data.size();
+  written.blobs.push_back(data.data.bytes());
+  external_bytes_ += data.data.size();
 }
 
 void GraphWriter::write_initializers(const Graph &graph, onnx::GraphProto &proto, const Names &names) {
@@ -152,7 +163,8 @@ void GraphWriter::write_initializers(const Graph &graph, onnx::GraphProto &proto
       continue;
     }
     auto &tensor = *proto.add_initializer();
-    if (weights_ == Weights::external && big) put_external(*value.data, tensor);
+    const bool lowered = !names.outer && weights_ == Weights::lowered && value.data->data.size() > big_bytes;
+    if (lowered || (weights_ == Weights::external && big)) put_elsewhere(*value.data, tensor);
     else put_tensor(*value.data, tensor);
     tensor.set_name(names.of[id.index]);
     if (!value.doc.empty()) tensor.set_doc_string(value.doc);

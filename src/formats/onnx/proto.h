@@ -12,10 +12,11 @@
 
 namespace edgec::proto {
 
-/// Files beside a model that hold its tensors' bytes; each is opened once, beneath the model's folder only.
+/// Files beside a model that hold its tensors' bytes; each is opened once, beneath the model's folder only. `own` is the
+/// model's file, for tensors that were lifted out of its message (wire.h). What equals one of `known` shares its bytes.
 class ExternalData {
 public:
-  explicit ExternalData(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  explicit ExternalData(std::filesystem::path folder, Storage own = {}, const std::vector<Storage> *known = nullptr);
   /// The bytes a tensor's external_data entries speak of; `size` is what its dtype and dims ask for.
   Result<Storage> bytes(const onnx::TensorProto &tensor, std::size_t size);
   /// Bytes of all files opened so far.
@@ -23,7 +24,11 @@ public:
 
 private:
   std::filesystem::path folder_;
+  Storage own_;
   std::map<std::string, Storage> files_;
+  std::multimap<std::size_t, Storage> known_; // by size
+
+  Result<const Storage *> file(const std::string &location);
 };
 
 /// Takes a tensor's bytes out of its message (no copy of raw data). Without `external`, external data is an error.

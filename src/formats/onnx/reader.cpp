@@ -5,6 +5,7 @@
 #include "formats/onnx/reader.h"
 #include "formats/onnx/skeleton.h"
 #include "formats/onnx/tensor_proto.h"
+#include "formats/onnx/wire.h"
 #include "support/file.h"
 
 namespace edgec {
@@ -63,15 +64,16 @@ Result<Model> read_model(onnx::ModelProto &proto, const OnnxReadOptions &options
   return model;
 }
 
-/// Takes the bytes, so that they can go once they are parsed.
+/// Takes the bytes, so that they can go once they are read.
 Result<Model> parse(Storage bytes, const std::filesystem::path &folder, const OnnxReadOptions &options) {
   if (const std::string other = proto::recognise(bytes.bytes()); !other.empty()) return bad_input("it is " + other);
   onnx::ModelProto proto;
-  EDGEC_CHECK(proto::parse_message(bytes.bytes(), proto));
-  const std::string digest = sha256(bytes.bytes());
+  const auto skeleton = proto::lift_tensors(bytes.bytes());
+  EDGEC_CHECK(proto::parse_message(skeleton ? std::as_bytes(std::span(*skeleton)) : bytes.bytes(), proto));
+  const std::string digest = sha256(bytes);
   const std::uint64_t size = bytes.size();
+  proto::ExternalData external(folder, skeleton ? std::move(bytes) : Storage(), options.known);
   bytes = {};
-  proto::ExternalData external(folder);
   EDGEC_ASSIGN(Model model, read_model(proto, options, external));
   model.source_sha256 = digest;
   model.source_bytes = size + external.total_bytes();

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <climits>
+#include <memory>
 
 #include "formats/onnx/graph_writer.h"
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/skeleton.h"
 #include "formats/onnx/spelling.h"
+#include "formats/onnx/wire.h"
 #include "support/file.h"
 
 namespace edgec {
@@ -47,25 +49,30 @@ Status check(const Model &model, onnx::ModelProto &proto, std::vector<std::strin
 
 /// A model as bytes: those of its file and those of the file beside it, which `owner` keeps.
 struct Serialized {
-  std::string model;
+  std::string message; ///< without big tensors
+  proto::Rope model;
   std::vector<ByteView> external;
   Graph owner;
 };
 
-Result<Serialized> serialize(const Model &model, const OnnxWriteOptions &options, proto::Weights weights,
-                             const std::string &location, std::vector<std::string> *warnings) {
+Result<std::unique_ptr<Serialized>> serialize(const Model &model, const OnnxWriteOptions &options, proto::Weights weights,
+                                              const std::string &location, std::vector<std::string> *warnings) {
+  auto made = std::make_unique<Serialized>(); // the rope points into it
   Model sorted = model;
   EDGEC_CHECK(proto::spell(sorted.graph, options));
   EDGEC_CHECK(sorted.graph.sort());
   onnx::ModelProto proto;
   write_header(sorted, proto);
-  Serialized made;
-  made.external = proto::write_graph(sorted, *proto.mutable_graph(), weights, location).external;
+  std::vector<ByteView> blobs = proto::write_graph(sorted, *proto.mutable_graph(), weights, location).blobs;
   put_denotations(sorted, *proto.mutable_graph());
   EDGEC_CHECK(check(sorted, proto, warnings));
-  if (proto.ByteSizeLong() > INT_MAX || !proto.SerializeToString(&made.model))
-    return unsupported("without its weights in a file beside it, the model has more than 2 GB, which protobuf cannot write");
-  made.owner = std::move(sorted.graph);
+  const auto too_big = unsupported("without its weights in a file beside it, the model has more than 2 GB, which protobuf cannot write");
+  if (proto.ByteSizeLong() > INT_MAX || !proto.SerializeToString(&made->message)) return too_big;
+  const bool lowered = weights == proto::Weights::lowered;
+  made->model = proto::lower_tensors(std::as_bytes(std::span(made->message)), lowered ? blobs : std::vector<ByteView>());
+  if (made->model.size() > INT_MAX) return too_big;
+  if (!lowered) made->external = std::move(blobs);
+  made->owner = std::move(sorted.graph);
   return made;
 }
 
@@ -81,8 +88,8 @@ bool is_huge(const Graph &graph) {
 
 Result<std::string> serialize_onnx(const Model &model, const OnnxWriteOptions &options,
                                    std::vector<std::string> *warnings) {
-  EDGEC_ASSIGN(Serialized made, serialize(model, options, proto::Weights::written, {}, warnings));
-  return std::move(made.model);
+  EDGEC_ASSIGN(const auto made, serialize(model, options, proto::Weights::lowered, {}, warnings));
+  return made->model.text();
 }
 
 Status write_onnx(const Model &model, const std::filesystem::path &path, const OnnxWriteOptions &options,
@@ -90,12 +97,11 @@ Status write_onnx(const Model &model, const std::filesystem::path &path, const O
   const bool beside = options.external_data || is_huge(model.graph);
   if (beside && path == "-") return usage_error("a model with its weights in a file beside it cannot go to standard output");
   const std::string location = path.filename().string() + ".data";
-  EDGEC_ASSIGN(const Serialized made, serialize(model, options, beside ? proto::Weights::external : proto::Weights::written,
-                                                location, warnings).in(path.string()));
+  EDGEC_ASSIGN(const auto made, serialize(model, options, beside ? proto::Weights::external : proto::Weights::lowered,
+                                          location, warnings).in(path.string()));
   const auto data_path = path.parent_path() / location;
-  if (beside) EDGEC_CHECK(write_file(data_path, made.external, options.force));
-  const ByteView part = std::as_bytes(std::span(made.model));
-  auto done = write_file(path, std::span(&part, 1), options.force);
+  if (beside) EDGEC_CHECK(write_file(data_path, made->external, options.force));
+  auto done = write_file(path, made->model.parts(), options.force);
   std::error_code ignored;
   if (!done && beside) std::filesystem::remove(data_path, ignored);
   return done;

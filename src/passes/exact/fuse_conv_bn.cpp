@@ -167,6 +167,8 @@ bool fold_reader(Graph &graph, NodeId id, const PassContext &context) {
   const ValueId out = graph.node(id).outputs[0];
   const NodeId reader = out.valid() ? graph.sole_user(out) : NodeId{};
   if (!reader.valid() || !may_be_affine(graph.node(reader))) return false;
+  const auto &operands = graph.node(reader).inputs; // asked first: weights are big
+  if (std::ranges::none_of(operands, [&](ValueId operand) { return graph.constant(operand) != nullptr; })) return false;
   auto before = weighted(graph, id, context.ops);
   const auto step = before ? affine(graph, graph.node(reader), *before) : std::nullopt;
   if (!step || graph.value(graph.node(reader).outputs[0]).type.is_quantized()) return false;

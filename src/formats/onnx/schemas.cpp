@@ -1,0 +1,139 @@
+#include "formats/onnx/schemas.h"
+
+#include <onnx/defs/data_type_utils.h>
+#include <onnx/defs/schema.h>
+#include <onnx/inliner/inliner.h>
+
+#include <fmt/format.h>
+
+namespace edgec::proto {
+namespace {
+
+const onnx::OpSchema *schema_of(const std::string &op, std::int64_t opset) {
+  const auto *schema = onnx::OpSchemaRegistry::Schema(op, static_cast<int>(opset), "");
+  return schema && !schema->Deprecated() ? schema : nullptr;
+}
+
+bool is_function(const onnx::OpSchema &schema) { return schema.HasFunction() || schema.HasContextDependentFunction(); }
+
+std::vector<SubGraph> bodies_of(const Node &node) {
+  std::vector<SubGraph> bodies;
+  for (const Attribute &attribute : node.attributes) {
+    if (const auto *one = std::get_if<SubGraph>(&attribute.value)) bodies.push_back(*one);
+    if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value)) bodies.insert(bodies.end(), many->begin(), many->end());
+  }
+  return bodies;
+}
+
+Status find_absent(const Graph &graph, std::int64_t present, std::int64_t target, bool inner, OpTypes &found) {
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    const auto *schema = node.domain.empty() ? schema_of(node.op, present) : nullptr;
+    if (schema && !schema_of(node.op, target) && schema->since_version() > target) {
+      const auto refused = [&](std::string_view why) {
+        return unsupported(fmt::format("node {}: operator {} came with opset {}{}", node.label(), node.op, schema->since_version(), why));
+      };
+      if (!is_function(*schema)) return refused(" and is not defined by older ones");
+      if (inner) return refused(", and inside sub-graphs edgec does not write it out");
+      found.insert(node.op);
+    }
+    for (const SubGraph &body : bodies_of(node)) EDGEC_CHECK(find_absent(*body, present, target, true, found));
+  }
+  return {};
+}
+
+bool same_value(const onnx::AttributeProto &a, onnx::AttributeProto b) {
+  b.set_name(a.name());
+  b.clear_doc_string();
+  return a.SerializeAsString() == b.SerializeAsString();
+}
+
+/// The attribute as the schema has it if nothing is said; null: there is no default.
+const onnx::AttributeProto *default_of(const onnx::OpSchema &schema, const std::string &name) {
+  const auto found = schema.attributes().find(name);
+  return found == schema.attributes().end() || !found->second.default_value.has_name() ? nullptr : &found->second.default_value;
+}
+
+bool is_default(const onnx::OpSchema &schema, const Attribute &attribute) {
+  const auto *usual = default_of(schema, attribute.name);
+  onnx::AttributeProto proto;
+  return usual && put_attribute(attribute, proto) && same_value(*usual, proto);
+}
+
+std::string type_text(const Type &type) {
+  onnx::TypeProto proto;
+  put_type(type, proto);
+  if (proto.has_tensor_type()) proto.mutable_tensor_type()->clear_shape();
+  return *onnx::Utils::DataTypeUtils::ToType(proto);
+}
+
+/// What the schema of `to` does not take of a node that speaks `from`; empty: nothing.
+std::string misfit(const Graph &graph, const Node &node, const onnx::OpSchema &from, const onnx::OpSchema &to, std::vector<std::string> &idle) {
+  for (const Attribute &attribute : node.attributes) {
+    if (to.attributes().contains(attribute.name)) continue;
+    if (!is_default(from, attribute)) return "the attribute " + attribute.name;
+    idle.push_back(attribute.name);
+  }
+  for (const auto &[name, attribute] : to.attributes()) {
+    const auto *was = default_of(from, name), *is = default_of(to, name);
+    if (node.attribute(name) || !from.attributes().contains(name) || !was || !is) continue;
+    if (!same_value(*was, *is)) return "the default of " + name;
+  }
+  std::size_t operands = node.inputs.size();
+  while (operands > 0 && !node.inputs[operands - 1].valid()) --operands;
+  if (static_cast<int>(operands) > to.max_input() || static_cast<int>(operands) < to.min_input()) return fmt::format("{} operands", operands);
+  for (std::size_t i = 0; i < operands && i < to.inputs().size(); ++i) {
+    if (!node.inputs[i].valid()) continue;
+    const Type &type = graph.value(node.inputs[i]).type;
+    const auto &allowed = to.inputs()[i].GetTypes();
+    if (!type.is_tensor() || type.dtype == DType::undefined || allowed.empty()) continue;
+    const std::string text = type_text(type);
+    if (std::ranges::none_of(allowed, [&](const auto &one) { return *one == text; })) return fmt::format("operand {} of {}", i, text);
+  }
+  return {};
+}
+
+} // namespace
+
+Result<OpTypes> absent_operators(const Graph &graph, std::int64_t present, std::int64_t target) {
+  OpTypes found;
+  EDGEC_CHECK(find_absent(graph, present, target, false, found));
+  return found;
+}
+
+Status expand_operators(onnx::ModelProto &model, const OpTypes &operators) {
+  if (operators.empty()) return {};
+  onnx::inliner::FunctionIdVector ids;
+  for (const std::string &op : operators)
+    for (const char *domain : {"", "ai.onnx"}) ids.emplace_back(domain, op);
+  try {
+    const auto set = onnx::inliner::FunctionIdSet::Create(std::move(ids));
+    onnx::inliner::InlineSelectedFunctions(model, *set, onnx::OpSchemaRegistry::Instance());
+  } catch (const std::exception &error) {
+    return unsupported(fmt::format("ONNX's inliner fails: {}", error.what()));
+  }
+  for (const auto &node : model.graph().node())
+    if (domain_name(node.domain()).empty() && operators.contains(node.op_type()))
+      return unsupported(fmt::format("node {}: operator {} cannot be written out without the types of its operands", node.name(), node.op_type()));
+  return {};
+}
+
+Status fit_operator(Graph &graph, const std::string &op, std::int64_t present, std::int64_t target) {
+  const auto *from = schema_of(op, present), *to = schema_of(op, target);
+  for (const NodeId id : graph.nodes()) {
+    for (const SubGraph &body : bodies_of(graph.node(id))) {
+      Graph copy = *body; // attributes inside stay: an idle one is refused by ONNX's checker
+      EDGEC_CHECK(fit_operator(copy, op, present, target));
+    }
+    const Node &node = graph.node(id);
+    if (!node.is(op)) continue;
+    std::vector<std::string> idle;
+    const std::string found = from && to ? misfit(graph, node, *from, *to, idle) : std::string("the operator");
+    if (!found.empty())
+      return unsupported(fmt::format("node {}: {} of opset {} does not take {}", node.label(), op, target, found));
+    for (const std::string &name : idle) graph.remove_attribute(id, name);
+  }
+  return {};
+}
+
+} // namespace edgec::proto
