@@ -9,6 +9,8 @@
 #include "cli/console.h"
 #include "cli/recipe.h"
 #include "cli/version.h"
+#include "formats/onnx/functions.h"
+#include "ops/registry.h"
 #include "support/cancel.h"
 #include "support/file.h"
 
@@ -111,6 +113,7 @@ Result<Outcome> run(int argc, char **argv) {
 int run_program(int argc, char **argv) {
   catch_interrupts();
   set_up_console({});
+  install_function_bodies(onnx_function_body);
   try {
     const Result<Outcome> outcome = run(argc, argv);
     if (!outcome) return fail(outcome.error());

@@ -65,13 +65,14 @@ const std::vector<float> &cached_values(DType dtype) {
   return tables[static_cast<std::size_t>(dtype)];
 }
 
+/// Rounded up to a power of two, as Cast does by default.
 std::uint8_t encode_exponent_only(float value) {
   if (std::isnan(value)) return 0xff;
   if (!(value > 0)) return 0;
   if (std::isinf(value)) return 0xfe;
   int exponent = 0;
   const float fraction = std::frexp(value, &exponent); // value = fraction * 2^exponent, fraction in [0.5, 1)
-  const int rounded = exponent - 1 + (fraction > 0.75F || (fraction == 0.75F) ? 1 : 0);
+  const int rounded = exponent - 1 + (fraction > 0.5F ? 1 : 0);
   return static_cast<std::uint8_t>(std::min(254, std::max(0, rounded + 127)));
 }
 
@@ -83,7 +84,7 @@ std::uint8_t float_to_float8(DType dtype, float value) {
   if (dtype == DType::float8e8m0) return encode_exponent_only(value);
   const Format f = format(dtype);
   const auto sign = static_cast<std::uint8_t>(std::signbit(value) ? 1 << (f.exponent_bits + f.mantissa_bits) : 0);
-  if (std::isnan(value)) return f.fnuz ? 0x80 : dtype == DType::float4e2m1 ? 7 : static_cast<std::uint8_t>(sign | 0x7f);
+  if (std::isnan(value)) return f.fnuz ? 0x80 : dtype == DType::float4e2m1 ? 8 : static_cast<std::uint8_t>(sign | 0x7f);
   const auto &values = cached_values(dtype);
   const float magnitude = std::abs(value);
   std::size_t low = 0;

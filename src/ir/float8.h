@@ -8,7 +8,7 @@
 namespace edgec {
 
 float float8_to_float(DType dtype, std::uint8_t code);
-/// Nearest even, saturating as ONNX's Cast with saturate=1.
+/// Nearest even (float8e8m0: up), saturating as ONNX's Cast with saturate=1. float4e2m1 has no NaN: it becomes -0.
 std::uint8_t float_to_float8(DType dtype, float value);
 
 } // namespace edgec

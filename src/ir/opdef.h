@@ -2,6 +2,7 @@
 // the OpDef and name no operator themselves.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <span>
@@ -150,10 +151,17 @@ struct OpDef {
   int codes_since = 0;
 };
 
+/// What an operator is in other operators: a graph whose inputs stand for the node's inputs that are not omitted, in
+/// order, and whose outputs for its wanted outputs. Error (unsupported): nobody says so.
+using FunctionBody = Result<Graph> (*)(const Node &, const Opsets &, std::span<const Type *const> inputs);
+
 /// Operators by domain and name.
 class OpRegistry {
 public:
   explicit OpRegistry(std::vector<const OpDef *> ops);
+  /// What runs operators that have no definition of their own here. Set once, when a program starts.
+  void set_function_bodies(FunctionBody bodies) const { bodies_ = bodies; }
+  [[nodiscard]] FunctionBody function_bodies() const { return bodies_; }
   /// Null: opaque.
   [[nodiscard]] const OpDef *find(std::string_view domain, std::string_view name) const;
   [[nodiscard]] const OpDef *find(const Node &node) const { return find(node.domain, node.op); }
@@ -161,6 +169,7 @@ public:
 
 private:
   std::vector<const OpDef *> ops_; // sorted by (domain, name)
+  mutable std::atomic<FunctionBody> bodies_ = nullptr;
 };
 
 /// Infers the types of all node outputs in order, sub-graphs included; constants flow through small integer

@@ -97,12 +97,15 @@ Result<std::vector<double>> mask(const EvalArgs &args, const Heads &query, std::
   const auto lengths = args.input(6) ? to_int64s(*args.inputs[6]) : std::vector<std::int64_t>();
   if (!lengths.empty() && static_cast<std::int64_t>(lengths.size()) != query.batch) return bad_input("one length a batch is needed");
   const bool causal = args.node.get_int("is_causal", 0) != 0;
+  const std::int64_t left = args.node.get_int("left_window_size", -1), right = args.node.get_int("right_window_size", -1);
   for (std::size_t i = 0; i < found.size(); ++i) {
     const auto at = static_cast<std::int64_t>(i);
     const std::int64_t key = at % total, row = at / total % query.length, b = at / (total * query.length * query.heads);
     const std::int64_t length = lengths.empty() ? total : lengths[static_cast<std::size_t>(b)];
     const std::int64_t before = lengths.empty() ? past : length - query.length; // keys that stand before the first query
-    if ((causal && key > row + before) || key >= length) found[i] = -INFINITY;
+    const std::int64_t place = row + before;
+    const bool outside = (left >= 0 && key < place - left) || (right >= 0 && key > place + right);
+    if ((causal && key > place) || outside || key >= length) found[i] = -INFINITY;
   }
   return found;
 }
@@ -157,9 +160,9 @@ Result<std::vector<RuntimeValue>> attention_reference(const EvalArgs &args) {
             for (double &score : row) score = cap * std::tanh(score / cap);
         };
         apply_cap();
-        show(args.opset < 24 ? 2 : 1);
+        show(1);
         for (std::int64_t j = 0; j < total; ++j) row[static_cast<std::size_t>(j)] += added[static_cast<std::size_t>(base + j)];
-        show(args.opset < 24 ? 1 : 2);
+        show(2);
         softmax(row.data(), total);
         show(3);
         for (std::int64_t d = 0; d < value.size; ++d) {

@@ -81,6 +81,19 @@ void overflow_to_special(const Tensor &in, DType to, Tensor &out) {
   out.data = Storage::take(std::move(codes));
 }
 
+/// round_mode of casts to powers of two other than up: the power of two below, or the nearer one (of two as near, above).
+Result<Tensor> to_powers(const Tensor &in, DType to, const std::string &mode) {
+  if (mode != "down" && mode != "nearest") return bad_input(fmt::format("round_mode \"{}\"", mode));
+  auto values = to_doubles(in);
+  for (double &value : values) {
+    if (!(value > 0) || std::isinf(value)) continue;
+    int exponent = 0;
+    const double fraction = std::frexp(value, &exponent);
+    value = std::ldexp(1.0, exponent - (mode == "nearest" && fraction >= 0.75 ? 0 : 1));
+  }
+  return from_doubles(to, in.dims, values);
+}
+
 Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer));
   const Tensor &in = *args.inputs[0];
@@ -90,6 +103,10 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
     return unsupported("complex numbers are not supported");
   if (in.dtype == DType::string) return one(from_strings(in, to));
   if (to == DType::string) return one(to_strings(in));
+  if (const std::string mode = args.node.get_string("round_mode", "up"); to == DType::float8e8m0 && mode != "up") {
+    EDGEC_ASSIGN(Tensor powers, to_powers(in, to, mode));
+    return one(std::move(powers));
+  }
   Tensor out = is_float(in.dtype) ? from_doubles(to, in.dims, to_doubles(in)) : from_int64s(to, in.dims, to_int64s(in));
   const bool eight_bits = is_float(to) && bits(to) == 8 && to != DType::float8e8m0;
   if (eight_bits && args.node.get_int("saturate", 1) == 0) overflow_to_special(in, to, out);

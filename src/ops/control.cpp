@@ -189,7 +189,10 @@ struct ScanSpec {
 };
 
 Result<ScanSpec> scan_spec(const Node &node, std::int64_t opset, std::size_t inputs) {
-  if (opset < 9) return unsupported("Scan-8 (with a batch axis) is not supported");
+  if (opset < 9) { // the first input says how long each sequence is, and everything has a batch axis
+    if (inputs == 0) return bad_input("needs at least one input");
+    --inputs;
+  }
   ScanSpec spec;
   EDGEC_ASSIGN(spec.body, body(node, "body"));
   const std::int64_t scans = node.get_int("num_scan_inputs", 0);
@@ -204,7 +207,7 @@ Result<ScanSpec> scan_spec(const Node &node, std::int64_t opset, std::size_t inp
     return values;
   };
   spec.input_axes = list("scan_input_axes", spec.scans);
-  spec.input_directions = list("scan_input_directions", spec.scans);
+  spec.input_directions = list(opset < 9 ? "directions" : "scan_input_directions", spec.scans);
   spec.output_axes = list("scan_output_axes", spec.outputs);
   spec.output_directions = list("scan_output_directions", spec.outputs);
   return spec;
@@ -241,37 +244,77 @@ Tensor slice(const Tensor &in, std::size_t axis, std::int64_t index) {
   return cells.finish(std::move(dims), std::move(out));
 }
 
-Result<std::vector<RuntimeValue>> scan_reference(const EvalArgs &args) {
-  EDGEC_ASSIGN(const ScanSpec spec, scan_spec(args.node, args.opset, args.inputs.size()));
+/// Runs the body over the slices of `scanned`, the states first; gives the states and the stacked results.
+Result<std::vector<RuntimeValue>> scan(const EvalArgs &args, const ScanSpec &spec, std::vector<RuntimeValue> state, const std::vector<Tensor> &scanned) {
   std::vector<std::size_t> axes;
   std::optional<std::int64_t> length;
   for (std::size_t k = 0; k < spec.scans; ++k) {
-    const Tensor *in = args.inputs[spec.states + k];
-    if (!in) return bad_input("a scanned input is missing");
-    EDGEC_ASSIGN(const int axis, normalize_axis(spec.input_axes[k], in->rank()));
+    EDGEC_ASSIGN(const int axis, normalize_axis(spec.input_axes[k], scanned[k].rank()));
     axes.push_back(static_cast<std::size_t>(axis));
-    const std::int64_t size = in->dims[axes.back()];
+    const std::int64_t size = scanned[k].dims[axes.back()];
     if (length && *length != size) return bad_input(fmt::format("scanned inputs have lengths {} and {}", *length, size));
     length = size;
   }
-  std::vector<RuntimeValue> state(args.values.begin(), args.values.begin() + static_cast<std::ptrdiff_t>(spec.states));
-  std::vector<std::vector<Tensor>> scanned(spec.outputs);
+  std::vector<std::vector<Tensor>> made(spec.outputs);
   for (std::int64_t i = 0; i < *length; ++i) {
     std::vector<RuntimeValue> inputs = state;
     for (std::size_t k = 0; k < spec.scans; ++k)
-      inputs.emplace_back(slice(*args.inputs[spec.states + k], axes[k], spec.input_directions[k] != 0 ? *length - 1 - i : i));
+      inputs.emplace_back(slice(scanned[k], axes[k], spec.input_directions[k] != 0 ? *length - 1 - i : i));
     EDGEC_ASSIGN(auto results, run(args, spec.body, std::move(inputs)));
     for (std::size_t k = 0; k < spec.outputs; ++k) {
       if (!results[spec.states + k].tensor) return bad_input("a scan output must be a tensor");
-      scanned[k].push_back(*results[spec.states + k].tensor);
+      made[k].push_back(*results[spec.states + k].tensor);
     }
     state.assign(results.begin(), results.begin() + static_cast<std::ptrdiff_t>(spec.states));
   }
   for (std::size_t k = 0; k < spec.outputs; ++k) {
-    EDGEC_ASSIGN(Tensor all, stack(scanned[k], output_type(*spec.body.graph, spec.states + k), spec.output_axes[k], spec.output_directions[k] != 0));
+    EDGEC_ASSIGN(Tensor all, stack(made[k], output_type(*spec.body.graph, spec.states + k), spec.output_axes[k], spec.output_directions[k] != 0));
     state.emplace_back(std::move(all));
   }
   return state;
+}
+
+Result<std::vector<Tensor>> tensors(std::span<const RuntimeValue> values) {
+  std::vector<Tensor> found;
+  for (const RuntimeValue &value : values) {
+    if (!value.tensor) return bad_input("an input is missing or no tensor");
+    found.push_back(*value.tensor);
+  }
+  return found;
+}
+
+/// Scan-8: once for each entry of the batch, all sequences being of full length.
+Result<std::vector<RuntimeValue>> scan_batch(const EvalArgs &args, const ScanSpec &spec) {
+  if (args.input(0)) return unsupported("Scan-8 with sequences of different lengths");
+  EDGEC_ASSIGN(const std::vector<Tensor> operands, tensors(args.values.subspan(1)));
+  for (const Tensor &operand : operands)
+    if (operand.rank() < 1 || operand.dims[0] != operands[0].dims[0]) return bad_input("inputs have different batches");
+  const std::int64_t batch = operands[0].dims[0];
+  if (batch < 1) return bad_input("an empty batch");
+  std::vector<std::vector<Tensor>> results(spec.states + spec.outputs);
+  for (std::int64_t n = 0; n < batch; ++n) {
+    std::vector<Tensor> parts;
+    for (const Tensor &operand : operands) parts.push_back(slice(operand, 0, n));
+    const auto middle = parts.begin() + static_cast<std::ptrdiff_t>(spec.states);
+    EDGEC_ASSIGN(const auto made, scan(args, spec, {parts.begin(), middle}, {middle, parts.end()}));
+    for (std::size_t k = 0; k < made.size(); ++k) {
+      if (!made[k].tensor) return bad_input("a state must be a tensor");
+      results[k].push_back(*made[k].tensor);
+    }
+  }
+  std::vector<RuntimeValue> outputs;
+  for (const auto &parts : results) {
+    EDGEC_ASSIGN(Tensor all, stack(parts, Type::of(parts[0]), 0, false));
+    outputs.emplace_back(std::move(all));
+  }
+  return outputs;
+}
+
+Result<std::vector<RuntimeValue>> scan_reference(const EvalArgs &args) {
+  EDGEC_ASSIGN(const ScanSpec spec, scan_spec(args.node, args.opset, args.inputs.size()));
+  if (args.opset < 9) return scan_batch(args, spec);
+  EDGEC_ASSIGN(const auto scanned, tensors(args.values.subspan(spec.states)));
+  return scan(args, spec, {args.values.begin(), args.values.begin() + static_cast<std::ptrdiff_t>(spec.states)}, scanned);
 }
 
 OpDef control_op(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer, decltype(OpDef::reference) reference) {

@@ -62,6 +62,7 @@ Result<std::vector<int>> resized_axes(const Node &node, std::size_t rank) {
 struct AxisPlan {
   std::int64_t in = 1, out = 1;
   double scale = 1, roi_start = 0, roi_end = 1;
+  double exact = 1; ///< `out` before it is rounded down, where scales are given
 };
 
 std::int64_t scaled_size(std::int64_t size, double scale) { return static_cast<std::int64_t>(std::floor(static_cast<double>(size) * scale)); }
@@ -77,6 +78,7 @@ void keep_aspect_ratio(std::vector<AxisPlan> &plans, const std::vector<int> &axe
     AxisPlan &plan = plans[static_cast<std::size_t>(axis)];
     plan.scale = scale;
     plan.out = static_cast<std::int64_t>(std::floor(static_cast<double>(plan.in) * scale + 0.5));
+    plan.exact = static_cast<double>(plan.out);
   }
 }
 
@@ -93,10 +95,12 @@ Result<std::vector<AxisPlan>> plans(const Node &node, const Operands &operands, 
       plan.scale = (*operands.scales)[i];
       if (!(plan.scale > 0) || !(plan.scale * static_cast<double>(plan.in) < 0x1p31)) return bad_input(fmt::format("a scale of {}", plan.scale));
       plan.out = scaled_size(plan.in, plan.scale);
+      plan.exact = static_cast<double>(plan.in) * plan.scale;
     } else {
       plan.out = (*operands.sizes)[i];
       if (plan.out < 0 || plan.out > INT32_MAX) return bad_input(fmt::format("a size of {}", plan.out));
       plan.scale = static_cast<double>(plan.out) / static_cast<double>(std::max<std::int64_t>(plan.in, 1));
+      plan.exact = static_cast<double>(plan.out);
     }
     if (operands.roi.size() == axes.size() * 2) {
       plan.roi_start = operands.roi[i];
@@ -143,7 +147,7 @@ using Taps = std::vector<Tap>; // of one output index; empty: the extrapolation 
 double transform(const std::string &mode, const AxisPlan &plan, std::int64_t out) {
   const auto x = static_cast<double>(out), in = static_cast<double>(plan.in), size = static_cast<double>(plan.out);
   if (mode == "asymmetric") return x / plan.scale;
-  if (mode == "align_corners") return plan.out == 1 ? 0 : x * (in - 1) / (size - 1);
+  if (mode == "align_corners") return plan.out == 1 ? 0 : x * (in - 1) / (plan.exact - 1);
   if (mode == "pytorch_half_pixel") return plan.out > 1 ? (x + 0.5) / plan.scale - 0.5 : 0;
   if (mode == "half_pixel_symmetric") {
     const double centre = in / 2, adjusted = size / (plan.scale * in); // the size asked for against the exact one

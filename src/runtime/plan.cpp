@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "ir/evaluate.h"
+#include "runtime/expand.h"
 #include "runtime/plan_state.h"
 #include "runtime/reorder.h"
 
@@ -24,6 +25,7 @@ public:
     EDGEC_CHECK(bind_feeds());
     forget_shapes();
     EDGEC_CHECK(infer_types(graph_, *s_.ops));
+    EDGEC_CHECK(expand_functions(graph_, *s_.ops));
     EDGEC_CHECK(fold_constants());
     EDGEC_CHECK(schedule());
     EDGEC_CHECK(place_fetches());
@@ -368,14 +370,14 @@ private:
       std::vector<RuntimeValue> inputs;
       for (std::size_t i = 0; i < node.inputs.size(); ++i) inputs.push_back(borrow(node.inputs[i], io.inputs[i]));
       const auto outputs = evaluate_node(state->graph, *state->ops, node, state->options, inputs, {});
-      if (!outputs) throw std::runtime_error(fmt::format("node {} ({}): {}", node.label(), node.op, outputs.error().message));
+      const auto fail = [&](Error error) { throw KernelFailure(std::move(error).in(fmt::format("node {} ({})", node.label(), node.op))); };
+      if (!outputs) fail(outputs.error());
       for (std::size_t i = 0; i < node.outputs.size() && i < outputs->size(); ++i) {
         if (!io.outputs[i] || !(*outputs)[i].tensor) continue;
         const Tensor &made = *(*outputs)[i].tensor;
         const Type &type = state->graph.value(node.outputs[i]).type;
         if (made.dims != *type.concrete() || made.dtype != type.dtype)
-          throw std::runtime_error(fmt::format("node {} ({}): output {} is {}, {} was inferred", node.label(), node.op, i,
-                                               to_string(Type::of(made)), to_string(type)));
+          fail(internal_error(fmt::format("output {} is {}, {} was inferred", i, to_string(Type::of(made)), to_string(type))));
         if (made.data.size() > 0) std::memcpy(io.outputs[i], made.data.data(), made.data.size());
       }
     };

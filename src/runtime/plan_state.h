@@ -1,6 +1,7 @@
 // What a compiled plan consists of; shared by plan.cpp (compiling) and session.cpp (running).
 #pragma once
 
+#include <exception>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -50,6 +51,13 @@ struct Plan::State {
   std::vector<Layout> fetch_layouts;
   std::vector<Type> feed_types;
   std::size_t dynamic_slots = 0;
+};
+
+/// Thrown out of a kernel that cannot go on; run_step() gives the error back.
+struct KernelFailure : std::exception {
+  Error error;
+  explicit KernelFailure(Error what) : error(std::move(what)) {}
+  [[nodiscard]] const char *what() const noexcept override { return error.message.c_str(); }
 };
 
 /// Operands of a node as EvalArgs wants them, kept alive together.

@@ -164,6 +164,8 @@ private:
       for (const Place &place : step.outputs) out.push_back(bytes(place));
       try {
         step.kernel.run({in, out, scratch_});
+      } catch (const KernelFailure &failure) {
+        return failure.error;
       } catch (const std::exception &error) {
         return internal_error(error.what());
       }

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
+#include "formats/onnx/functions.h"
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/tensor_proto.h"
 #include "ops/registry.h"
@@ -155,5 +156,6 @@ int main(int argc, char **argv) {
     fmt::print("usage: node_cases FOLDER [--only TEXT] [--reference] [--list]\n");
     return 2;
   }
+  edgec::install_function_bodies(edgec::onnx_function_body);
   return edgec::recorded::run_all(folder, only, options, list);
 }

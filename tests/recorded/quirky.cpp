@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "data/npy.h"
+#include "formats/onnx/functions.h"
 #include "formats/onnx/onnx.h"
 #include "ops/registry.h"
 #include "runtime/plan.h"
@@ -156,5 +157,6 @@ int main(int argc, char **argv) {
     fmt::print("usage: quirky FOLDER [--reference]\n");
     return 2;
   }
+  edgec::install_function_bodies(edgec::onnx_function_body);
   return edgec::recorded::run_all(folder, options);
 }
