@@ -27,7 +27,7 @@ onnx::NodeProto call(const Node &node) {
     model.graph = **graph;
     stored.set_name(attribute.name);
     stored.set_type(onnx::AttributeProto::GRAPH);
-    proto::write_graph(model, *stored.mutable_g());
+    proto::write_graph(model, *stored.mutable_g(), proto::Weights::lowered);
   }
   return proto;
 }
