@@ -65,7 +65,7 @@ function(edgec_schema room schema)
   set(folder ${CMAKE_BINARY_DIR}/generated/${room})
   add_custom_command(
     OUTPUT ${folder}/${header}
-    COMMAND ${EDGEC_FLATC} --cpp -o ${folder} ${CMAKE_SOURCE_DIR}/src/${room}/${schema}
+    COMMAND ${EDGEC_FLATC} --cpp --reflect-types -o ${folder} ${CMAKE_SOURCE_DIR}/src/${room}/${schema}
     DEPENDS ${CMAKE_SOURCE_DIR}/src/${room}/${schema}
     VERBATIM)
   target_sources(${target} PRIVATE ${folder}/${header})

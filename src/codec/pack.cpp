@@ -2,41 +2,161 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <fmt/format.h>
 
+#include "codec/byte_coder.h"
+#include "codec/code_stream.h"
+#include "codec/float_coder.h"
+#include "codec/parts.h"
 #include "codec/zstd.h"
 
 namespace edgec {
 namespace {
 
 constexpr std::size_t compare_fully = std::size_t{16} << 20;
+constexpr std::size_t any_speed_below = std::size_t{1} << 16; ///< bytes that even the slowest coder reads in no time
+constexpr std::size_t records_below = std::size_t{1} << 18;
+constexpr double contexts_gain_below = 3.2; ///< bits a code
 
-struct Candidate {
+/// A buffer after a transform.
+struct Form {
   Transform transform = Transform::none;
-  std::vector<std::byte> coded; // Transform::none: unused
+  std::vector<std::byte> coded;       ///< Transform::none: unused
+  std::size_t prefix = 0;             ///< bytes before the codes
+  std::vector<CodeShape> shapes = {}; ///< codes of a byte each; empty: none
+  bool is_signed = false;
 };
 
-std::vector<Candidate> candidates(ByteView raw, std::size_t width) {
-  std::vector<Candidate> found{{}};
+/// A form after a compressor.
+struct Candidate {
+  Compressor compressor = Compressor::none;
+  std::vector<std::byte> stored;
+};
+
+std::size_t count_of(const std::vector<CodeShape> &shapes) {
+  std::size_t count = 0;
+  for (const CodeShape &shape : shapes) count += shape.count();
+  return count;
+}
+
+std::vector<Form> forms_of(ByteView raw, const Content &content) {
+  std::vector<Form> found{{}};
+  const std::size_t width = content.width;
+  if (width == 0 || raw.empty()) return found;
+  const auto known = [&](std::size_t count) {
+    return count_of(content.shapes) == count ? content.shapes : std::vector<CodeShape>();
+  };
+  if (content.code_bits == 8) {
+    found[0].shapes = known(raw.size());
+    found[0].is_signed = content.is_signed;
+  } else if (content.code_bits > 0) {
+    std::vector<std::byte> codes = encode_codes(raw, content.code_bits, content.is_signed);
+    auto shapes = known(codes.size() - 1);
+    found.push_back({Transform::codes, std::move(codes), 1, std::move(shapes), content.is_signed});
+  }
   const auto offer = [&](Transform transform, std::optional<std::vector<std::byte>> coded) {
     if (coded) found.push_back({transform, std::move(*coded)});
   };
-  if (width == 0 || raw.empty()) return found;
   const auto distinct = palette_size(raw, width);
   if (distinct && (*distinct < 256 || width > 1)) {
     const int bits = std::max(1, static_cast<int>(std::bit_width(*distinct - 1)));
     offer(Transform::palette, encode_palette(raw, width, bits));
-    // A byte a code is longer, but zstd sees the codes and may end up shorter.
+    // A byte a code is longer, but a compressor sees the codes and may end up shorter.
     if (bits < 8 && (width > 1 || 8 % bits != 0)) offer(Transform::palette, encode_palette(raw, width, 8));
+    if (width > 1) {
+      found.back().prefix = 4 + *distinct * width;
+      found.back().shapes = known(raw.size() / width);
+    }
   }
   offer(Transform::sparse, encode_sparse(raw, width));
   if (width > 1) offer(Transform::planes, encode_planes(raw, width));
   return found;
 }
 
-ByteView bytes_of(const Candidate &candidate, ByteView raw) {
-  return candidate.transform == Transform::none ? raw : ByteView(candidate.coded);
+ByteView bytes_of(const Form &form, ByteView raw) {
+  return form.transform == Transform::none ? raw : ByteView(form.coded);
 }
+
+std::uint8_t likeliest(ByteView bytes) {
+  std::array<std::size_t, 256> counts{};
+  for (const std::byte byte : bytes) ++counts[std::to_integer<std::size_t>(byte)];
+  return static_cast<std::uint8_t>(std::ranges::max_element(counts) - counts.begin());
+}
+
+void code_weights(const Form &form, ByteView coded, std::vector<Candidate> &found) {
+  CodeArray array{coded, form.prefix, 0, form.shapes};
+  if (!form.is_signed) array.zero = likeliest(coded.subspan(form.prefix));
+  const std::vector<std::int8_t> codes = centred(array);
+  double rate = 0;
+  if (form.shapes.size() == 1) {
+    const RansPlan plan = plan_rans(codes, form.shapes.front());
+    rate = plan.bits / static_cast<double>(codes.size());
+    found.push_back({Compressor::rans, encode_rans_stream(array, codes, plan)});
+  }
+  const bool large = codes.size() > compare_fully || (codes.size() > any_speed_below && rate > contexts_gain_below);
+  if (!large) found.push_back({Compressor::contexts, encode_context_stream(array, codes)});
+}
+
+std::vector<Candidate> candidates(const Form &form, const Content &content, ByteView raw, int level) {
+  const ByteView coded = bytes_of(form, raw);
+  std::vector<Candidate> found;
+  if (form.transform != Transform::none) found.push_back({Compressor::none, form.coded});
+  found.push_back({Compressor::zstd, zstd_compress(coded, level)});
+  if (!form.shapes.empty()) code_weights(form, coded, found);
+  if (form.transform == Transform::none && content.is_float && raw.size() % 4 == 0) {
+    std::vector<std::uint32_t> floats(raw.size() / 4);
+    if (!raw.empty()) std::memcpy(floats.data(), raw.data(), raw.size());
+    found.push_back({Compressor::floats, encode_floats(floats)});
+  }
+  if (content.width == 0 && raw.size() <= records_below) found.push_back({Compressor::bytes, encode_bytes(raw)});
+  return found;
+}
+
+/// How long a reader needs, by rank.
+int slowness(Compressor compressor) {
+  switch (compressor) {
+  case Compressor::none: return 0;
+  case Compressor::zstd:
+  case Compressor::rans: return 1;
+  case Compressor::floats: return 2;
+  case Compressor::contexts:
+  case Compressor::bytes:
+  case Compressor::parts: break;
+  }
+  return 3;
+}
+
+/// Takes what is smallest, or among large ones what is faster and hardly larger.
+class Choice {
+public:
+  explicit Choice(ByteView raw) : raw_(raw), best_{{0, 0, raw.size(), raw.size()}, {}}, size_(raw.size()) {}
+
+  void consider(const Form &form, Candidate candidate) {
+    const std::size_t coded = bytes_of(form, raw_).size(), stored = candidate.stored.size();
+    const bool allowed = raw_.size() <= expansion_limit(coded) && coded <= expansion_limit(stored);
+    if (stored == 0 || !allowed || !better(candidate.compressor, stored)) return;
+    best_ = {{static_cast<std::uint8_t>(form.transform), static_cast<std::uint8_t>(candidate.compressor), raw_.size(),
+              coded},
+             std::move(candidate.stored)};
+    size_ = stored;
+    rank_ = slowness(candidate.compressor);
+  }
+  Packed take() { return std::move(best_); }
+
+private:
+  ByteView raw_;
+  Packed best_;
+  std::size_t size_;
+  int rank_ = 0;
+
+  [[nodiscard]] bool better(Compressor compressor, std::size_t stored) const {
+    const int rank = slowness(compressor);
+    if (raw_.size() < any_speed_below || rank == rank_ || stored >= raw_.size()) return stored < size_;
+    const double slack = rank < rank_ ? 1.005 : 1 / 1.005;
+    return static_cast<double>(stored) < static_cast<double>(size_) * slack;
+  }
+};
 
 } // namespace
 
@@ -44,6 +164,11 @@ std::string_view name(Compressor compressor) {
   switch (compressor) {
   case Compressor::none: return "none";
   case Compressor::zstd: return "zstd";
+  case Compressor::rans: return "rans";
+  case Compressor::contexts: return "contexts";
+  case Compressor::floats: return "floats";
+  case Compressor::bytes: return "bytes";
+  case Compressor::parts: return "parts";
   }
   return "unknown";
 }
@@ -59,36 +184,55 @@ std::string to_string(const Packing &packing) {
   return packing.transform == 0 ? compressor : transform + "+" + compressor;
 }
 
-Packed pack_smallest(ByteView raw, std::size_t width, int level) {
-  Packed best{{0, 0, raw.size(), raw.size()}, {}};
-  std::size_t best_size = raw.size();
-  const auto consider = [&](const Candidate &candidate, Compressor compressor, std::vector<std::byte> stored) {
-    const ByteView coded = bytes_of(candidate, raw);
-    const bool allowed = raw.size() <= expansion_limit(coded.size()) && coded.size() <= expansion_limit(stored.size());
-    if (stored.empty() || stored.size() >= best_size || !allowed) return;
-    best_size = stored.size();
-    best = {{static_cast<std::uint8_t>(candidate.transform), static_cast<std::uint8_t>(compressor), raw.size(),
-             coded.size()},
-            std::move(stored)};
-  };
-  std::vector<Candidate> all = candidates(raw, width);
+Packed pack_smallest(ByteView raw, const Content &content, int level) {
+  std::vector<Form> forms = forms_of(raw, content);
   if (raw.size() > compare_fully) {
+    const bool coded = !forms[0].shapes.empty();
     std::vector<std::size_t> rough;
-    for (const Candidate &candidate : all) rough.push_back(zstd_compress(bytes_of(candidate, raw), 3).size());
+    for (const Form &form : forms) rough.push_back(zstd_compress(bytes_of(form, raw), 3).size());
     const auto smallest = static_cast<std::size_t>(std::ranges::min_element(rough) - rough.begin());
-    all = {std::move(all[smallest])};
+    if (!coded) forms = {std::move(forms[smallest])}; // codes are best told as they are
+    if (coded) forms.resize(1);
   }
-  for (const Candidate &candidate : all) {
-    if (candidate.transform != Transform::none) consider(candidate, Compressor::none, candidate.coded);
-    consider(candidate, Compressor::zstd, zstd_compress(bytes_of(candidate, raw), level));
-  }
-  return best;
+  Choice choice(raw);
+  for (const Form &form : forms)
+    for (Candidate &candidate : candidates(form, content, raw, level)) choice.consider(form, std::move(candidate));
+  return choice.take();
 }
 
-Result<std::vector<std::byte>> unpack(ByteView stored, const Packing &packing) {
-  if (packing.transform > static_cast<std::uint8_t>(Transform::planes))
+namespace {
+
+/// Undoes the compressor.
+Result<std::vector<std::byte>> expand(ByteView stored, Compressor compressor, std::size_t size, int threads) {
+  switch (compressor) {
+  case Compressor::none: break;
+  case Compressor::zstd: return zstd_decompress(stored, size);
+  case Compressor::rans: return decode_rans_stream(stored, size);
+  case Compressor::contexts: return decode_context_stream(stored, size);
+  case Compressor::floats: {
+    if (size % 4 != 0) return bad_input(fmt::format("{} bytes are no whole number of floats", size));
+    std::vector<std::uint32_t> floats(size / 4);
+    EDGEC_CHECK(decode_floats(stored, floats));
+    std::vector<std::byte> bytes(size);
+    if (size > 0) std::memcpy(bytes.data(), floats.data(), size);
+    return bytes;
+  }
+  case Compressor::bytes: {
+    std::vector<std::byte> bytes(size);
+    EDGEC_CHECK(decode_bytes(stored, bytes));
+    return bytes;
+  }
+  case Compressor::parts: return unpack_parts(stored, size, threads);
+  }
+  return std::vector<std::byte>(stored.begin(), stored.end());
+}
+
+} // namespace
+
+Result<std::vector<std::byte>> unpack(ByteView stored, const Packing &packing, int threads) {
+  if (packing.transform > static_cast<std::uint8_t>(Transform::codes))
     return unsupported(fmt::format("transform {} is unknown to this version", packing.transform));
-  if (packing.compressor > static_cast<std::uint8_t>(Compressor::zstd))
+  if (packing.compressor > static_cast<std::uint8_t>(Compressor::parts))
     return unsupported(fmt::format("compressor {} is unknown to this version", packing.compressor));
   if (packing.coded_size > expansion_limit(stored.size()) || packing.raw_size > expansion_limit(packing.coded_size))
     return bad_input(fmt::format("{} bytes claim to become {}, more than is allowed", stored.size(), packing.raw_size));
@@ -96,8 +240,8 @@ Result<std::vector<std::byte>> unpack(ByteView stored, const Packing &packing) {
   const auto raw_size = static_cast<std::size_t>(packing.raw_size);
   std::vector<std::byte> buffer;
   ByteView coded = stored;
-  if (static_cast<Compressor>(packing.compressor) == Compressor::zstd) {
-    EDGEC_ASSIGN(buffer, zstd_decompress(stored, coded_size));
+  if (packing.compressor != 0) {
+    EDGEC_ASSIGN(buffer, expand(stored, static_cast<Compressor>(packing.compressor), coded_size, threads));
     coded = buffer;
   }
   if (coded.size() != coded_size)
@@ -107,6 +251,7 @@ Result<std::vector<std::byte>> unpack(ByteView stored, const Packing &packing) {
   case Transform::palette: return decode_palette(coded, raw_size);
   case Transform::sparse: return decode_sparse(coded, raw_size);
   case Transform::planes: return decode_planes(coded, raw_size);
+  case Transform::codes: return decode_codes(coded, raw_size);
   }
   if (raw_size != coded_size) return bad_input(fmt::format("{} bytes, {} were expected", coded_size, raw_size));
   return buffer.empty() ? std::vector<std::byte>(coded.begin(), coded.end()) : std::move(buffer);

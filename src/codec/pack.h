@@ -6,14 +6,23 @@
 #include <string_view>
 #include <vector>
 
+#include "codec/code_shape.h"
 #include "codec/transform.h"
 #include "support/result.h"
 #include "support/storage.h"
 
 namespace edgec {
 
-/// Numbers stored in files: never reuse one. 2 is kept for an entropy coder (rANS).
-enum class Compressor : std::uint8_t { none = 0, zstd = 1 };
+/// Numbers stored in files: never reuse one.
+enum class Compressor : std::uint8_t {
+  none = 0,
+  zstd = 1,
+  rans = 2,     ///< codes of one weight, tables for classes of density (rans.h)
+  contexts = 3, ///< codes of weights, adaptive (context_coder.h)
+  floats = 4,   ///< float_coder.h
+  bytes = 5,    ///< byte_coder.h
+  parts = 6,    ///< several buffers, each packed in its own way (parts.h)
+};
 std::string_view name(Compressor compressor);
 
 /// How a buffer was packed, and the sizes at each stage in bytes: raw -> transform -> coded -> compressor -> stored.
@@ -33,6 +42,15 @@ struct Packed {
   std::vector<std::byte> bytes; ///< empty when plain: the raw bytes themselves
 };
 
+/// What a buffer holds, as far as that helps to pack it.
+struct Content {
+  std::size_t width = 0;         ///< bytes of an element: 1, 2, 4 or 8; 0: records without a fixed width
+  bool is_float = false;         ///< binary32
+  int code_bits = 0;             ///< integer codes of that many bits (2, 4 or 8; several a byte below 8)
+  bool is_signed = false;        ///< of codes: two's complement, 0 being the likely one
+  std::vector<CodeShape> shapes; ///< of tensors of codes (or of elements) one after another; empty: unknown
+};
+
 /// No stage may grow beyond this many bytes for one that holds `size`: what a small hostile file can make a reader
 /// allocate stays within a known multiple of the file.
 constexpr std::uint64_t expansion_limit(std::uint64_t size) {
@@ -40,12 +58,12 @@ constexpr std::uint64_t expansion_limit(std::uint64_t size) {
   return size > (UINT64_MAX - slack) / factor ? UINT64_MAX : size * factor + slack;
 }
 
-/// The smallest of all forms within expansion_limit; plain where nothing saves a byte. width: bytes of an element, or 0
-/// to try no transform. Ties go to the simpler form. level: zstd's; buffers above 16 MiB are compared at level 3.
-Packed pack_smallest(ByteView raw, std::size_t width, int level);
+/// The smallest of all forms within expansion_limit, of large buffers the fastest one that is within 0.5 % of it; plain
+/// where nothing saves a byte. level: zstd's; buffers above 16 MiB are compared at level 3.
+Packed pack_smallest(ByteView raw, const Content &content, int level);
 
 /// The raw bytes. Errors: unknown transform or compressor (Code::unsupported, named by number), sizes beyond
-/// expansion_limit, or a payload that does not become exactly the declared sizes.
-Result<std::vector<std::byte>> unpack(ByteView stored, const Packing &packing);
+/// expansion_limit, or a payload that does not become exactly the declared sizes. threads: for parts.
+Result<std::vector<std::byte>> unpack(ByteView stored, const Packing &packing, int threads = 1);
 
 } // namespace edgec

@@ -55,6 +55,7 @@ std::string_view name(Transform transform) {
   case Transform::palette: return "palette";
   case Transform::sparse: return "sparse";
   case Transform::planes: return "planes";
+  case Transform::codes: return "codes";
   }
   return "unknown";
 }
@@ -160,6 +161,37 @@ Result<std::vector<std::byte>> decode_planes(ByteView payload, std::size_t raw_s
   std::vector<std::byte> raw(raw_size);
   for (std::size_t plane = 0; plane < width; ++plane)
     for (std::size_t i = 0; i < count; ++i) raw[i * width + plane] = payload[1 + plane * count + i];
+  return raw;
+}
+
+std::vector<std::byte> encode_codes(ByteView raw, int bits, bool is_signed) {
+  std::vector<std::byte> payload{static_cast<std::byte>(bits + (is_signed ? 128 : 0))};
+  payload.reserve(1 + raw.size() * static_cast<std::size_t>(8 / bits));
+  const int high = is_signed ? 1 << (bits - 1) : 0, mask = (1 << bits) - 1;
+  for (const std::byte packed : raw)
+    for (int at = 0; at < 8; at += bits) {
+      const int code = std::to_integer<int>(packed) >> at & mask;
+      payload.push_back(static_cast<std::byte>((code ^ high) - high));
+    }
+  return payload;
+}
+
+Result<std::vector<std::byte>> decode_codes(ByteView payload, std::size_t raw_size) {
+  if (payload.empty()) return wrong_size(1, 0);
+  const int form = std::to_integer<int>(payload[0]);
+  const int bits = form & 127;
+  if (bits != 2 && bits != 4) return bad_input(fmt::format("codes of {} bits, 2 or 4 were expected", bits));
+  const auto each = static_cast<std::size_t>(8 / bits);
+  if ((payload.size() - 1) / each != raw_size || (payload.size() - 1) % each != 0)
+    return wrong_size(1 + raw_size * each, payload.size());
+  const int low = form >= 128 ? -(1 << (bits - 1)) : 0, mask = (1 << bits) - 1;
+  std::vector<std::byte> raw(raw_size);
+  for (std::size_t i = 0; i < raw_size * each; ++i) {
+    const int byte = std::to_integer<int>(payload[1 + i]);
+    const int code = low < 0 && byte >= 128 ? byte - 256 : byte;
+    if (code < low || code > low + mask) return bad_input(fmt::format("code {} does not fit {} bits", code, bits));
+    raw[i / each] |= static_cast<std::byte>((code & mask) << (static_cast<int>(i % each) * bits));
+  }
   return raw;
 }
 

@@ -19,6 +19,7 @@ enum class Transform : std::uint8_t {
   sparse =
       2, ///< u8 width, a bit an element (1: not all bytes zero; first in the lowest bit), elements that are not zero
   planes = 3, ///< u8 width, then every element's byte 0, every element's byte 1, ...
+  codes = 4,  ///< u8 bits (2 or 4; + 128: signed), then each of the packed codes in a byte of its own
 };
 std::string_view name(Transform transform);
 
@@ -29,10 +30,13 @@ std::optional<std::vector<std::byte>> encode_palette(ByteView raw, std::size_t w
 std::optional<std::size_t> palette_size(ByteView raw, std::size_t width);
 std::optional<std::vector<std::byte>> encode_sparse(ByteView raw, std::size_t width);
 std::optional<std::vector<std::byte>> encode_planes(ByteView raw, std::size_t width);
+/// 8 / bits codes of each byte, the lowest bits first; signed ones are two's complement. bits 2 or 4.
+std::vector<std::byte> encode_codes(ByteView raw, int bits, bool is_signed);
 
 /// Undo them: exactly `raw_size` bytes come out. Nothing in a payload is trusted; the caller limits raw_size.
 Result<std::vector<std::byte>> decode_palette(ByteView payload, std::size_t raw_size);
 Result<std::vector<std::byte>> decode_sparse(ByteView payload, std::size_t raw_size);
 Result<std::vector<std::byte>> decode_planes(ByteView payload, std::size_t raw_size);
+Result<std::vector<std::byte>> decode_codes(ByteView payload, std::size_t raw_size);
 
 } // namespace edgec

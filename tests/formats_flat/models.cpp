@@ -1,5 +1,6 @@
 #include "tests/formats_flat/models.h"
 
+#include <array>
 #include <cstring>
 
 #include "support/random.h"
@@ -270,6 +271,49 @@ Model small_network() {
   for (float &value : real) value = static_cast<float>(random.uniform(0.5, 1.0));
   layer("Conv", {at, graph.add_constant(Tensor::of({16, 128}, real), "real")});
   graph.add_output(at, "scores");
+  return model;
+}
+
+Model coded_network() {
+  Random random(11);
+  Model model;
+  model.ir_version = 10;
+  Graph &graph = model.graph;
+  graph.opsets[""] = 21;
+  const Type image = Type::tensor(DType::float32, Dims{1, 32, 8, 8});
+  const ValueId input = graph.add_input("image", image);
+  std::vector<std::int8_t> codes(256 * 32 * 9);
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const double scale = 0.2 * static_cast<double>(1 + i / 288 % 4) * static_cast<double>(1 + i / 9 % 3);
+    codes[i] = static_cast<std::int8_t>(random.normal() * scale);
+  }
+  const std::vector<float> one{0.0123F};
+  Node real;
+  real.op = "DequantizeLinear";
+  real.inputs = {graph.add_constant(Tensor::of({256, 32, 3, 3}, codes), "codes", Quant{one, {0}, -1, 0}),
+                 graph.add_constant(Tensor::of<float>({}, one), "step")};
+  const ValueId weight = graph.add_op(real, Type::tensor(DType::float32, Dims{256, 32, 3, 3}));
+  std::vector<float> halves(256), scales(256);
+  for (std::size_t i = 0; i < 256; ++i) {
+    halves[i] = static_cast<float>(static_cast<double>(random.below(2048)) * 0x1p-10 - 1);
+    scales[i] = static_cast<float>(0x1p-8 * static_cast<double>(1 + random.below(3)));
+  }
+  Node conv;
+  conv.op = "Conv";
+  conv.inputs = {input, weight, graph.add_constant(Tensor::of({256}, halves), "bias")};
+  const ValueId large = graph.add_op(conv, Type::tensor(DType::float32, Dims{1, 256, 8, 8}));
+  std::vector<std::byte> nibbles(256 * 9 / 2);
+  const auto nibble = [&] { return std::array<int, 10>{0, 0, 0, 0, 0, 0, 1, 15, 2, 14}[random.below(10)]; };
+  for (std::byte &byte : nibbles) {
+    const int first = nibble();
+    byte = static_cast<std::byte>(first + 16 * nibble());
+  }
+  Node depthwise;
+  depthwise.op = "Conv";
+  depthwise.attributes = {{"group", std::int64_t{256}}};
+  depthwise.inputs = {large, graph.add_constant(Tensor::of_bytes(DType::int4, {256, 1, 3, 3}, nibbles), "nibbles",
+                                                Quant{scales, std::vector<std::int32_t>(256), 0, 0})};
+  graph.add_output(graph.add_op(depthwise, Type::tensor(DType::float32, Dims{1, 256, 8, 8})), "scores");
   return model;
 }
 

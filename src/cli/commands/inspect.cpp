@@ -1,14 +1,17 @@
 // edgec inspect: what a network is, without running it.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/model_file.h"
+#include "formats/flat/flat.h"
 #include "measure/sizes.h"
 #include "ops/registry.h"
+#include "support/file.h"
 #include "support/table.h"
 
 namespace edgec::commands {
@@ -66,13 +69,35 @@ std::string opsets_text(const Opsets &opsets) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-std::string text_of(const Arguments &arguments, const Model &model, const GraphSizes &sizes) {
+/// What an .edgec file spends its bytes on: sections by kind, those in parts by how these are packed.
+std::string sections_text(const FlatInfo &info, std::uint64_t file_bytes) {
+  std::map<std::string, std::uint64_t> spent;
+  std::vector<std::string> order;
+  std::uint64_t told = 0;
+  const auto spend = [&](const std::string &what, std::uint64_t bytes) {
+    if (!spent.contains(what)) order.push_back(what);
+    spent[what] += bytes;
+    told += bytes;
+  };
+  for (const FlatSection &section : info.sections) {
+    if (section.parts.empty()) spend(fmt::format("{} ({})", section.kind, section.encoding), section.stored_bytes);
+    for (const FlatSection &part : section.parts)
+      spend(fmt::format("{} ({})", section.kind, part.encoding), part.stored_bytes);
+  }
+  std::vector<std::string> parts;
+  for (const std::string &what : order) parts.push_back(fmt::format("{} {}", what, grouped(spent[what])));
+  return fmt::format("{}, tables and gaps {}", fmt::join(parts, ", "), grouped(file_bytes - told));
+}
+
+std::string text_of(const Arguments &arguments, const Model &model, const GraphSizes &sizes,
+                    const std::optional<FlatInfo> &flat) {
   const Graph &graph = model.graph;
   std::string text = fmt::format("{}\n", arguments.model);
   const auto line = [&](std::string_view what, const std::string &value) {
     text += fmt::format("  {:<12}{}\n", what, value);
   };
   line("bytes", grouped(model.source_bytes));
+  if (flat) line("spent on", sections_text(*flat, model.source_bytes));
   line("sha256", model.source_sha256);
   line("opset", opsets_text(graph.opsets));
   for (const ValueId id : graph.inputs())
@@ -107,12 +132,28 @@ Json to_json(const LayerSizes &layer) {
   return object;
 }
 
-std::string json_of(const Arguments &arguments, const Model &model, const GraphSizes &sizes) {
+Json to_json(const FlatSection &section) {
+  Json object{{"kind", section.kind},
+              {"encoding", section.encoding},
+              {"bytes", section.stored_bytes},
+              {"raw_bytes", section.raw_bytes}};
+  if (section.parts.empty()) return object;
+  object["parts"] = Json::array();
+  for (const FlatSection &part : section.parts) object["parts"].push_back(to_json(part));
+  return object;
+}
+
+std::string json_of(const Arguments &arguments, const Model &model, const GraphSizes &sizes,
+                    const std::optional<FlatInfo> &flat) {
   const Graph &graph = model.graph;
   Json object{{"schema", "edgec-inspect/1"},
               {"file", arguments.model},
               {"bytes", model.source_bytes},
               {"sha256", model.source_sha256}};
+  if (flat) {
+    object["sections"] = Json::array();
+    for (const FlatSection &section : flat->sections) object["sections"].push_back(to_json(section));
+  }
   object["opsets"] = Json::object();
   for (const auto &[domain, opset] : graph.opsets) object["opsets"][domain.empty() ? "ai.onnx" : domain] = opset;
   object["inputs"] = Json::array();
@@ -138,10 +179,20 @@ std::string json_of(const Arguments &arguments, const Model &model, const GraphS
   return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; // names may be no UTF-8
 }
 
+/// Of an .edgec file; nothing for others, and for a stream.
+Result<std::optional<FlatInfo>> sections_of(const std::string &path) {
+  if (path == "-") return std::optional<FlatInfo>();
+  EDGEC_ASSIGN(const Storage file, map_file(path));
+  if (!is_flat(file.bytes())) return std::optional<FlatInfo>();
+  EDGEC_ASSIGN(FlatInfo info, describe_flat(file).in(path));
+  return std::optional(std::move(info));
+}
+
 Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Model model, read_model(arguments.model));
   const GraphSizes sizes = measure_sizes(model.graph, all_ops());
-  print(arguments.json ? json_of(arguments, model, sizes) : text_of(arguments, model, sizes));
+  EDGEC_ASSIGN(const std::optional<FlatInfo> flat, sections_of(arguments.model));
+  print(arguments.json ? json_of(arguments, model, sizes, flat) : text_of(arguments, model, sizes, flat));
   return Outcome::done;
 }
 

@@ -132,6 +132,7 @@ std::string kind_name(std::uint32_t kind) {
   case SectionKind::graph: return "graph";
   case SectionKind::tensors: return "tensors";
   case SectionKind::memory_plan: return "memory plan";
+  case SectionKind::compact_graph: return "compact graph";
   }
   return fmt::format("#{}", kind);
 }
@@ -158,7 +159,7 @@ Result<Container> Container::open(const Storage &file) {
   return container;
 }
 
-Result<Storage> Container::unpack(std::size_t index) const {
+Result<Storage> Container::unpack(std::size_t index, int threads) const {
   const Section &section = sections_[index];
   const auto where = [&] { return fmt::format("section {} ({})", index, kind_name(section.kind)); };
   if (section.packing.is_plain() && section.packing.coded_size == section.stored.size() &&
@@ -166,7 +167,7 @@ Result<Storage> Container::unpack(std::size_t index) const {
     const auto address = reinterpret_cast<std::uintptr_t>(section.stored.data());
     return address % alignof(std::max_align_t) == 0 ? section.stored : Storage::copy(section.stored.bytes());
   }
-  EDGEC_ASSIGN(std::vector<std::byte> raw, edgec::unpack(section.stored.bytes(), section.packing).in(where()));
+  EDGEC_ASSIGN(std::vector<std::byte> raw, edgec::unpack(section.stored.bytes(), section.packing, threads).in(where()));
   return Storage::take(std::move(raw));
 }
 

@@ -11,12 +11,12 @@
 
 namespace edgec::flat {
 
-inline constexpr std::uint16_t major_version = 1, minor_version = 0;
+inline constexpr std::uint16_t major_version = 1, minor_version = 1;
 inline constexpr std::size_t alignment = 64;      ///< of every section's offset
 inline constexpr std::uint32_t plain_profile = 1; ///< bit of the header's hints
 
 /// Numbers stored in files: never reuse one. From 0x8000 on: free for private use.
-enum class SectionKind : std::uint32_t { graph = 1, tensors = 2, memory_plan = 3 };
+enum class SectionKind : std::uint32_t { graph = 1, tensors = 2, memory_plan = 3, compact_graph = 4 };
 std::string kind_name(std::uint32_t kind);
 
 struct Section {
@@ -37,8 +37,9 @@ public:
   [[nodiscard]] const std::vector<Section> &sections() const { return sections_; }
   [[nodiscard]] std::uint16_t minor() const { return minor_; }
   [[nodiscard]] std::uint32_t hints() const { return hints_; }
-  /// A section's raw bytes: the file's own where it is plain, else unpacked. Aligned for every element type.
-  [[nodiscard]] Result<Storage> unpack(std::size_t index) const;
+  /// A section's raw bytes: the file's own where it is plain, else unpacked, on at most that many threads. Aligned for
+  /// every element type.
+  [[nodiscard]] Result<Storage> unpack(std::size_t index, int threads = 1) const;
 
 private:
   std::vector<Section> sections_;

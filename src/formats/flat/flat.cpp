@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <optional>
 
+#include "codec/parts.h"
+#include "formats/flat/compact.h"
 #include "formats/flat/container.h"
 #include "formats/flat/graph_section.h"
 #include "formats/flat/memory_plan.h"
@@ -40,16 +42,30 @@ Result<std::optional<flat::MemoryPlan>> memory_plan(const flat::Container &conta
 
 bool is_flat(ByteView bytes) { return flat::has_magic(bytes); }
 
-Result<Model> parse_flat(const Storage &file) {
+namespace {
+
+/// The graph as a FlatBuffer, however it is stored.
+Result<Storage> graph_bytes(const flat::Container &container) {
+  EDGEC_ASSIGN(const auto plain, only_section(container, SectionKind::graph));
+  EDGEC_ASSIGN(const auto compact, only_section(container, SectionKind::compact_graph));
+  if (plain && compact) return bad_input(fmt::format("sections {} and {} are both graphs", *plain, *compact));
+  if (plain) return container.unpack(*plain);
+  if (!compact) return bad_input("it has no graph section");
+  EDGEC_ASSIGN(const Storage record, container.unpack(*compact));
+  EDGEC_ASSIGN(std::vector<std::byte> graph, flat::expand_graph(record.bytes()).in("graph section"));
+  return Storage::take(std::move(graph));
+}
+
+} // namespace
+
+Result<Model> parse_flat(const Storage &file, int threads) {
   EDGEC_ASSIGN(const flat::Container container, flat::Container::open(file));
-  EDGEC_ASSIGN(const auto graph, only_section(container, SectionKind::graph));
-  if (!graph) return bad_input("it has no graph section");
-  EDGEC_ASSIGN(const Storage bytes, container.unpack(*graph));
+  EDGEC_ASSIGN(const Storage bytes, graph_bytes(container));
   const auto load = [&](std::uint32_t section) -> Result<Storage> {
     const auto &sections = container.sections();
     if (section >= sections.size() || sections[section].kind != static_cast<std::uint32_t>(SectionKind::tensors))
       return bad_input(fmt::format("section {} holds no tensors", section));
-    return container.unpack(section);
+    return container.unpack(section, threads);
   };
   EDGEC_ASSIGN(Model model, flat::read_graph_section(bytes.bytes(), load).in("graph section"));
   EDGEC_ASSIGN(const auto plan, memory_plan(container));
@@ -57,20 +73,45 @@ Result<Model> parse_flat(const Storage &file) {
   return model;
 }
 
-Result<Model> read_flat(const std::filesystem::path &path) {
+Result<Model> read_flat(const std::filesystem::path &path, int threads) {
   EDGEC_ASSIGN(const Storage file, read_file(path));
-  EDGEC_ASSIGN(Model model, parse_flat(file).in(path.string()));
+  EDGEC_ASSIGN(Model model, parse_flat(file, threads).in(path.string()));
   model.source_sha256 = sha256(file.bytes());
   model.source_bytes = file.size();
   return model;
 }
 
+namespace {
+
+Result<FlatSection> describe(const flat::Section &section) {
+  FlatSection found{flat::kind_name(section.kind),
+                    to_string(section.packing),
+                    section.required,
+                    section.offset,
+                    section.stored.size(),
+                    section.packing.raw_size,
+                    {}};
+  if (section.packing.compressor != static_cast<std::uint8_t>(Compressor::parts)) return found;
+  EDGEC_ASSIGN(const std::vector<Part> parts, split_parts(section.stored.bytes()));
+  for (const Part &part : parts)
+    found.parts.push_back({"part",
+                           to_string(part.packing),
+                           true,
+                           static_cast<std::uint64_t>(part.stored.data() - section.stored.data()),
+                           part.stored.size(),
+                           part.packing.raw_size,
+                           {}});
+  return found;
+}
+
+} // namespace
+
 Result<FlatInfo> describe_flat(const Storage &file) {
   EDGEC_ASSIGN(const flat::Container container, flat::Container::open(file));
   FlatInfo info{flat::major_version, container.minor(), (container.hints() & flat::plain_profile) != 0, 0, {}};
-  for (const flat::Section &section : container.sections())
-    info.sections.push_back({flat::kind_name(section.kind), to_string(section.packing), section.required,
-                             section.offset, section.stored.size(), section.packing.raw_size});
+  for (const flat::Section &section : container.sections()) {
+    EDGEC_ASSIGN(info.sections.emplace_back(), describe(section));
+  }
   EDGEC_ASSIGN(const auto plan, memory_plan(container));
   if (plan) info.arena_bytes = plan->arena_bytes;
   return info;
@@ -78,16 +119,17 @@ Result<FlatInfo> describe_flat(const Storage &file) {
 
 Result<std::vector<std::byte>> serialize_flat(const Model &model, const FlatWriteOptions &options) {
   flat::TensorStore tensors;
-  EDGEC_ASSIGN(const std::vector<std::byte> graph, flat::write_graph_section(model, tensors, 1, options));
-  Packed packed_graph{{0, 0, graph.size(), graph.size()}, {}};
-  if (!options.plain) packed_graph = pack_smallest(graph, 0, options.level);
-  std::vector<flat::SectionSource> sections{
-      {SectionKind::graph, true, packed_graph.packing,
-       packed_graph.packing.is_plain() ? ByteView(graph) : ByteView(packed_graph.bytes)}};
-  std::vector<Packed> packed;
-  EDGEC_ASSIGN(const std::vector<flat::SectionSource> weights,
-               flat::pack_blocks(tensors.blocks(), options.plain, options.level, options.threads, packed));
-  sections.insert(sections.end(), weights.begin(), weights.end());
+  EDGEC_CHECK(flat::write_graph_section(model, tensors, options)); // gathers the tensors
+  EDGEC_ASSIGN(flat::PackedBlocks weights, flat::pack_blocks(tensors.blocks(), 1, options));
+  tensors.settle(weights.locations);
+  EDGEC_ASSIGN(std::vector<std::byte> graph, flat::write_graph_section(model, tensors, options));
+  if (!options.plain) graph = flat::compact_graph(graph);
+  Packed packed{{0, 0, graph.size(), graph.size()}, {}};
+  if (!options.plain) packed = pack_smallest(graph, {}, options.level);
+  std::vector<flat::SectionSource> sections{{options.plain ? SectionKind::graph : SectionKind::compact_graph, true,
+                                             packed.packing,
+                                             packed.packing.is_plain() ? ByteView(graph) : ByteView(packed.bytes)}};
+  sections.insert(sections.end(), weights.sections.begin(), weights.sections.end());
   std::vector<std::byte> plan;
   if (options.plain) {
     plan = flat::write_memory_plan(flat::plan_memory(model.graph));

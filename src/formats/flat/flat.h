@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "support/parallel.h"
 #include "support/result.h"
 #include "support/storage.h"
 
@@ -14,18 +15,18 @@ namespace edgec {
 
 struct FlatWriteOptions {
   bool plain = false;      ///< nothing packed, and a memory plan: for readers that execute the file from flash
-  bool inner_names = true; ///< names of values that are neither inputs nor outputs of a graph
+  bool inner_names = true; ///< of values that are neither inputs nor outputs of a graph, of nodes and their origins
   int level = 19;          ///< of zstd, 1..19
   int threads = 1;         ///< the bytes do not depend on it
   bool force = false;      ///< replace an existing file
 };
 
 /// Reads a file; "-" is stdin. Tensors that are stored plain stay in the mapped file. Errors name the file;
-/// Code::bad_input for damage, Code::unsupported for what only a newer version reads.
-Result<Model> read_flat(const std::filesystem::path &path);
+/// Code::bad_input for damage, Code::unsupported for what only a newer version reads. threads: for unpacking.
+Result<Model> read_flat(const std::filesystem::path &path, int threads = hardware_threads());
 
 /// The same from bytes, which the model goes on sharing.
-Result<Model> parse_flat(const Storage &file);
+Result<Model> parse_flat(const Storage &file, int threads = 1);
 
 /// Deterministic: the same model and options give the same bytes. Errors: a graph that is not well formed, or one whose
 /// structure alone reaches 2 GiB.
@@ -43,6 +44,7 @@ struct FlatSection {
   std::string encoding; ///< "plain", "sparse+zstd", ...
   bool required = true;
   std::uint64_t offset = 0, stored_bytes = 0, raw_bytes = 0;
+  std::vector<FlatSection> parts; ///< of a section that is packed in parts; offsets are those in the section
 };
 
 struct FlatInfo {

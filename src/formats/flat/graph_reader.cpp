@@ -62,6 +62,7 @@ private:
   Result<std::vector<std::string>> texts(const Tables<flatbuffers::String> *list);
   Result<Metadata> metadata(const Tables<fb::Pair> *list);
   Result<DType> dtype(int number);
+  Result<std::vector<float>> shared_scales(const fb::Quant &stored);
   Result<Quant> quant(const fb::Quant &stored, const Type &type);
   Result<Type> type(const fb::Type &stored);
   Result<Type> copy_type(std::uint32_t index, std::uint32_t user = 0);
@@ -102,9 +103,25 @@ Result<DType> Reader::dtype(int number) {
   return static_cast<DType>(number);
 }
 
+/// Those of a type that names them among a tensor's elements.
+Result<std::vector<float>> Reader::shared_scales(const fb::Quant &stored) {
+  const std::uint32_t index = stored.scale_tensor() != none ? stored.scale_tensor() : file_.scales();
+  if (index >= tensors_.size()) return bad_input(fmt::format("its scales are tensor {} of {}", index, tensors_.size()));
+  const Tensor &tensor = tensors_[index];
+  if (tensor.dtype != DType::float32)
+    return bad_input(fmt::format("its scales are {}, float32 was expected", name(tensor.dtype)));
+  const std::span<const float> all = tensor.as<float>();
+  const std::size_t first = stored.first_scale(), count = stored.scale_count();
+  if (first > all.size() || count > all.size() - first)
+    return bad_input(fmt::format("its scales are {} + {} of {}", first, count, all.size()));
+  EDGEC_CHECK(spend(count * sizeof(float)));
+  return std::vector<float>(all.begin() + static_cast<std::ptrdiff_t>(first),
+                            all.begin() + static_cast<std::ptrdiff_t>(first + count));
+}
+
 Result<Quant> Reader::quant(const fb::Quant &stored, const Type &type) {
   Quant found;
-  EDGEC_ASSIGN(found.scales, numbers(stored.scales()));
+  EDGEC_ASSIGN(found.scales, stored.scales() == nullptr ? shared_scales(stored) : numbers(stored.scales()));
   EDGEC_ASSIGN(found.zero_points, numbers(stored.zero_points()));
   if (stored.zero_points() == nullptr) {
     EDGEC_CHECK(spend(found.scales.size() * sizeof(std::int32_t)));
@@ -412,13 +429,13 @@ Result<Model> Reader::read() {
   EDGEC_ASSIGN(model.doc, text(file_.doc()));
   EDGEC_ASSIGN(model.metadata, metadata(file_.metadata()));
   EDGEC_ASSIGN(symbols_, texts(file_.symbols()));
-  for (std::size_t i = 0; i < length(file_.types()); ++i) {
-    EDGEC_ASSIGN(Type made, type(*file_.types()->Get(static_cast<unsigned>(i))).in(fmt::format("type {}", i)));
-    types_.push_back(std::move(made));
-  }
   for (std::size_t i = 0; i < length(file_.tensors()); ++i) {
     EDGEC_ASSIGN(Tensor made, tensor(*file_.tensors()->Get(static_cast<unsigned>(i))).in(fmt::format("tensor {}", i)));
     tensors_.push_back(std::move(made));
+  }
+  for (std::size_t i = 0; i < length(file_.types()); ++i) {
+    EDGEC_ASSIGN(Type made, type(*file_.types()->Get(static_cast<unsigned>(i))).in(fmt::format("type {}", i)));
+    types_.push_back(std::move(made));
   }
   const auto count = static_cast<std::uint32_t>(length(file_.graphs()));
   if (count == 0) return bad_input("it holds no graph");

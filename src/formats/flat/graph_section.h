@@ -17,9 +17,10 @@ inline constexpr std::size_t max_section_bytes =
 /// gives are left out.
 std::vector<ValueId> file_order(const Graph &graph);
 
-/// The structure; tensors go into `tensors`, whose blocks become sections first_section, first_section + 1, ...
+/// The structure; tensors go into `tensors`, and are told to lie where it says. Where that is not known yet, a second
+/// call gives the same but for it.
 Result<std::vector<std::byte>> write_graph_section(const Model &model, TensorStore &tensors,
-                                                   std::uint32_t first_section, const FlatWriteOptions &options);
+                                                   const FlatWriteOptions &options);
 
 /// Gives the raw bytes of a tensor section, or an error that names it.
 using SectionLoader = std::function<Result<Storage>(std::uint32_t section)>;

@@ -48,8 +48,8 @@ using Offsets = Offset<flatbuffers::Vector<Offset<T>>>;
 /// Writes one model. Strings and vectors come before the table that holds them, as FlatBuffers asks.
 class Writer {
 public:
-  Writer(const Model &model, TensorStore &tensors, std::uint32_t first_section, const FlatWriteOptions &options)
-      : model_(model), tensors_(tensors), first_section_(first_section), options_(options) {}
+  Writer(const Model &model, TensorStore &tensors, const FlatWriteOptions &options)
+      : model_(model), tensors_(tensors), options_(options) {}
 
   Result<std::vector<std::byte>> write();
 
@@ -61,7 +61,6 @@ private:
 
   const Model &model_;
   TensorStore &tensors_;
-  std::uint32_t first_section_;
   const FlatWriteOptions &options_;
   flatbuffers::FlatBufferBuilder builder_{65536};
   bool full_ = false;
@@ -71,6 +70,7 @@ private:
   std::vector<Offset<fb::Type>> types_;
   std::map<std::array<std::string, 4>, std::uint32_t> operator_index_;
   std::vector<Offset<fb::Operator>> operators_;
+  std::vector<float> scales_; ///< of types, one after another: so they are coded together
 
   /// False once `bytes` more might pass FlatBuffers' limit, which only an assert of its own would notice.
   bool room(std::size_t bytes) {
@@ -97,6 +97,10 @@ private:
   }
   Offsets<flatbuffers::String> texts(const std::vector<std::string> &values);
   Offsets<fb::Pair> metadata(const Metadata &pairs);
+  struct Scales {
+    std::uint32_t first = 0, count = 0, tensor = none;
+  };
+  Scales scales(const std::vector<float> &wanted);
   std::int64_t dim(const Dim &dim);
   std::uint32_t type(const Type &type);
   std::uint32_t op(const Graph &graph, const Node &node);
@@ -153,15 +157,29 @@ std::uint32_t Writer::type(const Type &wanted) {
   if (wanted.quant) {
     const auto &zeros = wanted.quant->zero_points;
     const bool all_zero = std::ranges::all_of(zeros, [](std::int32_t zero) { return zero == 0; });
-    const auto scales = numbers(wanted.quant->scales);
+    const auto own = options_.plain ? numbers(wanted.quant->scales) : 0;
+    const Scales shared = options_.plain ? Scales{} : scales(wanted.quant->scales);
     const auto zero_points = all_zero ? 0 : numbers(zeros);
-    if (!full_) quant = fb::CreateQuant(builder_, scales, zero_points, wanted.quant->axis, wanted.quant->block);
+    if (!full_)
+      quant = fb::CreateQuant(builder_, own, zero_points, wanted.quant->axis, wanted.quant->block, shared.first,
+                              shared.count, shared.tensor);
   }
   const auto dims = wanted.shape ? numbers(shape) : 0;
   if (full_) return 0;
   types_.push_back(fb::CreateType(builder_, static_cast<std::uint8_t>(wanted.kind),
                                   static_cast<std::uint8_t>(wanted.dtype), dims, quant, element));
   return found->second;
+}
+
+/// An explicit DequantizeLinear has the same scales as a constant: then they are stored once.
+Writer::Scales Writer::scales(const std::vector<float> &wanted) {
+  const auto count = static_cast<std::uint32_t>(wanted.size());
+  for (const Dims &dims : {Dims{}, Dims{count}})
+    if (dims.size() == 1 || count == 1)
+      if (const auto known = tensors_.find(Tensor::of<float>(dims, wanted))) return {0, count, *known};
+  const auto first = static_cast<std::uint32_t>(scales_.size());
+  scales_.insert(scales_.end(), wanted.begin(), wanted.end());
+  return {first, count, none};
 }
 
 std::uint32_t Writer::op(const Graph &graph, const Node &node) {
@@ -263,12 +281,12 @@ Result<Offset<fb::Node>> Writer::node(const Graph &graph, const Node &node, cons
     return some(found);
   };
   const std::uint32_t operation = op(graph, node);
-  const auto name = text(node.name);
+  const auto name = options_.inner_names ? text(node.name) : 0;
   const auto inputs = ids(node.inputs);
   const auto captures = ids(node.captures);
   const auto outputs = ids(node.outputs);
   const auto attribute_list = tables(attributes);
-  const auto origins = texts(node.origins);
+  const auto origins = options_.inner_names ? texts(node.origins) : 0;
   const auto pairs = metadata(node.metadata);
   const auto doc = text(node.doc);
   if (full_) return Offset<fb::Node>(0);
@@ -328,15 +346,17 @@ Offsets<fb::Tensor> Writer::tensor_records() {
   for (const TensorRecord &record : tensors_.records()) {
     const auto dims = numbers(record.tensor.dims);
     const auto strings = record.tensor.strings ? texts(*record.tensor.strings) : 0;
-    const std::uint32_t section = record.block == none ? none : first_section_ + record.block;
+    const Location at = record.block == none ? Location{none, 0} : tensors_.location(record);
     if (!full_)
-      offsets.push_back(fb::CreateTensor(builder_, static_cast<std::uint8_t>(record.tensor.dtype), dims, section,
-                                         record.offset, strings));
+      offsets.push_back(fb::CreateTensor(builder_, static_cast<std::uint8_t>(record.tensor.dtype), dims, at.section,
+                                         at.offset, strings));
   }
   return tables(offsets);
 }
 
 Result<std::vector<std::byte>> Writer::write() {
+  for (const ValueId id : model_.graph.values()) // first of all: scales may be among them
+    if (const Tensor *data = model_.graph.constant(id)) tensors_.add(*data);
   graphs_.push_back({&model_.graph, 0});
   std::vector<Offset<fb::Graph>> graphs;
   for (std::size_t i = 0; i < graphs_.size(); ++i) { // grows as sub-graphs are met
@@ -350,12 +370,15 @@ Result<std::vector<std::byte>> Writer::write() {
   const auto pairs = metadata(model_.metadata);
   const auto symbols = texts(symbols_);
   const auto types = tables(types_);
+  const auto scale_count = static_cast<std::int64_t>(scales_.size());
+  const std::uint32_t scale_tensor = scales_.empty() ? none : tensors_.add(Tensor::of<float>({scale_count}, scales_));
   const auto tensors = tensor_records();
   const auto operators = tables(operators_);
   const auto graph_list = tables(graphs);
   if (full_) return unsupported("the model's structure, without its weights, reaches FlatBuffers' limit of 2 GiB");
   builder_.Finish(fb::CreateModel(builder_, model_.ir_version, producer, producer_version, domain, doc,
-                                  model_.model_version, pairs, symbols, types, tensors, operators, graph_list),
+                                  model_.model_version, pairs, symbols, types, tensors, operators, graph_list,
+                                  scale_tensor),
                   fb::ModelIdentifier());
   const auto *begin = reinterpret_cast<const std::byte *>(builder_.GetBufferPointer());
   return std::vector<std::byte>(begin, begin + builder_.GetSize());
@@ -364,8 +387,8 @@ Result<std::vector<std::byte>> Writer::write() {
 } // namespace
 
 Result<std::vector<std::byte>> write_graph_section(const Model &model, TensorStore &tensors,
-                                                   std::uint32_t first_section, const FlatWriteOptions &options) {
-  return Writer(model, tensors, first_section, options).write();
+                                                   const FlatWriteOptions &options) {
+  return Writer(model, tensors, options).write();
 }
 
 } // namespace edgec::flat

@@ -4,12 +4,11 @@
 #include <cstring>
 #include <string_view>
 
+#include "codec/parts.h"
 #include "support/parallel.h"
 
 namespace edgec::flat {
 namespace {
-
-constexpr std::size_t pooled_below = 4096; // bytes
 
 std::size_t hash(const Tensor &tensor) {
   std::size_t seed = tensor.data.size();
@@ -24,12 +23,39 @@ bool same_bytes(const Tensor &a, const Tensor &b) {
   return a.data.size() == b.data.size() && std::memcmp(a.data.data(), b.data.data(), a.data.size()) == 0;
 }
 
-std::size_t element_width(DType dtype) {
+constexpr std::size_t pool_limit = std::size_t{1} << 18; ///< bytes: pools are read by one thread each
+
+/// Small tensors share a block: of a few thousand codes, what one teaches a coder saves bytes in the next.
+std::size_t pooled_below(DType dtype) { return bits(dtype) <= 8 ? 8192 : 4096; }
+
+Content content_of(DType dtype) {
   const int width = bits(dtype);
-  return width >= 64 ? 8 : width <= 8 ? 1 : static_cast<std::size_t>(width) / 8;
+  Content content;
+  content.width = width >= 64 ? 8 : width <= 8 ? 1 : static_cast<std::size_t>(width) / 8;
+  content.is_float = dtype == DType::float32;
+  if (is_integer(dtype) && (width == 2 || width == 4 || width == 8)) {
+    content.code_bits = width;
+    content.is_signed = is_signed_integer(dtype);
+  }
+  return content;
+}
+
+/// Of what `bytes` hold: rows, columns and taps of a tensor, and the elements that fill its last byte.
+void add_shapes(Content &content, DType dtype, std::span<const std::int64_t> dims, std::size_t bytes) {
+  const std::size_t held = bytes * 8 / static_cast<std::size_t>(bits(dtype));
+  const CodeShape shape = code_shape(dims);
+  if (shape.count() > 0) content.shapes.push_back(shape);
+  if (held > shape.count()) content.shapes.push_back({held - shape.count(), 1, 1});
 }
 
 } // namespace
+
+std::optional<std::uint32_t> TensorStore::find(const Tensor &tensor) const {
+  const auto [first, last] = by_hash_.equal_range(hash(tensor));
+  for (auto found = first; found != last; ++found)
+    if (identical(records_[found->second].tensor, tensor)) return found->second;
+  return std::nullopt;
+}
 
 std::uint32_t TensorStore::add(const Tensor &tensor) {
   const std::size_t key = hash(tensor);
@@ -49,36 +75,91 @@ std::uint32_t TensorStore::add(const Tensor &tensor) {
   return index;
 }
 
-void TensorStore::place(TensorRecord &record) {
-  const Storage &data = record.tensor.data;
-  const std::size_t width = element_width(record.tensor.dtype);
-  record.block = static_cast<std::uint32_t>(blocks_.size());
-  if (data.size() >= pooled_below) {
-    blocks_.push_back({width, data, {}});
-    return;
-  }
-  const auto [pool, fresh] = pools_.try_emplace(record.tensor.dtype, record.block);
-  if (fresh) blocks_.push_back({width, {}, {}});
-  record.block = pool->second;
-  std::vector<std::byte> &bytes = blocks_[record.block].pool;
-  bytes.resize((bytes.size() + tensor_alignment - 1) / tensor_alignment * tensor_alignment);
-  record.offset = bytes.size();
-  bytes.insert(bytes.end(), data.bytes().begin(), data.bytes().end());
+Location TensorStore::location(const TensorRecord &record) const {
+  if (record.block >= locations_.size()) return {0, record.offset};
+  const Location &block = locations_[record.block];
+  return {block.section, block.offset + record.offset};
 }
 
-Result<std::vector<SectionSource>> pack_blocks(const std::vector<Block> &blocks, bool plain, int level, int threads,
-                                               std::vector<Packed> &packed) {
-  packed.assign(blocks.size(), {});
-  EDGEC_CHECK(parallel_for(blocks.size(), threads, [&](std::size_t i, int) -> Status {
+void TensorStore::place(TensorRecord &record) {
+  const Tensor &tensor = record.tensor;
+  record.block = static_cast<std::uint32_t>(blocks_.size());
+  if (tensor.data.size() >= pooled_below(tensor.dtype)) {
+    blocks_.push_back({content_of(tensor.dtype), tensor.data, {}});
+    add_shapes(blocks_.back().content, tensor.dtype, tensor.dims, tensor.data.size());
+    return;
+  }
+  auto [pool, fresh] = pools_.try_emplace(tensor.dtype, record.block);
+  if (!fresh && blocks_[pool->second].pool.size() >= pool_limit) pool->second = record.block, fresh = true;
+  if (fresh) blocks_.push_back({content_of(tensor.dtype), {}, {}});
+  record.block = pool->second;
+  Block &block = blocks_[record.block];
+  const std::size_t end = block.pool.size();
+  record.offset = (end + tensor_alignment - 1) / tensor_alignment * tensor_alignment;
+  block.pool.resize(record.offset);
+  add_shapes(block.content, tensor.dtype, Dims{0}, record.offset - end); // what lies between
+  block.pool.insert(block.pool.end(), tensor.data.bytes().begin(), tensor.data.bytes().end());
+  add_shapes(block.content, tensor.dtype, tensor.dims, tensor.data.size());
+}
+
+namespace {
+
+/// The block with the most raw bytes leaves the parts as long as these would unfold to more than a reader takes.
+void keep_within_limit(std::vector<std::size_t> &shared, std::vector<std::size_t> &alone,
+                       const std::vector<Packed> &packed) {
+  const auto raw_size = [&](std::size_t i) { return packed[i].packing.raw_size; };
+  std::uint64_t raw = 0, stored = 0;
+  for (const std::size_t i : shared) raw += raw_size(i) + part_alignment, stored += packed[i].bytes.size();
+  while (!shared.empty() && raw > expansion_limit(stored)) {
+    const auto largest = std::ranges::max_element(shared, {}, raw_size);
+    raw -= raw_size(*largest) + part_alignment;
+    stored -= packed[*largest].bytes.size();
+    alone.push_back(*largest);
+    shared.erase(largest);
+  }
+}
+
+} // namespace
+
+Result<PackedBlocks> pack_blocks(const std::vector<Block> &blocks, std::uint32_t first_section,
+                                 const FlatWriteOptions &options) {
+  std::vector<Packed> packed(blocks.size());
+  EDGEC_CHECK(parallel_for(blocks.size(), options.threads, [&](std::size_t i, int) -> Status {
     const ByteView raw = blocks[i].bytes();
-    packed[i] = plain ? Packed{{0, 0, raw.size(), raw.size()}, {}} : pack_smallest(raw, blocks[i].width, level);
+    packed[i] = options.plain ? Packed{{0, 0, raw.size(), raw.size()}, {}}
+                              : pack_smallest(raw, blocks[i].content, options.level);
     return {};
   }));
-  std::vector<SectionSource> sections;
-  for (std::size_t i = 0; i < blocks.size(); ++i)
-    sections.push_back({SectionKind::tensors, true, packed[i].packing,
-                        packed[i].packing.is_plain() ? blocks[i].bytes() : ByteView(packed[i].bytes)});
-  return sections;
+  std::vector<std::size_t> shared, alone;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const bool in_place = packed[i].packing.is_plain() && (options.plain || blocks[i].pool.empty());
+    (in_place ? alone : shared).push_back(i);
+  }
+  keep_within_limit(shared, alone, packed);
+  std::ranges::sort(alone);
+
+  PackedBlocks result;
+  result.locations.resize(blocks.size());
+  const auto bytes_of = [&](std::size_t i) {
+    return packed[i].packing.is_plain() ? blocks[i].bytes() : ByteView(packed[i].bytes);
+  };
+  const auto section = [&] { return first_section + static_cast<std::uint32_t>(result.sections.size()); };
+  if (!shared.empty()) {
+    std::vector<Part> parts;
+    for (const std::size_t i : shared) parts.push_back({packed[i].packing, bytes_of(i)});
+    const std::vector<std::uint64_t> offsets = part_offsets(parts);
+    for (std::size_t i = 0; i < shared.size(); ++i) result.locations[shared[i]] = {section(), offsets[i]};
+    result.stored.push_back(join_parts(parts));
+    const Packing packing{0, static_cast<std::uint8_t>(Compressor::parts), offsets.back(), offsets.back()};
+    result.sections.push_back({SectionKind::tensors, true, packing, result.stored.back()});
+  }
+  for (const std::size_t i : alone) {
+    result.locations[i] = {section(), 0};
+    if (!packed[i].packing.is_plain()) result.stored.push_back(std::move(packed[i].bytes));
+    result.sections.push_back({SectionKind::tensors, true, packed[i].packing,
+                               packed[i].packing.is_plain() ? blocks[i].bytes() : ByteView(result.stored.back())});
+  }
+  return result;
 }
 
 } // namespace edgec::flat

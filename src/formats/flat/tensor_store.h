@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "formats/flat/container.h"
+#include "formats/flat/flat.h"
 #include "ir/tensor.h"
 
 namespace edgec::flat {
@@ -22,32 +24,53 @@ struct TensorRecord {
   std::uint64_t offset = 0;
 };
 
-/// The raw content of one section.
+/// Bytes that are packed together: a large tensor, or several small ones of a type.
 struct Block {
-  std::size_t width = 1; ///< bytes of an element, for packing
-  Storage whole;         ///< one large tensor
+  Content content; ///< for packing
+  Storage whole;   ///< one large tensor
   std::vector<std::byte> pool;
   [[nodiscard]] ByteView bytes() const { return pool.empty() ? whole.bytes() : ByteView(pool); }
+};
+
+/// A block's first byte: in which section, where in its raw bytes.
+struct Location {
+  std::uint32_t section = 0;
+  std::uint64_t offset = 0;
 };
 
 class TensorStore {
 public:
   /// The record's index; the same one for an identical tensor.
   std::uint32_t add(const Tensor &tensor);
+  /// The index of an identical tensor's record.
+  [[nodiscard]] std::optional<std::uint32_t> find(const Tensor &tensor) const;
+  /// Where blocks went, by block. Until then they are all in section 0.
+  void settle(std::vector<Location> locations) { locations_ = std::move(locations); }
+  /// Of a record that has a block.
+  [[nodiscard]] Location location(const TensorRecord &record) const;
   [[nodiscard]] const std::vector<TensorRecord> &records() const { return records_; }
   [[nodiscard]] const std::vector<Block> &blocks() const { return blocks_; }
 
 private:
   std::vector<TensorRecord> records_;
   std::vector<Block> blocks_;
+  std::vector<Location> locations_;
   std::map<DType, std::uint32_t> pools_;
   std::unordered_multimap<std::size_t, std::uint32_t> by_hash_; ///< of the bytes
 
   void place(TensorRecord &record);
 };
 
-/// The sections that hold `blocks`, each as small as it gets (options) or plain. `packed` keeps their bytes alive.
-Result<std::vector<SectionSource>> pack_blocks(const std::vector<Block> &blocks, bool plain, int level, int threads,
-                                               std::vector<Packed> &packed);
+/// Tensors as sections: `sections` view blocks and `stored`, which must outlive them.
+struct PackedBlocks {
+  std::vector<SectionSource> sections;
+  std::vector<Location> locations; ///< of each block
+  std::vector<std::vector<std::byte>> stored;
+};
+
+/// Each block as small as it gets: what is best left as it is has a section of its own, to be used where it lies; the
+/// others share one as its parts. plain: a section for each block, nothing packed.
+Result<PackedBlocks> pack_blocks(const std::vector<Block> &blocks, std::uint32_t first_section,
+                                 const FlatWriteOptions &options);
 
 } // namespace edgec::flat
