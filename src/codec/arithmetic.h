@@ -91,7 +91,7 @@ class AdaptiveBit {
 public:
   /// In 1/65536, never 0 or 1.
   [[nodiscard]] std::uint32_t probability() const { return state_ >> 16; }
-  [[nodiscard]] std::uint32_t fine() const { return state_ >> 20; } ///< in 1/4096
+  [[nodiscard]] std::uint32_t fine() const { return state_ >> 20; }    ///< in 1/4096
   [[nodiscard]] bool is_fresh() const { return (state_ & 1023) == 0; } ///< never used
   void update(int bit) {
     const std::uint32_t count = state_ & 1023;
@@ -155,7 +155,8 @@ struct SignedModel {
     const bool negative = code_bit(coder, sign, value < 0 ? 1 : 0) != 0;
     const int wanted = value < 0 ? -value : value;
     int size = 1;
-    while (size < limit && code_bit(coder, more[static_cast<std::size_t>(std::min(size - 1, 15))], wanted > size ? 1 : 0) != 0)
+    while (size < limit &&
+           code_bit(coder, more[static_cast<std::size_t>(std::min(size - 1, 15))], wanted > size ? 1 : 0) != 0)
       ++size;
     return negative ? -size : size;
   }

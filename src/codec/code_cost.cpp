@@ -25,11 +25,13 @@ CodePrices learn_prices(std::span<const std::int8_t> codes, const CodeShape &sha
   for (const Histogram &counts : classes.counts) {
     // Symmetric, and smoothed over neighbours: what was not chosen yet must stay possible.
     std::array<double, 129> shares{};
-    for (int code = -128; code < 128; ++code) shares[static_cast<std::size_t>(std::abs(code))] += counts[static_cast<std::size_t>(code + 128)];
+    for (int code = -128; code < 128; ++code)
+      shares[static_cast<std::size_t>(std::abs(code))] += counts[static_cast<std::size_t>(code + 128)];
     double total = 0;
     std::array<double, 129> smoothed{};
     for (std::size_t m = 0; m < 129; ++m) {
-      const double around = m < 2 ? shares[m] : (shares[m - 1] + 2 * shares[m] + shares[std::min<std::size_t>(m + 1, 128)]) / 4;
+      const double around =
+          m < 2 ? shares[m] : (shares[m - 1] + 2 * shares[m] + shares[std::min<std::size_t>(m + 1, 128)]) / 4;
       smoothed[m] = (m < 2 ? shares[m] : 0.5 * shares[m] + 0.5 * around) + 0.3;
       total += smoothed[m];
     }

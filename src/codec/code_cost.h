@@ -19,8 +19,8 @@ double estimated_bits(std::span<const std::int8_t> codes, const CodeShape &shape
 /// rate-distortion rounding.
 struct CodePrices {
   Levels levels;
-  std::vector<std::uint8_t> class_of_sum;       ///< by sum of the levels of row, column and tap
-  std::vector<std::array<float, 256>> bits;     ///< by class and code + 128; codes never seen cost more, none infinity
+  std::vector<std::uint8_t> class_of_sum;   ///< by sum of the levels of row, column and tap
+  std::vector<std::array<float, 256>> bits; ///< by class and code + 128; codes never seen cost more, none infinity
 
   /// Prices at a place; [code + 128].
   [[nodiscard]] const std::array<float, 256> &at(std::size_t row, std::size_t column, std::size_t tap) const {

@@ -33,7 +33,8 @@ Result<CodeShape> take_shape(ByteView &stream, std::size_t left) {
   const bool sound = *rows > 0 && *columns > 0 && *taps > 0 && *columns <= max_row && *taps <= max_row &&
                      *columns * *taps <= max_row && *rows <= left / (*columns * *taps);
   if (!sound)
-    return bad_input(fmt::format("coded weights of {} x {} x {} where {} codes are left", *rows, *columns, *taps, left));
+    return bad_input(
+        fmt::format("coded weights of {} x {} x {} where {} codes are left", *rows, *columns, *taps, left));
   return CodeShape{*rows, *columns, *taps};
 }
 
@@ -41,7 +42,8 @@ Result<CodeShape> take_shape(ByteView &stream, std::size_t left) {
 Result<CodeArray> take_header(ByteView &stream, std::size_t size) {
   CodeArray array;
   const auto prefix = take_varint(stream);
-  if (!prefix || *prefix > size || stream.size() < *prefix + 1) return bad_input("the head of coded weights is cut off");
+  if (!prefix || *prefix > size || stream.size() < *prefix + 1)
+    return bad_input("the head of coded weights is cut off");
   array.bytes = stream.first(*prefix);
   array.prefix = *prefix;
   array.zero = std::to_integer<std::uint8_t>(stream[*prefix]);
@@ -91,8 +93,7 @@ std::vector<std::byte> encode_context_stream(const CodeArray &array, std::span<c
 
 Result<std::vector<std::byte>> decode_rans_stream(ByteView stream, std::size_t size) {
   return decode(stream, size, [](ByteView rest, const CodeArray &array, std::span<std::int8_t> codes) -> Status {
-    if (array.shapes.size() != 1)
-      return bad_input(fmt::format("a stream of one weight holds {}", array.shapes.size()));
+    if (array.shapes.size() != 1) return bad_input(fmt::format("a stream of one weight holds {}", array.shapes.size()));
     return decode_rans(rest, array.shapes.front(), codes);
   });
 }

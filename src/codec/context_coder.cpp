@@ -91,7 +91,9 @@ private:
 
   void look(const Code *row_begin, std::size_t r, std::size_t c, std::size_t j, std::size_t k, const Mean &row) {
     const Code *here = row_begin + j;
-    const auto magnitude = [&](bool inside, std::size_t back) { return inside ? std::abs(int{here[-static_cast<std::ptrdiff_t>(back)]}) : 0; };
+    const auto magnitude = [&](bool inside, std::size_t back) {
+      return inside ? std::abs(int{here[-static_cast<std::ptrdiff_t>(back)]}) : 0;
+    };
     const int before = magnitude(j >= 1, 1);
     const int before2 = magnitude(j >= 2, 2);
     const int left = magnitude(c >= 1, shape_.taps);
@@ -128,13 +130,15 @@ private:
     }
     const bool negative = coder_.code(given < 0 ? 1 : 0, 32768) != 0;
     int exponent = 0;
-    while (exponent < exponents && flag(static_cast<std::size_t>(1 + exponent), (wanted >> 1) >> exponent != 0 ? 1 : 0) != 0)
+    while (exponent < exponents &&
+           flag(static_cast<std::size_t>(1 + exponent), (wanted >> 1) >> exponent != 0 ? 1 : 0) != 0)
       ++exponent;
     auto &mantissa = model_.mantissas[static_cast<std::size_t>(exponent)];
     std::uint32_t found = 1;
     const auto bit = [&](int below) { return static_cast<int>(wanted >> (exponent - below) & 1); };
     if (exponent >= 1) found = found * 2 + static_cast<std::uint32_t>(code_bit(coder_, mantissa[0], bit(1)));
-    if (exponent >= 2) found = found * 2 + static_cast<std::uint32_t>(code_bit(coder_, mantissa[1 + (found & 1)], bit(2)));
+    if (exponent >= 2)
+      found = found * 2 + static_cast<std::uint32_t>(code_bit(coder_, mantissa[1 + (found & 1)], bit(2)));
     if (exponent >= 3) found = (found << (exponent - 2)) | code_raw(coder_, exponent - 2, wanted);
     // A stream may name 128 .. 255; what it means is the code's low byte.
     const auto value = static_cast<std::int8_t>(negative ? 0U - found : found);

@@ -84,7 +84,8 @@ std::vector<Histogram> count_by_sum(std::span<const std::int8_t> codes, const Co
   const std::vector<std::uint8_t> places = place_levels(shape, levels);
   const std::int8_t *at = codes.data();
   for (const std::uint8_t row : levels.rows)
-    for (const std::uint8_t place : places) ++counts[static_cast<std::size_t>(row + place)][static_cast<std::size_t>(*at++ + 128)];
+    for (const std::uint8_t place : places)
+      ++counts[static_cast<std::size_t>(row + place)][static_cast<std::size_t>(*at++ + 128)];
   return counts;
 }
 
@@ -151,9 +152,11 @@ DensityClasses group_sums(std::span<const std::int8_t> codes, const CodeShape &s
     bits.erase(bits.begin() + next);
     sizes.erase(sizes.begin() + next);
   }
-  for (std::size_t i = 0; i < sizes.size(); ++i) classes.class_of_sum.insert(classes.class_of_sum.end(), sizes[i], static_cast<std::uint8_t>(i));
+  for (std::size_t i = 0; i < sizes.size(); ++i)
+    classes.class_of_sum.insert(classes.class_of_sum.end(), sizes[i], static_cast<std::uint8_t>(i));
   classes.bits = std::accumulate(bits.begin(), bits.end(), 0.0);
-  for (const auto *list : {&classes.levels.rows, &classes.levels.columns, &classes.levels.taps}) classes.bits += level_bits(*list);
+  for (const auto *list : {&classes.levels.rows, &classes.levels.columns, &classes.levels.taps})
+    classes.bits += level_bits(*list);
   return classes;
 }
 
@@ -161,7 +164,10 @@ std::vector<Axes> possible_axes(const CodeShape &shape) {
   std::vector<Axes> found{Axes::none};
   const bool rows = shape.rows > 1, columns = shape.columns > 1, inside = columns || shape.taps > 1;
   if (rows && inside) found.push_back(Axes::rows);
-  if (rows && columns) found.insert(found.end(), {Axes::columns, Axes::both});
+  if (rows && columns) {
+    found.push_back(Axes::columns);
+    found.push_back(Axes::both);
+  }
   if (rows && shape.taps > 1) found.push_back(Axes::all);
   return found;
 }

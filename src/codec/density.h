@@ -9,9 +9,9 @@
 
 namespace edgec {
 
-inline constexpr int level_count = 16;                 ///< levels are 0 .. 15
-inline constexpr int sum_count = 3 * level_count - 2;  ///< sums are 0 .. 45
-inline constexpr int table_count = 16;                 ///< at most that many classes
+inline constexpr int level_count = 16;                ///< levels are 0 .. 15
+inline constexpr int sum_count = 3 * level_count - 2; ///< sums are 0 .. 45
+inline constexpr int table_count = 16;                ///< at most that many classes
 
 /// Which of its three axes tell a weight's class.
 enum class Axes : std::uint8_t { none = 0, rows = 1, columns = 2, both = 3, taps = 4, all = 7 };

@@ -18,7 +18,8 @@ class BitWriter {
 public:
   void put(std::uint32_t value, int count) {
     pending_ |= std::uint64_t{value} << filled_;
-    for (filled_ += count; filled_ >= 8; filled_ -= 8, pending_ >>= 8) bytes_.push_back(static_cast<std::byte>(pending_ & 255));
+    for (filled_ += count; filled_ >= 8; filled_ -= 8, pending_ >>= 8)
+      bytes_.push_back(static_cast<std::byte>(pending_ & 255));
   }
   std::vector<std::byte> finish() {
     if (filled_ > 0) bytes_.push_back(static_cast<std::byte>(pending_ & 255));
@@ -36,7 +37,8 @@ public:
   explicit BitReader(ByteView bytes) : bytes_(bytes) {}
   std::uint32_t get(int count) {
     for (; filled_ < count; filled_ += 8)
-      pending_ |= (position_ < bytes_.size() ? std::to_integer<std::uint64_t>(bytes_[position_]) : 0) << filled_, ++position_;
+      pending_ |= (position_ < bytes_.size() ? std::to_integer<std::uint64_t>(bytes_[position_]) : 0) << filled_,
+          ++position_;
     const auto value = static_cast<std::uint32_t>(pending_ & ((std::uint64_t{1} << count) - 1));
     pending_ >>= count;
     filled_ -= count;
@@ -135,7 +137,8 @@ Status decode_floats(ByteView stream, std::span<std::uint32_t> floats) {
     const auto sign = static_cast<std::uint32_t>(code_bit(coder, model.sign, 0));
     const std::uint32_t exponent = model.exponent.code(coder, 0);
     const bool is_short = code_bit(coder, model.is_short, 0) != 0;
-    const std::uint32_t mantissa = is_short ? mantissas.get(kept) << (mantissa_bits - kept) : mantissas.get(mantissa_bits);
+    const std::uint32_t mantissa =
+        is_short ? mantissas.get(kept) << (mantissa_bits - kept) : mantissas.get(mantissa_bits);
     value = sign << 31 | exponent << mantissa_bits | mantissa;
     model.remember(value);
   }

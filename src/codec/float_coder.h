@@ -1,4 +1,5 @@
-// Floats as bits: few different values, few exponents, or short mantissas (halves, bfloat16, steps on a grid) cost little.
+// Floats as bits: few different values, few exponents, or short mantissas (halves, bfloat16, steps on a grid) cost
+// little.
 #pragma once
 
 #include <span>

@@ -50,7 +50,8 @@ std::optional<std::array<std::uint16_t, 256>> frequencies(const LogTable &table,
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < 256; ++i) {
     const int sixteenths = table.index[i] * step;
-    weights[i] = sixteenths == 0 ? 0 : std::uint64_t{octave[static_cast<std::size_t>(sixteenths % 16)]} << (sixteenths / 16);
+    weights[i] =
+        sixteenths == 0 ? 0 : std::uint64_t{octave[static_cast<std::size_t>(sixteenths % 16)]} << (sixteenths / 16);
     sum += weights[i];
   }
   if (sum == 0) return std::nullopt;

@@ -35,7 +35,8 @@ bool code_table(Coder &coder, TableModels &models, LogTable &table, int step) {
         (magnitude < 128 && table.index[static_cast<std::size_t>(128 + magnitude)] != 0))
       reach = magnitude;
   int length = 0; // of reach + 1 in bits, minus 1
-  while (length < 8 && code_bit(coder, models.length[static_cast<std::size_t>(length)], (reach + 1) >> (length + 1) != 0 ? 1 : 0) != 0)
+  while (length < 8 && code_bit(coder, models.length[static_cast<std::size_t>(length)],
+                                (reach + 1) >> (length + 1) != 0 ? 1 : 0) != 0)
     ++length;
   reach = (1 << length | static_cast<int>(code_raw(coder, length, static_cast<std::uint32_t>(reach + 1)))) - 1;
   if (reach > 128) return false;

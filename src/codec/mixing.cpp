@@ -4,9 +4,10 @@ namespace edgec {
 namespace {
 
 /// squash at d = -2560, -2496, ..., 0; FORMAT.md prints it.
-constexpr std::array<std::uint32_t, 41> points{
-    3,   4,   5,    6,    8,    10,   13,   17,   22,   28,   36,   47,    60,    77,    98,    126,   162,   208,  267, 342, 439,
-    562, 720, 922,  1179, 1506, 1921, 2446, 3108, 3938, 4971, 6249, 7812, 9702, 11955, 14595, 17625, 21025, 24743, 28693, 32768};
+constexpr std::array<std::uint32_t, 41> points{3,    4,     5,     6,     8,     10,    13,    17,   22,   28,   36,
+                                               47,   60,    77,    98,    126,   162,   208,   267,  342,  439,  562,
+                                               720,  922,   1179,  1506,  1921,  2446,  3108,  3938, 4971, 6249, 7812,
+                                               9702, 11955, 14595, 17625, 21025, 24743, 28693, 32768};
 
 constexpr std::uint32_t squash_negative(int d) { // -2560 <= d <= 0
   const auto at = static_cast<std::uint32_t>(d + 2560);
@@ -27,7 +28,8 @@ constexpr std::array<std::int16_t, 4096> invert() {
 
 constexpr auto squash_table = [] {
   std::array<std::uint16_t, 5121> table{};
-  for (int d = -2560; d <= 2560; ++d) table[static_cast<std::size_t>(d + 2560)] = static_cast<std::uint16_t>(squash_any(d));
+  for (int d = -2560; d <= 2560; ++d)
+    table[static_cast<std::size_t>(d + 2560)] = static_cast<std::uint16_t>(squash_any(d));
   return table;
 }();
 

@@ -136,7 +136,8 @@ public:
     const std::size_t coded = bytes_of(form, raw_).size(), stored = candidate.stored.size();
     const bool allowed = raw_.size() <= expansion_limit(coded) && coded <= expansion_limit(stored);
     if (stored == 0 || !allowed || !better(candidate.compressor, stored)) return;
-    best_ = {{static_cast<std::uint8_t>(form.transform), static_cast<std::uint8_t>(candidate.compressor), raw_.size(), coded},
+    best_ = {{static_cast<std::uint8_t>(form.transform), static_cast<std::uint8_t>(candidate.compressor), raw_.size(),
+              coded},
              std::move(candidate.stored)};
     size_ = stored;
     rank_ = slowness(candidate.compressor);

@@ -171,7 +171,8 @@ Status decode_rans(ByteView stream, const CodeShape &shape, std::span<std::int8_
   for (const std::uint8_t table : plan.table_of_sum) by_sum.push_back(tables[table].data());
   const std::vector<std::uint8_t> places = place_levels(shape, plan.levels);
   for (std::size_t r = 0; r < shape.rows; ++r) {
-    if (!take_run(lanes, by_sum.data() + plan.levels.rows[r], places.data(), words, codes.data() + r * places.size(), places.size()))
+    if (!take_run(lanes, by_sum.data() + plan.levels.rows[r], places.data(), words, codes.data() + r * places.size(),
+                  places.size()))
       return wrong_stream();
   }
   const bool ended = std::ranges::all_of(lanes.state, [](std::uint32_t state) { return state == low; });

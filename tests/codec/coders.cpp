@@ -122,7 +122,8 @@ TEST(Coders, GiveBackWhatIsPeculiar) {
     alternating[i] = i % 2 == 0 ? std::int8_t{-128} : std::int8_t{127};
     extremes[i] = static_cast<std::int8_t>(i % 256);
   }
-  for (const Codes &codes : {Codes(shape.count()), Codes(shape.count(), -128), Codes(shape.count(), 5), alternating, extremes}) {
+  for (const Codes &codes :
+       {Codes(shape.count()), Codes(shape.count(), -128), Codes(shape.count(), 5), alternating, extremes}) {
     EXPECT_EQ(through_rans(codes, shape), codes);
     EXPECT_EQ(through_contexts(codes, {&shape, 1}), codes);
   }
@@ -165,7 +166,8 @@ TEST(Coders, ComeNearTheEntropyAndBelowItWhereRowsDiffer) {
     EXPECT_LT(rans, entropy_bytes(flat) * 1.004 + 40) << scale;
     EXPECT_LT(static_cast<double>(encode_contexts(flat, {&shape, 1}).size()), entropy_bytes(flat) * 1.02 + 40) << scale;
     const Codes uneven = any_codes(random, shape, scale, 4);
-    EXPECT_LT(static_cast<double>(encode_rans(uneven, shape, plan_rans(uneven, shape)).size()), entropy_bytes(uneven) * 0.97);
+    EXPECT_LT(static_cast<double>(encode_rans(uneven, shape, plan_rans(uneven, shape)).size()),
+              entropy_bytes(uneven) * 0.97);
     EXPECT_LT(static_cast<double>(encode_contexts(uneven, {&shape, 1}).size()), entropy_bytes(uneven) * 0.98);
   }
 }
@@ -184,7 +186,8 @@ TEST(Coders, EstimatesAreNearSizes) {
       double bits = 0;
       for (std::size_t r = 0, i = 0; r < shape.rows; ++r)
         for (std::size_t c = 0; c < shape.columns; ++c)
-          for (std::size_t k = 0; k < shape.taps; ++k) bits += prices.at(r, c, k)[static_cast<std::size_t>(codes[i++] + 128)];
+          for (std::size_t k = 0; k < shape.taps; ++k)
+            bits += prices.at(r, c, k)[static_cast<std::size_t>(codes[i++] + 128)];
       EXPECT_NEAR(bits / 8, told, told * 0.04);
     }
 }
@@ -195,7 +198,8 @@ TEST(Coders, StreamsThatWereNeverWrittenAreRefusedOrReadWithinBounds) {
   const Codes codes = any_codes(random, shape, 3, 3);
   const Bytes rans = encode_rans(codes, shape, plan_rans(codes, shape)), contexts = encode_contexts(codes, {&shape, 1});
   Codes read(codes.size());
-  for (std::size_t size = 0; size < rans.size(); ++size) ASSERT_FALSE(decode_rans(ByteView(rans).first(size), shape, read)) << size;
+  for (std::size_t size = 0; size < rans.size(); ++size)
+    ASSERT_FALSE(decode_rans(ByteView(rans).first(size), shape, read)) << size;
   for (std::size_t size = 0; size + 5 < contexts.size(); ++size)
     ASSERT_FALSE(decode_contexts(ByteView(contexts).first(size), {&shape, 1}, read)) << size;
   int refused = 0;
@@ -212,7 +216,8 @@ TEST(Coders, ArraysOfBytesKeepTheirPrefixAndTheirZero) {
   const CodeShape shape{32, 16, 9};
   Bytes bytes(20 + shape.count());
   for (std::size_t i = 0; i < 20; ++i) bytes[i] = static_cast<std::byte>(random.bits());
-  for (std::size_t i = 20; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(130 + random.below(3) + random.below(3));
+  for (std::size_t i = 20; i < bytes.size(); ++i)
+    bytes[i] = static_cast<std::byte>(130 + random.below(3) + random.below(3));
   const CodeArray array{bytes, 20, 132, {shape}};
   const Codes codes = centred(array);
   EXPECT_LE(*std::ranges::max_element(codes), 2);
@@ -226,14 +231,16 @@ TEST(Coders, ArraysOfBytesKeepTheirPrefixAndTheirZero) {
 TEST(Coders, ShapesAreBounded) {
   // prefix 0, zero 0, one tensor of 2^20 x 2^20 x 1
   Bytes stream{std::byte{0}, std::byte{0}, std::byte{1}};
-  for (const std::uint64_t dim : {std::uint64_t{1} << 20, std::uint64_t{1} << 20, std::uint64_t{1}}) put_varint(stream, dim);
+  for (const std::uint64_t dim : {std::uint64_t{1} << 20, std::uint64_t{1} << 20, std::uint64_t{1}})
+    put_varint(stream, dim);
   EXPECT_EQ(decode_context_stream(stream, 1000).error().message,
             "coded weights of 1048576 x 1048576 x 1 where 1000 codes are left");
 }
 
 RC_GTEST_PROP(Floats, ComeBackBitForBit, ()) {
-  const auto floats = *rc::gen::container<std::vector<std::uint32_t>>(rc::gen::oneOf(
-      rc::gen::arbitrary<std::uint32_t>(), rc::gen::element<std::uint32_t>(0, 0x80000000, 0x7fc00001, 0x3f800000, 0x3fc00000)));
+  const auto floats = *rc::gen::container<std::vector<std::uint32_t>>(
+      rc::gen::oneOf(rc::gen::arbitrary<std::uint32_t>(),
+                     rc::gen::element<std::uint32_t>(0, 0x80000000, 0x7fc00001, 0x3f800000, 0x3fc00000)));
   std::vector<std::uint32_t> read(floats.size());
   RC_ASSERT(decode_floats(encode_floats(floats), read));
   RC_ASSERT(read == floats);
@@ -255,7 +262,8 @@ TEST(Floats, HalvesAndStepsOnAGridCostLittle) {
     const Bytes stream = encode_floats(floats);
     ASSERT_TRUE(decode_floats(stream, read));
     EXPECT_EQ(read, floats);
-    for (std::size_t size = 0; size + 5 < stream.size(); ++size) ASSERT_FALSE(decode_floats(ByteView(stream).first(size), read));
+    for (std::size_t size = 0; size + 5 < stream.size(); ++size)
+      ASSERT_FALSE(decode_floats(ByteView(stream).first(size), read));
   }
 }
 

@@ -26,10 +26,12 @@ struct Joined {
 
 Joined join(std::vector<Bytes> raw, const std::vector<Content> &contents) {
   Joined joined{std::move(raw), {}, {}, {}, {}};
-  for (std::size_t i = 0; i < joined.raw.size(); ++i) joined.packed.push_back(pack_smallest(joined.raw[i], contents[i], 3));
+  for (std::size_t i = 0; i < joined.raw.size(); ++i)
+    joined.packed.push_back(pack_smallest(joined.raw[i], contents[i], 3));
   for (std::size_t i = 0; i < joined.raw.size(); ++i) {
     const Packed &packed = joined.packed[i];
-    joined.parts.push_back({packed.packing, packed.packing.is_plain() ? ByteView(joined.raw[i]) : ByteView(packed.bytes)});
+    joined.parts.push_back(
+        {packed.packing, packed.packing.is_plain() ? ByteView(joined.raw[i]) : ByteView(packed.bytes)});
     joined.expected.resize((joined.expected.size() + 15) / 16 * 16);
     joined.expected.insert(joined.expected.end(), joined.raw[i].begin(), joined.raw[i].end());
   }
@@ -46,7 +48,8 @@ Joined mixed() {
     floats[i + 3] = static_cast<std::byte>(0x3e + random.below(2));
   }
   for (std::byte &byte : noise) byte = static_cast<std::byte>(random.bits());
-  for (std::byte &byte : nibbles) byte = static_cast<std::byte>(random.below(8) / 7 + 16 * (15 * (random.below(8) / 7)));
+  for (std::byte &byte : nibbles)
+    byte = static_cast<std::byte>(random.below(8) / 7 + 16 * (15 * (random.below(8) / 7)));
   return join({codes(random, 90000), floats, noise, nibbles, codes(random, 64 * 9)},
               {{.width = 1, .code_bits = 8, .is_signed = true, .shapes = {{100, 100, 9}}},
                {.width = 4, .is_float = true},
@@ -63,7 +66,8 @@ TEST(Parts, ComeBackEachInItsPlaceForAnyThreads) {
   EXPECT_EQ(to_string(joined.packed[3].packing), "codes+contexts");
   EXPECT_EQ(to_string(joined.packed[4].packing), "contexts");
   EXPECT_EQ(part_offsets(joined.parts).back(), joined.expected.size());
-  const Packing packing{0, static_cast<std::uint8_t>(Compressor::parts), joined.expected.size(), joined.expected.size()};
+  const Packing packing{0, static_cast<std::uint8_t>(Compressor::parts), joined.expected.size(),
+                        joined.expected.size()};
   for (const int threads : {1, 2, 5}) EXPECT_EQ(unpack(joined.stream, packing, threads).value(), joined.expected);
 }
 
@@ -92,7 +96,8 @@ TEST(Parts, AreRefusedWhereTheyDoNotFit) {
 
 TEST(Pack, CodesOfAnyWidthAndShapeComeBack) {
   Random random(2);
-  const std::vector<std::vector<std::int64_t>> all_dims{{}, {7}, {6, 5}, {4, 3, 5}, {8, 4, 3, 3}, {2, 3, 2, 2, 3}, {0, 4}};
+  const std::vector<std::vector<std::int64_t>> all_dims{{},    {7}, {6, 5}, {4, 3, 5}, {8, 4, 3, 3}, {2, 3, 2, 2, 3},
+                                                        {0, 4}};
   for (const int bits : {2, 4, 8})
     for (const auto &dims : all_dims)
       for (const bool is_signed : {false, true}) {

@@ -1,6 +1,7 @@
 #include <map>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
 #include <set>
 
 #include "formats/flat/flat.h"

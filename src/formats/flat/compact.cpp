@@ -30,8 +30,12 @@ struct Field {
   friend auto operator<=>(const Field &, const Field &) = default;
 };
 
-std::uint64_t zigzag(std::int64_t value) { return static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63); }
-std::int64_t unzigzag(std::uint64_t value) { return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1); }
+std::uint64_t zigzag(std::int64_t value) {
+  return static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63);
+}
+std::int64_t unzigzag(std::uint64_t value) {
+  return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
+}
 
 template <class T>
 T load(const std::uint8_t *at) {
@@ -104,7 +108,8 @@ private:
 
   void relative(std::int64_t value, const Field &field) {
     std::int64_t &last = last_[field];
-    put_number(record_, zigzag(static_cast<std::int64_t>(static_cast<std::uint64_t>(value) - static_cast<std::uint64_t>(last))));
+    put_number(record_,
+               zigzag(static_cast<std::int64_t>(static_cast<std::uint64_t>(value) - static_cast<std::uint64_t>(last))));
     last = value;
   }
 
@@ -248,7 +253,8 @@ private:
   }
 
   void add(const Field &field, std::uint64_t value, std::size_t width) {
-    const bool refers = field.is_list() || field.type() == flatbuffers::ET_STRING || field.type() == flatbuffers::ET_SEQUENCE;
+    const bool refers =
+        field.is_list() || field.type() == flatbuffers::ET_STRING || field.type() == flatbuffers::ET_SEQUENCE;
     if ((refers ? 4 : width_of(field.type())) != width) return;
     if (refers)
       builder_.AddOffset(field.offset(), flatbuffers::Offset<void>(static_cast<Place>(value)));

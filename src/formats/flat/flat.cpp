@@ -84,14 +84,23 @@ Result<Model> read_flat(const std::filesystem::path &path, int threads) {
 namespace {
 
 Result<FlatSection> describe(const flat::Section &section) {
-  FlatSection found{flat::kind_name(section.kind), to_string(section.packing), section.required,
-                    section.offset, section.stored.size(), section.packing.raw_size, {}};
+  FlatSection found{flat::kind_name(section.kind),
+                    to_string(section.packing),
+                    section.required,
+                    section.offset,
+                    section.stored.size(),
+                    section.packing.raw_size,
+                    {}};
   if (section.packing.compressor != static_cast<std::uint8_t>(Compressor::parts)) return found;
   EDGEC_ASSIGN(const std::vector<Part> parts, split_parts(section.stored.bytes()));
   for (const Part &part : parts)
-    found.parts.push_back({"part", to_string(part.packing), true,
-                           static_cast<std::uint64_t>(part.stored.data() - section.stored.data()), part.stored.size(),
-                           part.packing.raw_size, {}});
+    found.parts.push_back({"part",
+                           to_string(part.packing),
+                           true,
+                           static_cast<std::uint64_t>(part.stored.data() - section.stored.data()),
+                           part.stored.size(),
+                           part.packing.raw_size,
+                           {}});
   return found;
 }
 

@@ -377,7 +377,8 @@ Result<std::vector<std::byte>> Writer::write() {
   const auto graph_list = tables(graphs);
   if (full_) return unsupported("the model's structure, without its weights, reaches FlatBuffers' limit of 2 GiB");
   builder_.Finish(fb::CreateModel(builder_, model_.ir_version, producer, producer_version, domain, doc,
-                                  model_.model_version, pairs, symbols, types, tensors, operators, graph_list, scale_tensor),
+                                  model_.model_version, pairs, symbols, types, tensors, operators, graph_list,
+                                  scale_tensor),
                   fb::ModelIdentifier());
   const auto *begin = reinterpret_cast<const std::byte *>(builder_.GetBufferPointer());
   return std::vector<std::byte>(begin, begin + builder_.GetSize());

@@ -105,7 +105,8 @@ void TensorStore::place(TensorRecord &record) {
 namespace {
 
 /// The block with the most raw bytes leaves the parts as long as these would unfold to more than a reader takes.
-void keep_within_limit(std::vector<std::size_t> &shared, std::vector<std::size_t> &alone, const std::vector<Packed> &packed) {
+void keep_within_limit(std::vector<std::size_t> &shared, std::vector<std::size_t> &alone,
+                       const std::vector<Packed> &packed) {
   const auto raw_size = [&](std::size_t i) { return packed[i].packing.raw_size; };
   std::uint64_t raw = 0, stored = 0;
   for (const std::size_t i : shared) raw += raw_size(i) + part_alignment, stored += packed[i].bytes.size();
