@@ -4,6 +4,7 @@
 
 #include "cli/dataset.h"
 #include "formats/onnx/onnx.h"
+#include "kernels/isa.h"
 #include "measure/fidelity.h"
 #include "ops/registry.h"
 
@@ -18,9 +19,10 @@ constexpr std::size_t most_whole = std::size_t{100} << 20;   // weights of netwo
 Status compare(const Graph &before, const Graph &after) {
   EDGEC_ASSIGN(const Dataset data, synthetic_dataset(before, samples, 0));
   FidelityOptions options;
-  const PartOptions parts;
+  const PartOptions parts{.isa = detect_isa()};
   if (constant_bytes(before) > most_whole) options.parts = &parts;
   options.indices = data.indices;
+  options.isa = parts.isa;
   EDGEC_ASSIGN(const Fidelity fidelity, measure_fidelity(&before, after, all_ops(), *data.samples, options));
   for (const OutputNoise &output : fidelity.outputs)
     if (output.noise.max_error > tolerance * output.noise.max_reference)

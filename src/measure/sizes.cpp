@@ -163,8 +163,8 @@ struct Measuring {
                 LayerSizes &layer) {
     const OpDef *op = ops.find(node);
     if (op == nullptr || op->cost == nullptr) return;
-    const auto known = [](const Type *type) { return type == nullptr || type->concrete().has_value(); };
-    if (!std::ranges::all_of(inputs, known) || !std::ranges::all_of(outputs, known)) {
+    const auto is_concrete = [](const Type *type) { return type == nullptr || type->concrete().has_value(); };
+    if (!std::ranges::all_of(inputs, is_concrete) || !std::ranges::all_of(outputs, is_concrete)) {
       ++result.macs_unknown;
       return;
     }

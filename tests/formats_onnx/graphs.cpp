@@ -1,4 +1,4 @@
-// What a graph keeps on its way through a file: names, attributes, sub-graphs, functions, types, opsets.
+// What a graph keeps on its way through a file: names, attributes, sub-graphs, functions, types.
 #include <gmock/gmock.h>
 
 #include "ir/text.h"
@@ -211,67 +211,6 @@ TEST(OnnxGraphs, HeadersAndMetadataStay) {
   onnx::ModelProto again;
   ASSERT_TRUE(again.ParseFromString(*serialize_onnx(*test::parse(proto), {})));
   EXPECT_EQ(again.SerializeAsString(), proto.SerializeAsString());
-}
-
-TEST(OnnxOpsets, AreRaisedAndLoweredOnRequest) {
-  onnx::ModelProto proto = relu_model(7);
-  auto &graph = *proto.mutable_graph();
-  add_info(graph.mutable_output(), "z", onnx::TensorProto::FLOAT, {2});
-  auto &node = add_node(graph, "Dropout", {"y"}, {"z"}, "drop");
-  add_attribute(node, "ratio", A::FLOAT).set_f(0.25F);
-  node.set_doc_string("kept");
-  const auto raised = test::parse(proto, {.least_opset = 13});
-  ASSERT_TRUE(raised) << raised.error().message;
-  EXPECT_EQ(raised->graph.opset(), 13);
-  const Node &drop = *raised->graph.producer(raised->graph.outputs()[1].value);
-  EXPECT_EQ(drop.inputs.size(), 2U); // the ratio became an input
-  EXPECT_EQ(drop.origins, std::vector<std::string>{"drop"});
-  EXPECT_EQ(drop.name, "drop");
-  EXPECT_EQ(drop.doc, "kept");
-  EXPECT_EQ(test::parse(proto, {.exact_opset = 9})->graph.opset(), 9);
-  EXPECT_EQ(test::parse(relu_model(12), {.exact_opset = 9})->graph.opset(), 9);
-  EXPECT_EQ(test::parse(proto)->graph.opset(), 7);
-  EXPECT_EQ(test::parse(relu_model(6))->graph.opset(), 7); // older than what is read as it is
-  EXPECT_EQ(test::parse(relu_model(13), {.least_opset = 9})->graph.opset(), 13);
-}
-
-TEST(OnnxOpsets, ConversionLeavesWeightsAlone) {
-  onnx::ModelProto proto = relu_model(7);
-  auto &graph = *proto.mutable_graph();
-  auto &tensor = *graph.add_initializer();
-  tensor.set_name("w");
-  tensor.set_data_type(onnx::TensorProto::FLOAT);
-  tensor.add_dims(1000);
-  tensor.set_raw_data(std::string(4000, 'w'));
-  add_node(graph, "Sum", {"w", "w"}, {"s"}, "sum");
-  const auto raised = test::parse(proto, {.least_opset = 21});
-  ASSERT_TRUE(raised) << raised.error().message;
-  ASSERT_EQ(raised->graph.inputs().size(), 1U);
-  ASSERT_TRUE(test::constant_of(raised->graph));
-  EXPECT_EQ(test::constant_of(raised->graph)->data.size(), 4000U);
-}
-
-TEST(OnnxOpsets, RefusalsNameTheOperator) {
-  onnx::ModelProto proto = relu_model(13);
-  add_node(*proto.mutable_graph(), "NoSuchOperator", {"y"}, {"z"});
-  EXPECT_THAT(test::message_of(test::parse(proto, {.least_opset = 14})),
-              testing::AllOf(HasSubstr("opset 13 cannot be converted to 14"), HasSubstr("NoSuchOperator")));
-  EXPECT_EQ(test::message_of(test::parse(relu_model(13), {.exact_opset = 9})),
-            "the model's opset 13 cannot be converted to 9: No Adapter To Version $12 for Relu");
-  EXPECT_THAT(test::message_of(test::parse(relu_model(), {.exact_opset = 99})), HasSubstr("opset 99 cannot be written: 7 to 28 can"));
-}
-
-TEST(OnnxOpsets, TheIrVersionIsAsLowAsTheOpsetAllows) {
-  const auto ir_of = [](std::int64_t opset, std::int64_t ir) {
-    onnx::ModelProto proto = relu_model(opset), written;
-    proto.set_ir_version(ir);
-    EXPECT_TRUE(written.ParseFromString(*serialize_onnx(*test::parse(proto), {})));
-    return written.ir_version();
-  };
-  EXPECT_EQ(ir_of(7, 3), 3);
-  EXPECT_EQ(ir_of(13, 8), 8); // never lowered
-  EXPECT_EQ(ir_of(13, 4), 7);
-  EXPECT_EQ(ir_of(21, 8), 10);
 }
 
 TEST(OnnxChecker, VouchesForEveryFile) {

@@ -9,6 +9,7 @@
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/reader.h"
 #include "formats/onnx/schemas.h"
+#include "formats/onnx/skeleton.h"
 
 namespace edgec {
 namespace {
@@ -61,6 +62,20 @@ void move_operators(Graph &graph, const std::string &from, const std::string &to
         graph.set_attribute(id, attribute.name, std::move(bodies));
       }
     }
+  }
+}
+
+/// Constants of the main graph become initializers: old opsets know Constant nodes of a few types only.
+void free_constants(Graph &graph) {
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    const Tensor *value = node.is("Constant") ? node.get<Tensor>("value") : nullptr;
+    if (!value || graph.is_output(node.outputs[0])) continue;
+    const ValueId old = node.outputs[0];
+    const std::string name = graph.value(old).name;
+    const ValueId made = graph.add_constant(Tensor(*value), name);
+    graph.replace_uses(old, made);
+    graph.remove(id);
   }
 }
 
@@ -121,10 +136,15 @@ Status convert_opset(Model &model, std::int64_t target) {
   if (present == target || present == 0) return {};
   model.graph.opsets[""] = present;
   EDGEC_CHECK(model.graph.sort());
+  if (target < present) free_constants(model.graph);
   onnx::ModelProto proto;
   proto::WrittenNames names;
   if (auto done = convert(model, target, proto, names); !done)
     return unsupported(fmt::format("the model's opset {} cannot be converted to {}: {}", present, target, done.error().message));
+  proto.set_ir_version(std::max<std::int64_t>(4, proto::ir_version_for(proto)));
+  if (const std::string failure = model.source_failure.empty() ? proto::check_failure(proto) : std::string(); !failure.empty())
+    return unsupported(fmt::format("the model's opset {} cannot be converted to {}: ONNX's checker refuses the result: {}", present,
+                                   target, failure));
   Model converted;
   converted.graph.opsets = model.graph.opsets;
   converted.graph.opsets[""] = target;

@@ -14,6 +14,13 @@ const onnx::OpSchema *schema_of(const std::string &op, std::int64_t opset) {
   return schema && !schema->Deprecated() ? schema : nullptr;
 }
 
+/// The first opset that has the operator.
+std::int64_t first_opset(const std::string &op, std::int64_t present) {
+  std::int64_t first = 1;
+  while (first < present && !schema_of(op, first)) ++first;
+  return first;
+}
+
 bool is_function(const onnx::OpSchema &schema) { return schema.HasFunction() || schema.HasContextDependentFunction(); }
 
 std::vector<SubGraph> bodies_of(const Node &node) {
@@ -29,9 +36,10 @@ Status find_absent(const Graph &graph, std::int64_t present, std::int64_t target
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
     const auto *schema = node.domain.empty() ? schema_of(node.op, present) : nullptr;
-    if (schema && !schema_of(node.op, target) && schema->since_version() > target) {
+    if (schema && !schema_of(node.op, target) && first_opset(node.op, present) > target) {
       const auto refused = [&](std::string_view why) {
-        return unsupported(fmt::format("node {}: operator {} came with opset {}{}", node.label(), node.op, schema->since_version(), why));
+        return unsupported(fmt::format("node {}: operator {} came with opset {}{}", node.label(), node.op,
+                                       first_opset(node.op, present), why));
       };
       if (!is_function(*schema)) return refused(" and is not defined by older ones");
       if (inner) return refused(", and inside sub-graphs edgec does not write it out");
@@ -65,6 +73,42 @@ std::string type_text(const Type &type) {
   put_type(type, proto);
   if (proto.has_tensor_type()) proto.mutable_tensor_type()->clear_shape();
   return *onnx::Utils::DataTypeUtils::ToType(proto);
+}
+
+/// The attribute that an operand was in old opsets: of its name, but for Pad's.
+std::string attribute_of(const onnx::OpSchema &schema, const std::string &operand) {
+  const std::string name = operand == "constant_value" ? "value" : operand;
+  return schema.attributes().contains(name) ? name : std::string();
+}
+
+/// A constant as an attribute of that type; nothing: it does not fit.
+std::optional<AttributeValue> as_attribute(const Tensor &data, onnx::AttributeProto::AttributeType type) {
+  using A = onnx::AttributeProto;
+  if (type == A::INTS) return AttributeValue(to_int64s(data));
+  if (type == A::FLOATS) return AttributeValue(to_floats(data));
+  if (data.size() != 1) return std::nullopt;
+  if (type == A::INT) return AttributeValue(to_int64s(data)[0]);
+  if (type == A::FLOAT) return AttributeValue(to_floats(data)[0]);
+  return std::nullopt;
+}
+
+/// Trailing constant operands that were attributes in the opset of `to` become these (starts of Slice, min of Clip ...).
+/// Steps of 1, which older Slices do not have, go.
+void operands_to_attributes(Graph &graph, NodeId id, const onnx::OpSchema &from, const onnx::OpSchema &to) {
+  for (std::size_t count = graph.node(id).inputs.size(); count > static_cast<std::size_t>(to.max_input()); --count) {
+    const ValueId operand = graph.node(id).inputs[count - 1];
+    const Tensor *data = graph.constant(operand);
+    if (operand.valid()) {
+      if (!data || count > from.inputs().size() || data->dtype == DType::string) return;
+      const std::string operand_name = from.inputs()[count - 1].GetName(), name = attribute_of(to, operand_name);
+      const bool ones = operand_name == "steps" && std::ranges::all_of(to_int64s(*data), [](std::int64_t step) { return step == 1; });
+      const auto value = name.empty() ? std::nullopt : as_attribute(*data, to.attributes().at(name).type);
+      if (!value && !ones) return;
+      if (value) graph.set_attribute(id, name, *value);
+    }
+    graph.drop_input(id, count - 1);
+    if (operand.valid() && graph.use_count(operand) == 0) graph.remove(operand);
+  }
 }
 
 /// What the schema of `to` does not take of a node that speaks `from`; empty: nothing.
@@ -125,8 +169,9 @@ Status fit_operator(Graph &graph, const std::string &op, std::int64_t present, s
       Graph copy = *body; // attributes inside stay: an idle one is refused by ONNX's checker
       EDGEC_CHECK(fit_operator(copy, op, present, target));
     }
+    if (!graph.node(id).is(op)) continue;
+    if (from && to) operands_to_attributes(graph, id, *from, *to);
     const Node &node = graph.node(id);
-    if (!node.is(op)) continue;
     std::vector<std::string> idle;
     const std::string found = from && to ? misfit(graph, node, *from, *to, idle) : std::string("the operator");
     if (!found.empty())

@@ -20,7 +20,8 @@ Result<OpTypes> absent_operators(const Graph &graph, std::int64_t present, std::
 Status expand_operators(onnx::ModelProto &model, const OpTypes &operators);
 
 /// Whether all nodes of a type mean the same in another opset as far as their schemas tell: it takes their attributes
-/// (those at their default are left out in `graph`), operands and types, with the same defaults.
+/// (those at their default are left out in `graph`), operands (constant ones become the attributes that they were in old
+/// opsets) and types, with the same defaults.
 /// Error (unsupported) names the node and what is not taken.
 Status fit_operator(Graph &graph, const std::string &op, std::int64_t present, std::int64_t target);
 
