@@ -32,6 +32,12 @@ struct InferArgs {
   [[nodiscard]] const Tensor *constant(std::size_t i) const { return i < constants.size() ? constants[i] : nullptr; }
 };
 
+/// What OpDef::axes may look at: the operands, and the types of the outputs; null: not known, or not wanted.
+struct AxisArgs : InferArgs {
+  std::span<const Type *const> outputs;
+  [[nodiscard]] const Type *output(std::size_t i = 0) const { return i < outputs.size() ? outputs[i] : nullptr; }
+};
+
 /// What is run through a sub-graph: values at run time are tensors, sequences of tensors, or absent optionals.
 struct RuntimeValue {
   std::optional<Tensor> tensor;
@@ -104,7 +110,8 @@ struct WeightInfo {
 
 /// A link between index ranges of an operand and an output: output index o of [output_offset, output_offset + count *
 /// repeat) along output_axis comes only from operand index input_offset + (o - output_offset) / repeat * stride along
-/// input_axis. Ranges without a link are constants, or cannot be cut.
+/// input_axis; where several links of one operand name an output index, from all of theirs. A repeat of 0: those indices
+/// are left out. Ranges without a link are constants, or cannot be cut.
 struct AxisLink {
   std::size_t input = 0;
   int input_axis = 0;
@@ -112,6 +119,41 @@ struct AxisLink {
   std::size_t output = 0;
   int output_axis = 0;
   std::int64_t output_offset = 0, repeat = 1, count = 0;
+};
+
+/// Blocks of two operands' axes of which an operator needs both or neither: the terms of a sum of products, the groups of
+/// a convolution. Indices [k * block, k * block + block) of the one go with [k * other_block, ...) of the other, for k
+/// below `count`.
+struct AxisTie {
+  std::size_t input = 0, other = 1;
+  int input_axis = 0, other_axis = 0;
+  std::int64_t block = 1, other_block = 1, count = 0;
+};
+
+/// How indices of operands and outputs hang together: what channel pruning walks along.
+struct Axes {
+  std::vector<AxisLink> links;
+  std::vector<AxisTie> ties;
+};
+
+/// What stays, ascending, of an axis of an operand or an output from which indices are cut.
+struct AxisCut {
+  bool output = false;
+  std::size_t operand = 0; ///< or which output
+  int axis = 0;
+  std::vector<std::int64_t> kept;
+};
+
+/// A node before indices are cut from axes of its operands and outputs, and what stays of those axes.
+struct CutArgs : AxisArgs {
+  std::span<const AxisCut> cuts;
+  [[nodiscard]] const AxisCut *cut(bool output, std::size_t operand, int axis) const;
+};
+
+/// What a node says about sizes and indices of its axes after a cut: attributes, and constant operands.
+struct Recut {
+  std::vector<Attribute> attributes;
+  std::vector<std::pair<std::size_t, Tensor>> operands;
 };
 
 struct Cost {
@@ -143,8 +185,9 @@ struct OpDef {
   std::optional<WeightInfo> (*weights)(const Node &, std::span<const Type *const> inputs) = nullptr;
   /// The node as a convolution of its data (of these dims) with its weight: a matrix product has one position a row.
   Result<ConvShape> (*as_conv)(const Node &, const Dims &data, const Dims &weight) = nullptr;
-  std::vector<AxisLink> (*axes)(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) =
-      nullptr;
+  Axes (*axes)(const AxisArgs &) = nullptr;
+  /// What to change in a node when linked and tied indices are cut, beyond its operands themselves; absent: nothing.
+  Result<Recut> (*recut)(const CutArgs &) = nullptr;
   Cost (*cost)(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) = nullptr;
   /// The lowest opset whose ONNX schema lets it run on 8-bit codes directly; 0: never (written as DQ, op, Q).
   int codes_since = 0;

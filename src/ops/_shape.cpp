@@ -101,12 +101,16 @@ std::vector<AxisLink> same_axes(std::size_t input, const Type &from, const Type 
   return links;
 }
 
-std::vector<AxisLink> elementwise_axes(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
-  std::vector<AxisLink> links;
-  if (outputs.empty() || !outputs[0]) return links;
-  for (std::size_t i = 0; i < inputs.size(); ++i)
-    if (inputs[i]) std::ranges::copy(same_axes(i, *inputs[i], *outputs[0]), std::back_inserter(links));
-  return links;
+Axes elementwise_axes(const AxisArgs &args) {
+  Axes axes;
+  for (std::size_t i = 0; args.output() && i < args.inputs.size(); ++i)
+    if (args.input(i)) std::ranges::copy(same_axes(i, *args.input(i), *args.output()), std::back_inserter(axes.links));
+  return axes;
+}
+
+Axes first_operand_axes(const AxisArgs &args) {
+  if (!args.input(0) || !args.output()) return {};
+  return {.links = same_axes(0, *args.input(0), *args.output())};
 }
 
 std::vector<std::int64_t> strides(const Dims &dims) {

@@ -56,14 +56,22 @@ std::int64_t product(const Dims &dims, std::size_t first, std::size_t last);
 
 /// A link for every axis of operand `input` that keeps its place and size in the output.
 std::vector<AxisLink> same_axes(std::size_t input, const Type &from, const Type &to);
-/// OpDef::axes of operators whose output has operand 0's shape.
-std::vector<AxisLink> elementwise_axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const> outputs);
+/// OpDef::axes of operators whose operands broadcast to the output's shape.
+Axes elementwise_axes(const AxisArgs &args);
+/// OpDef::axes of operators of which only operand 0 has axes that the output keeps.
+Axes first_operand_axes(const AxisArgs &args);
 
 /// Row-major strides in elements.
 std::vector<std::int64_t> strides(const Dims &dims);
 
 /// OpDef::infer of operators whose output has the type of operand 0.
 Result<std::vector<Type>> infer_same(const InferArgs &args);
+
+/// Numbers in a row.
+inline Tensor row_of(std::vector<std::int64_t> values) {
+  const auto size = static_cast<std::int64_t>(values.size());
+  return Tensor::of({size}, std::move(values));
+}
 
 /// One output value.
 inline std::vector<RuntimeValue> one(Tensor tensor) {

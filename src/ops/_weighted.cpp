@@ -116,19 +116,43 @@ Result<Kernel> prepare_conv(const PrepareArgs &args, ConvShapeOf shape_of, ConvK
   });
 }
 
-std::vector<AxisLink> conv_links(std::span<const Type *const> inputs, int weight_axis, std::int64_t groups) {
-  if (inputs.size() < 2 || !inputs[0] || !inputs[0]->shape || !inputs[1] || !inputs[1]->shape) return {};
-  const Shape &x = *inputs[0]->shape, &w = *inputs[1]->shape;
-  std::vector<AxisLink> links;
-  if (!x.empty() && x[0].is_known()) links.push_back({.count = x[0].size});
-  const auto axis = static_cast<std::size_t>(weight_axis);
-  if (axis >= w.size() || !w[axis].is_known() || (weight_axis == 1 && groups != 1)) return links;
-  const std::int64_t channels = w[axis].size;
-  links.push_back({.input = 1, .input_axis = weight_axis, .output_axis = 1, .count = channels});
-  if (inputs.size() > 2 && inputs[2]) links.push_back({.input = 2, .output_axis = 1, .count = channels});
-  if (groups > 1 && x.size() > 1 && x[1].size == groups && channels % groups == 0)
-    links.push_back({.input = 0, .input_axis = 1, .output_axis = 1, .repeat = channels / groups, .count = groups});
-  return links;
+Axes conv_axes(const AxisArgs &args, int weight_axis) {
+  Axes axes;
+  if (!args.input(0) || !args.input(0)->shape || !args.input(1) || !args.input(1)->shape) return axes;
+  const Shape &x = *args.input(0)->shape, &w = *args.input(1)->shape;
+  const std::int64_t groups = args.node.get_int("group", 1);
+  if (x.size() < 2 || w.size() < 2 || !x[1].is_known() || !w[0].is_known() || !w[1].is_known() || groups < 1) return axes;
+  if (x[0].is_known()) axes.links.push_back({.count = x[0].size});
+  const int term_axis = 1 - weight_axis;
+  const std::int64_t rows = w[static_cast<std::size_t>(weight_axis)].size;
+  const std::int64_t channels = rows * (weight_axis == 1 ? groups : 1), terms = x[1].size;
+  if (terms % groups != 0 || channels % groups != 0) return {};
+  if (args.input(2)) axes.links.push_back({.input = 2, .output_axis = 1, .count = channels});
+  if (groups == 1) {
+    axes.links.push_back({.input = 1, .input_axis = weight_axis, .output_axis = 1, .count = channels});
+    axes.ties.push_back({.input_axis = 1, .other_axis = term_axis, .count = terms});
+    return axes;
+  }
+  // Whole groups are cut: axis 0 of the weight holds them one after another, output channels or (transposed) inputs.
+  const std::int64_t block = w[0].size / groups;
+  axes.ties.push_back({.input_axis = 1, .other_axis = 0, .block = terms / groups, .other_block = block, .count = groups});
+  if (weight_axis == 0) {
+    axes.links.push_back({.input = 1, .output_axis = 1, .count = channels});
+    return axes;
+  }
+  for (std::int64_t k = 0; k < block; ++k) // each row of a group meets all of the group's output channels
+    axes.links.push_back({.input = 1, .input_offset = k, .stride = block, .output_axis = 1, .repeat = rows, .count = groups});
+  return axes;
+}
+
+Result<Recut> conv_recut(const CutArgs &args) {
+  const std::int64_t groups = args.node.get_int("group", 1);
+  const AxisCut *cut = args.cut(false, 0, 1);
+  Recut out;
+  if (groups == 1 || !cut) return out;
+  const std::int64_t block = (*args.input(0)->shape)[1].size / groups;
+  out.attributes.push_back({"group", static_cast<std::int64_t>(cut->kept.size()) / block});
+  return out;
 }
 
 Cost conv_cost(const Node &node, std::span<const Type *const> inputs, ConvShapeOf shape_of) {

@@ -21,8 +21,10 @@ Status check_sizes(const ConvShape &shape);
 Result<std::vector<RuntimeValue>> evaluate_conv(const EvalArgs &args, ConvShapeOf shape_of, ConvKind kind);
 Result<Kernel> prepare_conv(const PrepareArgs &args, ConvShapeOf shape_of, ConvKind kind);
 
-/// Batch, weight and bias channels, and for one channel a group the data's channels.
-std::vector<AxisLink> conv_links(std::span<const Type *const> inputs, int weight_axis, std::int64_t groups);
+/// Batch, weight and bias channels; the data's channels with the weight's, group by group where there are several.
+Axes conv_axes(const AxisArgs &args, int weight_axis);
+/// The number of groups after some were cut.
+Result<Recut> conv_recut(const CutArgs &args);
 Cost conv_cost(const Node &node, std::span<const Type *const> inputs, ConvShapeOf shape_of);
 
 /// float16, bfloat16 and double are computed in float32.

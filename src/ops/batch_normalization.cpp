@@ -137,13 +137,12 @@ const OpDef defs[] = {{.name = "BatchNormalization",
                        .infer = infer,
                        .reference = reference,
                        .prepare = prepare,
-                       .axes = [](const Node &, auto inputs, auto outputs) -> std::vector<AxisLink> {
-                         if (inputs.empty() || !inputs[0] || outputs.empty() || !outputs[0]) return {};
-                         auto links = same_axes(0, *inputs[0], *outputs[0]);
-                         for (std::size_t i = 1; i < 5 && i < inputs.size(); ++i)
-                           if (const auto dims = inputs[i] ? inputs[i]->concrete() : std::nullopt; dims && dims->size() == 1)
-                             links.push_back({.input = i, .output_axis = 1, .count = (*dims)[0]});
-                         return links;
+                       .axes = [](const AxisArgs &args) {
+                         Axes axes = first_operand_axes(args);
+                         for (std::size_t i = 1; i < 5 && i < args.inputs.size(); ++i)
+                           if (const auto dims = args.input(i) ? args.input(i)->concrete() : std::nullopt; dims && dims->size() == 1)
+                             axes.links.push_back({.input = i, .output_axis = 1, .count = (*dims)[0]});
+                         return axes;
                        }}};
 
 } // namespace

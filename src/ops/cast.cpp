@@ -103,9 +103,7 @@ OpDef cast_op(std::string_view name, int since) {
           .elementwise = true,
           .infer = infer,
           .reference = reference,
-          .axes = [](const Node &node, auto inputs, auto outputs) {
-            return elementwise_axes(node, inputs.first(std::min<std::size_t>(inputs.size(), 1)), outputs);
-          }};
+          .axes = first_operand_axes};
 }
 
 const OpDef defs[] = {cast_op("Cast", 1), cast_op("CastLike", 15)};

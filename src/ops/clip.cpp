@@ -59,9 +59,7 @@ const OpDef defs[] = {{.name = "Clip",
                        .infer = infer_same,
                        .reference = reference,
                        .prepare = prepare,
-                       .axes = [](const Node &node, auto inputs, auto outputs) {
-                         return elementwise_axes(node, inputs.first(std::min<std::size_t>(inputs.size(), 1)), outputs);
-                       }}};
+                       .axes = first_operand_axes}};
 
 } // namespace
 

@@ -119,22 +119,25 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   return kernel;
 }
 
-std::vector<AxisLink> axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
-  std::vector<AxisLink> links;
-  if (outputs.empty() || !outputs[0] || !outputs[0]->shape) return links;
-  const auto axis = normalize_axis(node.get_int("axis", 1), static_cast<int>(outputs[0]->shape->size()));
-  if (!axis) return links;
+Axes axes(const AxisArgs &args) {
+  Axes found;
+  std::vector<AxisLink> &links = found.links;
+  const Type *out = args.output();
+  if (!out || !out->shape) return found;
+  const auto axis = normalize_axis(args.node.get_int("axis", 1), static_cast<int>(out->shape->size()));
+  if (!axis) return found;
   std::int64_t offset = 0;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!inputs[i] || !inputs[i]->shape) return links;
-    for (const AxisLink &link : same_axes(i, *inputs[i], *outputs[0]))
+  for (std::size_t i = 0; i < args.inputs.size(); ++i) {
+    const Type *in = args.input(i);
+    if (!in || !in->shape || in->shape->size() != out->shape->size()) return {};
+    for (const AxisLink &link : same_axes(i, *in, *out))
       if (link.input_axis != *axis) links.push_back(link);
-    const Dim &dim = (*inputs[i]->shape)[static_cast<std::size_t>(*axis)];
-    if (!dim.is_known()) return links;
+    const Dim &dim = (*in->shape)[static_cast<std::size_t>(*axis)];
+    if (!dim.is_known()) return {};
     links.push_back({.input = i, .input_axis = *axis, .output_axis = *axis, .output_offset = offset, .count = dim.size});
     offset += dim.size;
   }
-  return links;
+  return found;
 }
 
 constexpr int every[] = {-1};

@@ -62,9 +62,7 @@ std::optional<WeightInfo> weights(const Node &node, std::span<const Type *const>
   return WeightInfo{.bias = 2, .channel_axis = 0, .groups = node.get_int("group", 1), .output_axis = 1};
 }
 
-std::vector<AxisLink> axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const>) {
-  return conv_links(inputs, 0, node.get_int("group", 1));
-}
+Axes axes(const AxisArgs &args) { return conv_axes(args, 0); }
 
 Cost cost(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const>) {
   return conv_cost(node, inputs, shape_of);
@@ -80,6 +78,7 @@ const OpDef defs[] = {{.name = "Conv",
                        .weights = weights,
                        .as_conv = shape_of,
                        .axes = axes,
+                       .recut = conv_recut,
                        .cost = cost}};
 
 } // namespace

@@ -109,9 +109,7 @@ std::optional<WeightInfo> weights(const Node &node, std::span<const Type *const>
   return WeightInfo{.bias = 2, .channel_axis = 1, .groups = node.get_int("group", 1), .output_axis = 1};
 }
 
-std::vector<AxisLink> axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const>) {
-  return conv_links(inputs, 1, node.get_int("group", 1));
-}
+Axes axes(const AxisArgs &args) { return conv_axes(args, 1); }
 
 Cost cost(const Node &, std::span<const Type *const> inputs, std::span<const Type *const>) {
   if (inputs.size() < 2 || !inputs[0] || !inputs[1]) return {};
@@ -130,6 +128,7 @@ const OpDef defs[] = {{.name = "ConvTranspose",
                        .prepare = prepare,
                        .weights = weights,
                        .axes = axes,
+                       .recut = conv_recut,
                        .cost = cost}};
 
 } // namespace

@@ -81,6 +81,20 @@ Result<std::vector<RuntimeValue>> tile_reference(const EvalArgs &args) {
   return one(repeated(in, dims, steps, *types[0].concrete()));
 }
 
+/// Expand's shape, where it names a size that changed.
+Result<Recut> recut(const CutArgs &args) {
+  Recut out;
+  auto shape = args.node.op == "Expand" ? known_ints(args, 1) : std::nullopt;
+  const int rank = args.output()->rank().value_or(0);
+  if (!shape || rank < static_cast<int>(shape->size())) return out;
+  const int missing = rank - static_cast<int>(shape->size());
+  for (std::size_t i = 0; i < shape->size(); ++i)
+    if (const AxisCut *cut = args.cut(true, 0, static_cast<int>(i) + missing); cut && (*shape)[i] > 1)
+      (*shape)[i] = static_cast<std::int64_t>(cut->kept.size());
+  out.operands.emplace_back(1, row_of(std::move(*shape)));
+  return out;
+}
+
 OpDef repeating(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer, decltype(OpDef::reference) reference) {
   return {.name = name,
           .since = since,
@@ -89,10 +103,8 @@ OpDef repeating(std::string_view name, int since, std::string_view summary, decl
           .quant = QuantRule::same_scale,
           .infer = infer,
           .reference = reference,
-          .axes = [](const Node &, auto inputs, auto outputs) -> std::vector<AxisLink> {
-            if (inputs.empty() || !inputs[0] || outputs.empty() || !outputs[0]) return {};
-            return same_axes(0, *inputs[0], *outputs[0]);
-          },
+          .axes = first_operand_axes,
+          .recut = recut,
           .codes_since = since};
 }
 

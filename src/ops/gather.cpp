@@ -1,4 +1,6 @@
 // Gather, GatherElements, GatherND: elements chosen by indices.
+#include <algorithm>
+
 #include <cstring>
 
 #include <fmt/format.h>
@@ -47,18 +49,46 @@ Result<std::vector<RuntimeValue>> gather_reference(const EvalArgs &args) {
   return one(cells.finish(dims, std::move(out)));
 }
 
-std::vector<AxisLink> gather_axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
-  std::vector<AxisLink> links;
-  if (inputs.size() < 2 || !inputs[0] || !inputs[0]->shape || !inputs[1] || !inputs[1]->shape || outputs.empty()) return links;
-  const int rank = static_cast<int>(inputs[0]->shape->size());
-  const auto axis = normalize_axis(node.get_int("axis", 0), rank);
-  if (!axis) return links;
+/// Axes that stay, and of the one that is picked from, where the indices are known and in one row, each index.
+Axes gather_axes(const AxisArgs &args) {
+  Axes axes;
+  if (!args.input(0) || !args.input(0)->shape || !args.input(1) || !args.input(1)->shape) return axes;
+  const Shape &in = *args.input(0)->shape;
+  const int rank = static_cast<int>(in.size()), index_rank = static_cast<int>(args.input(1)->shape->size());
+  const auto axis = normalize_axis(args.node.get_int("axis", 0), rank);
+  if (!axis) return axes;
   for (int i = 0; i < rank; ++i) {
-    const Dim &dim = (*inputs[0]->shape)[static_cast<std::size_t>(i)];
-    const int out = i < *axis ? i : i - 1 + static_cast<int>(inputs[1]->shape->size());
-    if (i != *axis && dim.is_known()) links.push_back({.input_axis = i, .output_axis = out, .count = dim.size});
+    const Dim &dim = in[static_cast<std::size_t>(i)];
+    const int out = i < *axis ? i : i - 1 + index_rank;
+    if (i != *axis && dim.is_known()) axes.links.push_back({.input_axis = i, .output_axis = out, .count = dim.size});
   }
-  return links;
+  const auto indices = known_ints(args, 1);
+  const std::int64_t size = in[static_cast<std::size_t>(*axis)].size;
+  if (!indices || index_rank != 1 || size < 0) return axes;
+  for (std::size_t o = 0; o < indices->size(); ++o) {
+    const std::int64_t i = (*indices)[o] < 0 ? (*indices)[o] + size : (*indices)[o];
+    if (i < 0 || i >= size) return {};
+    axes.links.push_back({.input_axis = *axis, .input_offset = i, .output_axis = *axis, .output_offset = static_cast<std::int64_t>(o), .count = 1});
+  }
+  return axes;
+}
+
+/// The indices that stay, counted among those of the operand that stay.
+Result<Recut> gather_recut(const CutArgs &args) {
+  EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 0), args.input(0)->rank().value_or(0)));
+  const AxisCut *from = args.cut(false, 0, axis), *to = args.cut(true, 0, axis);
+  const auto indices = known_ints(args, 1);
+  Recut out;
+  if (!from || !indices) return out;
+  const std::int64_t size = (*args.input(0)->shape)[static_cast<std::size_t>(axis)].size;
+  std::vector<std::int64_t> kept;
+  for (std::size_t o = 0; o < indices->size(); ++o) {
+    if (to && !std::ranges::binary_search(to->kept, static_cast<std::int64_t>(o))) continue;
+    const std::int64_t i = (*indices)[o] < 0 ? (*indices)[o] + size : (*indices)[o];
+    kept.push_back(std::ranges::lower_bound(from->kept, i) - from->kept.begin());
+  }
+  out.operands.emplace_back(1, from_int64s(args.input(1)->dtype, {static_cast<std::int64_t>(kept.size())}, kept));
+  return out;
 }
 
 // ---- GatherElements: out[i][j] = in[index[i][j]][j] for axis 0
@@ -143,6 +173,7 @@ OpDef gathering(std::string_view name, int since, std::string_view summary, decl
           .infer = infer,
           .reference = reference,
           .axes = infer == infer_gather ? gather_axes : nullptr,
+          .recut = infer == infer_gather ? gather_recut : nullptr,
           .codes_since = since};
 }
 

@@ -145,20 +145,24 @@ Result<ConvShape> as_conv(const Node &node, const Dims &data, const Dims &weight
   return ConvShape{.batch = stack.shape.m, .in_channels = stack.shape.k, .out_channels = stack.shape.n};
 }
 
-std::vector<AxisLink> axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const>) {
-  if (inputs.size() < 2 || !inputs[0]->shape || !inputs[1]->shape) return {};
-  const Spec spec = read_spec(node);
-  const Shape &a = *inputs[0]->shape, &b = *inputs[1]->shape;
+Axes axes(const AxisArgs &args) {
+  if (!args.input(0) || !args.input(1) || !args.input(0)->shape || !args.input(1)->shape) return {};
+  const Spec spec = read_spec(args.node);
+  const Shape &a = *args.input(0)->shape, &b = *args.input(1)->shape;
   const int row = spec.trans_a ? 1 : 0, column = spec.trans_b ? 0 : 1;
-  std::vector<AxisLink> links;
-  if (a.size() != 2 || b.size() != 2) return links;
+  Axes found;
+  std::vector<AxisLink> &links = found.links;
+  if (a.size() != 2 || b.size() != 2) return found;
+  if (const Dim &k = b[static_cast<std::size_t>(1 - column)]; k.is_known() && k == a[static_cast<std::size_t>(1 - row)])
+    found.ties.push_back({.input_axis = 1 - row, .other_axis = 1 - column, .count = k.size});
   if (const Dim &m = a[static_cast<std::size_t>(row)]; m.is_known()) links.push_back({.input_axis = row, .count = m.size});
   const Dim &n = b[static_cast<std::size_t>(column)];
-  if (!n.is_known()) return links;
+  if (!n.is_known()) return found;
   links.push_back({.input = 1, .input_axis = column, .output_axis = 1, .count = n.size});
-  if (inputs.size() > 2 && inputs[2] && inputs[2]->shape && !inputs[2]->shape->empty() && inputs[2]->shape->back() == n)
-    links.push_back({.input = 2, .input_axis = static_cast<int>(inputs[2]->shape->size()) - 1, .output_axis = 1, .count = n.size});
-  return links;
+  const Type *c = args.input(2);
+  if (c && c->shape && !c->shape->empty() && c->shape->back() == n)
+    links.push_back({.input = 2, .input_axis = static_cast<int>(c->shape->size()) - 1, .output_axis = 1, .count = n.size});
+  return found;
 }
 
 Cost cost(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const>) {

@@ -1,5 +1,5 @@
 // Identity: the output is the input, of any type.
-#include "ir/opdef.h"
+#include "ops/_shape.h"
 
 namespace edgec::ops {
 namespace {
@@ -17,6 +17,7 @@ const OpDef defs[] = {{.name = "Identity",
                        .quant = QuantRule::same_scale,
                        .infer = infer,
                        .reference = reference,
+                       .axes = first_operand_axes,
                        .codes_since = 1}};
 
 } // namespace

@@ -91,17 +91,23 @@ Result<ConvShape> as_conv(const Node &, const Dims &data, const Dims &weight) {
   return ConvShape{.batch = rows, .in_channels = stack.shape.k, .out_channels = stack.shape.n};
 }
 
-std::vector<AxisLink> axes(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
-  if (inputs.size() < 2 || outputs.empty() || !outputs[0]->rank() || !inputs[0]->shape || !inputs[1]->shape) return {};
-  const Shape &a = *inputs[0]->shape, &b = *inputs[1]->shape;
-  const int out = *outputs[0]->rank();
+Axes axes(const AxisArgs &args) {
+  if (!args.output() || !args.output()->rank() || !args.input(0) || !args.input(0)->shape || !args.input(1) || !args.input(1)->shape)
+    return {};
+  const Shape &a = *args.input(0)->shape, &b = *args.input(1)->shape;
+  if (a.empty() || b.empty()) return {};
+  const int out = *args.output()->rank();
   const auto row = static_cast<int>(a.size()) - 2;
-  std::vector<AxisLink> links;
+  const auto term = b.size() == 1 ? 0 : static_cast<int>(b.size()) - 2;
+  Axes found;
+  std::vector<AxisLink> &links = found.links;
+  if (a.back().is_known() && a.back() == b[static_cast<std::size_t>(term)])
+    found.ties.push_back({.input_axis = row + 1, .other_axis = term, .count = a.back().size});
   if (b.size() >= 2 && b.back().is_known())
     links.push_back({.input = 1, .input_axis = static_cast<int>(b.size()) - 1, .output_axis = out - 1, .count = b.back().size});
   if (row >= 0 && a[static_cast<std::size_t>(row)].is_known())
     links.push_back({.input_axis = row, .output_axis = b.size() == 1 ? out - 1 : out - 2, .count = a[static_cast<std::size_t>(row)].size});
-  return links;
+  return found;
 }
 
 Cost cost(const Node &, std::span<const Type *const> inputs, std::span<const Type *const>) {

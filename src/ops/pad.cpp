@@ -136,6 +136,22 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   return kernel;
 }
 
+/// An axis without pads keeps its place; of one that a constant continues, the operand's range does.
+Axes axes(const AxisArgs &args) {
+  Axes axes;
+  if (!args.input(0) || !args.input(0)->shape) return axes;
+  const Shape &in = *args.input(0)->shape;
+  const auto added = pads(args, in.size());
+  const auto how = mode(args.node);
+  for (std::size_t i = 0; added && *added && how && i < in.size(); ++i) {
+    const std::int64_t before = (*added)->before[i], after = (*added)->after[i];
+    const bool whole = before == 0 && after == 0;
+    if (!in[i].is_known() || before < 0 || after < 0 || (!whole && *how != Mode::constant)) continue;
+    axes.links.push_back({.input_axis = static_cast<int>(i), .output_axis = static_cast<int>(i), .output_offset = before, .count = in[i].size});
+  }
+  return axes;
+}
+
 const OpDef defs[] = {{.name = "Pad",
                        .summary = "elements added at the ends of axes",
                        .moves_data = true,
@@ -143,9 +159,7 @@ const OpDef defs[] = {{.name = "Pad",
                        .infer = infer,
                        .reference = reference,
                        .prepare = prepare,
-                       .axes = [](const Node &node, auto inputs, auto outputs) {
-                         return elementwise_axes(node, inputs.first(std::min<std::size_t>(inputs.size(), 1)), outputs);
-                       },
+                       .axes = axes,
                        .codes_since = 0}};
 
 } // namespace

@@ -157,13 +157,15 @@ Result<Kernel> prepare_average(const PrepareArgs &args) {
                    : fast::average_pool(shape, count_padding, run);
 }
 
-std::vector<AxisLink> axes(const Node &, std::span<const Type *const> inputs, std::span<const Type *const>) {
-  std::vector<AxisLink> links;
-  if (inputs.empty() || !inputs[0] || !inputs[0]->shape) return links;
-  for (int axis = 0; axis < 2 && axis < static_cast<int>(inputs[0]->shape->size()); ++axis)
-    if (const Dim &dim = (*inputs[0]->shape)[static_cast<std::size_t>(axis)]; dim.is_known())
-      links.push_back({.input_axis = axis, .output_axis = axis, .count = dim.size});
-  return links;
+/// Batch and channels. Places of the largest elements are numbers in the whole tensor: with them nothing can be cut.
+Axes axes(const AxisArgs &args) {
+  Axes axes;
+  if (!args.input(0) || !args.input(0)->shape || args.node.outputs.size() > 1) return axes;
+  const Shape &in = *args.input(0)->shape;
+  for (int axis = 0; axis < 2 && axis < static_cast<int>(in.size()); ++axis)
+    if (const Dim &dim = in[static_cast<std::size_t>(axis)]; dim.is_known())
+      axes.links.push_back({.input_axis = axis, .output_axis = axis, .count = dim.size});
+  return axes;
 }
 
 const OpDef defs[] = {{.name = "MaxPool",

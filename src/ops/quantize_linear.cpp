@@ -187,9 +187,7 @@ OpDef border(std::string_view name, int since, std::string_view summary, decltyp
           .infer = infer,
           .reference = reference,
           .prepare = prepare,
-          .axes = [](const Node &node, auto inputs, auto outputs) {
-            return elementwise_axes(node, inputs.first(std::min<std::size_t>(inputs.size(), 1)), outputs);
-          }};
+          .axes = first_operand_axes};
 }
 
 OpDef dynamic() {

@@ -211,10 +211,21 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   return kernel;
 }
 
-std::vector<AxisLink> axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
-  if (inputs.empty() || !inputs[0] || !inputs[0]->shape || outputs.empty() || !outputs[0] || !outputs[0]->shape) return {};
-  if (node.get_int("keepdims", 1) == 0) return {}; // which axes are left is told by an operand
-  return same_axes(0, *inputs[0], *outputs[0]);
+/// Axes that are not reduced stay, closing up where the others are dropped.
+Axes axes(const AxisArgs &args) {
+  Axes axes;
+  if (!args.input(0) || !args.input(0)->shape) return axes;
+  const Shape &in = *args.input(0)->shape;
+  const auto reduced = reduced_axes(args, in.size());
+  if (!reduced || !*reduced) return axes;
+  const bool keep = args.node.get_int("keepdims", 1) != 0;
+  int out = 0;
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    if (!(**reduced)[i] && in[i].is_known())
+      axes.links.push_back({.input_axis = static_cast<int>(i), .output_axis = out, .count = in[i].size});
+    out += keep || !(**reduced)[i] ? 1 : 0;
+  }
+  return axes;
 }
 
 template <class F>

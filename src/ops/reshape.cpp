@@ -160,34 +160,86 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   return one(std::move(out));
 }
 
-/// Links axes between which lie the same elements: a run of axes split or joined keeps its outermost range as blocks.
-std::vector<AxisLink> axes(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
-  std::vector<AxisLink> links;
-  const auto from = !inputs.empty() && inputs[0] ? inputs[0]->concrete() : std::nullopt;
-  const auto to = !outputs.empty() && outputs[0] ? outputs[0]->concrete() : std::nullopt;
-  if (!from || !to) return links;
+/// Axes of an operand and of the output that hold the same elements: dims [in, in_end) and [out, out_end), ones aside.
+struct Run {
+  std::size_t in, in_end, out, out_end;
+};
+
+/// The dims as short runs of equal products, from the front. Unknown dims fit where all that follows is known and equal.
+std::vector<Run> runs(const Shape &from, const Shape &to) {
+  std::vector<Run> found;
   std::size_t i = 0, o = 0;
-  while (i < from->size() && o < to->size()) {
-    const std::int64_t in = (*from)[i], out = (*to)[o];
-    const AxisLink link{.input_axis = static_cast<int>(i), .output_axis = static_cast<int>(o)};
-    if (in == out) {
-      links.push_back(link);
-      links.back().count = in;
-      ++i, ++o;
-    } else if (in == 1) {
-      ++i;
-    } else if (out == 1) {
-      ++o;
-    } else if (out > in && out % in == 0 && product(*from, i, from->size()) == product(*to, o, to->size())) {
-      links.push_back(link); // joined with the axes behind it: each index becomes a block
-      links.back().count = in;
-      links.back().repeat = out / in;
-      break;
-    } else {
-      break;
+  const auto rest = [](const Shape &shape, std::size_t first) { return product(shape, first, shape.size()); };
+  while (i < from.size() && o < to.size()) {
+    if (!from[i].is_known() && !to[o].is_known()) {
+      const Dim in = rest(from, ++i), out = rest(to, ++o);
+      if (!in.is_known() || in != out) return found;
+      continue;
+    }
+    Run run{i, i + 1, o, o + 1};
+    const auto size_in = [&] { return product(from, run.in, run.in_end); };
+    const auto size_out = [&] { return product(to, run.out, run.out_end); };
+    while (size_in() != size_out()) {
+      if (!size_in().is_known() || !size_out().is_known()) return found;
+      std::size_t &end = size_in().size < size_out().size ? run.in_end : run.out_end;
+      if (end == (&end == &run.in_end ? from : to).size()) return found;
+      ++end;
+    }
+    if (!size_in().is_known() || size_in().size == 0) return found;
+    found.push_back(run);
+    i = run.in_end, o = run.out_end;
+  }
+  return found;
+}
+
+std::vector<std::size_t> not_ones(const Shape &shape, std::size_t first, std::size_t last) {
+  std::vector<std::size_t> found;
+  for (std::size_t i = first; i < last; ++i)
+    if (shape[i].size != 1) found.push_back(i);
+  return found;
+}
+
+/// Links between axes that hold the same elements. Axes that are joined keep the outermost as blocks. One that is split
+/// in two keeps the inner as indices that recur in every block, as in a shuffle of channels; split in more, the outermost.
+Axes axes(const AxisArgs &args) {
+  Axes found;
+  if (!args.input(0) || !args.input(0)->shape || !args.output() || !args.output()->shape) return found;
+  const Shape &from = *args.input(0)->shape, &to = *args.output()->shape;
+  for (const Run &run : runs(from, to)) {
+    const auto in = not_ones(from, run.in, run.in_end), out = not_ones(to, run.out, run.out_end);
+    if (in.empty() || out.empty()) continue;
+    const AxisLink link{.input_axis = static_cast<int>(in[0]), .output_axis = static_cast<int>(out[0]), .count = to[out[0]].size};
+    const std::int64_t size_in = from[in[0]].size, size_out = to[out[0]].size;
+    if (out.size() == 1) {
+      found.links.push_back(link);
+      found.links.back().count = size_in;
+      found.links.back().repeat = size_out / size_in;
+    } else if (in.size() == 1 && size_in <= 65536) {
+      const bool inner = out.size() == 2;
+      const std::int64_t count = inner ? to[out[1]].size : size_out, block = size_in / size_out;
+      for (std::int64_t k = 0; k < (inner ? size_out : block); ++k) {
+        AxisLink each = link;
+        each.input_offset = inner ? k * block : k;
+        each.stride = inner ? 1 : block;
+        each.output_axis = static_cast<int>(inner ? out[1] : out[0]);
+        each.count = count;
+        found.links.push_back(each);
+      }
     }
   }
-  return links;
+  return found;
+}
+
+/// A Reshape's target, spelled out where it names a size that changed.
+Result<Recut> recut(const CutArgs &args) {
+  Recut out;
+  auto target = args.node.op == "Reshape" ? known_ints(args, 1) : std::nullopt;
+  if (!target) return out;
+  for (std::size_t i = 0; i < target->size(); ++i)
+    if (const AxisCut *cut = args.cut(true, 0, static_cast<int>(i)); cut && (*target)[i] > 0)
+      (*target)[i] = static_cast<std::int64_t>(cut->kept.size());
+  out.operands.emplace_back(1, row_of(std::move(*target)));
+  return out;
 }
 
 OpDef same_elements(std::string_view name, std::string_view summary, decltype(OpDef::infer) infer,
@@ -200,6 +252,7 @@ OpDef same_elements(std::string_view name, std::string_view summary, decltype(Op
           .reference = reference,
           .prepare = prepare_copy,
           .axes = axes,
+          .recut = recut,
           .codes_since = codes_since};
 }
 

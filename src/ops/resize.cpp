@@ -364,9 +364,23 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   return interpolating_kernel(args, std::move(axes), settings.extrapolation);
 }
 
-std::vector<AxisLink> axes(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
-  if (inputs.empty() || !inputs[0] || outputs.empty() || !outputs[0]) return {};
-  return same_axes(0, *inputs[0], *outputs[0]);
+/// An axis that keeps its size stays as it is, unless a part of it is cropped.
+Axes axes(const AxisArgs &args) {
+  if (args.node.get_string("coordinate_transformation_mode", "") == "tf_crop_and_resize") return {};
+  return first_operand_axes(args);
+}
+
+/// Sizes that are spelled out, those of cut axes among them.
+Result<Recut> recut(const CutArgs &args) {
+  Recut out;
+  if (is_upsample(args.node) || !args.input(0)->shape) return out;
+  auto sizes = known_ints(args, 3);
+  if (!sizes) return out;
+  EDGEC_ASSIGN(const auto axes, resized_axes(args.node, args.input(0)->shape->size()));
+  for (std::size_t i = 0; i < axes.size() && i < sizes->size(); ++i)
+    if (const AxisCut *cut = args.cut(true, 0, axes[i])) (*sizes)[i] = static_cast<std::int64_t>(cut->kept.size());
+  out.operands.emplace_back(3, row_of(std::move(*sizes)));
+  return out;
 }
 
 OpDef resize_op(std::string_view name, int since) {
@@ -377,7 +391,8 @@ OpDef resize_op(std::string_view name, int since) {
           .infer = infer,
           .reference = reference,
           .prepare = prepare,
-          .axes = axes};
+          .axes = axes,
+          .recut = recut};
 }
 
 const OpDef defs[] = {resize_op("Resize", 10), resize_op("Upsample", 7)};

@@ -156,19 +156,53 @@ Result<Kernel> prepare_slice(const PrepareArgs &args) {
   return parts_kernel(args, {*ranges});
 }
 
-/// Links of cuts: output range `count` of an axis comes from `start` on, `step` apart; other axes stay.
-std::vector<AxisLink> cut_axes(const Type &in, const Type &out, std::size_t output) {
-  std::vector<AxisLink> links;
-  for (AxisLink link : same_axes(0, in, out)) {
-    link.output = output;
-    links.push_back(link);
+/// Links where the bounds are known: output range `count` of an axis comes from `start` on, `step` apart.
+Axes slice_axes(const AxisArgs &args) {
+  Axes axes;
+  if (!args.input(0) || !args.input(0)->shape) return axes;
+  const Shape &in = *args.input(0)->shape;
+  Dims dims;
+  for (const Dim &dim : in) dims.push_back(dim.is_known() ? dim.size : 0);
+  const auto operands = slice_operands(args);
+  const auto ranges = operands ? slice_ranges(*operands, dims) : std::optional<std::vector<Range>>{};
+  for (std::size_t i = 0; ranges && *ranges && i < in.size(); ++i) {
+    const Range &range = (**ranges)[i];
+    const auto axis = static_cast<int>(i);
+    if (!in[i].is_known()) continue;
+    axes.links.push_back({.input_axis = axis, .input_offset = range.start, .stride = range.step, .output_axis = axis, .count = range.count});
+    if (range.step != 1) continue;
+    const std::int64_t end = range.start + range.count;
+    axes.links.push_back({.input_axis = axis, .output_axis = axis, .repeat = 0, .count = range.start});
+    axes.links.push_back({.input_axis = axis, .input_offset = end, .output_axis = axis, .repeat = 0, .count = in[i].size - end});
   }
-  return links;
+  return axes;
 }
 
-std::vector<AxisLink> slice_axes(const Node &, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
-  if (inputs.empty() || !inputs[0] || outputs.empty() || !outputs[0]) return {};
-  return cut_axes(*inputs[0], *outputs[0], 0); // where bounds are operands the node alone does not tell the ranges
+/// Bounds between the indices that stay.
+Result<Recut> slice_recut(const CutArgs &args) {
+  EDGEC_ASSIGN(SliceOperands operands, slice_operands(args));
+  Recut out;
+  if (!operands.starts || !operands.ends) return out;
+  const auto rank = args.input(0)->rank().value_or(0);
+  std::vector<std::int64_t> &starts = *operands.starts, &ends = *operands.ends;
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    EDGEC_ASSIGN(const int axis, normalize_axis(operands.axes ? (*operands.axes)[i] : static_cast<std::int64_t>(i), rank));
+    const AxisCut *from = args.cut(false, 0, axis);
+    if (!from) continue;
+    if (operands.steps && (*operands.steps)[i] != 1) return unsupported("indices are cut from a slice in steps");
+    const auto at = range((*args.input(0)->shape)[static_cast<std::size_t>(axis)].size, starts[i], ends[i], 1);
+    const auto place = [&](std::int64_t index) { return std::ranges::lower_bound(from->kept, index) - from->kept.begin(); };
+    starts[i] = place(at.start);
+    ends[i] = place(at.start + at.count);
+  }
+  if (args.node.attribute("starts")) {
+    out.attributes = {{"starts", starts}, {"ends", ends}};
+    return out;
+  }
+  const Dims size{static_cast<std::int64_t>(starts.size())};
+  out.operands.emplace_back(1, from_int64s(args.input(1)->dtype, size, starts));
+  out.operands.emplace_back(2, from_int64s(args.input(2)->dtype, size, ends));
+  return out;
 }
 
 // ---- Split
@@ -247,22 +281,40 @@ Result<Kernel> prepare_split(const PrepareArgs &args) {
   return parts_kernel(args, split_ranges(dims, at, *sizes));
 }
 
-std::vector<AxisLink> split_axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
-  std::vector<AxisLink> links;
-  if (inputs.empty() || !inputs[0] || !inputs[0]->shape) return links;
-  const auto axis = normalize_axis(node.get_int("axis", 0), static_cast<int>(inputs[0]->shape->size()));
-  if (!axis) return links;
+Axes split_axes(const AxisArgs &args) {
+  Axes axes;
+  if (!args.input(0) || !args.input(0)->shape) return axes;
+  const auto axis = normalize_axis(args.node.get_int("axis", 0), static_cast<int>(args.input(0)->shape->size()));
+  if (!axis) return axes;
   std::int64_t start = 0;
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    if (!outputs[i] || !outputs[i]->shape) return links;
-    for (const AxisLink &link : cut_axes(*inputs[0], *outputs[i], i))
-      if (link.input_axis != *axis) links.push_back(link);
-    const Dim &dim = (*outputs[i]->shape)[static_cast<std::size_t>(*axis)];
-    if (!dim.is_known()) return links;
-    links.push_back({.input_axis = *axis, .input_offset = start, .output = i, .output_axis = *axis, .count = dim.size});
+  for (std::size_t i = 0; i < args.outputs.size(); ++i) {
+    const Type *out = args.output(i);
+    if (!out || !out->shape || out->shape->size() != args.input(0)->shape->size()) return {};
+    for (AxisLink link : same_axes(0, *args.input(0), *out)) {
+      link.output = i;
+      if (link.input_axis != *axis) axes.links.push_back(link);
+    }
+    const Dim &dim = (*out->shape)[static_cast<std::size_t>(*axis)];
+    if (!dim.is_known()) return {};
+    axes.links.push_back({.input_axis = *axis, .input_offset = start, .output = i, .output_axis = *axis, .count = dim.size});
     start += dim.size;
   }
-  return links;
+  return axes;
+}
+
+/// The sizes of the parts, spelled out.
+Result<Recut> split_recut(const CutArgs &args) {
+  EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 0), args.input(0)->rank().value_or(0)));
+  Recut out;
+  if (!args.cut(false, 0, axis)) return out;
+  std::vector<std::int64_t> sizes;
+  for (std::size_t i = 0; i < args.outputs.size(); ++i) {
+    const AxisCut *cut = args.cut(true, i, axis);
+    sizes.push_back(cut ? static_cast<std::int64_t>(cut->kept.size()) : (*args.output(i)->shape)[static_cast<std::size_t>(axis)].size);
+  }
+  if (args.opset < 13) out.attributes.push_back({"split", sizes});
+  else out.operands.emplace_back(1, row_of(std::move(sizes)));
+  return out;
 }
 
 const OpDef defs[] = {{.name = "Slice",
@@ -273,6 +325,7 @@ const OpDef defs[] = {{.name = "Slice",
                        .reference = slice_reference,
                        .prepare = prepare_slice,
                        .axes = slice_axes,
+                       .recut = slice_recut,
                        .codes_since = 1},
                       {.name = "Split",
                        .since = 1,
@@ -283,6 +336,7 @@ const OpDef defs[] = {{.name = "Slice",
                        .reference = split_reference,
                        .prepare = prepare_split,
                        .axes = split_axes,
+                       .recut = split_recut,
                        .codes_since = 2}};
 
 } // namespace

@@ -63,15 +63,15 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   return kernel;
 }
 
-std::vector<AxisLink> axes(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const>) {
-  std::vector<AxisLink> links;
-  if (inputs.empty() || !inputs[0] || !inputs[0]->shape) return links;
-  const auto perm = permutation(node, inputs[0]->shape->size());
+Axes axes(const AxisArgs &args) {
+  Axes axes;
+  if (!args.input(0) || !args.input(0)->shape) return axes;
+  const auto perm = permutation(args.node, args.input(0)->shape->size());
   for (std::size_t i = 0; perm && i < perm->size(); ++i) {
-    const Dim &dim = (*inputs[0]->shape)[static_cast<std::size_t>((*perm)[i])];
-    if (dim.is_known()) links.push_back({.input_axis = (*perm)[i], .output_axis = static_cast<int>(i), .count = dim.size});
+    const Dim &dim = (*args.input(0)->shape)[static_cast<std::size_t>((*perm)[i])];
+    if (dim.is_known()) axes.links.push_back({.input_axis = (*perm)[i], .output_axis = static_cast<int>(i), .count = dim.size});
   }
-  return links;
+  return axes;
 }
 
 const OpDef defs[] = {{.name = "Transpose",

@@ -42,6 +42,8 @@ private:
   ValueId constant(Dims shape, double low = -1, double high = 1) {
     std::vector<double> data(static_cast<std::size_t>(*element_count(shape)));
     for (double &value : data) value = random_.uniform(low, high);
+    if (shape.size() > 1 && chance(0.3)) // a dead channel
+      std::fill_n(data.begin(), data.size() / static_cast<std::size_t>(shape[0]), 0.0);
     return graph_.add_constant(from_doubles(DType::float32, std::move(shape), data));
   }
   ValueId ints(std::vector<std::int64_t> data) {
