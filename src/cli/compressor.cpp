@@ -14,8 +14,14 @@ namespace {
 
 using Passes = std::vector<const PassDef *>;
 
-constexpr std::string_view prune_pass = "prune-magnitude", share_pass = "share-weights", int8_pass = "quantize-int8",
-                           rate_pass = "round-weights";
+constexpr std::string_view channel_pass = "prune-channels";
+constexpr std::string_view prune_pass = "prune-magnitude", share_pass = "share-weights", int8_pass = "quantize-int8";
+
+/// Before all others, which then keep to what the smaller network computes.
+Passes channel_passes(const LossyOptions &lossy) {
+  if (lossy.prune_channels <= 0 && lossy.max_macs <= 0) return {};
+  return {find_pass(channel_pass)};
+}
 
 /// Pruning before sharing, since codebooks keep zeros; both before int8, which then corrects what they shifted.
 Passes lossy_passes(const LossyOptions &lossy) {
@@ -45,7 +51,8 @@ public:
 
   Result<Compressed> run() {
     const auto exact = exact_pipeline();
-    EDGEC_CHECK(run_exact(exact));
+    EDGEC_CHECK(run_passes(exact));
+    EDGEC_CHECK(run_passes(channel_passes(request_.lossy)));
     const Graph original = result_.graph; // shares its tensors
     EDGEC_CHECK(run_passes(lossy_passes(request_.lossy)));
     if (request_.int8 && !stopped_ && !contains(request_.passes.skip, int8_pass)) EDGEC_CHECK(run_int8(original));
@@ -146,6 +153,7 @@ std::vector<std::string> plan_of(const CompressRequest &request) {
   Passes passes;
   const auto exact = exact_pipeline();
   passes.insert(passes.end(), exact.begin(), exact.end());
+  for (const PassDef *pass : channel_passes(request.lossy)) passes.push_back(pass);
   for (const PassDef *pass : lossy_passes(request.lossy)) passes.push_back(pass);
   if (request.int8) passes.push_back(find_pass(int8_pass));
   else if (request.rate) passes.push_back(find_pass(rate_pass));

@@ -35,6 +35,8 @@ enum class Choice { off, on, automatic };
 struct LossyOptions {
   double prune_ratio = 0;                 ///< 0 .. 1
   bool prune_global = true;               ///< one threshold over all layers; else each layer its share
+  double prune_channels = 0;              ///< share of the multiply-accumulates to cut with whole channels, 0 .. 1
+  double max_macs = 0;                    ///< the same: at most so many may be left; 0: no limit
   int share_bits = 0;                     ///< 2 .. 8; 0: off
   std::string range = "percentile";       ///< minmax, percentile, mse
   double percentile = 99.999;

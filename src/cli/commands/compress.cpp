@@ -25,7 +25,7 @@ namespace {
 
 struct Arguments {
   std::string model, reference, eval, format, report_path, prune_scope = "global";
-  std::optional<double> prune, rate;
+  std::optional<double> prune, prune_channels, max_macs;
   std::int64_t share = 0, opset = 0;
   bool int8 = false, no_bias_correction = false, overridable = false, json = false, dry_run = false;
   bool latency = false;
@@ -55,6 +55,8 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   const auto add = [&](const char *key, std::string value) { options.emplace_back(key, std::move(value)); };
   if (a.prune) add("prune", fmt::format("{}", *a.prune));
   if (a.prune) add("prune-scope", a.prune_scope);
+  if (a.prune_channels) add("prune-channels", fmt::format("{}", *a.prune_channels));
+  if (a.max_macs) add("max-macs", fmt::format("{}", *a.max_macs));
   if (a.share > 0) add("share", fmt::to_string(a.share));
   if (a.int8) add("int8", "true");
   if (a.int8) add("range", a.range);
@@ -83,7 +85,7 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
 
 /// Says of each flag that could not have an effect why not.
 void warn_of_idle_flags(const Arguments &a, const Options &options) {
-  const bool lossy = a.int8 || a.prune || a.share > 0 || a.rounds_weights();
+  const bool lossy = a.int8 || a.prune || a.prune_channels || a.max_macs || a.share > 0;
   const auto idle = [&](const char *flag, bool no_effect, const char *reason) {
     if (no_effect && options.given(flag)) warn(fmt::format("{} has no effect {}", flag, reason));
   };
@@ -125,6 +127,8 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   request.int8 = a.int8;
   request.lossy.prune_ratio = a.prune.value_or(0);
   request.lossy.prune_global = a.prune_scope == "global";
+  request.lossy.prune_channels = a.prune_channels.value_or(0);
+  request.lossy.max_macs = a.max_macs.value_or(0);
   request.lossy.share_bits = static_cast<int>(a.share);
   request.lossy.range = a.range;
   request.lossy.percentile = a.percentile;
@@ -267,7 +271,7 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   EDGEC_ASSIGN(Report report, measure(a, source, compressed, written, with, request.isa, each_layer));
   report.provenance = provenance_of("compress", effective, a.run.seed, request.isa, a.model, source, written);
   const bool met = judge_budgets(a.budgets, report);
-  judge_quality(a.int8, a.prune.has_value(), report);
+  judge_quality(a.int8, a.prune || a.prune_channels || a.max_macs, report);
   report.peak_memory_bytes = peak_memory_bytes();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   EDGEC_CHECK(write_report(report, a));
@@ -289,6 +293,9 @@ void declare_job(Options &options, Arguments &a) {
   options.add("--prune", "R", &a.prune, "set the fraction R of prunable weights to zero").between(0, 1);
   options.add("--prune-scope", "SCOPE", &a.prune_scope, "one threshold over all layers, or each layer its share")
       .one_of({"global", "layer"});
+  options.add("--prune-channels", "R", &a.prune_channels, "cut whole channels, the fraction R of the multiply-accumulates")
+      .between(0, 1);
+  options.add("--max-macs", "N", &a.max_macs, "cut whole channels until at most N multiply-accumulates are left").between(1, 1e18);
   options.add("--share", "BITS", &a.share, "weights share 2^BITS values a tensor").between(2, 8);
   options.add("--rate", "L", &a.rate, "weights as codes; a bit of the file may cost this much squared error of the logits")
       .between(0, 1e30);

@@ -1,0 +1,83 @@
+#include "passes/float_layers.h"
+
+#include <algorithm>
+
+namespace edgec {
+namespace {
+
+/// The bias as an entry an output channel; empty: there can be none. Nothing: it is no such constant.
+std::optional<std::vector<double>> bias_of(const Graph &graph, const Node &node, const WeightInfo &info, std::size_t channels) {
+  if (!info.bias) return std::vector<double>();
+  const ValueId id = node.input(*info.bias);
+  if (!id.valid()) return std::vector<double>(channels);
+  const Tensor *stored = graph.constant(id);
+  if (!stored || stored->dtype != DType::float32) return std::nullopt;
+  auto values = to_doubles(*stored);
+  if (values.size() != 1 && (values.size() != channels || stored->dims.back() != static_cast<std::int64_t>(channels))) return std::nullopt;
+  values.resize(channels, values.front());
+  for (double &value : values) value *= node.get_float("beta", 1);
+  return values;
+}
+
+std::optional<Layer> float_layer(Graph &graph, NodeId id, const OpRegistry &ops) {
+  const Node &node = graph.node(id);
+  const OpDef *op = ops.find(node);
+  if (!op || !op->weights || !op->as_conv || node.outputs.size() != 1) return std::nullopt;
+  std::vector<const Type *> types;
+  for (const ValueId input : node.inputs) types.push_back(input.valid() ? &graph.value(input).type : nullptr);
+  const auto info = op->weights(node, types);
+  const Tensor *weight = info ? graph.constant(node.input(info->weight)) : nullptr;
+  if (!weight || weight->dtype != DType::float32 || graph.constant(node.input(info->data))) return std::nullopt;
+  auto rows = weight_rows(*weight, *info);
+  if (!rows) return std::nullopt;
+  auto bias = bias_of(graph, node, *info, rows->rows);
+  if (!bias) return std::nullopt;
+  for (double &value : rows->data) value *= node.get_float("alpha", 1);
+  const ValueId out = node.outputs[0];
+  Layer layer{.node = id, .weights = *info, .original_data = node.inputs[info->data], .output = out, .target = out,
+              .clamp = std::nullopt, .dims = weight->dims, .original = std::move(*rows), .bias = std::move(*bias)};
+  if (const NodeId reader = graph.sole_user(out); reader.valid())
+    if (const auto clamp = as_clamp(graph, graph.node(reader))) {
+      layer.clamp = clamp;
+      layer.output = layer.target = graph.node(reader).outputs[0];
+    }
+  return layer;
+}
+
+} // namespace
+
+std::vector<Layer> float_layers(Graph &graph, const PassContext &context) {
+  std::vector<Layer> found;
+  for (const NodeId id : graph.nodes()) {
+    auto layer = float_layer(graph, id, context.ops);
+    if (!layer) continue;
+    graph.remove_attribute(id, "alpha");
+    graph.remove_attribute(id, "beta");
+    store_float_weight(graph, *layer, layer->original);
+    store_float_bias(graph, *layer);
+    found.push_back(std::move(*layer));
+  }
+  return found;
+}
+
+void store_float_weight(Graph &graph, const Layer &layer, const Matrix &rows) {
+  const ValueId old = graph.node(layer.node).inputs[layer.weights.weight];
+  const std::vector<float> values(rows.data.begin(), rows.data.end());
+  Tensor tensor = Tensor::of(layer.dims, as_stored(values, layer.dims, layer.weights));
+  if (graph.use_count(old) == 1) return graph.set_data(old, std::move(tensor));
+  const std::string name = graph.value(old).name;
+  graph.set_input(layer.node, layer.weights.weight, graph.add_constant(std::move(tensor), name));
+}
+
+void store_float_bias(Graph &graph, const Layer &layer) {
+  if (layer.bias.empty()) return;
+  const ValueId old = graph.node(layer.node).input(*layer.weights.bias);
+  const std::vector<float> values(layer.bias.begin(), layer.bias.end());
+  Tensor tensor = Tensor::of({static_cast<std::int64_t>(values.size())}, values);
+  const bool own = old.valid() && graph.use_count(old) == 1 && graph.constant(old)->dims == tensor.dims;
+  if (own) return graph.set_data(old, std::move(tensor));
+  const std::string name = old.valid() ? graph.value(old).name : "";
+  graph.set_input(layer.node, *layer.weights.bias, graph.add_constant(std::move(tensor), name));
+}
+
+} // namespace edgec
