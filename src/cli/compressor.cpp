@@ -15,7 +15,8 @@ namespace {
 using Passes = std::vector<const PassDef *>;
 
 constexpr std::string_view channel_pass = "prune-channels";
-constexpr std::string_view prune_pass = "prune-magnitude", share_pass = "share-weights", int8_pass = "quantize-int8";
+constexpr std::string_view prune_pass = "prune-magnitude", share_pass = "share-weights", int8_pass = "quantize-int8",
+                           rate_pass = "round-weights";
 
 /// Before all others, which then keep to what the smaller network computes.
 Passes channel_passes(const LossyOptions &lossy) {
@@ -51,7 +52,7 @@ public:
 
   Result<Compressed> run() {
     const auto exact = exact_pipeline();
-    EDGEC_CHECK(run_passes(exact));
+    EDGEC_CHECK(run_exact(exact));
     EDGEC_CHECK(run_passes(channel_passes(request_.lossy)));
     const Graph original = result_.graph; // shares its tensors
     EDGEC_CHECK(run_passes(lossy_passes(request_.lossy)));

@@ -108,7 +108,10 @@ std::string recipe_text(Options &options) {
     if (!option.given || left_out(option)) continue;
     toml::table table;
     std::visit(TomlNode{option, table}, option.target);
-    text << table << '\n';
+    // Literal strings and those over several lines lose line breaks.
+    constexpr auto lossy = toml::format_flags::allow_multi_line_strings | toml::format_flags::allow_literal_strings;
+    constexpr auto flags = toml::toml_formatter::default_flags & ~lossy;
+    text << toml::toml_formatter(table, flags) << '\n';
   }
   return text.str();
 }

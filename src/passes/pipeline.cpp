@@ -209,8 +209,10 @@ Result<PipelineReport> run_pipeline(Graph &graph, std::span<const PassDef *const
 }
 
 namespace passes {
-extern const PassDef constants_to_initializers, eliminate_dead, eliminate_dead_channels, eliminate_dropout, eliminate_duplicates, eliminate_identity,
-    eliminate_no_op, fold_constants, fuse_activation, fuse_conv_bn, fuse_matmul_add, fuse_pad;
+extern const PassDef constants_to_initializers, eliminate_dead, eliminate_dead_channels, eliminate_dropout,
+    eliminate_duplicates, eliminate_identity, eliminate_neutral, eliminate_no_op, fold_constants, fold_shapes,
+    fuse_activation, fuse_conv_bn, fuse_matmul_add, fuse_pad, hoist_elementwise, inline_if, lift_scalars, merge_reshapes,
+    recognize_activation, sink_dequantize, unflatten_gemm;
 }
 
 std::span<const PassDef *const> exact_pipeline() {
@@ -233,6 +235,7 @@ std::span<const PassDef *const> exact_pipeline() {
       &passes::fuse_pad,                  // when its pads are constant
       &passes::fuse_conv_bn,              // when weights are constant and nothing stands between
       &passes::fuse_activation,           // after what stood between Relu and Clip is gone
+      &passes::recognize_activation,      // when nothing stands between the parts of a formula
       &passes::eliminate_dead_channels,   // when BatchNormalization with a scale of zero has become rows of zeros
       &passes::eliminate_dead,            // last: what the others left without a reader
   };

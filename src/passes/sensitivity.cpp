@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
-#include "measure/logits.h"
-#include "passes/float_layers.h"
+#include "calibrate/walk.h"
+#include "ir/evaluate.h"
 #include "runtime/plan.h"
 #include "support/parallel.h"
 #include "support/random.h"
@@ -12,119 +13,258 @@
 namespace edgec {
 namespace {
 
-constexpr double noise_share = 0.02; // of the layer's rms output
+constexpr std::size_t most_samples = 64;
+constexpr double noise_share = 0.02; // of the weights' rms: about that share of the output's
 
-class Measurement {
+std::vector<std::size_t> some_of(std::span<const std::size_t> samples) {
+  const std::size_t count = std::min(samples.size(), most_samples);
+  std::vector<std::size_t> chosen;
+  for (std::size_t i = 0; i < count; ++i) chosen.push_back(samples[i * samples.size() / count]);
+  return chosen;
+}
+
+/// The weight with white noise of a share of its rms.
+Tensor noisy(const Tensor &weight, std::uint64_t seed) {
+  std::vector<float> values(weight.as<float>().begin(), weight.as<float>().end());
+  double power = 0;
+  for (const float x : values) power += static_cast<double>(x) * static_cast<double>(x);
+  const double sigma = noise_share * std::sqrt(power / static_cast<double>(std::max<std::size_t>(1, values.size())));
+  Random random(seed);
+  for (float &x : values) x += static_cast<float>(sigma * random.normal());
+  return Tensor::of(weight.dims, std::move(values));
+}
+
+/// What the errors of one sample at one output are.
+double squared_difference(const Tensor &a, const Tensor *b) {
+  std::vector<double> difference = to_doubles(a);
+  if (b != nullptr) {
+    const std::vector<double> other = to_doubles(*b);
+    for (std::size_t i = 0; i < difference.size() && i < other.size(); ++i) difference[i] -= other[i];
+  }
+  const std::size_t width = a.rank() == 2 && a.dims[1] > 1 ? static_cast<std::size_t>(a.dims[1]) : 0;
+  double sum = 0;
+  for (std::size_t start = 0; width > 0 && start < difference.size(); start += width) {
+    double mean = 0;
+    for (std::size_t i = 0; i < width; ++i) mean += difference[start + i];
+    mean /= static_cast<double>(width);
+    for (std::size_t i = 0; i < width; ++i) difference[start + i] -= mean;
+  }
+  for (const double d : difference) sum += d * d;
+  return sum;
+}
+
+class Prober {
 public:
-  Measurement(const Graph &graph, const PassContext &context, std::size_t samples) : graph_(graph), context_(context) {
-    const std::size_t step = std::max<std::size_t>(1, context.samples.size() / std::max<std::size_t>(samples, 1));
-    for (std::size_t i = 0; i < context.samples.size() && which_.size() < samples; i += step) which_.push_back(context.samples[i]);
-    if (graph.outputs().size() == 1) fetches_ = {find_logits(graph)};
-    else
-      for (const GraphOutput &output : graph.outputs()) fetches_.push_back(output.value);
+  Prober(const Graph &graph, std::span<const NodeId> layers, ValueId logits, const PassContext &context)
+      : graph_(graph), context_(context), layers_(layers.begin(), layers.end()), samples_(some_of(context.samples)) {
+    for (const NodeId id : graph.nodes()) place_.emplace(id, place_.size() + 1);
+    std::ranges::sort(layers_, {}, [&](NodeId id) { return place_.at(id); });
+    judged_.push_back(logits);
+    for (std::size_t i = 1; i < graph.outputs().size(); ++i)
+      if (graph.constant(graph.outputs()[i].value) == nullptr) judged_.push_back(graph.outputs()[i].value);
+    find_needed();
   }
 
-  Status prepare() { 
-    EDGEC_ASSIGN(reference_, outputs(graph_));
-    for (std::size_t k = 0; k < fetches_.size(); ++k) {
-      double power = 0;
-      for (const auto &sample : reference_)
-        for (const float value : sample[k]) power += static_cast<double>(value) * static_cast<double>(value);
-      powers_.push_back(std::max(power, 1e-30));
+  Result<std::map<NodeId, double>> run() {
+    EDGEC_CHECK(run_undisturbed());
+    std::set<ValueId> stops;
+    for (const NodeId id : layers_)
+      for (const ValueId v : frontier(id)) stops.insert(v);
+    Walk walk(graph_, context_.ops, *context_.calibration, samples_, {stops.begin(), stops.end()},
+              {context_.threads, context_.isa, std::make_shared<MemoryBudget>(context_.memory), true});
+    std::map<NodeId, double> found;
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      const std::set<ValueId> live = frontier(layers_[i]);
+      const bool leads_on = needed_.contains(layers_[i]);
+      if (leads_on) {
+        EDGEC_ASSIGN(found[layers_[i]], probe(walk, layers_[i], {live.begin(), live.end()}));
+      } else {
+        found[layers_[i]] = 0;
+      }
+      const std::set<ValueId> next = i + 1 < layers_.size() ? frontier(layers_[i + 1]) : std::set<ValueId>();
+      for (const ValueId v : live)
+        if (!next.contains(v)) walk.release(v);
     }
-    return {};
-  }
-
-  Result<double> of(const Layer &layer, const Covariance &inputs) const {
-    const auto &[noise, power] = make_noise(layer, inputs);
-    if (power <= 0) return 0.0;
-    Graph noisy = graph_;
-    Matrix weights = layer.original;
-    for (std::size_t i = 0; i < weights.data.size(); ++i) weights.data[i] += noise.data[i];
-    Layer changed = layer;
-    for (std::size_t row = 0; row < changed.bias.size(); ++row)
-      for (std::size_t k = 0; k < noise.columns; ++k) changed.bias[row] -= noise(row, k) * inputs.mean_y[k];
-    store_float_weight(noisy, layer, weights);
-    store_float_bias(noisy, changed);
-    EDGEC_ASSIGN(const auto found, outputs(noisy));
-    return error(found) / power;
+    return found;
   }
 
 private:
-  using Outputs = std::vector<std::vector<std::vector<float>>>; // by sample, by fetch
-
   const Graph &graph_;
   const PassContext &context_;
-  std::vector<std::size_t> which_;
-  std::vector<ValueId> fetches_;
-  Outputs reference_;
-  std::vector<double> powers_;
+  std::vector<NodeId> layers_;
+  std::vector<std::size_t> samples_;
+  std::map<NodeId, std::size_t> place_;     // in the order of nodes, from 1
+  std::set<NodeId> needed_;                 // nodes that the judged values are computed by
+  std::vector<ValueId> judged_;
+  std::vector<double> weights_;             // of the judged values' errors
+  std::vector<std::vector<Tensor>> clean_;  // judged values of each sample
 
-  Result<Outputs> outputs(const Graph &graph) const {
+  void find_needed() {
+    std::vector<ValueId> stack = judged_;
+    while (!stack.empty()) {
+      const NodeId producer = graph_.value(stack.back()).producer;
+      stack.pop_back();
+      if (!producer.valid() || !needed_.insert(producer).second) continue;
+      const Node &node = graph_.node(producer);
+      for (const auto *list : {&node.inputs, &node.captures})
+        for (const ValueId v : *list)
+          if (v.valid()) stack.push_back(v);
+    }
+  }
+
+  /// The values alive right before a layer: computed up to it and read by it or behind it.
+  [[nodiscard]] std::set<ValueId> frontier(NodeId layer) const {
+    const std::size_t here = place_.at(layer) - 1;
+    std::set<ValueId> live;
+    for (const NodeId id : needed_) {
+      if (place_.at(id) <= here) continue;
+      const Node &node = graph_.node(id);
+      for (const auto *list : {&node.inputs, &node.captures})
+        for (const ValueId v : *list)
+          if (v.valid() && graph_.constant(v) == nullptr && is_before(v, here)) live.insert(v);
+    }
+    for (const ValueId v : judged_)
+      if (is_before(v, here) && graph_.constant(v) == nullptr) live.insert(v);
+    return live;
+  }
+
+  [[nodiscard]] bool is_before(ValueId v, std::size_t here) const {
+    const NodeId producer = graph_.value(v).producer;
+    return !producer.valid() || place_.at(producer) <= here;
+  }
+
+  Status run_undisturbed() {
     PlanOptions plan;
     plan.isa = context_.isa;
-    plan.fetches = fetches_;
-    Runner runner(graph, context_.ops, plan);
-    Outputs all(which_.size());
-    EDGEC_CHECK(parallel_for(which_.size(), context_.threads, [&](std::size_t i, int worker) -> Status {
-      EDGEC_ASSIGN(const Sample sample, context_.calibration->load(which_[i]));
-      EDGEC_ASSIGN(const auto results, runner.run_tensors(sample, worker));
-      for (const Tensor &tensor : results) all[i].push_back(to_floats(tensor));
+    plan.fetches = judged_;
+    Runner runner(graph_, context_.ops, plan);
+    clean_.resize(samples_.size());
+    EDGEC_CHECK(parallel_for(samples_.size(), context_.threads, [&](std::size_t i, int worker) -> Status {
+      EDGEC_ASSIGN(const Sample sample, context_.calibration->load(samples_[i]));
+      EDGEC_ASSIGN(clean_[i], runner.run_tensors(sample, worker));
       return {};
     }));
+    std::vector<double> powers(judged_.size());
+    for (const auto &outputs : clean_)
+      for (std::size_t o = 0; o < outputs.size(); ++o) powers[o] += squared_difference(outputs[o], nullptr);
+    for (const double power : powers) weights_.push_back(power > 0 ? powers[0] / power : 0);
+    if (!weights_.empty()) weights_[0] = 1;
+    return {};
+  }
+
+  [[nodiscard]] std::optional<WeightInfo> weights_of(NodeId layer) const {
+    const Node &node = graph_.node(layer);
+    const OpDef *op = context_.ops.find(node);
+    std::vector<const Type *> types;
+    for (const ValueId v : node.inputs) types.push_back(v.valid() ? &graph_.value(v).type : nullptr);
+    return op != nullptr && op->weights ? op->weights(node, types) : std::nullopt;
+  }
+
+  [[nodiscard]] Runner runner_from(const Walk &walk, const Graph &graph, const std::vector<ValueId> &live,
+                                   const std::vector<ValueId> &wanted) const {
+    PlanOptions plan;
+    plan.isa = context_.isa;
+    plan.feeds = live;
+    plan.fetches = wanted;
+    for (const ValueId v : live) plan.feed_layouts.push_back(walk.layout(v));
+    return {graph, context_.ops, std::move(plan)};
+  }
+
+  static Result<std::vector<Tensor>> feeds_of(const Walk &walk, const std::vector<ValueId> &live, std::size_t sample) {
+    std::vector<Tensor> feeds;
+    for (const ValueId v : live) {
+      EDGEC_ASSIGN(Tensor tensor, walk.value(v, sample));
+      feeds.push_back(std::move(tensor));
+    }
+    return feeds;
+  }
+
+  /// Differences of a layer's outputs by channel: their sums and squares over positions.
+  struct Differences {
+    std::vector<double> sum, squares;
+    double positions = 0;
+
+    void add(const Tensor &clean, const Tensor &other, int axis) {
+      const auto a = clean.as<float>(), b = other.as<float>();
+      std::size_t inner = 1;
+      for (std::size_t d = static_cast<std::size_t>(axis) + 1; d < clean.dims.size(); ++d) inner *= static_cast<std::size_t>(clean.dims[d]);
+      const auto channels = static_cast<std::size_t>(clean.dims[static_cast<std::size_t>(axis)]);
+      sum.resize(channels);
+      squares.resize(channels);
+      for (std::size_t k = 0; k < a.size(); ++k) {
+        const double difference = static_cast<double>(b[k]) - static_cast<double>(a[k]);
+        sum[k / inner % channels] += difference;
+        squares[k / inner % channels] += difference * difference;
+      }
+      positions += static_cast<double>(a.size()) / static_cast<double>(std::max<std::size_t>(1, channels));
+    }
+    void add(const Differences &more) {
+      sum.resize(std::max(sum.size(), more.sum.size()));
+      squares.resize(sum.size());
+      for (std::size_t c = 0; c < more.sum.size(); ++c) sum[c] += more.sum[c], squares[c] += more.squares[c];
+      positions += more.positions;
+    }
+  };
+
+  Result<Differences> compare(const Walk &walk, const Graph &changed, const std::vector<ValueId> &live, ValueId output, int axis) const {
+    Runner clean = runner_from(walk, graph_, live, {output}), noisy_one = runner_from(walk, changed, live, {output});
+    std::vector<Differences> parts(samples_.size());
+    EDGEC_CHECK(parallel_for(samples_.size(), context_.threads, [&](std::size_t i, int worker) -> Status {
+      EDGEC_ASSIGN(const auto feeds, feeds_of(walk, live, i));
+      EDGEC_ASSIGN(const auto before, clean.run_tensors(feeds, worker));
+      EDGEC_ASSIGN(const auto after, noisy_one.run_tensors(feeds, worker));
+      parts[i].add(before[0], after[0], axis);
+      return {};
+    }));
+    Differences all;
+    for (const Differences &part : parts) all.add(part);
     return all;
   }
 
-  /// The same noise level in every output channel, and its power summed over them.
-  std::pair<Matrix, double> make_noise(const Layer &layer, const Covariance &inputs) const {
-    const double wanted = noise_share * noise_share * inner_product(layer.original, product(layer.original, inputs.h)) /
-                          static_cast<double>(std::max<std::size_t>(layer.original.rows, 1));
-    Matrix noise(layer.original.rows, layer.original.columns);
-    Random random(context_.seed + layer.node.index);
-    for (double &value : noise.data) value = random.normal();
-    const Matrix through = product(noise, inputs.h);
-    double total = 0;
-    for (std::size_t row = 0; row < noise.rows; ++row) {
-      double power = 0;
-      for (std::size_t k = 0; k < noise.columns; ++k) power += noise(row, k) * through(row, k);
-      const double factor = power > 0 ? std::sqrt(wanted / power) : 0;
-      for (std::size_t k = 0; k < noise.columns; ++k) noise(row, k) *= factor;
-      total += power > 0 ? wanted : 0;
+  Result<double> probe(Walk &walk, NodeId layer, const std::vector<ValueId> &live) const {
+    const auto info = weights_of(layer);
+    const ValueId output = graph_.node(layer).outputs[0];
+    const Tensor *weight = info ? graph_.constant(graph_.node(layer).input(info->weight)) : nullptr;
+    if (weight == nullptr || weight->dtype != DType::float32) return unsupported("a layer's weight is no float32 constant");
+    for (const ValueId v : live) EDGEC_CHECK(walk.reach(v));
+    Graph changed = graph_;
+    changed.set_input(layer, info->weight, changed.add_constant(noisy(*weight, layer.index)));
+    EDGEC_ASSIGN(const Differences seen, compare(walk, changed, live, output, info->output_axis));
+    double power = 0;
+    std::vector<float> bias(seen.sum.size());
+    const Tensor *old = info->bias ? graph_.constant(graph_.node(layer).input(*info->bias)) : nullptr;
+    const bool centred = info->bias && (old == nullptr ? !graph_.node(layer).input(*info->bias).valid() : old->size() == static_cast<std::int64_t>(bias.size()));
+    for (std::size_t c = 0; c < bias.size(); ++c) {
+      const double mean = centred ? seen.sum[c] / seen.positions : 0;
+      bias[c] = (centred && old != nullptr ? to_floats(*old)[c] : 0.0F) - static_cast<float>(mean);
+      power += seen.squares[c] / seen.positions - mean * mean;
     }
-    return {std::move(noise), total};
-  }
-
-  double error(const Outputs &found) const {
-    double sum = 0;
-    for (std::size_t i = 0; i < found.size(); ++i)
-      for (std::size_t k = 0; k < found[i].size(); ++k) {
-        const auto &a = reference_[i][k], &b = found[i][k];
-        double mean = 0, squares = 0;
-        for (std::size_t j = 0; j < a.size() && j < b.size(); ++j) {
-          const double difference = static_cast<double>(b[j]) - static_cast<double>(a[j]);
-          mean += difference;
-          squares += difference * difference;
-        }
-        const auto size = static_cast<double>(std::max<std::size_t>(a.size(), 1));
-        sum += fetches_.size() == 1 ? squares - mean * mean / size : squares / powers_[k];
-      }
-    return sum / static_cast<double>(std::max<std::size_t>(found.size(), 1));
+    const Dims bias_dims{static_cast<std::int64_t>(bias.size())};
+    if (centred) changed.set_input(layer, *info->bias, changed.add_constant(Tensor::of(bias_dims, std::move(bias))));
+    std::vector<double> errors(samples_.size());
+    Runner runner = runner_from(walk, changed, live, judged_);
+    EDGEC_CHECK(parallel_for(samples_.size(), context_.threads, [&](std::size_t i, int worker) -> Status {
+      EDGEC_ASSIGN(const auto feeds, feeds_of(walk, live, i));
+      EDGEC_ASSIGN(const auto outputs, runner.run_tensors(feeds, worker));
+      for (std::size_t o = 0; o < outputs.size(); ++o) errors[i] += weights_[o] * squared_difference(outputs[o], &clean_[i][o]);
+      return {};
+    }));
+    double error = 0;
+    for (const double each : errors) error += each;
+    return power > 0 ? error / static_cast<double>(errors.size()) / power : 0.0;
   }
 };
 
 } // namespace
 
-Result<std::vector<double>> sensitivities(const Graph &graph, const std::vector<Layer> &layers,
-                                          const std::vector<Covariance> &inputs, const PassContext &context,
-                                          std::size_t samples) {
-  Measurement measurement(graph, context, samples);
-  EDGEC_CHECK(measurement.prepare());
-  std::vector<double> found(layers.size(), 0.0);
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    if (inputs[i].h.rows > 0) {
-      EDGEC_ASSIGN(found[i], measurement.of(layers[i], inputs[i]));
-    }
-  return found;
+Result<std::map<NodeId, double>> layer_sensitivities(const Graph &graph, std::span<const NodeId> layers,
+                                                     const std::function<ValueId(const Graph &)> &logits,
+                                                     const PassContext &context) {
+  if (context.calibration == nullptr || context.samples.empty())
+    return usage_error("sensitivities need calibration samples (--calib)");
+  const ValueId judged = logits ? logits(graph) : ValueId{};
+  if (!judged.valid()) return unsupported("the graph has no outputs to judge by");
+  return Prober(graph, layers, judged, context).run();
 }
 
 } // namespace edgec

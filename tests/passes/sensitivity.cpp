@@ -56,11 +56,14 @@ TEST(Sensitivity, IsTheGainFromALayerToTheCentredLogits) {
   const auto found = sensitivities(graph, 1);
   ASSERT_TRUE(found) << found.error().message;
   const std::vector<NodeId> nodes = graph.nodes();
-  // Noise n at the output, E n_i^2 = v: half of (g0 n0 - g1 n1)^2 remains after centring, over 2 v.
-  EXPECT_NEAR(found->at(nodes[3]), 0.25 * (1 + 1), 0.26);         // gains 1 and 1
-  EXPECT_NEAR(found->at(nodes[1]), 0.25 * (1 + 4), 0.26 * 4);     // gains 1 and 2
-  EXPECT_NEAR(found->at(nodes[0]) / found->at(nodes[1]), 16, 12); // through 3 y + y
-  EXPECT_GT(found->at(nodes[0]), 4 * found->at(nodes[1]));
+  // An error n of the last layer's outputs costs (n0 - 2 n1)^2 / 2 with gains 1 and 2, n0^2 + n1^2 being its size: between
+  // nothing and 2.5 times that, as the noise happens to fall. What the first layer gives arrives four times as large.
+  EXPECT_GT(found->at(nodes[3]), 0);
+  EXPECT_LE(found->at(nodes[3]), 1.01); // gains 1 and 1: all but the mean
+  EXPECT_GT(found->at(nodes[1]), 0.1);
+  EXPECT_LE(found->at(nodes[1]), 2.51);
+  EXPECT_GT(found->at(nodes[0]), 16 * 0.1);
+  EXPECT_LE(found->at(nodes[0]), 16 * 2.51);
 }
 
 TEST(Sensitivity, SameForAnyNumberOfThreads) {

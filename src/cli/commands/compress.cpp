@@ -25,7 +25,7 @@ namespace {
 
 struct Arguments {
   std::string model, reference, eval, format, report_path, prune_scope = "global";
-  std::optional<double> prune, prune_channels, max_macs;
+  std::optional<double> prune, prune_channels, max_macs, rate;
   std::int64_t share = 0, opset = 0;
   bool int8 = false, no_bias_correction = false, overridable = false, json = false, dry_run = false;
   bool latency = false;
@@ -43,7 +43,7 @@ struct Arguments {
   /// A rate, or a budget and no other lossy flag, or a size that integer codes are to meet.
   [[nodiscard]] bool rounds_weights() const {
     const bool budget = budgets.max_size || budgets.max_drop;
-    return rate || (budget && !prune && share == 0 && !int8) || (int8 && budgets.max_size);
+    return rate || (budget && !prune && !prune_channels && !max_macs && share == 0 && !int8) || (int8 && budgets.max_size);
   }
 };
 
@@ -85,7 +85,7 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
 
 /// Says of each flag that could not have an effect why not.
 void warn_of_idle_flags(const Arguments &a, const Options &options) {
-  const bool lossy = a.int8 || a.prune || a.prune_channels || a.max_macs || a.share > 0;
+  const bool lossy = a.int8 || a.prune || a.prune_channels || a.max_macs || a.share > 0 || a.rounds_weights();
   const auto idle = [&](const char *flag, bool no_effect, const char *reason) {
     if (no_effect && options.given(flag)) warn(fmt::format("{} has no effect {}", flag, reason));
   };

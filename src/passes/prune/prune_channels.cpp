@@ -15,6 +15,7 @@
 #include "measure/sizes.h"
 #include "passes/float_layers.h"
 #include "passes/prune/_channel_choice.h"
+#include "measure/logits.h"
 #include "passes/sensitivity.h"
 
 namespace edgec::passes {
@@ -23,7 +24,6 @@ namespace {
 constexpr std::string_view name = "prune-channels";
 constexpr std::size_t widest = 8192; // columns of a layer whose second moments are gathered
 constexpr std::size_t positions = 128;
-constexpr std::size_t judging_samples = 32;
 
 class ChannelPruning {
 public:
@@ -98,9 +98,12 @@ private:
       for (std::size_t i = 0; i < layers_.size(); ++i)
         if (reads(layers_[i]) && layers_[i].original_data == stop) EDGEC_CHECK(gather(walk, layers_[i], inputs[i]));
     }
-    EDGEC_ASSIGN(const auto weights, sensitivities(graph_, layers_, inputs, context_, judging_samples));
+    std::vector<NodeId> nodes;
     for (std::size_t i = 0; i < layers_.size(); ++i)
-      if (inputs[i].h.rows > 0) readers_.push_back({&layers_[i], std::move(inputs[i]), weights[i]});
+      if (inputs[i].h.rows > 0) nodes.push_back(layers_[i].node);
+    EDGEC_ASSIGN(const auto costs, layer_sensitivities(graph_, nodes, find_logits, context_));
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+      if (inputs[i].h.rows > 0) readers_.push_back({&layers_[i], std::move(inputs[i]), costs.at(layers_[i].node)});
     return {};
   }
 
