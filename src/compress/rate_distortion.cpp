@@ -6,6 +6,7 @@
 #include <memory>
 #include <numeric>
 
+#include "codec/code_cost.h"
 #include "support/parallel.h"
 #include "support/vectorize.h"
 
@@ -16,9 +17,26 @@ constexpr double damping = 0.01; // of H's mean diagonal
 constexpr double largest_code = 127, roomy_code = 118;
 constexpr std::size_t lanes = 16;
 using Lanes = std::array<float, lanes>;
-/// Bits of a code by its magnitude, sign included.
-using Prices = std::array<float, 128>;
-using Counts = std::array<double, 128>;
+
+/// The coder's prices, looked up by places of this layer.
+struct Prices {
+  CodePrices learnt;
+  std::vector<std::uint8_t> places; ///< level of a column and its tap, by column of the weight
+
+  Prices(std::span<const std::int8_t> codes, CodeShape shape) : learnt(learn_prices(codes, shape)) {
+    for (std::size_t i = 0; i < shape.columns * shape.taps; ++i)
+      places.push_back(static_cast<std::uint8_t>(learnt.levels.columns[i / shape.taps] + learnt.levels.taps[i % shape.taps]));
+  }
+};
+
+/// Prices as one tile sees them: a table of [code + 128] for each lane and ordered column is `tables` + 256 *
+/// class_of_sum[rows[lane] + places[column]].
+struct TilePrices {
+  const float *tables = nullptr; ///< null: any error decides
+  const std::uint8_t *class_of_sum = nullptr;
+  std::array<std::uint8_t, lanes> rows{};
+  std::vector<std::uint8_t> places;
+};
 
 /// H of a group prepared for carrying errors: columns in descending order of its diagonal.
 struct Metric {
@@ -54,9 +72,11 @@ struct Tile {
   explicit Tile(std::size_t k) : columns(k), work(k), codes(k) {}
 };
 
-/// The cheapest of the candidates: `x` is the weight in steps, `error_price` what a squared step costs in bits.
+/// The cheapest of the candidates: `x` is the weight in steps, `error_price` what a squared step costs in bits; prices
+/// by code.
 [[gnu::always_inline]] inline float choose(float x, float error_price, const float *prices) {
   const float magnitude = x < 0 ? -x : x;
+  const int sign = x < 0 ? -1 : 1;
   float nearest = __builtin_nearbyintf(magnitude);
   nearest = nearest > 127.0F ? 127.0F : nearest;
   float best = 0, least = magnitude * magnitude * error_price + prices[0];
@@ -64,7 +84,7 @@ struct Tile {
     float candidate = nearest - static_cast<float>(back);
     candidate = candidate < 0 ? 0.0F : candidate;
     const float error = magnitude - candidate;
-    const float cost = error * error * error_price + prices[static_cast<int>(candidate)];
+    const float cost = error * error * error_price + prices[sign * static_cast<int>(candidate)];
     const bool better = cost <= least;
     best = better ? candidate : best;
     least = better ? cost : least;
@@ -72,13 +92,25 @@ struct Tile {
   return x < 0 ? -best : best;
 }
 
-EDGEC_VECTOR_CLONES void round_tile(Tile &tile, const float *factor, const float *weight, float inverse_lambda, const float *prices) {
+[[gnu::always_inline]] inline float to_nearest(float x) {
+  const float rounded = __builtin_nearbyintf(x);
+  return rounded > 127.0F ? 127.0F : rounded < -127.0F ? -127.0F : rounded;
+}
+
+EDGEC_VECTOR_CLONES void round_tile(Tile &tile, const float *factor, const float *weight, float inverse_lambda, const TilePrices &prices) {
   const std::size_t k = tile.columns;
   for (std::size_t j = 0; j < k; ++j) {
     Lanes error;
     for (std::size_t l = 0; l < lanes; ++l) {
-      const float price = weight[j] * tile.scale[l] * tile.scale[l] * inverse_lambda;
-      const float code = choose(tile.work[j][l] * tile.reciprocal[l], price, prices);
+      const float x = tile.work[j][l] * tile.reciprocal[l];
+      float code = 0;
+      if (prices.tables == nullptr) {
+        code = to_nearest(x);
+      } else {
+        const float price = weight[j] * tile.scale[l] * tile.scale[l] * inverse_lambda;
+        const std::size_t table = prices.class_of_sum[std::size_t{prices.rows[l]} + prices.places[j]];
+        code = choose(x, price, prices.tables + 256 * table + 128);
+      }
       tile.codes[j][l] = code;
       error[l] = tile.work[j][l] - code * tile.scale[l];
     }
@@ -86,21 +118,6 @@ EDGEC_VECTOR_CLONES void round_tile(Tile &tile, const float *factor, const float
     for (std::size_t c = j + 1; c < k; ++c)
       for (std::size_t l = 0; l < lanes; ++l) tile.work[c][l] -= error[l] * row[c];
   }
-}
-
-/// Prices of codes as often as `counts` saw them, smoothed by the two-sided geometric distribution of the same mean.
-Prices prices_of(const Counts &counts) {
-  double total = 0, sum = 0;
-  for (std::size_t a = 0; a < counts.size(); ++a) total += counts[a], sum += counts[a] * static_cast<double>(a);
-  const double mean = (sum + 0.5) / (total + 1), ratio = mean / (1 + mean);
-  constexpr double prior = 4;
-  Prices prices;
-  for (std::size_t a = 0; a < counts.size(); ++a) {
-    const double expected = (1 - ratio) * std::pow(ratio, static_cast<double>(a));
-    const double probability = (counts[a] + prior * expected + 1e-6) / (total + prior + 1e-4);
-    prices[a] = static_cast<float>(-std::log2(probability) + (a > 0 ? 1.0 : 0.0));
-  }
-  return prices;
 }
 
 double row_peak(const Matrix &weights, std::size_t row) {
@@ -126,13 +143,15 @@ public:
   }
 
   RatedCodes run() {
-    Prices prices{};
-    for (int pass = 0; pass < options_.passes; ++pass) {
-      const Counts counts = round_all(prices, pass == 0);
-      prices = prices_of(counts);
-      result_.bits = 0;
-      for (std::size_t a = 0; a < counts.size(); ++a) result_.bits += counts[a] * static_cast<double>(prices[a]);
+    const std::size_t k = groups_[0].weights.columns, taps = k % options_.taps == 0 ? options_.taps : 1;
+    const CodeShape shape{result_.codes.size() / std::max<std::size_t>(k, 1), k / taps, taps};
+    if (shape.count() == 0) return std::move(result_);
+    round_all(nullptr);
+    for (int pass = 1; pass < options_.passes; ++pass) {
+      const Prices prices(result_.codes, shape);
+      round_all(&prices);
     }
+    result_.bits = estimated_bits(result_.codes, shape);
     return std::move(result_);
   }
 
@@ -174,20 +193,15 @@ private:
     result_.codes.resize(first * groups_[0].weights.columns);
   }
 
-  Counts round_all(const Prices &prices, bool nearest) {
-    std::vector<Counts> counts(tiles_.size(), Counts{});
+  void round_all(const Prices *prices) {
     const Status done = parallel_for(tiles_.size(), options_.threads, [&](std::size_t t, int) -> Status {
-      round_one(tiles_[t], prices, nearest, counts[t]);
+      round_one(tiles_[t], prices);
       return {};
     });
-    Counts all{};
-    if (!done) return all;
-    for (const Counts &each : counts)
-      for (std::size_t a = 0; a < all.size(); ++a) all[a] += each[a];
-    return all;
+    (void)done; // fails only when interrupted: the caller asks again
   }
 
-  void round_one(Place place, const Prices &prices, bool nearest, Counts &counts) {
+  void round_one(Place place, const Prices *prices) {
     const Matrix &weights = groups_[place.group].weights;
     const Metric &metric = *metrics_[place.group];
     const std::size_t k = weights.columns, count = std::min(lanes, weights.rows - place.row);
@@ -199,15 +213,17 @@ private:
       for (std::size_t j = 0; j < k; ++j)
         tile.work[j][l] = l < count ? static_cast<float>(weights(place.row + l, metric.order[j])) : 0.0F;
     }
-    // Without prices any error decides: the nearest code wins.
-    const float inverse_lambda = nearest ? 1.0F : static_cast<float>(1 / options_.lambda);
-    round_tile(tile, metric.factor.data(), metric.weight.data(), inverse_lambda, prices.data());
+    TilePrices tile_prices;
+    if (prices != nullptr) {
+      tile_prices.tables = prices->learnt.bits.front().data();
+      tile_prices.class_of_sum = prices->learnt.class_of_sum.data();
+      for (std::size_t l = 0; l < count; ++l) tile_prices.rows[l] = prices->learnt.levels.rows[first + l];
+      for (std::size_t j = 0; j < k; ++j) tile_prices.places.push_back(prices->places[metric.order[j]]);
+    }
+    round_tile(tile, metric.factor.data(), metric.weight.data(), static_cast<float>(1 / options_.lambda), tile_prices);
     for (std::size_t l = 0; l < count; ++l)
-      for (std::size_t j = 0; j < k; ++j) {
-        const auto code = static_cast<std::int8_t>(tile.codes[j][l]);
-        result_.codes[(first + l) * k + metric.order[j]] = code;
-        counts[static_cast<std::size_t>(std::abs(int{code}))] += 1;
-      }
+      for (std::size_t j = 0; j < k; ++j)
+        result_.codes[(first + l) * k + metric.order[j]] = static_cast<std::int8_t>(tile.codes[j][l]);
   }
 };
 

@@ -19,6 +19,7 @@ struct RateOptions {
   double lambda = 0;        ///< squared error of the layer's outputs (per position, summed over rows) that a bit may cost
   double step_constant = 8; ///< c of step = sqrt(c lambda / m), m the mean of 1 / [H^-1]_jj
   int passes = 3;           ///< the first rounds to nearest; each learns its prices from the one before
+  std::size_t taps = 1;     ///< columns of a row that belong to one input channel lie side by side
   int threads = 1;
   std::vector<float> least_scales; ///< of each row, or empty: scales may not be smaller
 };
@@ -31,7 +32,7 @@ struct RatedCodes {
 
 /// Chooses each code among the nearest, one and two steps towards zero, and zero, to minimize error + lambda * bits,
 /// column by column with the error carried to the columns after it (GPTQ's order and factor; Frantar et al. 2022). Prices
-/// are the smoothed symmetric histogram of the pass before. A layer has one step, a row that would need codes beyond
+/// are learnt from the codes of the pass before, by density of rows, columns and taps (codec/code_cost.h). A layer has one step, a row that would need codes beyond
 /// 118 of it a multiple by a power of sqrt(2); a group of one row (depthwise) has its own, on a grid of 2^(1/4).
 RatedCodes round_for_rate(std::span<const RateGroup> groups, const RateOptions &options);
 

@@ -31,9 +31,11 @@ struct Tile {
 }
 
 /// GPTQ: each column is rounded in turn, the ones after it make up for its error.
-EDGEC_VECTOR_CLONES void carry_errors(Tile &tile, const float *factor, float limit, bool fixed_zeros) {
+/// tile.error: what is left, (W - Q) H (W - Q)^T with the damped H.
+EDGEC_VECTOR_CLONES void carry_errors(Tile &tile, const float *factor, const float *weight, float limit, bool fixed_zeros) {
   const std::size_t k = tile.columns;
   tile.work = tile.target;
+  tile.error = {};
   for (std::size_t j = 0; j < k; ++j) {
     Lanes error;
     for (std::size_t l = 0; l < lanes; ++l) {
@@ -41,6 +43,7 @@ EDGEC_VECTOR_CLONES void carry_errors(Tile &tile, const float *factor, float lim
       if (fixed_zeros && tile.target[j][l] == 0) code = 0;
       tile.codes[j][l] = code;
       error[l] = tile.work[j][l] - code * tile.scale[l];
+      tile.error[l] += error[l] * error[l] * weight[j];
     }
     const float *row = factor + j * k;
     for (std::size_t c = j + 1; c < k; ++c)
@@ -100,10 +103,35 @@ EDGEC_VECTOR_CLONES bool descend(Tile &tile, const float *h, float limit, bool f
 
 void round_tile(Tile &tile, const RoundingMetric &metric, const RoundingOptions &options, bool fixed_zeros) {
   const auto limit = static_cast<float>(options.levels);
-  carry_errors(tile, metric.factor.data(), limit, fixed_zeros);
+  carry_errors(tile, metric.factor.data(), metric.weight.data(), limit, fixed_zeros);
   measure(tile, metric.h.data());
   for (int sweep = 0; sweep < options.sweeps && descend(tile, metric.h.data(), limit, fixed_zeros); ++sweep) {}
   sum_error(tile);
+}
+
+/// Rows of more columns have their scale chosen by GPTQ's error alone; coordinate descent then works on the best.
+constexpr std::size_t few_columns = 160;
+
+void set_scales(Tile &tile, const Lanes &scales) {
+  tile.scale = scales;
+  for (std::size_t l = 0; l < lanes; ++l) tile.reciprocal[l] = 1 / scales[l];
+}
+
+/// The scale of each lane with the least error.
+Lanes best_scales(Tile &tile, const Lanes &scales, const RoundingMetric &metric, const RoundingOptions &options, bool fixed_zeros) {
+  if (options.scale_factors.size() < 2) return scales;
+  Lanes least, best = scales;
+  least.fill(std::numeric_limits<float>::infinity());
+  for (const double factor : options.scale_factors) {
+    Lanes tried;
+    for (std::size_t l = 0; l < lanes; ++l) tried[l] = static_cast<float>(scales[l] * factor);
+    set_scales(tile, tried);
+    if (tile.columns <= few_columns) round_tile(tile, metric, options, fixed_zeros);
+    else carry_errors(tile, metric.factor.data(), metric.weight.data(), static_cast<float>(options.levels), fixed_zeros);
+    for (std::size_t l = 0; l < lanes; ++l)
+      if (tile.error[l] < least[l]) least[l] = tile.error[l], best[l] = tried[l];
+  }
+  return best;
 }
 
 } // namespace
@@ -118,6 +146,8 @@ RoundingMetric::RoundingMetric(const Matrix &h_, double damping) : order(h_.rows
   h.assign(ordered.data.begin(), ordered.data.end());
   const Matrix u = inverse_factor(ordered, damping * mean);
   factor.resize(k * k);
+  weight.resize(k);
+  for (std::size_t i = 0; i < k; ++i) weight[i] = static_cast<float>(1 / (u(i, i) * u(i, i)));
   for (std::size_t i = 0; i < k; ++i)
     for (std::size_t j = i; j < k; ++j) factor[i * k + j] = static_cast<float>(u(i, j) / u(i, i));
 }
@@ -132,24 +162,14 @@ std::vector<std::int8_t> round_rows(const Matrix &weights, std::vector<float> &s
     for (std::size_t j = 0; j < k; ++j)
       for (std::size_t l = 0; l < lanes; ++l)
         tile.target[j][l] = l < count ? static_cast<float>(weights(first + l, metric.order[j])) : 0.0F;
-    Lanes least, best_scale{};
-    least.fill(std::numeric_limits<float>::infinity());
-    for (const double factor : options.scale_factors) {
-      for (std::size_t l = 0; l < lanes; ++l) {
-        tile.scale[l] = l < count ? static_cast<float>(scales[first + l] * factor) : 1.0F;
-        tile.reciprocal[l] = 1 / tile.scale[l];
-      }
-      round_tile(tile, metric, options, fixed_zeros);
-      for (std::size_t l = 0; l < count; ++l) {
-        if (!(tile.error[l] < least[l])) continue;
-        least[l] = tile.error[l];
-        best_scale[l] = tile.scale[l];
-        for (std::size_t j = 0; j < k; ++j)
-          codes[(first + l) * k + metric.order[j]] = static_cast<std::int8_t>(tile.codes[j][l]);
-      }
+    Lanes first_scales;
+    for (std::size_t l = 0; l < lanes; ++l) first_scales[l] = l < count ? scales[first + l] : 1.0F;
+    set_scales(tile, best_scales(tile, first_scales, metric, options, fixed_zeros));
+    round_tile(tile, metric, options, fixed_zeros);
+    for (std::size_t l = 0; l < count; ++l) {
+      scales[first + l] = tile.scale[l];
+      for (std::size_t j = 0; j < k; ++j) codes[(first + l) * k + metric.order[j]] = static_cast<std::int8_t>(tile.codes[j][l]);
     }
-    for (std::size_t l = 0; l < count; ++l)
-      if (std::isfinite(least[l])) scales[first + l] = best_scale[l];
     return {};
   });
   (void)done; // fails only when interrupted: the caller asks again

@@ -14,6 +14,7 @@ struct RoundingMetric {
   std::vector<std::size_t> order; ///< column of H at each place
   std::vector<float> h;           ///< [K, K], ordered
   std::vector<float> factor;      ///< U of (H + damping)^-1 = U^T U, ordered; its rows are divided by their diagonal
+  std::vector<float> weight;      ///< 1 / U_jj^2: squared error that an error in a column leaves when later ones make up
   double mean = 0;                ///< of H's diagonal
 
   /// `damping`: share of H's mean diagonal.

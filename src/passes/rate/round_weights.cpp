@@ -15,7 +15,6 @@
 #include "calibrate/calibrate.h"
 #include "passes/held_out.h"
 #include "passes/sensitivity.h"
-#include "support/half.h"
 
 namespace edgec {
 namespace {
@@ -23,12 +22,35 @@ namespace {
 constexpr std::string_view pass_name = "round-weights";
 constexpr double refit_damping = 0.05; // of H's mean diagonal
 
-/// Biases take two bytes in the file: their own rounding is far below what the codes leave.
-float as_half(double value) { return half_to_float(float_to_half(static_cast<float>(value))); }
+/// Columns of a row that belong to one input channel.
+std::size_t taps_of(const Dims &dims, const WeightInfo &info) {
+  std::size_t taps = 1;
+  for (std::size_t i = 2; i < dims.size() && info.channel_axis == 0; ++i) taps *= static_cast<std::size_t>(dims[i]);
+  return std::max<std::size_t>(taps, 1);
+}
 
-void store_bias(Graph &graph, const Layer &layer) {
+/// A float with `kept` bits of mantissa: the file codes those only.
+float shortened(double value, int kept) {
+  int exponent = 0;
+  const double fraction = std::frexp(value, &exponent);
+  return static_cast<float>(std::ldexp(std::nearbyint(std::ldexp(fraction, kept + 1)), exponent - kept - 1));
+}
+
+/// Bits of mantissa with which rounding the biases adds a small share to the error that the codes leave.
+int bias_mantissa(const Layer &layer, double error) {
+  constexpr double share = 0.02;
+  constexpr int least = 3, most = 10;
+  double power = 0;
+  for (const double b : layer.bias) power += b * b;
+  // Rounding to m bits leaves at most b^2 4^-(m+1), a third of that on average.
+  const double bits = 0.5 * std::log2(std::max(power, 1e-300) / (12 * share * std::max(error, 1e-300)));
+  return std::clamp(static_cast<int>(std::ceil(bits)), least, most);
+}
+
+void store_bias(Graph &graph, const Layer &layer, double error) {
   std::vector<float> values(layer.bias.size());
-  std::ranges::transform(layer.bias, values.begin(), as_half);
+  const int kept = bias_mantissa(layer, error);
+  std::ranges::transform(layer.bias, values.begin(), [&](double b) { return shortened(b, kept); });
   const ValueId old = graph.node(layer.node).input(*layer.weights.bias);
   const std::string label = old.valid() ? graph.value(old).name : std::string();
   const Dims dims{static_cast<std::int64_t>(values.size())};
@@ -100,16 +122,18 @@ private:
     std::vector<Layer> layers = layers_;
     std::vector<Layer *> all;
     for (Layer &layer : layers) all.push_back(&layer);
+    std::map<NodeId, double> errors;
     LayerSteps steps;
     steps.folds = 1;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
       RatedLayer rated = fit_rate(layer, groups, rate, sensitivities_, {}, context.threads);
       bits_[layer.node] = rated.bits;
+      errors[layer.node] = rated.error;
       Matrix reals = std::move(rated.reals);
       store_codes(graph, layer, std::move(rated));
       return reals;
     };
-    steps.store_bias = [&](Layer &layer) { store_bias(graph, layer); };
+    steps.store_bias = [&](Layer &layer) { store_bias(graph, layer, errors[layer.node]); };
     EDGEC_CHECK(compress_layers(graph, original_, all, means_.merged(folds_of(samples, context_)), context, steps));
     graph.remove_dead();
     EDGEC_CHECK(graph.sort());
@@ -142,11 +166,18 @@ RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double
     if (sensitivity > 0) least = least > 0 ? std::min(least, sensitivity) : sensitivity;
   const auto found = sensitivities.find(layer.node);
   const double sensitivity = found == sensitivities.end() || found->second <= 0 ? std::max(least, 1e-12) : found->second;
-  RatedCodes rated = round_for_rate(rate_groups, {.lambda = rate / sensitivity, .threads = threads, .least_scales = std::move(least_scales)});
+  RatedCodes rated = round_for_rate(rate_groups, {.lambda = rate / sensitivity, .taps = taps_of(layer.dims, layer.weights), .threads = threads, .least_scales = std::move(least_scales)});
   Matrix reals(layer.original.rows, layer.original.columns);
   for (std::size_t i = 0; i < reals.data.size(); ++i)
     reals.data[i] = static_cast<double>(rated.scales[i / reals.columns]) * rated.codes[i];
-  return {std::move(rated.codes), std::move(rated.scales), std::move(reals), rated.bits};
+  double error = 0;
+  const std::size_t group_size = layer.group_rows() * reals.columns;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    Matrix difference = rate_groups[g].weights;
+    for (std::size_t i = 0; i < difference.data.size(); ++i) difference.data[i] -= reals.data[g * group_size + i];
+    error += inner_product(difference, product(difference, groups[g].all.h));
+  }
+  return {std::move(rated.codes), std::move(rated.scales), std::move(reals), rated.bits, error};
 }
 
 Result<RateOutcome> round_weights(const Graph &graph, const PassContext &context,

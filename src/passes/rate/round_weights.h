@@ -22,6 +22,7 @@ struct RatedLayer {
   std::vector<float> scales;
   Matrix reals;
   double bits = 0;
+  double error = 0; ///< expected squared error of the outputs, summed over rows: what a bias may add a little to
 };
 RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double rate, const Sensitivities &sensitivities,
                     std::vector<float> least_scales, int threads);
