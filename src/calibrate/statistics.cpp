@@ -72,13 +72,44 @@ double expected_error(const LogHistogram &histogram, Range range) {
   return error;
 }
 
-Range mse_range(const LogHistogram &histogram, Range full) {
+/// Kullback-Leibler divergence of the values' bins from what 256 levels over the range make of them: a level's values
+/// spread evenly over the bins that it holds; what lies outside sticks to the ends.
+double divergence(const LogHistogram &histogram, Range range) {
+  constexpr int levels = 256;
+  struct Level {
+    double mass = 0, bins = 0;
+  };
+  std::vector<Level> seen(levels);
+  const double step = (static_cast<double>(range.high) - range.low) / (levels - 1);
+  const auto level_of = [&](float low, float high) {
+    const double code = ((static_cast<double>(low) + high) / 2 - range.low) / step;
+    return static_cast<std::size_t>(std::clamp(std::nearbyint(code), 0.0, levels - 1.0));
+  };
+  histogram.for_each([&](float low, float high, std::uint32_t count) {
+    Level &level = seen[level_of(low, high)];
+    const bool outside = high <= range.low || low >= range.high;
+    if (!outside) level.mass += count;
+    level.bins += 1;
+  });
+  const auto total = static_cast<double>(histogram.total());
+  double sum = 0;
+  histogram.for_each([&](float low, float high, std::uint32_t count) {
+    const Level &level = seen[level_of(low, high)];
+    const double expected = std::max(level.mass / level.bins, 1e-4);
+    sum += count / total * std::log(count / expected);
+  });
+  return sum;
+}
+
+/// The part of `full`, in hundredths, that costs least.
+template <class Cost>
+Range best_part(Range full, Cost &&cost) {
   Range best = full;
-  double least = expected_error(histogram, full);
+  double least = cost(full);
   for (int percent = 99; percent >= 30; --percent) {
     const auto share = static_cast<float>(percent) / 100;
     const Range candidate{full.low * share, full.high * share};
-    const double error = expected_error(histogram, candidate);
+    const double error = cost(candidate);
     if (error < least) least = error, best = candidate;
   }
   return best;
@@ -90,7 +121,9 @@ Range choose_range(const ValueStatistics &statistics, RangeMethod method, double
   Range range{std::min(0.0F, statistics.minimum), std::max(0.0F, statistics.maximum)};
   if (!statistics.histogram) return range;
   if (method == RangeMethod::percentile) range = percentile_range(*statistics.histogram, range, percentile);
-  if (method == RangeMethod::mse) range = mse_range(*statistics.histogram, range);
+  const LogHistogram &histogram = *statistics.histogram;
+  if (method == RangeMethod::mse) range = best_part(range, [&](Range part) { return expected_error(histogram, part); });
+  if (method == RangeMethod::entropy) range = best_part(range, [&](Range part) { return divergence(histogram, part); });
   return {std::min(0.0F, range.low), std::max(0.0F, range.high)};
 }
 

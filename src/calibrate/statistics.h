@@ -51,13 +51,14 @@ struct ValueStatistics {
 using RangeStatistics = std::map<ValueId, ValueStatistics>;
 
 /// How an activation's range is chosen from its statistics.
-enum class RangeMethod { minmax, percentile, mse };
+enum class RangeMethod { minmax, percentile, entropy, mse };
 
 struct Range {
   float low = 0, high = 0;
 };
 
-/// The real range that an 8-bit tensor should cover; always holds 0.
+/// The real range that an 8-bit tensor should cover; always holds 0. entropy: the part of [min, max] whose 256 levels
+/// have the least Kullback-Leibler divergence from the values' distribution (Migacz 2017).
 /// percentile: each tail leaves (1 - percentile / 100) / 2 of the values outside. mse: the part of [min, max], in
 /// hundredths, with the least expected squared error of clipping and of rounding (step^2 / 12; Choukroun et al. 2019).
 Range choose_range(const ValueStatistics &statistics, RangeMethod method, double percentile);

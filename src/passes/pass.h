@@ -38,12 +38,13 @@ struct LossyOptions {
   double prune_channels = 0;              ///< share of the multiply-accumulates to cut with whole channels, 0 .. 1
   double max_macs = 0;                    ///< the same: at most so many may be left; 0: no limit
   int share_bits = 0;                     ///< 2 .. 8; 0: off
-  std::string range = "percentile";       ///< minmax, percentile, mse
+  std::string range = "percentile";       ///< minmax, percentile, entropy, mse; auto: the best on held-out samples
   double percentile = 99.999;
   bool bias_correction = true;
   bool second_order = true;               ///< int8: refit, scale search, GPTQ; else round to nearest and bias correction
   Choice equalize = Choice::automatic;    ///< cross-layer equalization before int8
   bool refit = true;                      ///< weights fitted to the original's outputs on compressed inputs
+  std::size_t positions = 128;            ///< of each sample that second moments look at
   int rounding_sweeps = 4;                ///< coordinate descent after GPTQ; -1: round to nearest
   bool scale_search = true;
   double rate = 0;                        ///< of rate-distortion rounding: squared error of the logits a bit may cost

@@ -134,6 +134,7 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   request.lossy.percentile = a.percentile;
   request.lossy.bias_correction = !a.no_bias_correction;
   request.lossy.second_order = a.effort != "fast";
+  if (a.effort == "high") request.lossy.positions = 512, request.lossy.rounding_sweeps = 12;
   request.lossy.equalize = a.equalize == "auto" ? Choice::automatic : a.equalize == "on" ? Choice::on : Choice::off;
   request.lossy.weight_bits = static_cast<int>(a.weight_bits);
   request.lossy.integer_results = format == ModelFormat::qoperator;
@@ -300,8 +301,8 @@ void declare_job(Options &options, Arguments &a) {
   options.add("--rate", "L", &a.rate, "weights as codes; a bit of the file may cost this much squared error of the logits")
       .between(0, 1e30);
   options.add("--range", "METHOD", &a.range, "how activation ranges are chosen")
-      .one_of({"minmax", "percentile", "mse"});
-  options.add("--effort", "LEVEL", &a.effort, "fast: ranges and bias correction; default: second-order rounding as well")
+      .one_of({"minmax", "percentile", "entropy", "mse", "auto"});
+  options.add("--effort", "LEVEL", &a.effort, "fast: ranges and bias correction; default: second-order rounding as well; high: from more of each sample")
       .one_of({"fast", "default", "high"});
   options.add("--equalize", "WHEN", &a.equalize, "channels of neighbouring layers made of like size; auto: where it gains")
       .one_of({"off", "on", "auto"});

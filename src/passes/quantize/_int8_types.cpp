@@ -14,7 +14,9 @@ namespace {
 constexpr int activation_bits = 8;
 
 RangeMethod method_of(const LossyOptions &options) {
-  return options.range == "percentile" ? RangeMethod::percentile : options.range == "mse" ? RangeMethod::mse : RangeMethod::minmax;
+  if (options.range == "percentile") return RangeMethod::percentile;
+  if (options.range == "entropy") return RangeMethod::entropy;
+  return options.range == "mse" ? RangeMethod::mse : RangeMethod::minmax;
 }
 
 class Retyper {

@@ -79,6 +79,7 @@ Result<std::size_t> apply(Graph &graph, const Source &source, std::span<const in
   graph = source.graph;
   EDGEC_ASSIGN(auto layers, retype_int8(graph, source.plan, source.ranges.merged(folds), context));
   LayerSteps steps;
+  steps.positions = context.lossy.positions;
   if (rate > 0)
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) {
       return fit_int8_rate(graph, static_cast<Int8LayerState &>(layer), groups, rate, source.sensitivities, context);
@@ -110,6 +111,23 @@ Result<std::vector<Tensor>> cross_fit(const Source &source, const PassContext &c
     return candidate;
   };
   return held_out_logits(fit, request.logits, context);
+}
+
+/// The range method with the least noise on held-out halves of the samples, rounded to nearest.
+Result<std::string> best_range(const Source &source, const std::vector<Tensor> &reference, const PassContext &context,
+                               const Int8Request &request) {
+  std::string best = "percentile";
+  std::optional<double> most;
+  for (const char *method : {"percentile", "minmax", "entropy", "mse"}) {
+    PassContext plain = context;
+    plain.lossy.second_order = false;
+    plain.lossy.range = method;
+    EDGEC_ASSIGN(const auto held_out, cross_fit(source, plain, request));
+    const double found = sqnr_db(reference, held_out);
+    context.say("quantize-int8", "", fmt::format("range {}: {:.1f} dB on held-out samples, rounded to nearest", method, found));
+    if (!most || found > *most) most = found, best = method;
+  }
+  return best;
 }
 
 /// Equalizes where that gains on held-out halves of the samples; judged by plain rounding and bias correction, whose
@@ -164,13 +182,17 @@ Status quantize_at_rate(Graph &graph, Source &source, const PassContext &context
 
 } // namespace
 
-Result<Int8Outcome> quantize_int8(Graph &graph, const PassContext &context, const Int8Request &request) {
+Result<Int8Outcome> quantize_int8(Graph &graph, const PassContext &given, const Int8Request &request) {
+  PassContext context = given;
   if (!context.calibration || context.samples.empty())
     return usage_error("int8 quantization needs calibration samples (--calib)");
   EDGEC_ASSIGN(Source source, prepare(graph, context, request));
   Int8Outcome outcome;
   for (const auto &outputs : (source.means ? *source.means : source.ranges).outputs) outcome.reference.push_back(outputs[0]);
   const bool judged = request.logits && context.samples.size() >= 2;
+  if (context.lossy.range == "auto" && judged) {
+    EDGEC_ASSIGN(context.lossy.range, best_range(source, outcome.reference, context, request));
+  }
   if (!source.tensors.empty() && (judged || context.lossy.equalize == Choice::on))
     EDGEC_CHECK(equalize_where_better(source, outcome.reference, context, request));
   if (request.rate) {

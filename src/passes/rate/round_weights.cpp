@@ -125,6 +125,7 @@ private:
     std::map<NodeId, double> errors;
     LayerSteps steps;
     steps.folds = 1;
+    steps.positions = context.lossy.positions;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
       RatedLayer rated = fit_rate(layer, groups, rate, sensitivities_, {}, context.threads);
       bits_[layer.node] = rated.bits;
