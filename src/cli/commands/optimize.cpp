@@ -49,35 +49,27 @@ std::uint64_t most_memory(const Arguments &arguments, std::uint64_t weights) {
   return weights + weights / 5 + (std::uint64_t{300} << 20);
 }
 
-/// The written file against the input; nothing where the network cannot be run, or not on made-up inputs.
-Result<std::optional<MeasuredFidelity>> verify(const Arguments &arguments, const Model &source, const Model &result,
-                                               const Dataset &data, Isa isa, Report &report) {
-  if (!data.samples) return std::optional<MeasuredFidelity>();
-  FidelityOptions options;
-  options.threads = arguments.run.threads();
-  options.isa = isa;
-  options.indices = data.indices;
-  const std::uint64_t weights = constant_bytes(source.graph), most = most_memory(arguments, weights);
-  const PartOptions parts{.isa = isa, .weight_bytes = part_bytes, .most_bytes = most - std::min(most, weights)};
-  if (3 * weights > most) { // the file's, and each network's packed for its kernels
-    options.parts = &parts;
-    options.threads = 1;
-  }
-  auto fidelity = measure_fidelity(&source.graph, result.graph, all_ops(), *data.samples, options);
-  if (fidelity) return std::optional(MeasuredFidelity{*fidelity, data.description, arguments.model, data.synthetic});
-  if (!excusable(fidelity.error(), data) && fidelity.error().code != Code::resource) return std::move(fidelity).error();
-  report.warnings.push_back("not verified: " + fidelity.error().message);
-  return std::optional<MeasuredFidelity>();
-}
-
 struct Job {
   const Arguments &arguments;
   const Model &source;
   const Dataset &data;
+  FidelityOptions running;
   std::string path;
   ModelFormat format;
-  Isa isa;
 };
+
+/// The written file against the input; nothing where the network cannot be run, or not on made-up inputs.
+Result<std::optional<MeasuredFidelity>> verify(const Job &job, const Model &result, Report &report) {
+  const Dataset &data = job.data;
+  if (!data.samples) return std::optional<MeasuredFidelity>();
+  FidelityOptions options = job.running;
+  options.indices = data.indices;
+  auto fidelity = measure_fidelity(&job.source.graph, result.graph, all_ops(), *data.samples, options);
+  if (fidelity) return std::optional(MeasuredFidelity{*fidelity, data.description, job.arguments.model, data.synthetic});
+  if (!excusable(fidelity.error(), data) && fidelity.error().code != Code::resource) return std::move(fidelity).error();
+  report.warnings.push_back("not verified: " + fidelity.error().message);
+  return std::optional<MeasuredFidelity>();
+}
 
 /// What one run of the passes gave, and which of its outputs is not what it was.
 struct Attempt {
@@ -92,10 +84,9 @@ Result<Attempt> attempt(const Job &job, bool checked, bool force, Report &report
   const Arguments &arguments = job.arguments;
   const auto pipeline = exact_pipeline();
   const PassContext context{
-      .ops = all_ops(), .lossy = {}, .scope = {}, .threads = arguments.run.threads(), .isa = job.isa};
+      .ops = all_ops(), .lossy = {}, .scope = {}, .threads = arguments.run.threads(), .isa = job.running.isa};
   const PipelineOptions options = arguments.passes.pipeline_options(pipeline);
-  const FidelityOptions running{.threads = arguments.run.threads(), .isa = job.isa};
-  const Proof proof{job.source.graph, job.data, running, arguments.rtol};
+  const Proof proof{job.source.graph, job.data, job.running, arguments.rtol};
   Model result = job.source;
   const auto run_passes = [&] {
     if (checked) return run_checked(result.graph, pipeline, context, options, proof, report.warnings);
@@ -105,7 +96,7 @@ Result<Attempt> attempt(const Job &job, bool checked, bool force, Report &report
   Attempt done;
   EDGEC_ASSIGN(done.passes, run_passes());
   EDGEC_ASSIGN(done.written, write_and_read_back(result, job.path, job.format, force));
-  EDGEC_ASSIGN(done.verified, verify(arguments, job.source, done.written.model, job.data, job.isa, report));
+  EDGEC_ASSIGN(done.verified, verify(job, done.written.model, report));
   if (done.verified) done.moved = moved_output(job.source.graph, done.verified->fidelity, arguments.rtol);
   return done;
 }
@@ -142,7 +133,11 @@ Result<Outcome> run(const Arguments &arguments) {
   Report report;
   report.notes = source.notes;
   EDGEC_ASSIGN(const Dataset data, open_data(arguments, source.graph, report));
-  EDGEC_ASSIGN(const Attempt result, optimize_and_verify({arguments, source, data, path, format, isa}, report));
+  const std::uint64_t weights = constant_bytes(source.graph), most = most_memory(arguments, weights);
+  const PartOptions parts{.isa = isa, .weight_bytes = part_bytes, .most_bytes = most - std::min(most, weights)};
+  const bool large = 3 * weights > most; // the file's, and each network's packed for its kernels
+  const FidelityOptions running{.threads = large ? 1 : arguments.run.threads(), .isa = isa, .parts = large ? &parts : nullptr};
+  EDGEC_ASSIGN(const Attempt result, optimize_and_verify({arguments, source, data, running, path, format}, report));
   const Written &written = result.written;
   report.passes = pass_figures(result.passes);
   report.verified = result.verified;
