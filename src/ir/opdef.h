@@ -112,7 +112,7 @@ struct WeightInfo {
 /// A link between index ranges of an operand and an output: output index o of [output_offset, output_offset + count *
 /// repeat) along output_axis comes only from operand index input_offset + (o - output_offset) / repeat * stride along
 /// input_axis; where several links of one operand name an output index, from all of theirs. A repeat of 0: those indices
-/// are left out. Ranges without a link are constants, or cannot be cut.
+/// are left out. An operand index below 0: from none, a constant. Ranges without a link cannot be cut.
 struct AxisLink {
   std::size_t input = 0;
   int input_axis = 0;

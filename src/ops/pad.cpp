@@ -147,9 +147,40 @@ Axes axes(const AxisArgs &args) {
     const std::int64_t before = (*added)->before[i], after = (*added)->after[i];
     const bool whole = before == 0 && after == 0;
     if (!in[i].is_known() || before < 0 || after < 0 || (!whole && *how != Mode::constant)) continue;
-    axes.links.push_back({.input_axis = static_cast<int>(i), .output_axis = static_cast<int>(i), .output_offset = before, .count = in[i].size});
+    AxisLink link{.input_axis = static_cast<int>(i), .output_axis = static_cast<int>(i), .output_offset = before, .count = in[i].size};
+    axes.links.push_back(link);
+    link.input_offset = -1; // made of nothing
+    link.stride = 0;
+    for (const auto &[offset, count] : {std::pair{std::int64_t{0}, before}, std::pair{before + in[i].size, after}}) {
+      link.output_offset = offset;
+      link.count = count;
+      axes.links.push_back(link);
+    }
   }
   return axes;
+}
+
+/// Pads as many as stay.
+Result<Recut> recut(const CutArgs &args) {
+  const Shape &in = *args.input(0)->shape;
+  EDGEC_ASSIGN(const auto added, pads(args, in.size()));
+  IntsOperand given = ints_operand(args, "pads", 1);
+  Recut out;
+  if (!added || !given.values) return out;
+  std::vector<std::int64_t> &values = *given.values;
+  const std::size_t half = values.size() / 2;
+  const auto chosen = known_ints(args, 3);
+  for (std::size_t k = 0; k < half; ++k) {
+    EDGEC_ASSIGN(const int axis, normalize_axis(chosen ? (*chosen)[k] : static_cast<std::int64_t>(k), static_cast<int>(in.size())));
+    const AxisCut *cut = args.cut(true, 0, axis);
+    if (!cut) continue;
+    const std::int64_t first = values[k], last = first + in[static_cast<std::size_t>(axis)].size;
+    values[k] = std::ranges::count_if(cut->kept, [&](std::int64_t i) { return i < first; });
+    values[k + half] = std::ranges::count_if(cut->kept, [&](std::int64_t i) { return i >= last; });
+  }
+  if (args.node.attribute("pads")) out.attributes.push_back({"pads", values});
+  else out.operands.emplace_back(1, row_of(std::move(values)));
+  return out;
 }
 
 const OpDef defs[] = {{.name = "Pad",
@@ -160,6 +191,7 @@ const OpDef defs[] = {{.name = "Pad",
                        .reference = reference,
                        .prepare = prepare,
                        .axes = axes,
+                       .recut = recut,
                        .codes_since = 0}};
 
 } // namespace

@@ -48,6 +48,7 @@ std::vector<std::vector<ChannelSource>> channel_sources(const Axes &axes, int ou
     if (link.output != 0 || link.output_axis != output_axis) continue;
     for (std::int64_t k = 0; k < link.count; ++k) {
       const std::int64_t index = link.input_offset + k * link.stride;
+      if (index < 0) continue; // made of nothing
       for (std::int64_t r = 0; r < link.repeat; ++r) {
         const std::int64_t o = link.output_offset + k * link.repeat + r;
         if (o < 0 || o >= size) continue;
@@ -181,9 +182,12 @@ private:
     for (const AxisLink &link : axes.links) {
       if (link.input >= in.size() || link.output >= out.size()) continue;
       for (std::int64_t k = 0; k < std::min(link.count, longest_axis); ++k) {
-        const std::size_t from = in[link.input].mark(link.input_axis, link.input_offset + k * link.stride);
-        for (std::int64_t r = 0; r < std::min(link.repeat, longest_axis); ++r)
-          join_pair(from, out[link.output].mark(link.output_axis, link.output_offset + k * link.repeat + r), reason);
+        const std::int64_t index = link.input_offset + k * link.stride;
+        const std::size_t from = in[link.input].mark(link.input_axis, index);
+        for (std::int64_t r = 0; r < std::min(link.repeat, longest_axis); ++r) {
+          const std::size_t to = out[link.output].mark(link.output_axis, link.output_offset + k * link.repeat + r);
+          if (index >= 0) join_pair(from, to, reason);
+        }
       }
     }
     for (const AxisTie &tie : axes.ties) {

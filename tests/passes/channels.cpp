@@ -153,6 +153,16 @@ TEST(Channels, ConcatSliceAndSplit) {
   })").cut, 6U);
 }
 
+TEST(Channels, PaddedWithMoreChannels) {
+  EXPECT_EQ(cut_each(R"(g (float[1,3,4,4] x, float[4,3,1,1] w, float[8,4,1,1] u, float[2,8,1,1] v) => (float[1,2,4,4] z) <int64[8] pads = {0, 1, 0, 0, 0, 3, 0, 0}> {
+    a = Conv(x, w)
+    b = Pad(a, pads)
+    c = Conv(a, u)
+    d = Add(b, c)
+    z = Conv(d, v)
+  })").cut, 8U); // four with a channel of the first, four of which the shortcut is zero
+}
+
 TEST(Channels, FlattenedBeforeGemm) {
   EXPECT_EQ(cut_each(R"(g (float[2,3,4,4] x, float[4,3,1,1] w, float[3,64] g1, float[3] b, float[3,5] m) => (float[2,5] z) <int64[2] to = {0, 64}> {
     a = Conv(x, w)
