@@ -82,7 +82,7 @@ Status verify_written(const Reference &reference, const Compressed &compressed, 
   auto measured = fitted ? measure_fitted(reference, compressed, written, data, options)
                          : measure_all(reference, written, data, options);
   if (!measured && excusable(measured.error(), data)) {
-    report.warnings.push_back("not verified: " + measured.error().message);
+    report.unverified = measured.error().message;
     return {};
   }
   if (!measured) return std::move(measured).error();

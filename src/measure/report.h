@@ -85,6 +85,7 @@ struct Report {
   Provenance provenance;
   std::optional<ModelFigures> before, after;
   std::optional<MeasuredFidelity> verified;  ///< the written file against the reference
+  std::string unverified;                    ///< why it could not be compared; empty: it was, or there was no data
   std::optional<MeasuredFidelity> evaluated; ///< with the labels of --eval: accuracy of both
   std::optional<LatencyFigures> latency_before, latency_after;
   std::uint64_t peak_memory_bytes = 0; ///< of the process; 0: not known
@@ -100,8 +101,8 @@ struct Report {
 /// Layers of a network's sizes, as far as they say it.
 std::vector<LayerFigures> layer_figures(const GraphSizes &sizes);
 
-/// Lines for people. The last ones are always: size before and after, error against the reference or "NOT VERIFIED: no
-/// data", what to try next. `verbose` adds the layers and every note of every pass.
+/// Lines for people. The last ones are always: size before and after, error against the reference or "NOT VERIFIED"
+/// and why, what to try next. `verbose` adds the layers and every note of every pass.
 std::string report_text(const Report &report, bool verbose);
 /// The report as JSON, indented, ended by a newline. Numbers that are not finite, and figures that are not there, are
 /// null.

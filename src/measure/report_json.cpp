@@ -95,6 +95,7 @@ std::string report_json(const Report &report) {
                     {"before", or_null(report.before)},
                     {"after", or_null(report.after)},
                     {"verified", or_null(report.verified)},
+                    {"unverified", report.unverified},
                     {"evaluated", or_null(report.evaluated)},
                     {"latency_before", or_null(report.latency_before)},
                     {"latency_after", or_null(report.latency_after)},

@@ -209,10 +209,11 @@ Result<PipelineReport> run_pipeline(Graph &graph, std::span<const PassDef *const
 }
 
 namespace passes {
-extern const PassDef constants_to_initializers, eliminate_dead, eliminate_dead_channels, eliminate_dropout,
-    eliminate_duplicates, eliminate_identity, eliminate_neutral, eliminate_no_op, fold_constants, fold_shapes,
-    fuse_activation, fuse_conv_bn, fuse_matmul_add, fuse_pad, hoist_elementwise, inline_if, lift_scalars, merge_reshapes,
-    recognize_activation, sink_dequantize, unflatten_gemm;
+extern const PassDef constants_to_initializers, eliminate_dead, eliminate_dead_channels, eliminate_dead_outputs,
+    eliminate_dropout, eliminate_duplicates, eliminate_identity, eliminate_neutral, eliminate_no_op, fold_constants,
+    fold_shapes, fuse_activation, fuse_bn_forward, fuse_conv_bn, fuse_matmul_add, fuse_pad, hoist_elementwise, inline_if,
+    lift_scalars, merge_reshapes, merge_slices, merge_transposes, recognize_activation, recognize_normalization,
+    sink_dequantize, unflatten_gemm;
 }
 
 std::span<const PassDef *const> exact_pipeline() {
@@ -226,6 +227,8 @@ std::span<const PassDef *const> exact_pipeline() {
       &passes::eliminate_no_op,           // after folding, which says what shapes and pads are
       &passes::eliminate_neutral,         // the same
       &passes::merge_reshapes,            // when their targets are constant
+      &passes::merge_transposes,          // the same; what is left of them after merge-reshapes
+      &passes::merge_slices,              // when their bounds are constant
       &passes::sink_dequantize,           // what moves constants is gone then
       &passes::unflatten_gemm,            // before fuse-matmul-add, which takes what is a matrix already
       &passes::lift_scalars,              // what is left of shape computations
@@ -234,9 +237,12 @@ std::span<const PassDef *const> exact_pipeline() {
       &passes::fuse_matmul_add,           // before fuse-conv-bn: Gemm has a bias, MatMul has none
       &passes::fuse_pad,                  // when its pads are constant
       &passes::fuse_conv_bn,              // when weights are constant and nothing stands between
+      &passes::fuse_bn_forward,           // what no node before it could take
       &passes::fuse_activation,           // after what stood between Relu and Clip is gone
       &passes::recognize_activation,      // when nothing stands between the parts of a formula
+      &passes::recognize_normalization,   // the same
       &passes::eliminate_dead_channels,   // when BatchNormalization with a scale of zero has become rows of zeros
+      &passes::eliminate_dead_outputs,    // before the nodes go that computed them
       &passes::eliminate_dead,            // last: what the others left without a reader
   };
   return list;

@@ -184,6 +184,8 @@ TEST(ReportText, SaysPlainlyThatThereWasNoData) {
               HasSubstr("NOT VERIFIED ON REAL DATA: these figures rest on synthetic inputs\n"));
   report.verified.reset();
   EXPECT_THAT(report_text(report, false), HasSubstr("\nNOT VERIFIED: no data\n"));
+  report.unverified = "operator com.acme:Magic is unknown";
+  EXPECT_THAT(report_text(report, false), HasSubstr("\nNOT VERIFIED: operator com.acme:Magic is unknown\n"));
 }
 
 TEST(ReportText, VerboseShowsLayersAndEveryPass) {

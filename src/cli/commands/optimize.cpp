@@ -37,7 +37,7 @@ Result<Dataset> open_data(const Arguments &arguments, const Graph &graph, Report
   if (!arguments.data.path.empty()) return open_dataset(arguments.data, graph, arguments.run.seed);
   auto data = synthetic_dataset(graph, synthetic_samples, arguments.run.seed);
   if (data) return data;
-  report.warnings.push_back("not verified: " + data.error().message);
+  report.unverified = data.error().message;
   return Dataset{};
 }
 
@@ -67,7 +67,7 @@ Result<std::optional<MeasuredFidelity>> verify(const Job &job, const Model &resu
   auto fidelity = measure_fidelity(&job.source.graph, result.graph, all_ops(), *data.samples, options);
   if (fidelity) return std::optional(MeasuredFidelity{*fidelity, data.description, job.arguments.model, data.synthetic});
   if (!excusable(fidelity.error(), data) && fidelity.error().code != Code::resource) return std::move(fidelity).error();
-  report.warnings.push_back("not verified: " + fidelity.error().message);
+  report.unverified = fidelity.error().message;
   return std::optional<MeasuredFidelity>();
 }
 

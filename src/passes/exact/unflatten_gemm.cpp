@@ -35,9 +35,10 @@ Tensor transposed(const Tensor &matrix) {
 }
 
 bool is_plain(const Graph &graph, const Node &gemm) {
-  const bool floats = std::ranges::all_of(gemm.inputs, [&](ValueId id) {
+  const auto is_real = [&](ValueId id) {
     return !id.valid() || (is_float(graph.value(id).type.dtype) && !graph.value(id).type.is_quantized());
-  });
+  };
+  const bool floats = std::ranges::all_of(gemm.inputs, is_real) && is_real(gemm.outputs[0]);
   return floats && gemm.get_int("transA", 0) == 0 && gemm.get_float("alpha", 1) == 1 && gemm.get_float("beta", 1) == 1;
 }
 
@@ -82,7 +83,7 @@ std::optional<Match> match(const Graph &graph, NodeId id, const ShapeFacts &fact
     if (!bias || (bias->dims != Dims{columns} && bias->dims != Dims{1, columns})) return std::nullopt;
   }
   const ValueId y = graph.node(last).outputs[0];
-  if (!leading_dims_agree(facts, found.x, y, found.weight)) return std::nullopt;
+  if (graph.value(y).type.is_quantized() || !leading_dims_agree(facts, found.x, y, found.weight)) return std::nullopt;
   found.target = joining_target(facts, found.x, y, found.weight.dims[0]);
   return found;
 }
