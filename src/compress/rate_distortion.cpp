@@ -185,7 +185,7 @@ private:
         const double least = std::max(row_peak(weights, row) / roomy_code,
                                       options_.least_scales.empty() ? 0.0 : static_cast<double>(options_.least_scales[number]));
         int more = grid;
-        while (base * std::exp2(more / 4.0) < least) more += 2;
+        while (base * std::exp2(more / 4.0) < least) ++more;
         result_.scales.push_back(static_cast<float>(base * std::exp2(more / 4.0)));
       }
       first += weights.rows;

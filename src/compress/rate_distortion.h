@@ -33,7 +33,7 @@ struct RatedCodes {
 /// Chooses each code among the nearest, one and two steps towards zero, and zero, to minimize error + lambda * bits,
 /// column by column with the error carried to the columns after it (GPTQ's order and factor; Frantar et al. 2022). Prices
 /// are learnt from the codes of the pass before, by density of rows, columns and taps (codec/code_cost.h). A layer has one step, a row that would need codes beyond
-/// 118 of it a multiple by a power of sqrt(2); a group of one row (depthwise) has its own, on a grid of 2^(1/4).
+/// 118 of it a multiple by a power of 2^(1/4); a group of one row (depthwise) has its own, on the same grid.
 RatedCodes round_for_rate(std::span<const RateGroup> groups, const RateOptions &options);
 
 } // namespace edgec
