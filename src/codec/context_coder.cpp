@@ -1,6 +1,7 @@
 // A code is a zero flag, its sign, the exponent e = floor(log2 |code|) in unary, two bits of mantissa, and the rest of
 // it raw (as in CABAC and DeepCABAC, arXiv 1907.11900, but that the unary part counts exponents). Flag and exponent are
-// mixed from six contexts of magnitudes: those of neighbours, and running means of row, column and tap.
+// mixed from seven contexts of magnitudes: those of neighbours, of the kernel so far, and running means of row, column
+// and tap.
 #include "codec/context_coder.h"
 
 #include <bit>
@@ -13,7 +14,7 @@
 namespace edgec {
 namespace {
 
-constexpr int sets = 6;
+constexpr int sets = 7;
 constexpr std::size_t contexts = 480; ///< of a set
 constexpr int exponents = 7;          ///< of 1 .. 128
 
@@ -41,7 +42,7 @@ std::size_t Mean::level() const { return edgec::level(value >> 4); }
 
 struct Model {
   std::array<std::array<std::array<AdaptiveBit, contexts>, sets>, 1 + exponents> bits;
-  std::array<Mixer<sets, 12015, 2>, 1 + exponents> mixers;
+  std::array<Mixer<sets, 10300, 2>, 1 + exponents> mixers;
   std::array<std::array<AdaptiveBit, 3>, 1 + exponents> mantissas;
 
   /// For the next tensor: a prior only.
@@ -69,7 +70,9 @@ public:
       Code *at = codes_ + r * width_;
       for (std::size_t c = 0, j = 0; c < shape_.columns; ++c)
         for (std::size_t k = 0; k < shape_.taps; ++k, ++j) {
+          if (k == 0) kernel_ = 0;
           const int magnitude = code(at, r, c, j, k, row);
+          kernel_ += magnitude;
           row.add(magnitude, 24);
           columns_[c].add(magnitude, 48);
           places_[j].add(magnitude, 16);
@@ -87,6 +90,7 @@ private:
   std::size_t width_;
   std::vector<Mean> columns_, places_, taps_;
   Mean all_;
+  int kernel_ = 0; ///< sum of magnitudes of the taps before, in this row and column
   std::array<std::size_t, sets> context_{};
 
   void look(const Code *row_begin, std::size_t r, std::size_t c, std::size_t j, std::size_t k, const Mean &row) {
@@ -108,6 +112,7 @@ private:
         level(2 * (2 * before + 2 * left + 2 * above + above2 + before2)) * 24 + std::min<std::size_t>(k, 23),
         level((row.value + column.value + place.value) >> 4) * 20 + level(4 * (before + left + above)),
         few(before, 15) * 20 + level(2 * (before2 + left)),
+        level(k == 0 ? 0 : 4 * kernel_ / static_cast<int>(k)) * 24 + std::min<std::size_t>(k, 23),
     };
   }
 

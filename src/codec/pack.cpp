@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t compare_fully = std::size_t{16} << 20;
 constexpr std::size_t any_speed_below = std::size_t{1} << 16; ///< bytes that even the slowest coder reads in no time
 constexpr std::size_t records_below = std::size_t{1} << 18;
-constexpr double contexts_gain_below = 3.2; ///< bits a code
+constexpr double contexts_gain_below = 6; ///< bits a code
 
 /// A buffer after a transform.
 struct Form {

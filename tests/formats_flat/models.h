@@ -16,7 +16,7 @@ Model rich_model();
 /// A small convolutional network with int8 weights, half of them zero, float ones of 16 values, and real ones.
 Model small_network();
 
-/// A layer of integer codes that are large in some rows and columns, four-bit ones, halves, scales on a grid, and an
+/// A layer of integer codes that are large in some rows, four-bit ones, halves, scales on a grid, and an
 /// explicit DequantizeLinear whose scales are those of its operand's type.
 Model coded_network();
 
