@@ -105,10 +105,12 @@ Status check_output(const std::string &path, std::span<const std::string> inputs
   return {};
 }
 
-Status write_model(const Model &model, const std::string &path, ModelFormat format, bool force) {
+Status write_model(const Model &model, const std::string &path, ModelFormat format, bool force, bool inner_names) {
   if (format == ModelFormat::flat) {
     FlatWriteOptions options;
     options.force = force;
+    options.inner_names = inner_names;
+    options.threads = hardware_threads();
     return write_flat(model, path, options);
   }
   OnnxWriteOptions options;

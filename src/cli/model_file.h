@@ -28,8 +28,10 @@ Result<Model> read_model(const std::string &path, const OnnxReadOptions &options
 /// folder is missing. To be asked before long work.
 Status check_output(const std::string &path, std::span<const std::string> inputs, bool force);
 
-/// Writes the whole model or nothing; what the writer has to say is shown as warnings.
-Status write_model(const Model &model, const std::string &path, ModelFormat format, bool force);
+/// Writes the whole model or nothing; what the writer has to say is shown as warnings. inner_names: of values and nodes
+/// inside, in an .edgec file (ONNX needs them).
+Status write_model(const Model &model, const std::string &path, ModelFormat format, bool force,
+                   bool inner_names = true);
 
 /// Bytes of a file, external data beside it not counted; 0 where there is none.
 std::uint64_t file_bytes(const std::string &path);

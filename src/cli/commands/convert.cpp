@@ -16,13 +16,15 @@ namespace {
 struct Arguments {
   std::string from, to, format;
   std::int64_t opset = 0;
-  bool overridable = false;
+  bool overridable = false, strip_names = false;
   OutputFlags output;
   EditFlags edits;
 };
 
 Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const ModelFormat format, output_format(arguments.to, arguments.format));
+  if (arguments.strip_names && format != ModelFormat::flat)
+    return usage_error(fmt::format("--strip-names: {} is ONNX, which needs its names; write an .edgec", arguments.to));
   const std::vector<std::string> inputs{arguments.from};
   EDGEC_CHECK(check_output(arguments.to, inputs, arguments.output.force));
   OnnxReadOptions options;
@@ -30,7 +32,7 @@ Result<Outcome> run(const Arguments &arguments) {
   options.overridable = arguments.overridable;
   EDGEC_ASSIGN(const Model model, read_model(arguments.from, options, &arguments.edits));
   EDGEC_CHECK(check_interrupted());
-  EDGEC_CHECK(write_model(model, arguments.to, format, arguments.output.force));
+  EDGEC_CHECK(write_model(model, arguments.to, format, arguments.output.force, !arguments.strip_names));
   log_info(fmt::format("{}: written, {}", arguments.to, bytes_text(file_bytes(arguments.to))));
   return Outcome::done;
 }
@@ -46,6 +48,7 @@ CommandRun declare(Options &options) {
   options.add("--opset", "N", &arguments->opset, "write this version of ONNX's operators (default that of the input)")
       .between(1, 1000);
   options.flag("--overridable", &arguments->overridable, "keep weights that are also graph inputs as inputs");
+  options.flag("--strip-names", &arguments->strip_names, "leave out the names of inner values and nodes (.edgec)");
   arguments->output.declare_force(options);
   arguments->edits.declare(options);
   return [arguments] { return run(*arguments); };
