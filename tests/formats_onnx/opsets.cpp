@@ -101,6 +101,16 @@ TEST(OnnxOpsets, OperatorsWithoutAnAdapterStayWhereTheirSchemasAllowIt) {
               testing::AllOf(HasSubstr("p = Relu(x)"), HasSubstr("q = Abs(x)")));
 }
 
+TEST(OnnxOpsets, WhatOnlySaysTheDefaultGoesInBodiesToo) {
+  EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 14]> g (bool c, float[2,2] x, int64[1] s) => (float[4] y) {"
+                        "  y = If(c) <then_branch = t () => (float[4] p) { p = Reshape<allowzero = 0>(x, s) },"
+                        "             else_branch = e () => (float[4] q) { q = Reshape(x, s) }> }", 13),
+              HasSubstr("p = Reshape(x, s)"));
+  EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 18]> g (float[4] x) => (float[2] y, float[2] z)"
+                        "{ y, z = Split<num_outputs = 2>(x) }", 13),
+              HasSubstr("y, z = Split(x)"));
+}
+
 TEST(OnnxOpsets, ConstantOperandsBecomeTheAttributesThatTheyWere) {
   EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 13]> g (float[4] x) => (float[2] y)"
                         "<int64[1] from = {1}, int64[1] to = {3}, int64[1] axis = {0}, int64[1] step = {1}>"

@@ -137,6 +137,7 @@ Status convert_opset(Model &model, std::int64_t target) {
   model.graph.opsets[""] = present;
   EDGEC_CHECK(model.graph.sort());
   if (target < present) free_constants(model.graph);
+  if (target < present) proto::drop_idle_attributes(model.graph, present, target);
   onnx::ModelProto proto;
   proto::WrittenNames names;
   if (auto done = convert(model, target, proto, names); !done)

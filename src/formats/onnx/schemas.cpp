@@ -112,12 +112,9 @@ void operands_to_attributes(Graph &graph, NodeId id, const onnx::OpSchema &from,
 }
 
 /// What the schema of `to` does not take of a node that speaks `from`; empty: nothing.
-std::string misfit(const Graph &graph, const Node &node, const onnx::OpSchema &from, const onnx::OpSchema &to, std::vector<std::string> &idle) {
-  for (const Attribute &attribute : node.attributes) {
-    if (to.attributes().contains(attribute.name)) continue;
-    if (!is_default(from, attribute)) return "the attribute " + attribute.name;
-    idle.push_back(attribute.name);
-  }
+std::string misfit(const Graph &graph, const Node &node, const onnx::OpSchema &from, const onnx::OpSchema &to) {
+  for (const Attribute &attribute : node.attributes)
+    if (!to.attributes().contains(attribute.name)) return "the attribute " + attribute.name;
   for (const auto &[name, attribute] : to.attributes()) {
     const auto *was = default_of(from, name), *is = default_of(to, name);
     if (node.attribute(name) || !from.attributes().contains(name) || !was || !is) continue;
@@ -162,21 +159,70 @@ Status expand_operators(onnx::ModelProto &model, const OpTypes &operators) {
   return {};
 }
 
+namespace {
+
+/// Calls edit(graph) on every sub-graph of a node and puts the results in their places.
+template <class F>
+Status edit_bodies(Graph &graph, NodeId id, F edit) {
+  const std::vector<Attribute> attributes = graph.node(id).attributes;
+  const auto edited = [&](const SubGraph &body) -> Result<SubGraph> {
+    auto copy = std::make_shared<Graph>(*body);
+    EDGEC_CHECK(edit(*copy));
+    return SubGraph(std::move(copy));
+  };
+  for (const Attribute &attribute : attributes) {
+    if (const auto *one = std::get_if<SubGraph>(&attribute.value)) {
+      EDGEC_ASSIGN(SubGraph body, edited(*one));
+      graph.set_attribute(id, attribute.name, std::move(body));
+    }
+    if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value)) {
+      std::vector<SubGraph> bodies;
+      for (const SubGraph &one : *many) {
+        EDGEC_ASSIGN(SubGraph body, edited(one));
+        bodies.push_back(std::move(body));
+      }
+      graph.set_attribute(id, attribute.name, std::move(bodies));
+    }
+  }
+  return {};
+}
+
+/// Attributes that only say what is so without them.
+std::vector<std::string> idle_attributes(const Node &node, const onnx::OpSchema &from, const onnx::OpSchema &to) {
+  std::vector<std::string> names;
+  for (const Attribute &attribute : node.attributes) {
+    if (to.attributes().contains(attribute.name)) continue;
+    const bool counts_outputs = node.is("Split") && attribute.name == "num_outputs"; // older ones count them themselves
+    if (counts_outputs || is_default(from, attribute)) names.push_back(attribute.name);
+  }
+  return names;
+}
+
+} // namespace
+
+void drop_idle_attributes(Graph &graph, std::int64_t present, std::int64_t target) {
+  for (const NodeId id : graph.nodes()) {
+    const Status done = edit_bodies(graph, id, [&](Graph &body) {
+      drop_idle_attributes(body, present, target);
+      return Status();
+    });
+    const Node &node = graph.node(id);
+    const auto *from = node.domain.empty() ? schema_of(node.op, present) : nullptr, *to = schema_of(node.op, target);
+    if (!done || !from || !to) continue;
+    for (const std::string &name : idle_attributes(node, *from, *to)) graph.remove_attribute(id, name);
+  }
+}
+
 Status fit_operator(Graph &graph, const std::string &op, std::int64_t present, std::int64_t target) {
   const auto *from = schema_of(op, present), *to = schema_of(op, target);
   for (const NodeId id : graph.nodes()) {
-    for (const SubGraph &body : bodies_of(graph.node(id))) {
-      Graph copy = *body; // attributes inside stay: an idle one is refused by ONNX's checker
-      EDGEC_CHECK(fit_operator(copy, op, present, target));
-    }
+    EDGEC_CHECK(edit_bodies(graph, id, [&](Graph &body) { return fit_operator(body, op, present, target); }));
     if (!graph.node(id).is(op)) continue;
     if (from && to) operands_to_attributes(graph, id, *from, *to);
     const Node &node = graph.node(id);
-    std::vector<std::string> idle;
-    const std::string found = from && to ? misfit(graph, node, *from, *to, idle) : std::string("the operator");
+    const std::string found = from && to ? misfit(graph, node, *from, *to) : std::string("the operator");
     if (!found.empty())
       return unsupported(fmt::format("node {}: {} of opset {} does not take {}", node.label(), op, target, found));
-    for (const std::string &name : idle) graph.remove_attribute(id, name);
   }
   return {};
 }

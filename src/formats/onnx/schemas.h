@@ -19,9 +19,12 @@ Result<OpTypes> absent_operators(const Graph &graph, std::int64_t present, std::
 /// Error (unsupported): a body needs types that are not known.
 Status expand_operators(onnx::ModelProto &model, const OpTypes &operators);
 
-/// Whether all nodes of a type mean the same in another opset as far as their schemas tell: it takes their attributes
-/// (those at their default are left out in `graph`), operands (constant ones become the attributes that they were in old
-/// opsets) and types, with the same defaults.
+/// Removes attributes that the opset does not know and that say no more than what is so without them.
+void drop_idle_attributes(Graph &graph, std::int64_t present, std::int64_t target);
+
+/// Whether all nodes of a type mean the same in another opset as far as their schemas tell: it takes their
+/// attributes, operands (constant ones become the attributes that they were in old opsets) and types, with the same
+/// defaults.
 /// Error (unsupported) names the node and what is not taken.
 Status fit_operator(Graph &graph, const std::string &op, std::int64_t present, std::int64_t target);
 
