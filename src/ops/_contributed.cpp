@@ -262,7 +262,7 @@ Status embed_layer_norm(Body &b) { // ids, segments, three tables, gamma, beta, 
   b.out(b.op("LayerNormalization", {sum, b.in(5), b.in(6)}, last_axis(b, 1e-12F)));
   const ValueId last = b.ints({1});
   if (b.in(7).valid()) b.out(b.op("ReduceSum", {b.in(7), last}, {{"keepdims", std::int64_t{0}}})); // how long each row is
-  else b.out(b.cast(b.op("ReduceMin", {b.op("Mul", {b.in(0), b.ints({0})}), last}, {{"keepdims", std::int64_t{0}}}), DType::int32));
+  else b.out(b.op("ConstantOfShape", {b.op("Slice", {b.op("Shape", {b.in(0)}), b.ints({0}), b.ints({1})})}, {{"value", from_int64s(DType::int32, {1}, Ints{0})}}));
   b.out(sum);
   return {};
 }

@@ -7,6 +7,7 @@
 #include "ops/_broadcast.h"
 #include "ops/_elements.h"
 #include "ops/_shape.h"
+#include "support/half.h"
 
 namespace edgec::ops {
 namespace {
@@ -110,14 +111,26 @@ Result<std::vector<double>> mask(const EvalArgs &args, const Heads &query, std::
   return found;
 }
 
-void softmax(double *row, std::int64_t count) {
+/// Attention is defined as other operators one after another, each giving numbers of the operands' type: those of 16 bits
+/// are rounded after every step.
+struct Rounding {
+  DType dtype;
+  double operator()(double x) const {
+    if (dtype == DType::bfloat16) return bfloat16_to_float(float_to_bfloat16(static_cast<float>(x)));
+    return dtype == DType::float16 ? half_to_float(float_to_half(static_cast<float>(x))) : x;
+  }
+};
+
+void softmax(double *row, std::int64_t count, const Rounding &round) {
   const double high = *std::max_element(row, row + count);
   double sum = 0;
   for (std::int64_t i = 0; i < count; ++i) {
-    row[i] = std::isinf(high) && high < 0 ? 0 : std::exp(row[i] - high);
+    row[i] = std::isinf(high) && high < 0 ? 0 : round(std::exp(round(row[i] - high)));
     sum += row[i];
+    if (round.dtype == DType::bfloat16) sum = round(sum);
   }
-  for (std::int64_t i = 0; i < count; ++i) row[i] = sum == 0 ? 0 : row[i] / sum; // a query that sees nothing gives 0
+  sum = round(sum);
+  for (std::int64_t i = 0; i < count; ++i) row[i] = sum == 0 ? 0 : round(row[i] / sum); // a query that sees nothing gives 0
 }
 
 Result<std::vector<RuntimeValue>> attention_reference(const EvalArgs &args) {
@@ -136,7 +149,11 @@ Result<std::vector<RuntimeValue>> attention_reference(const EvalArgs &args) {
   EDGEC_CHECK(check_size(DType::float64, {query.batch, query.heads, query.length, total}));
   const auto q = to_doubles(*args.inputs[0]), k = joined(args.input(4), *args.inputs[1], key), v = joined(args.input(5), *args.inputs[2], value);
   EDGEC_ASSIGN(const auto added, mask(args, query, past, total));
-  const double scale = args.node.get_float("scale", 1 / std::sqrt(static_cast<float>(query.size))), cap = args.node.get_float("softcap", 0);
+  const Rounding round{args.inputs[0]->dtype};
+  const auto precision = args.node.get_int("softmax_precision", 0);
+  const Rounding softmax_round{precision > 0 && precision < dtype_count ? static_cast<DType>(precision) : round.dtype};
+  // Half of the scale goes to each of Q and K.
+  const double scale = args.node.get_float("scale", 1 / std::sqrt(static_cast<float>(query.size))), root = round(std::sqrt(scale)), cap = args.node.get_float("softcap", 0);
   const std::int64_t wanted = args.node.get_int("qk_matmul_output_mode", 0), group = query.heads / key.heads;
   std::vector<double> shown(added.size()), out(static_cast<std::size_t>(query.batch * query.heads * query.length * value.size));
   Heads result = query;
@@ -151,19 +168,20 @@ Result<std::vector<RuntimeValue>> attention_reference(const EvalArgs &args) {
         };
         for (std::int64_t j = 0; j < total; ++j) {
           double sum = 0;
-          for (std::int64_t d = 0; d < key.size; ++d) sum += q[query.at(b, h, i) + static_cast<std::size_t>(d)] * k[static_cast<std::size_t>((kv * total + j) * key.size + d)];
-          row[static_cast<std::size_t>(j)] = sum * scale;
+          for (std::int64_t d = 0; d < key.size; ++d) sum += round(q[query.at(b, h, i) + static_cast<std::size_t>(d)] * root) * round(k[static_cast<std::size_t>((kv * total + j) * key.size + d)] * root);
+          row[static_cast<std::size_t>(j)] = round(sum);
         }
         show(0);
         const auto apply_cap = [&] {
           if (cap > 0)
-            for (double &score : row) score = cap * std::tanh(score / cap);
+            for (double &score : row) score = round(cap * std::tanh(score / cap));
         };
         apply_cap();
         show(1);
-        for (std::int64_t j = 0; j < total; ++j) row[static_cast<std::size_t>(j)] += added[static_cast<std::size_t>(base + j)];
+        for (std::int64_t j = 0; j < total; ++j) row[static_cast<std::size_t>(j)] = round(row[static_cast<std::size_t>(j)] + added[static_cast<std::size_t>(base + j)]);
         show(2);
-        softmax(row.data(), total);
+        softmax(row.data(), total, softmax_round);
+        for (double &share : row) share = round(share);
         show(3);
         for (std::int64_t d = 0; d < value.size; ++d) {
           double sum = 0;

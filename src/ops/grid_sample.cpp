@@ -1,4 +1,5 @@
-// GridSample: X [batch, channels, ...spatial] read at positions of a grid [batch, ...out, axes] (Jaderberg et al. 2015).
+// GridSample: X [batch, channels, ...spatial] read at positions of a grid [batch, ...out, axes]; AffineGrid: the positions
+// of a grid that an affine map moves (Jaderberg et al. 2015).
 #include <algorithm>
 #include <cmath>
 
@@ -126,7 +127,50 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   return one(from_doubles(types[0].dtype, dims, out));
 }
 
-const OpDef defs[] = {{.name = "GridSample", .since = 16, .summary = "interpolated at the positions of a grid", .infer = infer, .reference = reference}};
+// ---- AffineGrid: theta [batch, axes, axes + 1] and the size [batch, channels, ...spatial] to [batch, ...spatial, axes]
+
+Result<std::vector<Type>> infer_affine(const InferArgs &args) {
+  EDGEC_CHECK(require(args, 2));
+  const Type &theta = *args.input(0);
+  const auto size = known_ints(args, 1);
+  if (!size) return std::vector<Type>{Type::tensor(theta.dtype)};
+  if (size->size() != 4 && size->size() != 5) return bad_input(fmt::format("a size of {} numbers, expected 4 or 5", size->size()));
+  if (std::ranges::any_of(*size, [](std::int64_t n) { return n < 0; })) return bad_input("a negative size");
+  const auto axes = static_cast<std::int64_t>(size->size()) - 2;
+  if (const auto dims = theta.concrete(); dims && *dims != Dims{(*size)[0], axes, axes + 1})
+    return bad_input(fmt::format("theta {} for {} axes and a batch of {}", to_string(theta), axes, (*size)[0]));
+  Shape out{Dim::known((*size)[0])};
+  for (std::size_t i = 2; i < size->size(); ++i) out.push_back(Dim::known((*size)[i]));
+  out.push_back(Dim::known(axes));
+  return std::vector<Type>{Type::tensor(theta.dtype, std::move(out))};
+}
+
+Result<std::vector<RuntimeValue>> affine_reference(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_affine));
+  const Dims dims = *types[0].concrete();
+  const bool corners = args.node.get_int("align_corners", 0) != 0;
+  const auto theta = to_doubles(*args.inputs[0]);
+  const std::size_t axes = dims.size() - 2;
+  const std::int64_t positions = product(dims, 1, dims.size() - 1);
+  const auto steps = strides(Dims(dims.begin() + 1, dims.end() - 1));
+  std::vector<double> out, at(axes + 1, 1);
+  for (std::int64_t n = 0; n < dims[0]; ++n)
+    for (std::int64_t p = 0; p < positions; ++p) {
+      for (std::size_t k = 0; k < axes; ++k) { // the last axis comes first
+        const auto size = static_cast<double>(dims[k + 1]), index = static_cast<double>(p / steps[k] % dims[k + 1]);
+        at[axes - 1 - k] = corners ? (size == 1 ? -1 : 2 * index / (size - 1) - 1) : (2 * index + 1) / size - 1;
+      }
+      for (std::size_t row = 0; row < axes; ++row) {
+        double sum = 0;
+        for (std::size_t k = 0; k <= axes; ++k) sum += theta[(static_cast<std::size_t>(n) * axes + row) * (axes + 1) + k] * at[k];
+        out.push_back(sum);
+      }
+    }
+  return one(from_doubles(types[0].dtype, dims, out));
+}
+
+const OpDef defs[] = {{.name = "AffineGrid", .since = 20, .summary = "positions of a grid moved by an affine map", .infer = infer_affine, .reference = affine_reference},
+                      {.name = "GridSample", .since = 16, .summary = "interpolated at the positions of a grid", .infer = infer, .reference = reference}};
 
 } // namespace
 

@@ -15,11 +15,14 @@ using Complex = std::complex<double>;
 
 constexpr std::int64_t longest = std::int64_t{1} << 20; // of one transform
 
-/// e^(sign 2 pi i k / n) for k = 0 .. n - 1.
+/// e^(sign 2 pi i k / n) for k = 0 .. n - 1; quarter turns are exact.
 std::vector<Complex> roots(std::int64_t n, int sign) {
+  const Complex quarters[] = {{1, 0}, {0, 1.0 * sign}, {-1, 0}, {0, -1.0 * sign}};
   std::vector<Complex> found;
-  for (std::int64_t k = 0; k < n; ++k)
-    found.push_back(std::polar(1.0, sign * 2 * std::numbers::pi * static_cast<double>(k) / static_cast<double>(n)));
+  for (std::int64_t k = 0; k < n; ++k) {
+    if (4 * k % n == 0) found.push_back(quarters[4 * k / n]);
+    else found.push_back(std::polar(1.0, sign * 2 * std::numbers::pi * static_cast<double>(k) / static_cast<double>(n)));
+  }
   return found;
 }
 

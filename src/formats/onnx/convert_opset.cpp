@@ -126,6 +126,21 @@ void restore(const Graph &before, const proto::WrittenNames &names, Graph &after
   after.metadata = before.metadata;
 }
 
+/// Before opset 7 PRelu took one slope a channel without saying so by its shape, which the converter leaves as it is.
+void shape_slopes(Graph &graph) {
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    if (!node.is("PRelu") || node.inputs.size() != 2) continue;
+    const Tensor *slope = graph.constant(node.inputs[1]);
+    const auto rank = graph.value(node.inputs[0]).type.rank();
+    if (!slope || slope->rank() != 1 || slope->size() == 1 || !rank || *rank < 3) continue;
+    Tensor shaped = *slope;
+    shaped.dims.insert(shaped.dims.end(), static_cast<std::size_t>(*rank) - 2, 1);
+    const std::string name = graph.value(node.inputs[1]).name;
+    graph.set_input(id, 1, graph.add_constant(std::move(shaped), name));
+  }
+}
+
 } // namespace
 
 Status convert_opset(Model &model, std::int64_t target) {
@@ -135,6 +150,7 @@ Status convert_opset(Model &model, std::int64_t target) {
   model.graph.opsets[""] = target;
   if (present == target || present == 0) return {};
   model.graph.opsets[""] = present;
+  if (present < 7) shape_slopes(model.graph);
   EDGEC_CHECK(model.graph.sort());
   if (target < present) free_constants(model.graph);
   if (target < present) proto::drop_idle_attributes(model.graph, present, target);

@@ -88,7 +88,10 @@ Result<Graph> onnx_function_body(const Node &node, const Opsets &opsets, std::sp
   Opsets wanted = opsets;
   if (!wanted.contains("")) wanted[""] = 18;
   try {
-    const onnx::NodeProto called = call(node);
+    onnx::NodeProto called = call(node);
+    for (const auto &[name, attribute] : schema->attributes()) // the body refers to what the node leaves out as well
+      if (!node.attribute(name) && attribute.default_value.type() != onnx::AttributeProto::UNDEFINED)
+        (*called.add_attribute() = attribute.default_value).set_name(name);
     onnx::FunctionProto body;
     if (!build_body(*schema, called, types, version, body)) return nobody();
     onnx::ModelProto model = model_of(called, body, types, wanted);
