@@ -54,6 +54,8 @@ public:
     const auto exact = exact_pipeline();
     EDGEC_CHECK(run_exact(exact));
     EDGEC_CHECK(run_passes(channel_passes(request_.lossy)));
+    result_.channels_cut = std::ranges::any_of(
+        result_.passes, [](const PassFigures &pass) { return pass.name == channel_pass && pass.changed; });
     const Graph original = result_.graph; // shares its tensors
     EDGEC_CHECK(run_passes(lossy_passes(request_.lossy)));
     if (request_.int8 && !stopped_ && !contains(request_.passes.skip, int8_pass)) EDGEC_CHECK(run_int8(original));
