@@ -33,7 +33,8 @@ struct Written {
   std::uint64_t bytes = 0;
   Model model;
 };
-Result<Written> write_and_read_back(const Model &model, const std::string &path, ModelFormat format, bool force);
+Result<Written> write_and_read_back(const Model &model, const std::string &path, ModelFormat format, bool force,
+                                    bool inner_names = true);
 
 Provenance provenance_of(const std::string &command, const EffectiveOptions &options, std::uint64_t seed, Isa isa,
                          const std::string &input, const Model &source, const Written &written);

@@ -258,7 +258,7 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
       Model model = source;
       model.graph = graph;
       add_provenance(model, effective, a.run.seed, request.isa, source.source_sha256);
-      EDGEC_ASSIGN(const auto bytes, serialize_flat(model, {.threads = request.threads}));
+      EDGEC_ASSIGN(const auto bytes, serialize_flat(model, {.inner_names = false, .threads = request.threads}));
       return bytes.size();
     };
   EDGEC_ASSIGN(const Compressed compressed, compress(source.graph, request, with.calibration));
@@ -266,7 +266,7 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   result.graph = compressed.graph;
   add_provenance(result, effective, a.run.seed, request.isa, source.source_sha256);
   EDGEC_CHECK(check_interrupted());
-  EDGEC_ASSIGN(const Written written, write_and_read_back(result, path, format, a.output.force));
+  EDGEC_ASSIGN(const Written written, write_and_read_back(result, path, format, a.output.force, !(a.rounds_weights() && format == ModelFormat::flat)));
 
   const bool each_layer = a.json || !a.report_path.empty() || options.given("--verbose");
   EDGEC_ASSIGN(Report report, measure(a, source, compressed, written, with, request.isa, each_layer));
@@ -298,7 +298,8 @@ void declare_job(Options &options, Arguments &a) {
       .between(0, 1);
   options.add("--max-macs", "N", &a.max_macs, "cut whole channels until at most N multiply-accumulates are left").between(1, 1e18);
   options.add("--share", "BITS", &a.share, "weights share 2^BITS values a tensor").between(2, 8);
-  options.add("--rate", "L", &a.rate, "weights as codes; a bit of the file may cost this much squared error of the logits")
+  options.add("--rate", "L", &a.rate, "weights as codes; a bit of the file may cost this much squared error of the logits (.edgec: without inner "
+              "names)")
       .between(0, 1e30);
   options.add("--range", "METHOD", &a.range, "how activation ranges are chosen")
       .one_of({"minmax", "percentile", "entropy", "mse", "auto"});
