@@ -11,6 +11,8 @@ namespace {
 constexpr int most_probes = 9;
 /// A file this much below its budget is good enough.
 constexpr double close_below = 0.006;
+/// Rates closer together than this make no difference worth a probe.
+constexpr double closest_rates = 1.01;
 /// What exact passes afterwards may still add.
 constexpr double slack_bytes = 64;
 /// Where a search begins: a ratio of signal to noise that most networks bear.
@@ -48,7 +50,8 @@ public:
     if (request_.cross_fit && outcome_.held_out.empty()) {
       say("cross-fitting");
       EDGEC_ASSIGN(outcome_.held_out, held_out(outcome_.rate));
-      judge(outcome_.curve.back(), outcome_.held_out);
+      const auto chosen = std::ranges::find(outcome_.curve, outcome_.rate, &RatePoint::rate);
+      judge(chosen == outcome_.curve.end() ? outcome_.curve.back() : *chosen, outcome_.held_out);
     }
     outcome_.reference = reference_;
     std::ranges::sort(outcome_.curve, {}, &RatePoint::bytes);
@@ -134,6 +137,7 @@ private:
         best = std::move(kept_);
       }
       if (below && static_cast<double>(below->bytes) >= limit * (1 - close_below)) break;
+      if (above && below && below->rate < above->rate * closest_rates) break; // sizes jump here
       rate = next_rate(wanted, above ? &*above : nullptr, below ? &*below : nullptr);
     }
     outcome_.met = below.has_value();
