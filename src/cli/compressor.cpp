@@ -15,7 +15,7 @@ namespace {
 using Passes = std::vector<const PassDef *>;
 
 constexpr std::string_view channel_pass = "prune-channels";
-constexpr std::string_view prune_pass = "prune-magnitude", share_pass = "share-weights", int8_pass = "quantize-int8",
+constexpr std::string_view magnitude_pass = "prune-magnitude", prune_pass = "prune-second-order", share_pass = "share-weights", int8_pass = "quantize-int8",
                            rate_pass = "round-weights";
 
 /// Before all others, which then keep to what the smaller network computes.
@@ -27,7 +27,8 @@ Passes channel_passes(const LossyOptions &lossy) {
 /// Pruning before sharing, since codebooks keep zeros; both before int8, which then corrects what they shifted.
 Passes lossy_passes(const LossyOptions &lossy) {
   Passes passes;
-  if (lossy.prune_ratio > 0) passes.push_back(find_pass(prune_pass));
+  if (lossy.prune_ratio > 0 || lossy.prune_m > 0)
+    passes.push_back(find_pass(lossy.prune_by_magnitude ? magnitude_pass : prune_pass));
   if (lossy.share_bits > 0) passes.push_back(find_pass(share_pass));
   std::erase(passes, nullptr);
   return passes;

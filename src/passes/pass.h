@@ -34,7 +34,9 @@ enum class Choice { off, on, automatic };
 /// Settings of the lossy passes, as the command line and recipes say them.
 struct LossyOptions {
   double prune_ratio = 0;                 ///< 0 .. 1
-  bool prune_global = true;               ///< one threshold over all layers; else each layer its share
+  std::string prune_scope = "auto";       ///< auto: by what layers mean to the answers; global: one magnitude; layer: shares
+  int prune_n = 0, prune_m = 0;           ///< > 0: n of every m neighbours stay
+  bool prune_by_magnitude = false;        ///< without refitting what is left: no samples, or in haste
   double prune_channels = 0;              ///< share of the multiply-accumulates to cut with whole channels, 0 .. 1
   double max_macs = 0;                    ///< the same: at most so many may be left; 0: no limit
   int share_bits = 0;                     ///< 2 .. 8; 0: off

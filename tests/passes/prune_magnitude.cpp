@@ -56,7 +56,7 @@ TEST(PruneMagnitudePass, OneThresholdOverAllLayers) {
 
 TEST(PruneMagnitudePass, EachLayerItsShare) {
   Graph graph = two_layers();
-  prune(graph, {.ops = all_ops(), .lossy = {.prune_ratio = 0.5, .prune_global = false}});
+  prune(graph, {.ops = all_ops(), .lossy = {.prune_ratio = 0.5, .prune_scope = "layer"}});
   EXPECT_THAT(weight(graph, 0), ElementsAre(8, 0, 7, 0));
   EXPECT_THAT(weight(graph, 1), ElementsAre(0, 0, 3, 4));
 }

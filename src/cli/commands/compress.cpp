@@ -2,6 +2,7 @@
 // how faithful it is.
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iterator>
@@ -24,11 +25,12 @@ namespace edgec::commands {
 namespace {
 
 struct Arguments {
-  std::string model, reference, eval, format, report_path, prune_scope = "global";
+  std::string model, reference, eval, format, report_path, prune_scope = "auto", prune_text;
   std::optional<double> prune, prune_channels, max_macs, rate;
   std::int64_t share = 0, opset = 0;
   bool int8 = false, no_bias_correction = false, overridable = false, json = false, dry_run = false;
   bool latency = false;
+  int prune_n = 0, prune_m = 0;
   std::string range = "percentile", effort = "default", equalize = "auto";
   std::int64_t weight_bits = 8;
   double percentile = 99.999;
@@ -49,11 +51,30 @@ struct Arguments {
 
 constexpr std::int64_t synthetic_samples = 32;
 
+/// "0.5" or "2:4".
+Status parse_prune(Arguments &a) {
+  if (a.prune_text.empty()) return {};
+  int n = 0, m = 0;
+  double ratio = 0;
+  char rest = 0;
+  if (std::sscanf(a.prune_text.c_str(), "%d:%d%c", &n, &m, &rest) == 2) {
+    if (n < 1 || m <= n || m > 64) return usage_error(fmt::format("--prune: {} is no N:M with 1 <= N < M <= 64", a.prune_text));
+    a.prune_n = n;
+    a.prune_m = m;
+    a.prune = 1 - static_cast<double>(n) / m;
+    return {};
+  }
+  if (std::sscanf(a.prune_text.c_str(), "%lf%c", &ratio, &rest) != 1 || !(ratio >= 0 && ratio <= 1))
+    return usage_error(fmt::format("--prune: {} is not a number in [0 - 1], nor N:M", a.prune_text));
+  a.prune = ratio;
+  return {};
+}
+
 /// The options that affect the bytes, as effective; neither paths nor threads.
 EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   EffectiveOptions options;
   const auto add = [&](const char *key, std::string value) { options.emplace_back(key, std::move(value)); };
-  if (a.prune) add("prune", fmt::format("{}", *a.prune));
+  if (a.prune) add("prune", a.prune_text);
   if (a.prune) add("prune-scope", a.prune_scope);
   if (a.prune_channels) add("prune-channels", fmt::format("{}", *a.prune_channels));
   if (a.max_macs) add("max-macs", fmt::format("{}", *a.max_macs));
@@ -62,7 +83,7 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   if (a.int8) add("range", a.range);
   if (a.int8 && a.range == "percentile") add("percentile", fmt::format("{}", a.percentile));
   if (a.int8 && a.no_bias_correction) add("no-bias-correction", "true");
-  if (a.int8) add("effort", a.effort);
+  if (a.int8 || (a.prune && a.effort != "default")) add("effort", a.effort);
   if (a.int8 && a.effort != "fast") add("equalize", a.equalize);
   if (a.rounds_weights()) {
     if (a.rate) add("rate", fmt::format("{}", *a.rate));
@@ -91,7 +112,7 @@ void warn_of_idle_flags(const Arguments &a, const Options &options) {
   };
   idle("--prune-scope", !a.prune, "without --prune");
   idle("--range", !a.int8, "without --int8");
-  idle("--effort", !a.int8, "without --int8");
+  idle("--effort", !a.int8 && !a.prune, "without --int8 or --prune");
   idle("--equalize", !a.int8 || a.effort == "fast", "without --int8 or with --effort fast");
   idle("--weight-bits", !a.int8, "without --int8");
   idle("--percentile", !a.int8 || a.range != "percentile", "without --int8 --range percentile");
@@ -126,7 +147,10 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   CompressRequest request;
   request.int8 = a.int8;
   request.lossy.prune_ratio = a.prune.value_or(0);
-  request.lossy.prune_global = a.prune_scope == "global";
+  request.lossy.prune_scope = a.prune_scope;
+  request.lossy.prune_n = a.prune_n;
+  request.lossy.prune_m = a.prune_m;
+  request.lossy.prune_by_magnitude = a.effort == "fast" || a.calib.path.empty() || a.calib.path.starts_with("synthetic");
   request.lossy.prune_channels = a.prune_channels.value_or(0);
   request.lossy.max_macs = a.max_macs.value_or(0);
   request.lossy.share_bits = static_cast<int>(a.share);
@@ -291,9 +315,12 @@ void declare_job(Options &options, Arguments &a) {
   options.group("What to do");
   options.flag("--int8", &a.int8,
                "static int8: weights per output channel symmetric, activations per tensor asymmetric");
-  options.add("--prune", "R", &a.prune, "set the fraction R of prunable weights to zero").between(0, 1);
-  options.add("--prune-scope", "SCOPE", &a.prune_scope, "one threshold over all layers, or each layer its share")
-      .one_of({"global", "layer"});
+  options.add("--prune", "R|N:M", &a.prune_text,
+              "set the fraction R of prunable weights to zero, or all but N of M neighbours; with --calib the others make up");
+  options.add("--prune-scope", "SCOPE", &a.prune_scope,
+              "auto: what layers mean to the answers decides (global without --calib); global: one magnitude for all "
+              "layers; layer: each layer its share")
+      .one_of({"auto", "global", "layer"});
   options.add("--prune-channels", "R", &a.prune_channels, "cut whole channels, the fraction R of the multiply-accumulates")
       .between(0, 1);
   options.add("--max-macs", "N", &a.max_macs, "cut whole channels until at most N multiply-accumulates are left").between(1, 1e18);
@@ -303,7 +330,7 @@ void declare_job(Options &options, Arguments &a) {
       .between(0, 1e30);
   options.add("--range", "METHOD", &a.range, "how activation ranges are chosen")
       .one_of({"minmax", "percentile", "entropy", "mse", "auto"});
-  options.add("--effort", "LEVEL", &a.effort, "fast: ranges and bias correction; default: second-order rounding as well; high: from more of each sample")
+  options.add("--effort", "LEVEL", &a.effort, "fast: no second order; default: rounding and pruning by second order; high: from more of each sample")
       .one_of({"fast", "default", "high"});
   options.add("--equalize", "WHEN", &a.equalize, "channels of neighbouring layers made of like size; auto: where it gains")
       .one_of({"off", "on", "auto"});
@@ -348,7 +375,10 @@ CommandRun declare(Options &options) {
   a.edits.declare(options);
   a.passes.declare(options);
   a.run.declare(options);
-  return [arguments, &options] { return run(*arguments, options); };
+  return [arguments, &options]() -> Result<Outcome> {
+    EDGEC_CHECK(parse_prune(*arguments));
+    return run(*arguments, options);
+  };
 }
 
 } // namespace

@@ -41,7 +41,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
       return bad_input(fmt::format("node {}: its weight holds a NaN", graph.node(weight.readers.front().node).label()));
   }
   for (auto &each : numbers) spans.emplace_back(each);
-  if (context.lossy.prune_global)
+  if (context.lossy.prune_scope != "layer")
     prune_magnitude(spans, context.lossy.prune_ratio);
   else
     for (const auto &each : spans) prune_magnitude(std::span(&each, 1), context.lossy.prune_ratio);

@@ -14,6 +14,7 @@ namespace {
 
 /// Share of H's mean diagonal that is added before it is inverted (GPTQ's default).
 constexpr double damping = 0.01;
+constexpr double survivor_damping = 0.03;
 /// Scales are searched where that is cheap; beyond, max |w| / levels is as good at 8 bits.
 constexpr std::size_t few_columns = 16, some_columns = 160;
 
@@ -44,7 +45,13 @@ void store_codes(Graph &graph, const Int8LayerState &layer, std::vector<std::int
 Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, const PassContext &context) {
   const int levels = weight_levels(context.lossy);
   std::vector<Rounded> rounded(groups.size());
-  if (context.lossy.refit) {
+  if (!layer.keep.empty()) {
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      const auto begin = layer.keep.begin() + static_cast<std::ptrdiff_t>(g * groups[g].weights.data.size());
+      const Mask own(begin, begin + static_cast<std::ptrdiff_t>(groups[g].weights.data.size()));
+      rounded[g].weights = refit_survivors(groups[g].weights, own, groups[g].all, survivor_damping, context.threads);
+    }
+  } else if (context.lossy.refit) {
     Refit fitted = refit(groups, context.threads);
     for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = std::move(fitted.weights[g]);
   } else {
@@ -62,7 +69,7 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<const Fit
     const RoundingMetric metric(groups[g].all.h, damping);
     RoundingOptions options{.levels = levels, .sweeps = context.lossy.rounding_sweeps, .threads = inner_threads};
     options.scale_factors = factors(columns, context.lossy.weight_bits, context.lossy.scale_search);
-    r.codes = round_rows(r.weights, r.scales, metric, options);
+    r.codes = round_rows(r.weights, r.scales, metric, options, !layer.keep.empty());
     return {};
   }));
   Matrix reals(layer.original.rows, columns);

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "compress/survivors.h"
 #include "passes/layerwise.h"
 #include "passes/quantize/_int8_plan.h"
 
@@ -11,6 +12,7 @@ namespace edgec {
 /// A weighted layer after retyping, with the scales that its codes have.
 struct Int8LayerState : Layer {
   float input_scale = 1;
+  Mask keep;                 ///< weights that pruning left; empty: all
   std::vector<float> scales; ///< of the weight
 };
 

@@ -73,11 +73,31 @@ Result<std::optional<Source>> equalized(const Source &source, const PassContext 
   return std::optional<Source>(std::move(result));
 }
 
+/// After other lossy passes the layers are fitted to the weights before these; what was pruned stays zero.
+void aim_at_original(std::vector<Int8LayerState> &layers, const Source &source) {
+  if (!source.means) return;
+  for (Int8LayerState &layer : layers) {
+    const Node &node = source.original.node(layer.node);
+    const Tensor *weight = source.original.constant(node.input(layer.weights.weight));
+    auto rows = weight ? weight_rows(*weight, layer.weights) : std::nullopt;
+    if (!rows || rows->data.size() != layer.original.data.size() || node.get_float("alpha", 1) != 1) continue;
+    if (std::ranges::find(layer.original.data, 0.0) != layer.original.data.end()) {
+      layer.keep.resize(layer.original.data.size());
+      std::ranges::transform(layer.original.data, layer.keep.begin(), [](double w) { return w != 0 ? 1 : 0; });
+    }
+    layer.original = std::move(*rows);
+    if (const Tensor *bias = layer.weights.bias ? source.original.constant(node.input(*layer.weights.bias)) : nullptr;
+        bias && bias->size() == static_cast<std::int64_t>(layer.bias.size()))
+      layer.bias = to_doubles(*bias);
+  }
+}
+
 /// The graph quantized on the samples of `folds`; at a rate, if it is not 0.
 Result<std::size_t> apply(Graph &graph, const Source &source, std::span<const int> folds, const PassContext &context,
                           const Int8Request &request, double rate = 0) {
   graph = source.graph;
   EDGEC_ASSIGN(auto layers, retype_int8(graph, source.plan, source.ranges.merged(folds), context));
+  aim_at_original(layers, source);
   LayerSteps steps;
   steps.positions = context.lossy.positions;
   if (rate > 0)
