@@ -29,7 +29,7 @@ Passes lossy_passes(const LossyOptions &lossy) {
   Passes passes;
   if (lossy.prune_ratio > 0 || lossy.prune_m > 0)
     passes.push_back(find_pass(lossy.prune_by_magnitude ? magnitude_pass : prune_pass));
-  if (lossy.share_bits > 0) passes.push_back(find_pass(share_pass));
+  if (lossy.share_bits > 0) passes.push_back(find_pass(lossy.prune_by_magnitude ? share_pass : "share-second-order"));
   std::erase(passes, nullptr);
   return passes;
 }

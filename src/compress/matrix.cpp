@@ -74,6 +74,27 @@ Matrix inverse_factor(const Matrix &h, double ridge) {
   return u;
 }
 
+PartSolution solve_part(const Matrix &h, double ridge, std::span<const std::size_t> part, std::span<const double> b,
+                        bool want_inverse) {
+  if (part.empty()) return {};
+  const auto size = static_cast<Eigen::Index>(part.size());
+  Eigen::MatrixXd block(size, size);
+  Eigen::VectorXd right(size);
+  for (Eigen::Index i = 0; i < size; ++i) {
+    const std::size_t from = part[static_cast<std::size_t>(i)];
+    right(i) = b[from];
+    for (Eigen::Index j = 0; j < size; ++j) block(j, i) = h(from, part[static_cast<std::size_t>(j)]);
+  }
+  const Factor factor = factorize(block, ridge);
+  const Eigen::VectorXd x = factor.solve(right);
+  PartSolution solution{{x.begin(), x.end()}, {}};
+  if (!want_inverse) return solution;
+  Eigen::MatrixXd inverted = Eigen::MatrixXd::Identity(size, size);
+  factor.matrixL().solveInPlace(inverted);
+  for (Eigen::Index i = 0; i < size; ++i) solution.inverse_diagonal.push_back(inverted.col(i).squaredNorm());
+  return solution;
+}
+
 Matrix inverse(const Matrix &h, double ridge) {
   const Factor factor = factorize(view(h), ridge);
   Matrix x(h.rows, h.columns);

@@ -31,6 +31,12 @@ double mean_diagonal(const Matrix &h);
 Matrix solve_rows(const Matrix &h, double ridge, const Matrix &b);
 /// Upper triangular U with (H + ridge I)^-1 = U^T U, as Frantar et al. 2022 (GPTQ) walk it; ridge as above.
 Matrix inverse_factor(const Matrix &h, double ridge);
+/// x of (H_PP + ridge I) x = b_P for a part P of the indices, ridge as above; the inverse's diagonal where wanted.
+struct PartSolution {
+  std::vector<double> x, inverse_diagonal;
+};
+PartSolution solve_part(const Matrix &h, double ridge, std::span<const std::size_t> part, std::span<const double> b,
+                        bool want_inverse);
 /// (H + ridge I)^-1.
 Matrix inverse(const Matrix &h, double ridge);
 /// out[ka, kb] = a^T b for a[n, ka] and b[n, kb], rows `a_stride` and `b_stride` apart, in float32.

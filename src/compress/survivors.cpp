@@ -14,17 +14,14 @@ void fit_row(const Matrix &weights, const Matrix &wc, const Mask &keep, const Ma
   std::vector<std::size_t> stay;
   for (std::size_t j = 0; j < weights.columns; ++j)
     if (keep[row * weights.columns + j] != 0) stay.push_back(j);
-  const std::size_t n = stay.size();
-  if (n == 0) return;
-  Matrix block(n, n), pull(1, n);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < n; ++j) block(i, j) = h(stay[i], stay[j]);
-    pull(0, i) = wc(row, stay[i]);
+  if (stay.empty()) return;
+  std::vector<double> pull(weights.columns); // W C - W_S H
+  for (const std::size_t i : stay) {
+    pull[i] = wc(row, i);
+    for (const std::size_t j : stay) pull[i] -= weights(row, j) * h(j, i);
   }
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = 0; j < n; ++j) pull(0, i) -= weights(row, stay[j]) * block(i, j);
-  const Matrix change = solve_rows(block, ridge, pull);
-  for (std::size_t i = 0; i < n; ++i) fitted(row, stay[i]) = weights(row, stay[i]) + change(0, i);
+  const PartSolution change = solve_part(h, ridge, stay, pull, false);
+  for (std::size_t i = 0; i < stay.size(); ++i) fitted(row, stay[i]) = weights(row, stay[i]) + change.x[i];
 }
 
 } // namespace

@@ -1,0 +1,20 @@
+// A weight as Gather(codebook, Cast(indices)).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "passes/weights.h"
+
+namespace edgec {
+
+/// Stores indices of up to `bits` bits. UINT4 from opset 21 where four are enough, else UINT8.
+DType index_type(const Graph &graph, int bits);
+
+/// The value that stands for the constant `weight`: `values` of its element type, looked up by `codes` of its shape.
+/// Nothing, with the reason said in the name of `pass`, where that would not be smaller.
+std::optional<ValueId> add_lookup(Graph &graph, ValueId weight, std::span<const float> values, std::span<const std::uint8_t> codes,
+                                  DType index_type, const PassContext &context, std::string_view pass, const std::string &label);
+
+} // namespace edgec

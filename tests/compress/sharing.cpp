@@ -1,0 +1,89 @@
+// Codebooks by second order against plain k-means.
+#include "compress/sharing.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "compress/kmeans.h"
+#include "support/random.h"
+
+namespace edgec {
+namespace {
+
+Matrix random_matrix(std::size_t rows, std::size_t columns, std::uint64_t seed) {
+  Random random(seed);
+  Matrix m(rows, columns);
+  for (double &x : m.data) x = random.normal();
+  return m;
+}
+
+FitGroup group_of(const Matrix &weights, std::uint64_t seed) {
+  const Matrix mix = random_matrix(weights.columns, weights.columns + 4, seed);
+  const Matrix h = product_transposed(mix, mix);
+  const Covariance all{1000, std::vector<double>(h.rows), std::vector<double>(h.rows), h, h};
+  return {weights, all, {all, all}};
+}
+
+Matrix stood_for(std::span<const float> values, std::span<const std::uint8_t> codes, std::size_t rows, std::size_t columns) {
+  Matrix m(rows, columns);
+  for (std::size_t i = 0; i < codes.size(); ++i) m.data[i] = static_cast<double>(values[codes[i]]);
+  return m;
+}
+
+double squared_error(const Matrix &shared, const FitGroup &group) {
+  Matrix difference = group.weights;
+  for (std::size_t i = 0; i < difference.data.size(); ++i) difference.data[i] -= shared.data[i];
+  return inner_product(difference, product(difference, group.all.h));
+}
+
+TEST(FitCodebook, BeatsKMeans) {
+  const FitGroup group = group_of(random_matrix(30, 24, 1), 2);
+  const SharedWeights shared = fit_codebook({&group.weights, 1}, {&group, 1}, {}, 3, 1);
+  ASSERT_EQ(shared.values.size(), 8U);
+  EXPECT_TRUE(std::ranges::is_sorted(shared.values));
+  const std::vector<float> numbers(group.weights.data.begin(), group.weights.data.end());
+  const Codebook plain = kmeans_codebook(numbers, 3);
+  EXPECT_LT(squared_error(stood_for(shared.values, shared.codes[0], 30, 24), group),
+            0.6 * squared_error(stood_for(plain.values, plain.codes, 30, 24), group));
+}
+
+TEST(FitCodebook, KeepsPrunedWeightsZero) {
+  const FitGroup group = group_of(random_matrix(6, 10, 3), 4);
+  Matrix pruned = group.weights;
+  Mask kept(60, 1);
+  for (std::size_t i = 0; i < 60; i += 3) kept[i] = 0, pruned.data[i] = 0;
+  const SharedWeights shared = fit_codebook({&pruned, 1}, {&group, 1}, {&kept, 1}, 2, 1);
+  EXPECT_LE(shared.values.size(), 4U);
+  for (std::size_t i = 0; i < 60; i += 3) EXPECT_EQ(shared.values[shared.codes[0][i]], 0.0F);
+}
+
+TEST(FitCodebook, OneBookForAllGroupsWhateverTheThreads) {
+  const std::vector<FitGroup> groups{group_of(random_matrix(20, 9, 5), 6), group_of(random_matrix(20, 9, 7), 8)};
+  const std::vector<Matrix> weights{groups[0].weights, groups[1].weights};
+  const SharedWeights one = fit_codebook(weights, groups, {}, 4, 1), three = fit_codebook(weights, groups, {}, 4, 3);
+  EXPECT_EQ(one.values, three.values);
+  EXPECT_EQ(one.codes, three.codes);
+  EXPECT_EQ(one.codes.size(), 2U);
+}
+
+TEST(FitCodebook, FewDifferentWeightsComeBack) {
+  Matrix weights(4, 4);
+  for (std::size_t i = 0; i < 16; ++i) weights.data[i] = i % 2 == 0 ? -1.5 : 0.25;
+  const FitGroup group = group_of(weights, 9);
+  const SharedWeights shared = fit_codebook({&group.weights, 1}, {&group, 1}, {}, 2, 1);
+  for (std::size_t i = 0; i < 16; ++i)
+    EXPECT_NEAR(static_cast<double>(shared.values[shared.codes[0][i]]), weights.data[i], 1e-3);
+}
+
+TEST(FitCodebook, AllWeightsPruned) {
+  const FitGroup group = group_of(random_matrix(2, 3, 10), 11);
+  const Matrix zeros(2, 3);
+  const Mask kept(6, 0);
+  const SharedWeights shared = fit_codebook({&zeros, 1}, {&group, 1}, {&kept, 1}, 3, 1);
+  ASSERT_EQ(shared.values.size(), 1U);
+  EXPECT_EQ(shared.values[0], 0.0F);
+}
+
+} // namespace
+} // namespace edgec
