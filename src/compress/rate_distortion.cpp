@@ -33,8 +33,8 @@ struct Prices {
 /// Prices as one tile sees them: a table of [code + 128] for each lane and ordered column is `tables` + 256 *
 /// class_of_sum[rows[lane] + places[column]].
 struct TilePrices {
-  const float *tables = nullptr; ///< null: any error decides
-  const std::uint8_t *class_of_sum = nullptr;
+  const float *tables;
+  const std::uint8_t *class_of_sum;
   std::array<std::uint8_t, lanes> rows{};
   std::vector<std::uint8_t> places;
 };
@@ -44,10 +44,9 @@ struct Metric {
   std::vector<std::size_t> order;
   std::vector<float> factor;    // rows of U divided by their diagonal
   std::vector<float> h;         // damped, ordered
-  std::vector<float> weight;    // 1 / U_jj^2: squared error that an error in column j leaves when the rest makes up for it
   double mean_weight = 0;       // of 1 / [H^-1]_jj
 
-  explicit Metric(const Matrix &given) : order(given.rows), factor(given.rows * given.rows), weight(given.rows) {
+  explicit Metric(const Matrix &given) : order(given.rows), factor(given.rows * given.rows) {
     const std::size_t k = given.rows;
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t i) { return given(i, i); });
@@ -59,7 +58,6 @@ struct Metric {
     for (std::size_t i = 0; i < k; ++i) ordered(i, i) += ridge;
     h.assign(ordered.data.begin(), ordered.data.end());
     for (std::size_t i = 0; i < k; ++i) {
-      weight[i] = static_cast<float>(1 / (u(i, i) * u(i, i)));
       for (std::size_t j = i; j < k; ++j) factor[i * k + j] = static_cast<float>(u(i, j) / u(i, i));
     }
     for (std::size_t j = 0; j < k; ++j) {
@@ -102,22 +100,14 @@ struct Tile {
   return rounded > 127.0F ? 127.0F : rounded < -127.0F ? -127.0F : rounded;
 }
 
-EDGEC_VECTOR_CLONES void round_tile(Tile &tile, const float *factor, const float *weight, float inverse_lambda, const TilePrices &prices) {
+/// Rounds to nearest column by column, the error carried to the columns after it.
+EDGEC_VECTOR_CLONES void carry_errors(Tile &tile, const float *factor) {
   const std::size_t k = tile.columns;
   for (std::size_t j = 0; j < k; ++j) {
     Lanes error;
     for (std::size_t l = 0; l < lanes; ++l) {
-      const float x = tile.work[j][l] * tile.reciprocal[l];
-      float code = 0;
-      if (prices.tables == nullptr) {
-        code = to_nearest(x);
-      } else {
-        const float price = weight[j] * tile.scale[l] * tile.scale[l] * inverse_lambda;
-        const std::size_t table = prices.class_of_sum[std::size_t{prices.rows[l]} + prices.places[j]];
-        code = choose(x, price, prices.tables + 256 * table + 128);
-      }
-      tile.codes[j][l] = code;
-      error[l] = tile.work[j][l] - code * tile.scale[l];
+      tile.codes[j][l] = to_nearest(tile.work[j][l] * tile.reciprocal[l]);
+      error[l] = tile.work[j][l] - tile.codes[j][l] * tile.scale[l];
     }
     const float *row = factor + j * k;
     for (std::size_t c = j + 1; c < k; ++c)
@@ -182,14 +172,10 @@ public:
     const std::size_t k = groups_[0].weights.columns, taps = k % options_.taps == 0 ? options_.taps : 1;
     const CodeShape shape{result_.codes.size() / std::max<std::size_t>(k, 1), k / taps, taps};
     if (shape.count() == 0) return std::move(result_);
-    round_all(nullptr, false);
-    for (int pass = 1; pass < options_.passes; ++pass) {
-      const Prices prices(result_.codes, shape);
-      round_all(&prices, false);
-    }
+    round_all(nullptr);
     for (int round = 0; round < options_.refinements; ++round) {
       const Prices prices(result_.codes, shape);
-      round_all(&prices, true);
+      round_all(&prices);
     }
     result_.bits = estimated_bits(result_.codes, shape);
     return std::move(result_);
@@ -236,15 +222,16 @@ private:
     result_.codes.resize(first * groups_[0].weights.columns);
   }
 
-  void round_all(const Prices *prices, bool refine) {
+  /// To nearest, or anew with prices.
+  void round_all(const Prices *prices) {
     const Status done = parallel_for(tiles_.size(), options_.threads, [&](std::size_t t, int) -> Status {
-      round_one(tiles_[t], prices, refine);
+      round_one(tiles_[t], prices);
       return {};
     });
     (void)done; // fails only when interrupted: the caller asks again
   }
 
-  void round_one(Place place, const Prices *prices, bool refine) {
+  void round_one(Place place, const Prices *prices) {
     const Matrix &weights = groups_[place.group].weights;
     const Metric &metric = *metrics_[place.group];
     const std::size_t k = weights.columns, count = std::min(lanes, weights.rows - place.row);
@@ -256,23 +243,23 @@ private:
       for (std::size_t j = 0; j < k; ++j)
         tile.work[j][l] = l < count ? static_cast<float>(weights(place.row + l, metric.order[j])) : 0.0F;
     }
-    TilePrices tile_prices;
-    if (prices != nullptr) {
-      tile_prices.tables = prices->learnt.bits.front().data();
-      tile_prices.class_of_sum = prices->learnt.class_of_sum.data();
-      for (std::size_t l = 0; l < count; ++l) tile_prices.rows[l] = prices->learnt.levels.rows[first + l];
-      for (std::size_t j = 0; j < k; ++j) tile_prices.places.push_back(prices->places[metric.order[j]]);
-    }
-    if (refine) {
+    if (prices == nullptr) {
+      carry_errors(tile, metric.factor.data());
+    } else {
       for (std::size_t l = 0; l < count; ++l)
         for (std::size_t j = 0; j < k; ++j) tile.codes[j][l] = result_.codes[(first + l) * k + metric.order[j]];
-      descend(tile, metric.h.data(), static_cast<float>(1 / options_.lambda), tile_prices);
-    } else {
-      round_tile(tile, metric.factor.data(), metric.weight.data(), static_cast<float>(1 / options_.lambda), tile_prices);
+      descend(tile, metric.h.data(), static_cast<float>(1 / options_.lambda), prices_of(*prices, metric, first, count));
     }
     for (std::size_t l = 0; l < count; ++l)
       for (std::size_t j = 0; j < k; ++j)
         result_.codes[(first + l) * k + metric.order[j]] = static_cast<std::int8_t>(tile.codes[j][l]);
+  }
+
+  static TilePrices prices_of(const Prices &prices, const Metric &metric, std::size_t first_row, std::size_t rows) {
+    TilePrices found{prices.learnt.bits.front().data(), prices.learnt.class_of_sum.data(), {}, {}};
+    for (std::size_t l = 0; l < rows; ++l) found.rows[l] = prices.learnt.levels.rows[first_row + l];
+    for (const std::size_t column : metric.order) found.places.push_back(prices.places[column]);
+    return found;
   }
 };
 
