@@ -137,7 +137,7 @@ struct Walk::State {
       return producer.valid() ? place.at(producer) : 0;
     };
     std::ranges::stable_sort(stops, {}, [&](ValueId v) { return std::pair(position(v), v); });
-    stops.erase(std::ranges::unique(stops).begin(), stops.end());
+    stops.erase(std::unique(stops.begin(), stops.end()), stops.end());
     for (const ValueId stop : stops) feeds.push_back(sources(stop));
   }
 
