@@ -42,7 +42,7 @@ void store_codes(Graph &graph, const Int8LayerState &layer, std::vector<std::int
 
 } // namespace
 
-Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, const PassContext &context) {
+Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup> groups, const PassContext &context) {
   const int levels = weight_levels(context.lossy);
   std::vector<Rounded> rounded(groups.size());
   if (!layer.keep.empty()) {
@@ -57,6 +57,7 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<const Fit
   } else {
     for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = groups[g].weights;
   }
+  for (FitGroup &group : groups) group.folds.clear(); // as large as all that follows
   const std::size_t rows = layer.group_rows(), columns = layer.original.columns;
   const int inner_threads = groups.size() == 1 ? context.threads : 1;
   EDGEC_CHECK(parallel_for(groups.size(), context.threads, [&](std::size_t g, int) -> Status {
