@@ -108,6 +108,30 @@ PartSolution solve_part(const Matrix &h, double ridge, std::span<const std::size
   return solution;
 }
 
+Removal remove_part(const Matrix &g, std::span<const std::size_t> part, std::span<const double> w, bool want_inverse) {
+  const auto size = static_cast<Eigen::Index>(part.size()), columns = static_cast<Eigen::Index>(g.columns);
+  Eigen::MatrixXd rows(size, columns), block(size, size);
+  Eigen::VectorXd gone(size);
+  for (Eigen::Index i = 0; i < size; ++i) {
+    const std::size_t from = part[static_cast<std::size_t>(i)];
+    gone(i) = w[from];
+    for (Eigen::Index j = 0; j < size; ++j) block(j, i) = g(from, part[static_cast<std::size_t>(j)]);
+  }
+  for (Eigen::Index j = 0; j < columns; ++j)
+    for (Eigen::Index i = 0; i < size; ++i) rows(i, j) = g(static_cast<std::size_t>(j), part[static_cast<std::size_t>(i)]);
+  Removal found{{w.begin(), w.end()}, {}};
+  if (size > 0) {
+    const Factor factor = factorize(block, 0);
+    const Eigen::VectorXd pull = factor.solve(gone);
+    Eigen::Map<Eigen::VectorXd>(found.x.data(), columns).noalias() -= rows.transpose() * pull;
+    if (want_inverse) factor.matrixL().solveInPlace(rows);
+  }
+  if (!want_inverse) return found;
+  for (Eigen::Index j = 0; j < columns; ++j)
+    found.inverse_diagonal.push_back(std::max(tiny, g(static_cast<std::size_t>(j), static_cast<std::size_t>(j)) - rows.col(j).squaredNorm()));
+  return found;
+}
+
 Matrix inverse(const Matrix &h, double ridge) {
   const Factor factor(view(h), ridge);
   Matrix x(h.rows, h.columns);

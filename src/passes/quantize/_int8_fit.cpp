@@ -14,7 +14,6 @@ namespace {
 
 /// Share of H's mean diagonal that is added before it is inverted (GPTQ's default).
 constexpr double damping = 0.01;
-constexpr double survivor_damping = 0.03;
 /// Scales are searched where that is cheap; beyond, max |w| / levels is as good at 8 bits.
 constexpr std::size_t few_columns = 16, some_columns = 160;
 
@@ -46,11 +45,8 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup>
   const int levels = weight_levels(context.lossy);
   std::vector<Rounded> rounded(groups.size());
   if (!layer.keep.empty()) {
-    for (std::size_t g = 0; g < groups.size(); ++g) {
-      const auto begin = layer.keep.begin() + static_cast<std::ptrdiff_t>(g * groups[g].weights.data.size());
-      const Mask own(begin, begin + static_cast<std::ptrdiff_t>(groups[g].weights.data.size()));
-      rounded[g].weights = refit_survivors(groups[g].weights, own, groups[g].all, survivor_damping, context.threads);
-    }
+    Refit fitted = refit_survivors(groups, split_mask(layer.keep, layer.groups()), context.threads);
+    for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = std::move(fitted.weights[g]);
   } else if (context.lossy.refit) {
     Refit fitted = refit(groups, context.threads);
     for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = std::move(fitted.weights[g]);
