@@ -121,10 +121,10 @@ Removal remove_part(const Matrix &g, std::span<const std::size_t> part, std::spa
     for (Eigen::Index i = 0; i < size; ++i) rows(i, j) = g(static_cast<std::size_t>(j), part[static_cast<std::size_t>(i)]);
   Removal found{{w.begin(), w.end()}, {}};
   if (size > 0) {
-    const Factor factor = factorize(block, 0);
-    const Eigen::VectorXd pull = factor.solve(gone);
+    const Factor factor(block, 0);
+    const Eigen::VectorXd pull = factor->solve(gone);
     Eigen::Map<Eigen::VectorXd>(found.x.data(), columns).noalias() -= rows.transpose() * pull;
-    if (want_inverse) factor.matrixL().solveInPlace(rows);
+    if (want_inverse) factor->matrixL().solveInPlace(rows);
   }
   if (!want_inverse) return found;
   for (Eigen::Index j = 0; j < columns; ++j)

@@ -53,7 +53,7 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup>
   } else {
     for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = groups[g].weights;
   }
-  for (FitGroup &group : groups) group.folds.clear(); // as large as all that follows
+  for (FitGroup &group : groups) group.folds.clear(), group.all.c = {}; // as large as all that follows
   const std::size_t rows = layer.group_rows(), columns = layer.original.columns;
   const int inner_threads = groups.size() == 1 ? context.threads : 1;
   EDGEC_CHECK(parallel_for(groups.size(), context.threads, [&](std::size_t g, int) -> Status {
