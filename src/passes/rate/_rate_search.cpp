@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "passes/held_out.h"
+#include "passes/rate/_rate_bracket.h"
 
 namespace edgec {
 namespace {
@@ -15,8 +16,6 @@ constexpr int most_rough_probes = 5;
 constexpr double rough_distance = 0.05;
 /// A file this much below its budget is good enough.
 constexpr double close_below = 0.004;
-/// Rates closer together than this make no difference worth a probe.
-constexpr double closest_rates = 1.01;
 /// What exact passes afterwards may still add.
 constexpr double slack_bytes = 16;
 /// Where a search begins: a ratio of signal to noise that most networks bear.
@@ -111,36 +110,27 @@ private:
     return {};
   }
 
-  /// The rate at which the file should have the wanted size, from the last point or from two around it: bits a weight
-  /// are about linear in the logarithm of the rate.
-  [[nodiscard]] double next_rate(double wanted, const RatePoint *above, const RatePoint *below) const {
-    if (above && below && above->bytes > below->bytes) {
-      const double share = (static_cast<double>(above->bytes) - wanted) / static_cast<double>(above->bytes - below->bytes);
-      return above->rate * std::pow(below->rate / above->rate, std::clamp(share, 0.02, 0.98));
-    }
-    const RatePoint &point = above ? *above : *below;
-    const double bits = (static_cast<double>(point.bytes) - wanted) * 8 / weights_;
-    const double reach = bits > 0 ? std::max(bits, 0.05) : std::min(bits, -0.05);
-    return point.rate * std::exp2(2 * std::clamp(reach * 1.15, -4.0, 4.0));
-  }
-
-  /// About the rate of the wanted size. How many bytes codes take depends little on the samples: a few say it.
-  Result<double> rough_rate(double wanted) {
-    double rate = rate_for(first_sqnr_db);
-    if (context_.samples.size() < 2 * rough_samples) return rate;
+  /// About the rate of the wanted size, and how sizes fall there. How many bytes codes take depends little on the
+  /// samples: a few say it.
+  struct Start {
+    double rate, slope;
+  };
+  Result<Start> rough_start(double limit, double wanted) {
+    constexpr double half_a_bit = 0.5 / 8; // of a weight, for doubling the rate
+    Start start{rate_for(first_sqnr_db), -half_a_bit * weights_};
+    if (context_.samples.size() < 2 * rough_samples) return start;
     std::vector<std::size_t> few;
     for (std::size_t i = 0; i < rough_samples; ++i) few.push_back(context_.samples[i * context_.samples.size() / rough_samples]);
-    std::optional<RatePoint> above, below;
+    RateBracket bracket(limit, wanted, start.slope);
     for (int i = 0; i < most_rough_probes; ++i) {
       say("searching the rate");
-      EDGEC_ASSIGN(const Graph graph, at_rate_(rate, few));
-      RatePoint point{rate, 0, std::nullopt, std::nullopt};
-      EDGEC_ASSIGN(point.bytes, request_.bytes(graph));
-      (static_cast<double>(point.bytes) > wanted ? above : below) = point;
-      rate = next_rate(wanted, above ? &*above : nullptr, below ? &*below : nullptr);
-      if (std::abs(static_cast<double>(point.bytes) - wanted) < rough_distance * wanted) break;
+      EDGEC_ASSIGN(const Graph graph, at_rate_(start.rate, few));
+      EDGEC_ASSIGN(const std::size_t bytes, request_.bytes(graph));
+      bracket.add(start.rate, static_cast<double>(bytes));
+      start = {bracket.next(), bracket.slope()};
+      if (std::abs(static_cast<double>(bytes) - wanted) < rough_distance * wanted) break;
     }
-    return rate;
+    return start;
   }
 
   Status fit_size() {
@@ -148,7 +138,9 @@ private:
     const double wanted = limit * (1 - close_below / 2);
     std::optional<RatePoint> above, below; // nearest points over and under the limit
     std::optional<Graph> best;
-    EDGEC_ASSIGN(double rate, rough_rate(wanted));
+    EDGEC_ASSIGN(const Start start, rough_start(limit, wanted));
+    RateBracket bracket(limit, wanted, start.slope);
+    double rate = start.rate;
     while (probes_ < most_probes) {
       EDGEC_CHECK(probe(rate, false));
       const RatePoint &point = outcome_.curve.back();
@@ -160,8 +152,9 @@ private:
         best = std::move(kept_);
       }
       if (below && static_cast<double>(below->bytes) >= limit * (1 - close_below)) break;
-      if (above && below && below->rate < above->rate * closest_rates) break; // sizes jump here
-      rate = next_rate(wanted, above ? &*above : nullptr, below ? &*below : nullptr);
+      bracket.add(rate, bytes);
+      if (bracket.closed()) break; // sizes jump here
+      rate = bracket.next();
     }
     outcome_.met = below.has_value();
     outcome_.rate = below ? below->rate : above->rate;
