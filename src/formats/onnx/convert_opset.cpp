@@ -7,6 +7,7 @@
 
 #include "formats/onnx/graph_writer.h"
 #include "formats/onnx/onnx.h"
+#include "formats/onnx/prepare.h"
 #include "formats/onnx/reader.h"
 #include "formats/onnx/schemas.h"
 #include "formats/onnx/skeleton.h"
@@ -24,6 +25,7 @@ std::string message_of(std::string_view text) {
 
 /// Runs the converter on a model whose weights stayed behind.
 Status run_converter(onnx::ModelProto &proto, std::int64_t target) {
+  EDGEC_CHECK(proto::check_equations(proto));
   try {
     // The converter trusts the number of operands: the checker makes sure of it first.
     onnx::checker::check_model(proto, false);
