@@ -111,7 +111,7 @@ Result<std::size_t> apply(Graph &graph, const Source &source, std::span<const in
       return fit_int8_rate(graph, static_cast<Int8LayerState &>(layer), groups, rate, source.sensitivities, context);
     };
   else if (context.lossy.second_order)
-    steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) {
+    steps.fit = [&](Layer &layer, std::span<FitGroup> groups) {
       return fit_int8(graph, static_cast<Int8LayerState &>(layer), groups, context);
     };
   steps.store_bias = [&](Layer &layer) { store_bias(graph, static_cast<Int8LayerState &>(layer)); };
