@@ -217,6 +217,8 @@ Status quantize_at_rate(Graph &graph, Source &source, const PassContext &context
   graph = std::move(rated.graph);
   outcome.held_out = std::move(rated.held_out);
   outcome.curve = std::move(rated.curve);
+  outcome.interrupted = rated.interrupted;
+  say_curve(context, "quantize-int8", outcome.curve);
   return {};
 }
 
