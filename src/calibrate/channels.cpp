@@ -1,6 +1,7 @@
 #include "calibrate/channels.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "support/vectorize.h"
@@ -8,19 +9,66 @@
 namespace edgec {
 namespace {
 
-EDGEC_VECTOR_CLONES void add_rows(const float *values, std::size_t rows, std::size_t channels, double *__restrict sums) {
+/// Channels whose sums are kept in registers while the rows go by.
+constexpr std::size_t strip = 32;
+
+template <std::size_t Width>
+[[gnu::always_inline]] inline void add_strip(const float *values, std::size_t rows, std::size_t channels, double *__restrict sums) {
+  std::array<double, Width> own{};
   for (std::size_t r = 0; r < rows; ++r, values += channels)
-    for (std::size_t c = 0; c < channels; ++c) sums[c] += values[c];
+    for (std::size_t c = 0; c < Width; ++c) own[c] += values[c];
+  for (std::size_t c = 0; c < Width; ++c) sums[c] += own[c];
+}
+
+EDGEC_VECTOR_CLONES void add_rows(const float *values, std::size_t rows, std::size_t channels, double *__restrict sums) {
+  std::size_t c = 0;
+  for (; c + strip <= channels; c += strip) add_strip<strip>(values + c, rows, channels, sums + c);
+  for (; c + 4 <= channels; c += 4) add_strip<4>(values + c, rows, channels, sums + c);
+  for (; c < channels; ++c) add_strip<1>(values + c, rows, channels, sums + c);
+}
+
+template <std::size_t Width>
+[[gnu::always_inline]] inline void spread_strip(const float *values, std::size_t rows, std::size_t channels, float *__restrict peak,
+                                                double *__restrict squares) {
+  std::array<double, Width> power{};
+  std::array<float, Width> largest{};
+  for (std::size_t r = 0; r < rows; ++r, values += channels)
+    for (std::size_t c = 0; c < Width; ++c) {
+      const float magnitude = values[c] < 0 ? -values[c] : values[c];
+      largest[c] = magnitude > largest[c] ? magnitude : largest[c];
+      power[c] += static_cast<double>(magnitude) * magnitude;
+    }
+  for (std::size_t c = 0; c < Width; ++c) peak[c] = std::max(peak[c], largest[c]), squares[c] += power[c];
 }
 
 EDGEC_VECTOR_CLONES void spread_rows(const float *values, std::size_t rows, std::size_t channels, float *__restrict peak,
                                      double *__restrict squares) {
+  std::size_t c = 0;
+  for (; c + strip <= channels; c += strip) spread_strip<strip>(values + c, rows, channels, peak + c, squares + c);
+  for (; c < channels; ++c) spread_strip<1>(values + c, rows, channels, peak + c, squares + c);
+}
+
+template <std::size_t Width>
+[[gnu::always_inline]] inline void count_strip(const float *values, std::size_t rows, std::size_t channels, float low, float high,
+                                               std::uint32_t *__restrict inside) {
+  std::array<std::uint32_t, Width> own{};
   for (std::size_t r = 0; r < rows; ++r, values += channels)
-    for (std::size_t c = 0; c < channels; ++c) {
-      const float magnitude = values[c] < 0 ? -values[c] : values[c];
-      peak[c] = magnitude > peak[c] ? magnitude : peak[c];
-      squares[c] += static_cast<double>(magnitude) * magnitude;
-    }
+    for (std::size_t c = 0; c < Width; ++c) own[c] += (values[c] > low ? 1U : 0U) & (values[c] < high ? 1U : 0U);
+  for (std::size_t c = 0; c < Width; ++c) inside[c] += own[c];
+}
+
+EDGEC_VECTOR_CLONES void count_rows(const float *values, std::size_t rows, std::size_t channels, float low, float high,
+                                    std::uint32_t *__restrict inside) {
+  std::size_t c = 0;
+  for (; c + strip <= channels; c += strip) count_strip<strip>(values + c, rows, channels, low, high, inside + c);
+  for (; c < channels; ++c) count_strip<1>(values + c, rows, channels, low, high, inside + c);
+}
+
+/// Values of one channel that lie side by side.
+EDGEC_VECTOR_CLONES std::uint32_t count_between(const float *values, std::size_t count, float low, float high) {
+  std::uint32_t inside = 0;
+  for (std::size_t i = 0; i < count; ++i) inside += (values[i] > low ? 1U : 0U) & (values[i] < high ? 1U : 0U);
+  return inside;
 }
 
 bool innermost(std::span<const std::int64_t> dims, bool channels_last) { return dims.size() <= 2 || channels_last; }
@@ -67,6 +115,18 @@ ChannelSpread channel_spread(std::span<const float> values, std::span<const std:
     spread.squares[row % channels] += squares;
   }
   return spread;
+}
+
+std::vector<double> channel_counts(std::span<const float> values, std::span<const std::int64_t> dims, bool channels_last, float low, float high) {
+  std::vector<std::uint32_t> inside(static_cast<std::size_t>(channel_count(dims)));
+  if (inside.empty() || values.empty()) return {inside.begin(), inside.end()};
+  if (innermost(dims, channels_last)) {
+    count_rows(values.data(), values.size() / inside.size(), inside.size(), low, high, inside.data());
+  } else {
+    const std::size_t rows = static_cast<std::size_t>(dims[0]) * inside.size(), positions = values.size() / rows;
+    for (std::size_t row = 0; row < rows; ++row) inside[row % inside.size()] += count_between(&values[row * positions], positions, low, high);
+  }
+  return {inside.begin(), inside.end()};
 }
 
 } // namespace edgec

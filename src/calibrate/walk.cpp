@@ -1,6 +1,7 @@
 #include "calibrate/walk.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <utility>
 
@@ -19,14 +20,25 @@ struct Kept {
   Layout layout = Layout::plain;
 };
 
+template <std::size_t Width>
+[[gnu::always_inline]] inline void add_strip(const std::uint8_t *codes, std::size_t rows, std::size_t channels,
+                                             std::uint32_t *__restrict sum, std::uint32_t *__restrict inside) {
+  std::array<std::uint32_t, Width> total{}, free{};
+  for (std::size_t r = 0; r < rows; ++r, codes += channels)
+    for (std::size_t c = 0; c < Width; ++c) {
+      total[c] += codes[c];
+      free[c] += static_cast<std::uint8_t>(codes[c] - 1) < 254 ? 1U : 0U;
+    }
+  for (std::size_t c = 0; c < Width; ++c) sum[c] += total[c], inside[c] += free[c];
+}
+
 /// Adds rows of channels: integers, so the width of the vectors changes nothing.
 EDGEC_VECTOR_CLONES void add_rows(const std::uint8_t *codes, std::size_t rows, std::size_t channels,
                                   std::uint32_t *__restrict sum, std::uint32_t *__restrict inside) {
-  for (std::size_t r = 0; r < rows; ++r, codes += channels)
-    for (std::size_t c = 0; c < channels; ++c) {
-      sum[c] += codes[c];
-      inside[c] += static_cast<std::uint8_t>(codes[c] - 1) < 254 ? 1U : 0U;
-    }
+  constexpr std::size_t strip = 32; // sums that are kept in registers while the rows go by
+  std::size_t c = 0;
+  for (; c + strip <= channels; c += strip) add_strip<strip>(codes + c, rows, channels, sum + c, inside + c);
+  for (; c < channels; ++c) add_strip<1>(codes + c, rows, channels, sum + c, inside + c);
 }
 
 void add_codes(std::span<const std::uint8_t> codes, std::span<const std::int64_t> dims, Layout layout, ChannelObservation &into) {
@@ -57,15 +69,6 @@ void add_codes(std::span<const std::uint8_t> codes, std::span<const std::int64_t
   }
 }
 
-std::vector<double> count_inside(std::span<const float> values, std::size_t channels, bool channels_last,
-                                 std::size_t batch, Interval interval) {
-  std::vector<double> inside(channels);
-  const std::size_t positions = channels_last ? 1 : std::max<std::size_t>(1, values.size() / std::max<std::size_t>(channels * batch, 1));
-  for (std::size_t i = 0; i < values.size(); ++i)
-    inside[i / positions % channels] += values[i] > interval.low && values[i] < interval.high ? 1.0 : 0.0;
-  return inside;
-}
-
 ChannelObservation observe_one(const ValueView &view, Interval interval) {
   ChannelObservation seen;
   const auto count = static_cast<std::size_t>(element_count(view.dims).value_or(0));
@@ -73,9 +76,9 @@ ChannelObservation observe_one(const ValueView &view, Interval interval) {
     add_codes(std::span(reinterpret_cast<const std::uint8_t *>(view.data), count), view.dims, view.layout, seen);
   } else {
     const std::span reals(reinterpret_cast<const float *>(view.data), count);
-    seen.sum = channel_sums(reals, view.dims, view.layout == Layout::channels_last);
-    const auto batch = static_cast<std::size_t>(view.dims.empty() ? 1 : view.dims[0]);
-    seen.inside = count_inside(reals, seen.sum.size(), view.dims.size() <= 2 || view.layout == Layout::channels_last, batch, interval);
+    const bool channels_last = view.layout == Layout::channels_last;
+    seen.sum = channel_sums(reals, view.dims, channels_last);
+    seen.inside = channel_counts(reals, view.dims, channels_last, interval.low, interval.high);
   }
   seen.positions = static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(1, channel_count(view.dims)));
   return seen;
@@ -134,7 +137,7 @@ struct Walk::State {
       return producer.valid() ? place.at(producer) : 0;
     };
     std::ranges::stable_sort(stops, {}, [&](ValueId v) { return std::pair(position(v), v); });
-    stops.erase(std::ranges::unique(stops).begin(), stops.end());
+    stops.erase(std::unique(stops.begin(), stops.end()), stops.end());
     for (const ValueId stop : stops) feeds.push_back(sources(stop));
   }
 

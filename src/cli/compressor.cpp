@@ -15,8 +15,9 @@ namespace {
 using Passes = std::vector<const PassDef *>;
 
 constexpr std::string_view channel_pass = "prune-channels", low_rank_pass = "low-rank";
-constexpr std::string_view magnitude_pass = "prune-magnitude", prune_pass = "prune-second-order", share_pass = "share-weights", int8_pass = "quantize-int8",
-                           rate_pass = "round-weights";
+constexpr std::string_view magnitude_pass = "prune-magnitude", prune_pass = "prune-second-order", share_pass = "share-weights",
+                           refit_share_pass = "share-second-order", network_share_pass = "share-network", hash_pass = "share-hash",
+                           int8_pass = "quantize-int8", rate_pass = "round-weights";
 
 /// Before all others, which then keep to what the smaller network computes.
 Passes structural_passes(const LossyOptions &lossy) {
@@ -32,8 +33,8 @@ Passes lossy_passes(const LossyOptions &lossy) {
   if (lossy.prune_ratio > 0 || lossy.prune_m > 0)
     passes.push_back(find_pass(lossy.prune_by_magnitude ? magnitude_pass : prune_pass));
   if (lossy.share_bits > 0)
-    passes.push_back(find_pass(lossy.share_network ? "share-network" : lossy.prune_by_magnitude ? share_pass : "share-second-order"));
-  if (lossy.share_hash > 0) passes.push_back(find_pass("share-hash"));
+    passes.push_back(find_pass(lossy.share_network ? network_share_pass : lossy.prune_by_magnitude ? share_pass : refit_share_pass));
+  if (lossy.share_hash > 0) passes.push_back(find_pass(hash_pass));
   std::erase(passes, nullptr);
   return passes;
 }
@@ -64,6 +65,10 @@ public:
     });
     const Graph original = result_.graph; // shares its tensors
     EDGEC_CHECK(run_passes(lossy_passes(request_.lossy)));
+    result_.refit = std::ranges::any_of(result_.passes, [](const PassFigures &pass) {
+      constexpr std::string_view fitting[] = {channel_pass, low_rank_pass, prune_pass, refit_share_pass, network_share_pass, hash_pass};
+      return pass.changed && std::ranges::find(fitting, pass.name) != std::end(fitting);
+    });
     if (request_.int8 && !stopped_ && !contains(request_.passes.skip, int8_pass)) EDGEC_CHECK(run_int8(original));
     if (request_.rate && !request_.int8 && !stopped_) EDGEC_CHECK(run_rate(original));
     EDGEC_CHECK(run_exact(exact));
@@ -79,8 +84,11 @@ private:
 
   Status run_passes(std::span<const PassDef *const> passes) {
     if (stopped_ || passes.empty()) return {};
+    ProgressLine line;
+    PassContext context = context_;
+    context.progress = [&](std::string_view what, std::size_t done, std::size_t all) { line.show(what, done, all); };
     EDGEC_ASSIGN(const PipelineReport report,
-                 run_pipeline(result_.graph, passes, context_, request_.passes.pipeline_options(passes)));
+                 run_pipeline(result_.graph, passes, context, request_.passes.pipeline_options(passes)));
     return finish(passes, report);
   }
 

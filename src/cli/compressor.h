@@ -32,6 +32,7 @@ struct Compressed {
   std::optional<Int8Outcome> int8;
   std::optional<RateOutcome> rate; ///< its graph is the one above
   std::vector<std::string> warnings; ///< exact passes that were left out, because they moved an output
+  bool refit = false;        ///< weights were fitted to the samples, without int8 or a rate too
   bool structure_changed = false; ///< what was fitted after that was judged by the smaller network, not by the source
 };
 

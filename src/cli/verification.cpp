@@ -78,7 +78,7 @@ Status verify_written(const Reference &reference, const Compressed &compressed, 
                       const Dataset &data, FidelityOptions options, Report &report) {
   if (!data.samples) return {};
   const bool held_out = compressed.rate ? !compressed.rate->held_out.empty() : compressed.int8 && !compressed.int8->held_out.empty();
-  const bool fitted = (compressed.rate || compressed.int8) && (!data.rest.empty() || held_out);
+  const bool fitted = (compressed.rate || compressed.int8 || compressed.refit) && (!data.rest.empty() || held_out);
   auto measured = fitted ? measure_fitted(reference, compressed, written, data, options)
                          : measure_all(reference, written, data, options);
   if (!measured && excusable(measured.error(), data)) {
@@ -87,6 +87,7 @@ Status verify_written(const Reference &reference, const Compressed &compressed, 
   }
   if (!measured) return std::move(measured).error();
   report.verified = *std::move(measured);
+  if (!fitted && compressed.refit) report.verified->samples += ", to which its weights were fitted";
   return fitted ? check_written(compressed, written, data, options, report) : Status{};
 }
 

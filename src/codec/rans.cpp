@@ -60,7 +60,9 @@ inline std::int8_t take_checked(std::uint32_t &state, const Slot *slots, Words &
 /// States 0 .. 3 are those of the next four codes.
 struct Lanes {
   std::array<std::uint32_t, ways> state;
-  void rotate(std::size_t by) { std::ranges::rotate(state, state.begin() + static_cast<std::ptrdiff_t>(by % ways)); }
+  void rotate(std::size_t by) {
+    std::rotate(state.begin(), state.begin() + static_cast<std::ptrdiff_t>(by % ways), state.end());
+  }
 };
 
 /// `count` codes of one row; the slots of code j are those of by_level[places[j]].

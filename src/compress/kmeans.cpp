@@ -124,8 +124,7 @@ Codebook kmeans_codebook(std::span<const float> numbers, int bits) {
     for (const double centre : centres_of(sorted, std::size_t{1} << bits))
       book.values.push_back(static_cast<float>(centre));
     std::ranges::sort(book.values);
-    const auto repeated = std::ranges::unique(book.values);
-    book.values.erase(repeated.begin(), repeated.end());
+    book.values.erase(std::unique(book.values.begin(), book.values.end()), book.values.end());
   }
   book.codes.resize(numbers.size());
   for (std::size_t i = 0; i < numbers.size(); ++i) {

@@ -1,5 +1,8 @@
 #include "compress/matrix.h"
 
+#include <cmath>
+#include <optional>
+
 #include <Eigen/Core>
 #include <Eigen/Cholesky>
 
@@ -16,7 +19,6 @@ const bool one_thread = [] {
 
 template <class T>
 using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using Factor = Eigen::LLT<Eigen::MatrixXd>;
 
 Eigen::Map<const RowMajor<double>> view(const Matrix &m) {
   return {m.data.data(), static_cast<Eigen::Index>(m.rows), static_cast<Eigen::Index>(m.columns)};
@@ -28,14 +30,26 @@ Eigen::Map<RowMajor<double>> view(Matrix &m) {
 /// Far below any real second moment: inputs that are always zero make H singular.
 constexpr double tiny = 1e-20;
 
-Factor factorize(const Eigen::MatrixXd &h, double ridge) {
-  for (ridge = std::max(ridge, tiny);; ridge *= 10) {
-    Eigen::MatrixXd damped = h;
-    damped.diagonal().array() += ridge;
-    Factor factor(damped);
-    if (factor.info() == Eigen::Success || !std::isfinite(ridge)) return factor;
+/// L L^T = h + ridge I, in the memory of its one copy of h.
+class Factor {
+public:
+  template <class H>
+  Factor(const H &h, double ridge) {
+    for (ridge = std::max(ridge, tiny);; ridge *= 10) {
+      memory_ = h;
+      memory_.diagonal().array() += ridge;
+      factor_.emplace(memory_);
+      if (factor_->info() == Eigen::Success || !std::isfinite(ridge)) return;
+    }
   }
-}
+  Factor(const Factor &) = delete;
+  Factor &operator=(const Factor &) = delete;
+  const auto *operator->() const { return &*factor_; }
+
+private:
+  Eigen::MatrixXd memory_;
+  std::optional<Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>>> factor_;
+};
 
 } // namespace
 
@@ -56,8 +70,8 @@ double inner_product(const Matrix &a, const Matrix &b) { return view(a).cwisePro
 double mean_diagonal(const Matrix &h) { return h.rows == 0 ? 0.0 : view(h).trace() / static_cast<double>(h.rows); }
 
 Matrix solve_rows(const Matrix &h, double ridge, const Matrix &b) {
-  const Factor factor = factorize(view(h), ridge);
-  const Eigen::MatrixXd transposed = factor.solve(view(b).transpose());
+  const Factor factor(view(h), ridge);
+  const Eigen::MatrixXd transposed = factor->solve(view(b).transpose());
   Matrix x(b.rows, b.columns);
   view(x) = transposed.transpose();
   return x;
@@ -65,10 +79,9 @@ Matrix solve_rows(const Matrix &h, double ridge, const Matrix &b) {
 
 Matrix inverse_factor(const Matrix &h, double ridge) {
   // With the order of columns reversed H = L L^T; turned back, L is an upper triangular R with H = R R^T and U = R^-1.
-  const Eigen::MatrixXd reversed = view(h).reverse();
-  const Factor factor = factorize(reversed, ridge);
-  Eigen::MatrixXd inverted = Eigen::MatrixXd::Identity(reversed.rows(), reversed.cols());
-  factor.matrixL().solveInPlace(inverted);
+  const Factor factor(view(h).reverse(), ridge);
+  Eigen::MatrixXd inverted = Eigen::MatrixXd::Identity(view(h).rows(), view(h).cols());
+  factor->matrixL().solveInPlace(inverted);
   Matrix u(h.rows, h.columns);
   view(u) = inverted.reverse();
   return u;
@@ -85,20 +98,44 @@ PartSolution solve_part(const Matrix &h, double ridge, std::span<const std::size
     right(i) = b[from];
     for (Eigen::Index j = 0; j < size; ++j) block(j, i) = h(from, part[static_cast<std::size_t>(j)]);
   }
-  const Factor factor = factorize(block, ridge);
-  const Eigen::VectorXd x = factor.solve(right);
+  const Factor factor(block, ridge);
+  const Eigen::VectorXd x = factor->solve(right);
   PartSolution solution{{x.begin(), x.end()}, {}};
   if (!want_inverse) return solution;
   Eigen::MatrixXd inverted = Eigen::MatrixXd::Identity(size, size);
-  factor.matrixL().solveInPlace(inverted);
+  factor->matrixL().solveInPlace(inverted);
   for (Eigen::Index i = 0; i < size; ++i) solution.inverse_diagonal.push_back(inverted.col(i).squaredNorm());
   return solution;
 }
 
+Removal remove_part(const Matrix &g, std::span<const std::size_t> part, std::span<const double> w, bool want_inverse) {
+  const auto size = static_cast<Eigen::Index>(part.size()), columns = static_cast<Eigen::Index>(g.columns);
+  Eigen::MatrixXd rows(size, columns), block(size, size);
+  Eigen::VectorXd gone(size);
+  for (Eigen::Index i = 0; i < size; ++i) {
+    const std::size_t from = part[static_cast<std::size_t>(i)];
+    gone(i) = w[from];
+    for (Eigen::Index j = 0; j < size; ++j) block(j, i) = g(from, part[static_cast<std::size_t>(j)]);
+  }
+  for (Eigen::Index j = 0; j < columns; ++j)
+    for (Eigen::Index i = 0; i < size; ++i) rows(i, j) = g(static_cast<std::size_t>(j), part[static_cast<std::size_t>(i)]);
+  Removal found{{w.begin(), w.end()}, {}};
+  if (size > 0) {
+    const Factor factor(block, 0);
+    const Eigen::VectorXd pull = factor->solve(gone);
+    Eigen::Map<Eigen::VectorXd>(found.x.data(), columns).noalias() -= rows.transpose() * pull;
+    if (want_inverse) factor->matrixL().solveInPlace(rows);
+  }
+  if (!want_inverse) return found;
+  for (Eigen::Index j = 0; j < columns; ++j)
+    found.inverse_diagonal.push_back(std::max(tiny, g(static_cast<std::size_t>(j), static_cast<std::size_t>(j)) - rows.col(j).squaredNorm()));
+  return found;
+}
+
 Matrix inverse(const Matrix &h, double ridge) {
-  const Factor factor = factorize(view(h), ridge);
+  const Factor factor(view(h), ridge);
   Matrix x(h.rows, h.columns);
-  view(x) = factor.solve(Eigen::MatrixXd::Identity(static_cast<Eigen::Index>(h.rows), static_cast<Eigen::Index>(h.rows)));
+  view(x) = factor->solve(Eigen::MatrixXd::Identity(static_cast<Eigen::Index>(h.rows), static_cast<Eigen::Index>(h.rows)));
   return x;
 }
 

@@ -1,6 +1,7 @@
 #include "compress/moments.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace edgec {
 namespace {
@@ -9,11 +10,11 @@ void add_to(std::vector<double> &sum, const std::vector<double> &more) {
   for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
 }
 
-Matrix about(const Matrix &sums, double count, const std::vector<double> &left, const std::vector<double> &right) {
-  Matrix result = sums;
-  for (std::size_t i = 0; i < result.rows; ++i)
-    for (std::size_t j = 0; j < result.columns; ++j) result(i, j) = sums(i, j) / count - left[i] * right[j];
-  return result;
+/// Means of products about the means, in the memory of the sums.
+Matrix about(Matrix sums, double count, const std::vector<double> &left, const std::vector<double> &right) {
+  for (std::size_t i = 0; i < sums.rows; ++i)
+    for (std::size_t j = 0; j < sums.columns; ++j) sums(i, j) = sums(i, j) / count - left[i] * right[j];
+  return sums;
 }
 
 void shrink(Matrix &m, double share) {
@@ -33,15 +34,13 @@ void Moments::add(const Moments &other) {
   add_to(xy.data, other.xy.data);
 }
 
-Covariance covariance(std::span<const Moments> folds, bool centred) {
-  Moments all = folds.front();
-  for (const Moments &fold : folds.subspan(1)) all.add(fold);
+Covariance covariance(Moments all, bool centred) {
   const double count = std::max(1.0, all.count);
-  Covariance result{count, all.x, all.y, {}, {}};
+  Covariance result{count, std::move(all.x), std::move(all.y), {}, {}};
   for (double &mean : result.mean_x) mean = centred ? mean / count : 0;
   for (double &mean : result.mean_y) mean = centred ? mean / count : 0;
-  result.h = about(all.yy, count, result.mean_y, result.mean_y);
-  result.c = about(all.xy, count, result.mean_x, result.mean_y);
+  result.h = about(std::move(all.yy), count, result.mean_y, result.mean_y);
+  result.c = about(std::move(all.xy), count, result.mean_x, result.mean_y);
   if (all.count <= all.samples) {
     const double share = std::min(0.6, 0.8 * static_cast<double>(result.h.rows) / count);
     shrink(result.h, share);

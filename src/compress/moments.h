@@ -1,8 +1,6 @@
 // Second moments of what a layer reads, in the original network (x) and in the compressed one so far (y).
 #pragma once
 
-#include <span>
-
 #include "compress/matrix.h"
 
 namespace edgec {
@@ -26,9 +24,9 @@ struct Covariance {
   Matrix c; ///< cov(x, y)
 };
 
-/// Covariance of the folds together. Where each sample has one position only (behind global pooling) there are fewer
+/// The covariance. Where each sample has one position only (behind global pooling) there are fewer
 /// samples than H has dimensions: H and C are shrunk towards their diagonals, by t = min(.6, .8 K / n). Not `centred`
 /// (a layer without a bias to absorb the means): the means count as 0.
-Covariance covariance(std::span<const Moments> folds, bool centred = true);
+Covariance covariance(Moments moments, bool centred = true);
 
 } // namespace edgec

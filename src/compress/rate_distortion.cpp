@@ -15,6 +15,7 @@ namespace {
 
 constexpr double damping = 0.01; // of H's mean diagonal
 constexpr double largest_code = 127, roomy_code = 118;
+constexpr int descents = 2; // sweeps of coordinate descent with one set of prices
 constexpr std::size_t lanes = 16;
 using Lanes = std::array<float, lanes>;
 
@@ -32,8 +33,8 @@ struct Prices {
 /// Prices as one tile sees them: a table of [code + 128] for each lane and ordered column is `tables` + 256 *
 /// class_of_sum[rows[lane] + places[column]].
 struct TilePrices {
-  const float *tables = nullptr; ///< null: any error decides
-  const std::uint8_t *class_of_sum = nullptr;
+  const float *tables;
+  const std::uint8_t *class_of_sum;
   std::array<std::uint8_t, lanes> rows{};
   std::vector<std::uint8_t> places;
 };
@@ -42,19 +43,21 @@ struct TilePrices {
 struct Metric {
   std::vector<std::size_t> order;
   std::vector<float> factor;    // rows of U divided by their diagonal
-  std::vector<float> weight;    // 1 / U_jj^2: squared error that an error in column j leaves when the rest makes up for it
+  std::vector<float> h;         // damped, ordered
   double mean_weight = 0;       // of 1 / [H^-1]_jj
 
-  explicit Metric(const Matrix &h) : order(h.rows), factor(h.rows * h.rows), weight(h.rows) {
-    const std::size_t k = h.rows;
+  explicit Metric(const Matrix &given) : order(given.rows), factor(given.rows * given.rows) {
+    const std::size_t k = given.rows;
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t i) { return h(i, i); });
+    std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t i) { return given(i, i); });
     Matrix ordered(k, k);
     for (std::size_t i = 0; i < k; ++i)
-      for (std::size_t j = 0; j < k; ++j) ordered(i, j) = h(order[i], order[j]);
-    const Matrix u = inverse_factor(ordered, damping * mean_diagonal(h) + 1e-8);
+      for (std::size_t j = 0; j < k; ++j) ordered(i, j) = given(order[i], order[j]);
+    const double ridge = damping * mean_diagonal(given) + 1e-8;
+    const Matrix u = inverse_factor(ordered, ridge);
+    for (std::size_t i = 0; i < k; ++i) ordered(i, i) += ridge;
+    h.assign(ordered.data.begin(), ordered.data.end());
     for (std::size_t i = 0; i < k; ++i) {
-      weight[i] = static_cast<float>(1 / (u(i, i) * u(i, i)));
       for (std::size_t j = i; j < k; ++j) factor[i * k + j] = static_cast<float>(u(i, j) / u(i, i));
     }
     for (std::size_t j = 0; j < k; ++j) {
@@ -97,27 +100,50 @@ struct Tile {
   return rounded > 127.0F ? 127.0F : rounded < -127.0F ? -127.0F : rounded;
 }
 
-EDGEC_VECTOR_CLONES void round_tile(Tile &tile, const float *factor, const float *weight, float inverse_lambda, const TilePrices &prices) {
+/// Rounds to nearest column by column, the error carried to the columns after it.
+EDGEC_VECTOR_CLONES void carry_errors(Tile &tile, const float *factor) {
   const std::size_t k = tile.columns;
   for (std::size_t j = 0; j < k; ++j) {
     Lanes error;
     for (std::size_t l = 0; l < lanes; ++l) {
-      const float x = tile.work[j][l] * tile.reciprocal[l];
-      float code = 0;
-      if (prices.tables == nullptr) {
-        code = to_nearest(x);
-      } else {
-        const float price = weight[j] * tile.scale[l] * tile.scale[l] * inverse_lambda;
-        const std::size_t table = prices.class_of_sum[std::size_t{prices.rows[l]} + prices.places[j]];
-        code = choose(x, price, prices.tables + 256 * table + 128);
-      }
-      tile.codes[j][l] = code;
-      error[l] = tile.work[j][l] - code * tile.scale[l];
+      tile.codes[j][l] = to_nearest(tile.work[j][l] * tile.reciprocal[l]);
+      error[l] = tile.work[j][l] - tile.codes[j][l] * tile.scale[l];
     }
     const float *row = factor + j * k;
     for (std::size_t c = j + 1; c < k; ++c)
       for (std::size_t l = 0; l < lanes; ++l) tile.work[c][l] -= error[l] * row[c];
   }
+}
+
+/// Chooses codes anew, column by column, with those of the other columns as they are.
+EDGEC_VECTOR_CLONES void descend(Tile &tile, const float *h, float inverse_lambda, const TilePrices &prices) {
+  const std::size_t k = tile.columns;
+  std::vector<Lanes> gradient(k);
+  for (std::size_t j = 0; j < k; ++j) {
+    Lanes difference;
+    for (std::size_t l = 0; l < lanes; ++l) difference[l] = tile.work[j][l] - tile.codes[j][l] * tile.scale[l];
+    const float *row = h + j * k;
+    for (std::size_t c = 0; c < k; ++c)
+      for (std::size_t l = 0; l < lanes; ++l) gradient[c][l] += difference[l] * row[c];
+  }
+  for (int sweep = 0; sweep < descents; ++sweep)
+    for (std::size_t j = 0; j < k; ++j) {
+      const float *row = h + j * k;
+      const float inverse = 1 / row[j];
+      Lanes delta;
+      float moved = 0;
+      for (std::size_t l = 0; l < lanes; ++l) {
+        const float old = tile.codes[j][l], price = row[j] * tile.scale[l] * tile.scale[l] * inverse_lambda;
+        const std::size_t table = prices.class_of_sum[std::size_t{prices.rows[l]} + prices.places[j]];
+        const float code = choose(old + gradient[j][l] * inverse * tile.reciprocal[l], price, prices.tables + 256 * table + 128);
+        delta[l] = (code - old) * tile.scale[l];
+        moved += code != old ? 1.0F : 0.0F;
+        tile.codes[j][l] = code;
+      }
+      if (moved == 0) continue;
+      for (std::size_t c = 0; c < k; ++c)
+        for (std::size_t l = 0; l < lanes; ++l) gradient[c][l] -= delta[l] * row[c];
+    }
 }
 
 double row_peak(const Matrix &weights, std::size_t row) {
@@ -147,7 +173,7 @@ public:
     const CodeShape shape{result_.codes.size() / std::max<std::size_t>(k, 1), k / taps, taps};
     if (shape.count() == 0) return std::move(result_);
     round_all(nullptr);
-    for (int pass = 1; pass < options_.passes; ++pass) {
+    for (int round = 0; round < options_.refinements; ++round) {
       const Prices prices(result_.codes, shape);
       round_all(&prices);
     }
@@ -174,6 +200,7 @@ private:
     double mean = 0;
     for (const auto &metric : metrics_) mean += metric->mean_weight / static_cast<double>(groups_.size());
     const double base = step_of(mean);
+    double excess = 0;
     std::size_t first = 0;
     for (std::size_t g = 0; g < groups_.size(); ++g) {
       const Matrix &weights = groups_[g].weights;
@@ -187,12 +214,15 @@ private:
         int more = grid;
         while (base * std::exp2(more / 4.0) < least) ++more;
         result_.scales.push_back(static_cast<float>(base * std::exp2(more / 4.0)));
+        excess += std::exp2((more - grid) / 2.0);
       }
       first += weights.rows;
     }
+    result_.excess = excess / static_cast<double>(std::max<std::size_t>(first, 1));
     result_.codes.resize(first * groups_[0].weights.columns);
   }
 
+  /// To nearest, or anew with prices.
   void round_all(const Prices *prices) {
     const Status done = parallel_for(tiles_.size(), options_.threads, [&](std::size_t t, int) -> Status {
       round_one(tiles_[t], prices);
@@ -213,17 +243,23 @@ private:
       for (std::size_t j = 0; j < k; ++j)
         tile.work[j][l] = l < count ? static_cast<float>(weights(place.row + l, metric.order[j])) : 0.0F;
     }
-    TilePrices tile_prices;
-    if (prices != nullptr) {
-      tile_prices.tables = prices->learnt.bits.front().data();
-      tile_prices.class_of_sum = prices->learnt.class_of_sum.data();
-      for (std::size_t l = 0; l < count; ++l) tile_prices.rows[l] = prices->learnt.levels.rows[first + l];
-      for (std::size_t j = 0; j < k; ++j) tile_prices.places.push_back(prices->places[metric.order[j]]);
+    if (prices == nullptr) {
+      carry_errors(tile, metric.factor.data());
+    } else {
+      for (std::size_t l = 0; l < count; ++l)
+        for (std::size_t j = 0; j < k; ++j) tile.codes[j][l] = result_.codes[(first + l) * k + metric.order[j]];
+      descend(tile, metric.h.data(), static_cast<float>(1 / options_.lambda), prices_of(*prices, metric, first, count));
     }
-    round_tile(tile, metric.factor.data(), metric.weight.data(), static_cast<float>(1 / options_.lambda), tile_prices);
     for (std::size_t l = 0; l < count; ++l)
       for (std::size_t j = 0; j < k; ++j)
         result_.codes[(first + l) * k + metric.order[j]] = static_cast<std::int8_t>(tile.codes[j][l]);
+  }
+
+  static TilePrices prices_of(const Prices &prices, const Metric &metric, std::size_t first_row, std::size_t rows) {
+    TilePrices found{prices.learnt.bits.front().data(), prices.learnt.class_of_sum.data(), {}, {}};
+    for (std::size_t l = 0; l < rows; ++l) found.rows[l] = prices.learnt.levels.rows[first_row + l];
+    for (const std::size_t column : metric.order) found.places.push_back(prices.places[column]);
+    return found;
   }
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <numeric>
+#include <optional>
 
 #include "support/parallel.h"
 
@@ -36,9 +38,6 @@ struct Part {
   }
 };
 
-/// Errors on one fold of fits to the other, by damping, over all groups.
-using Errors = std::array<double, dampings.size()>;
-
 /// Rows that decide on the damping: it is one number, and a product with H costs as many multiplications a row.
 constexpr std::size_t judging_rows = 64;
 
@@ -50,27 +49,61 @@ Matrix some_rows(const Matrix &weights) {
   return some;
 }
 
-double best_damping(std::span<const FitGroup> groups, int threads) {
-  // One task a fit where there is one group, else one a group: in both cases summed in order.
-  std::vector<Errors> errors(2 * groups.size());
-  const auto fill = [&](std::size_t task, std::size_t first, std::size_t last) {
-    const FitGroup &group = groups[task / 2];
-    const Matrix weights = some_rows(group.weights);
-    const Part here(weights, group.folds[task % 2]), there(weights, group.folds[1 - task % 2]);
-    for (std::size_t i = first; i < last; ++i) errors[task][i] = there.error(here.fit(weights, dampings[i]));
+/// Errors on one fold of fits to the other, summed over folds and groups, for one damping after another.
+class DampingSearch {
+public:
+  DampingSearch(std::span<const FitGroup> groups, int threads) : groups_(groups), threads_(threads), parts_(2 * groups.size()) {
+    each_task([&](std::size_t task) {
+      const FitGroup &group = groups_[task / 2];
+      parts_[task].weights = some_rows(group.weights);
+      parts_[task].here.emplace(parts_[task].weights, group.folds[task % 2]);
+      parts_[task].there.emplace(parts_[task].weights, group.folds[1 - task % 2]);
+    });
+  }
+
+  /// The errors have one valley: downhill from the middle.
+  double best() {
+    std::size_t place = 3;
+    double least = error(place);
+    for (const int step : {-1, 1}) {
+      const std::size_t start = place;
+      for (std::size_t next = place + static_cast<std::size_t>(step); next < dampings.size(); next += static_cast<std::size_t>(step)) {
+        const double found = error(next);
+        if (!(found < least)) break;
+        least = found;
+        place = next;
+      }
+      if (place != start) break;
+    }
+    return failed_ ? infinite : dampings[place];
+  }
+
+private:
+  struct Fold {
+    Matrix weights;
+    std::optional<Part> here, there;
   };
-  const bool few = groups.size() < 4;
-  const std::size_t tasks = few ? errors.size() * dampings.size() : errors.size();
-  const Status done = parallel_for(tasks, threads, [&](std::size_t task, int) -> Status {
-    if (few) fill(task / dampings.size(), task % dampings.size(), task % dampings.size() + 1);
-    else fill(task, 0, dampings.size());
-    return {};
-  });
-  Errors sum{};
-  for (const Errors &each : errors)
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += each[i];
-  return done ? dampings[static_cast<std::size_t>(std::ranges::min_element(sum) - sum.begin())] : infinite;
-}
+  std::span<const FitGroup> groups_;
+  int threads_;
+  std::vector<Fold> parts_; // of each group, fitted to the first fold and to the second
+  bool failed_ = false;     // interrupted
+
+  template <class Task>
+  void each_task(Task &&task) {
+    const Status done = parallel_for(parts_.size(), threads_, [&](std::size_t i, int) -> Status {
+      task(i);
+      return {};
+    });
+    failed_ = failed_ || !done;
+  }
+
+  double error(std::size_t place) {
+    if (failed_) return 0;
+    std::vector<double> errors(parts_.size());
+    each_task([&](std::size_t i) { errors[i] = parts_[i].there->error(parts_[i].here->fit(parts_[i].weights, dampings[place])); });
+    return std::accumulate(errors.begin(), errors.end(), 0.0); // in order
+  }
+};
 
 } // namespace
 
@@ -84,7 +117,7 @@ Matrix refit(const Matrix &weights, const Covariance &moments, double damping) {
 
 Refit refit(std::span<const FitGroup> groups, int threads) {
   const bool folded = std::ranges::all_of(groups, [](const FitGroup &group) { return group.folds.size() >= 2; });
-  Refit result{std::vector<Matrix>(groups.size()), folded ? best_damping(groups, threads) : plain_damping};
+  Refit result{std::vector<Matrix>(groups.size()), folded ? DampingSearch(groups, threads).best() : plain_damping};
   const Status done = parallel_for(groups.size(), threads, [&](std::size_t g, int) -> Status {
     result.weights[g] = Part(groups[g].weights, groups[g].all).fit(groups[g].weights, result.damping);
     return {};

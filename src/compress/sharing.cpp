@@ -213,7 +213,7 @@ Status fit_values(std::span<const Part> parts, std::vector<float> &values, bool 
 void sort_values(std::span<Part> parts, std::vector<float> &values) {
   std::vector<float> sorted = values;
   std::ranges::sort(sorted);
-  sorted.erase(std::ranges::unique(sorted).begin(), sorted.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
   std::vector<std::uint8_t> place;
   for (const float v : values) place.push_back(static_cast<std::uint8_t>(std::ranges::lower_bound(sorted, v) - sorted.begin()));
   for (Part &part : parts)

@@ -77,7 +77,7 @@ std::string passes_text(const Report &report, bool verbose) {
     if (skipped > 0) text += fmt::format(", {} left as they were", skipped);
     text += '\n';
     for (const NoteFigures &note : pass.notes)
-      if (verbose || pass.notes.size() <= 3)
+      if (verbose || pass.notes.size() <= 3 || (note.node.empty() && !note.skipped))
         text += fmt::format("    {}{}{}{}\n", note.skipped ? "left " : "", note.node, note.node.empty() ? "" : ": ",
                             note.text);
   }

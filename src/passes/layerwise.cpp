@@ -79,7 +79,7 @@ private:
     auto moments = layer_moments(before_, now_, inputs, context_.samples.size(), steps_.folds, steps_.positions, context_.threads);
     if (!moments && moments.error().code == Code::unsupported) return {};
     EDGEC_CHECK(moments);
-    const std::vector<FitGroup> groups = fit_groups(layer, std::move(*moments));
+    std::vector<FitGroup> groups = fit_groups(layer, std::move(*moments));
     EDGEC_ASSIGN(const Matrix fitted, steps_.fit(layer, groups));
     if (layer.bias.empty()) return {};
     for (std::size_t row = 0; row < fitted.rows; ++row) {
@@ -95,12 +95,16 @@ private:
     std::vector<FitGroup> groups;
     const bool centred = !layer.bias.empty();
     for (std::size_t g = 0; g < moments.size(); ++g) {
-      FitGroup group{Matrix(layer.group_rows(), layer.original.columns), covariance(moments[g], centred), {}};
+      std::vector<Moments> folds = std::move(moments[g]);
+      std::erase_if(folds, [](const Moments &fold) { return fold.count == 0; });
+      Moments all = folds.size() > 1 || folds.empty() ? Moments(layer.original.columns) : std::move(folds.front());
+      if (folds.size() > 1)
+        for (const Moments &fold : folds) all.add(fold);
+      FitGroup group{Matrix(layer.group_rows(), layer.original.columns), covariance(std::move(all), centred), {}};
       const auto first = layer.original.data.begin() + static_cast<std::ptrdiff_t>(g * group.weights.data.size());
       std::copy_n(first, group.weights.data.size(), group.weights.data.begin());
-      for (const Moments &fold : moments[g].size() > 1 ? moments[g] : std::vector<Moments>())
-        if (fold.count > 0) group.folds.push_back(covariance({&fold, 1}, centred));
-      moments[g] = {};
+      if (folds.size() > 1)
+        for (Moments &fold : folds) group.folds.push_back(covariance(std::move(fold), centred));
       groups.push_back(std::move(group));
     }
     return groups;

@@ -47,8 +47,8 @@ std::vector<Layer> float_layers(const Graph &graph, const PassContext &context, 
 
 struct LayerSteps {
   /// Puts weights fitted to the groups' moments into the graph and returns the reals that they stand for, a row per output channel. Not
-  /// called for layers whose moments cannot be had.
-  std::function<Result<Matrix>(Layer &, std::span<const FitGroup> groups)> fit;
+  /// called for layers whose moments cannot be had. May free what it needs no more of the groups but FitGroup::all.
+  std::function<Result<Matrix>(Layer &, std::span<FitGroup> groups)> fit;
   /// Puts layer.bias into the graph.
   std::function<void(Layer &)> store_bias;
   std::size_t positions = 128; ///< per sample that the moments look at

@@ -35,6 +35,8 @@ enum class Choice { off, on, automatic };
 struct LossyOptions {
   double prune_ratio = 0;                 ///< 0 .. 1
   std::string prune_scope = "auto";       ///< auto: by what layers mean to the answers; global: one magnitude; layer: shares
+  std::string prune_mask = "second-order"; ///< which weights of a layer go: those that others make up for; magnitude: the smallest
+  int prune_steps = 8;                    ///< in which a mask by second order grows
   int prune_n = 0, prune_m = 0;           ///< > 0: n of every m neighbours stay
   bool prune_by_magnitude = false;        ///< without refitting what is left: no samples, or in haste
   double prune_channels = 0;              ///< share of the multiply-accumulates to cut with whole channels, 0 .. 1
@@ -75,6 +77,8 @@ struct PassContext {
   std::size_t memory = std::size_t{192} << 20; ///< bytes of samples' values kept at once; more go to a temporary file
   std::size_t fold_growth_limit = 1024; ///< bytes a folded constant may grow beyond what it replaces
   std::function<void(PassNote)> note;
+  /// What a long pass is doing, and how much of it is done.
+  std::function<void(std::string_view what, std::size_t done, std::size_t all)> progress;
 
   void say(std::string_view pass, std::string node, std::string text) const;
   void skip(std::string_view pass, std::string node, std::string text) const;

@@ -213,7 +213,7 @@ extern const PassDef constants_to_initializers, eliminate_dead, eliminate_dead_c
     eliminate_dropout, eliminate_duplicates, eliminate_identity, eliminate_neutral, eliminate_no_op, fold_constants,
     fold_shapes, fuse_activation, fuse_bn_forward, fuse_conv_bn, fuse_matmul_add, fuse_pad, hoist_elementwise, inline_if,
     lift_scalars, merge_reshapes, merge_slices, merge_transposes, recognize_activation, recognize_normalization,
-    sink_dequantize, unflatten_gemm;
+    recognize_softmax, sink_dequantize, unflatten_gemm;
 }
 
 std::span<const PassDef *const> exact_pipeline() {
@@ -241,6 +241,7 @@ std::span<const PassDef *const> exact_pipeline() {
       &passes::fuse_activation,           // after what stood between Relu and Clip is gone
       &passes::recognize_activation,      // when nothing stands between the parts of a formula
       &passes::recognize_normalization,   // the same
+      &passes::recognize_softmax,         // the same
       &passes::eliminate_dead_channels,   // when BatchNormalization with a scale of zero has become rows of zeros
       &passes::eliminate_dead_outputs,    // before the nodes go that computed them
       &passes::eliminate_dead,            // last: what the others left without a reader

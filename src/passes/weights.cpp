@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <fmt/format.h>
 
 namespace edgec {
@@ -42,6 +43,27 @@ bool is_depthwise(const Graph &graph, const WeightTensor &weight) {
     const std::int64_t into = dims[reader.info.channel_axis == 0 ? 1 : 0]; // a ConvTranspose counts those of all groups
     return groups > 1 && (reader.info.channel_axis == 0 ? into == 1 : into == groups);
   });
+}
+
+bool is_named(const Node &node, const std::vector<std::string> &names) {
+  const auto listed = [&](const std::string &text) { return std::ranges::find(names, text) != names.end(); };
+  return listed(node.label()) || std::ranges::any_of(node.origins, listed);
+}
+
+bool reads_input(const Graph &graph, const OpRegistry &ops, NodeId node) {
+  std::set<NodeId> seen;
+  std::vector<ValueId> stack{graph.node(node).inputs.front()};
+  while (!stack.empty()) {
+    const NodeId producer = graph.value(stack.back()).producer;
+    stack.pop_back();
+    if (!producer.valid() || !seen.insert(producer).second) continue;
+    const Node &at = graph.node(producer);
+    const OpDef *op = ops.find(at);
+    if (op != nullptr && op->weights != nullptr) return false;
+    for (const ValueId v : at.inputs)
+      if (v.valid()) stack.push_back(v);
+  }
+  return true;
 }
 
 std::optional<Clamp> as_clamp(const Graph &graph, const Node &node) {

@@ -26,6 +26,11 @@ std::vector<WeightTensor> float_weights(const Graph &graph, const PassContext &c
 /// One channel in, one channel out a group.
 bool is_depthwise(const Graph &graph, const WeightTensor &weight);
 
+/// Whether one of these names is the node's.
+bool is_named(const Node &node, const std::vector<std::string> &names);
+/// Whether no other node with weights stands between it and the graph's inputs.
+bool reads_input(const Graph &graph, const OpRegistry &ops, NodeId node);
+
 /// Relu or Clip with constant bounds: the interval it clamps to.
 struct Clamp {
   float low, high;

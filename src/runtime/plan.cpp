@@ -208,12 +208,13 @@ private:
     return found->second.by_layout[1].kind != Place::Kind::none ? Layout::channels_last : Layout::plain;
   }
 
-  /// A tensor of known size whose bytes can lie in the arena.
+  /// A tensor of known size whose bytes can lie in the arena; packed codes can only be constants.
   bool is_static(ValueId id) const {
     if (!id.valid()) return true;
     const Value &value = graph_.value(id);
     const auto dims = value.type.concrete();
-    if (!dims || bits(value.type.dtype) % 8 != 0 || bits(value.type.dtype) == 0 || !element_count(*dims)) return false;
+    if (!dims || bits(value.type.dtype) == 0 || !element_count(*dims)) return false;
+    if (bits(value.type.dtype) % 8 != 0) return constant_of(id) != nullptr;
     const auto found = copies_.find(id.index);
     return found == copies_.end() || found->second.by_layout[0].kind != Place::Kind::dynamic;
   }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <thread>
+#include <vector>
 
 #include "support/cancel.h"
 
@@ -38,8 +40,16 @@ Status parallel_for(std::size_t items, int threads, const std::function<Status(s
     work(0);
     omp_set_num_threads(before);
   } else {
-#pragma omp parallel num_threads(workers)
-    work(omp_get_thread_num());
+    // Threads of our own: OpenMP's spin while they wait for each other, which a busy machine pays for many times over.
+    const auto own_thread = [&](int worker) {
+      omp_set_num_threads(1); // of libraries called from here
+      work(worker);
+    };
+    std::vector<std::jthread> others;
+    for (int worker = 1; worker < workers; ++worker) others.emplace_back(own_thread, worker);
+    const int before = omp_get_max_threads();
+    own_thread(0);
+    omp_set_num_threads(before);
   }
   return failure;
 }

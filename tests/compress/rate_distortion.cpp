@@ -43,11 +43,12 @@ TEST(RateDistortion, ADearerBitGivesASmallerFileAndMoreError) {
 
 TEST(RateDistortion, BeatsRoundingToNearestAtItsOwnBits) {
   const RateGroup made = group(64, 48, 2);
-  const RatedCodes rated = round_for_rate({&made, 1}, {.lambda = 1e-2});
-  const RatedCodes nearest = round_for_rate({&made, 1}, {.lambda = 1e-2, .passes = 1});
-  // lambda says what a bit is worth.
-  EXPECT_LT(error_of(made, rated) + 1e-2 * rated.bits, error_of(made, nearest) + 1e-2 * nearest.bits);
-  EXPECT_LT(rated.bits, nearest.bits);
+  for (const double lambda : {1e-2, 1e-1, 1.0}) {
+    const RatedCodes rated = round_for_rate({&made, 1}, {.lambda = lambda});
+    const RatedCodes nearest = round_for_rate({&made, 1}, {.lambda = lambda, .refinements = 0});
+    // lambda says what a bit is worth.
+    EXPECT_LT(error_of(made, rated) + lambda * rated.bits, error_of(made, nearest) + lambda * nearest.bits);
+  }
 }
 
 TEST(RateDistortion, LargeRowsGetALargerStepInstead) {

@@ -50,7 +50,7 @@ double rounding_error(const Matrix &w, const std::vector<std::int8_t> &codes, co
 
 TEST(Moments, CovarianceIsAboutTheMeans) {
   const Moments m = moments_of(3, 4000, 0.1, 1);
-  const Covariance c = covariance({&m, 1});
+  const Covariance c = covariance(m);
   EXPECT_NEAR(c.mean_y[0] - c.mean_x[0], 0.5, 0.02);
   EXPECT_NEAR(c.h(0, 0) - c.c(0, 0), 0.01, 0.05); // the noise's variance, apart from chance correlations
   EXPECT_NEAR(c.h(0, 1), c.h(1, 0), 1e-9);
@@ -58,9 +58,9 @@ TEST(Moments, CovarianceIsAboutTheMeans) {
 
 TEST(Moments, FewSamplesShrinkTowardsTheDiagonal) {
   Moments m = moments_of(8, 16, 0.1, 2);
-  const Covariance many = covariance({&m, 1});
+  const Covariance many = covariance(m);
   m.samples = 16; // one position a sample
-  const Covariance few = covariance({&m, 1});
+  const Covariance few = covariance(m);
   EXPECT_NEAR(few.h(0, 1), many.h(0, 1) * (1 - 0.4), 1e-9); // t = .8 * 8 / 16
   EXPECT_EQ(few.h(2, 2), many.h(2, 2));
 }
@@ -72,7 +72,7 @@ TEST(Refit, UndoesWhatTheInputsLost) {
   for (double &v : m.x) v = 0;
   for (std::size_t i = 0; i < m.yy.data.size(); ++i) m.xy.data[i] = m.yy.data[i] * 2;
   const Matrix w = random_matrix(4, 6, 4);
-  const FitGroup group{w, covariance({&m, 1}), {covariance({&m, 1}), covariance({&m, 1})}};
+  const FitGroup group{w, covariance(m), {covariance(m), covariance(m)}};
   const Refit fitted = refit({&group, 1}, 1);
   EXPECT_EQ(fitted.damping, 0.003);
   for (std::size_t i = 0; i < w.data.size(); ++i) EXPECT_NEAR(fitted.weights[0].data[i], 2 * w.data[i], 0.1);
@@ -82,22 +82,24 @@ TEST(Refit, KeepsTheWeightsWhereFoldsDisagree) {
   // Inputs that differ by pure chance between the folds: any fit to one fold loses on the other.
   const Moments a = moments_of(24, 30, 0.3, 5), b = moments_of(24, 30, 0.3, 6);
   const Matrix w = random_matrix(4, 24, 7);
-  const Moments both[] = {a, b};
-  const FitGroup group{w, covariance(both), {covariance({&a, 1}), covariance({&b, 1})}};
+  Moments both = a;
+  both.add(b);
+  const FitGroup group{w, covariance(both), {covariance(a), covariance(b)}};
   EXPECT_GE(refit({&group, 1}, 1).damping, 0.03);
 }
 
 TEST(Refit, SameForAnyNumberOfThreads) {
   const Moments a = moments_of(12, 300, 0.3, 5), b = moments_of(12, 300, 0.3, 6);
   const Matrix w = random_matrix(80, 12, 7);
-  const Moments both[] = {a, b};
-  const FitGroup group{w, covariance(both), {covariance({&a, 1}), covariance({&b, 1})}};
+  Moments both = a;
+  both.add(b);
+  const FitGroup group{w, covariance(both), {covariance(a), covariance(b)}};
   EXPECT_EQ(refit({&group, 1}, 1).weights[0].data, refit({&group, 1}, 3).weights[0].data);
 }
 
 TEST(Rounding, BeatsRoundToNearest) {
   const Moments m = moments_of(40, 500, 0.1, 8);
-  const Matrix h = covariance({&m, 1}).h;
+  const Matrix h = covariance(m).h;
   const Matrix w = random_matrix(20, 40, 9);
   std::vector<float> scales(20, 0.3F);
   std::vector<std::int8_t> nearest;
@@ -118,7 +120,7 @@ TEST(Rounding, OfADiagonalMetricIsToNearest) {
 
 TEST(Rounding, SearchedScalesAreNeverWorse) {
   const Moments m = moments_of(10, 500, 0.1, 11);
-  const Matrix h = covariance({&m, 1}).h;
+  const Matrix h = covariance(m).h;
   const Matrix w = random_matrix(20, 10, 12);
   std::vector<float> fixed(20, 0.4F), searched(20, 0.4F);
   const RoundingMetric metric(h, 0.01);
@@ -130,7 +132,7 @@ TEST(Rounding, SearchedScalesAreNeverWorse) {
 
 TEST(Rounding, KeepsZerosAndDeadInputs) {
   Moments m = moments_of(8, 200, 0.1, 13);
-  Matrix h = covariance({&m, 1}).h;
+  Matrix h = covariance(m).h;
   for (std::size_t i = 0; i < 8; ++i) h(i, 3) = h(3, i) = 0; // an input that is always zero
   Matrix w = random_matrix(4, 8, 14);
   for (std::size_t r = 0; r < 4; ++r) w(r, 5) = 0;

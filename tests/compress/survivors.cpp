@@ -1,82 +1,144 @@
+// Masks and refits of pruned rows against brute force.
 #include "compress/survivors.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
-#include "compress/refit.h"
 #include "support/random.h"
 
 namespace edgec {
 namespace {
 
-Covariance moments(std::size_t columns, std::uint64_t seed) {
+using ::testing::ElementsAre;
+
+Matrix random_matrix(std::size_t rows, std::size_t columns, std::uint64_t seed) {
   Random random(seed);
-  Matrix factor(columns, 3 * columns);
-  for (double &x : factor.data) x = random.normal();
-  const Matrix h = product_transposed(factor, factor);
-  return {100, std::vector<double>(columns), std::vector<double>(columns), h, h};
+  Matrix m(rows, columns);
+  for (double &x : m.data) x = random.normal();
+  return m;
 }
 
-Matrix weights(std::size_t rows, std::size_t columns, std::uint64_t seed) {
-  Random random(seed);
-  Matrix made(rows, columns);
-  for (double &w : made.data) w = random.normal();
-  return made;
+/// x = y: second moments of correlated columns, far from diagonal.
+Covariance covariance_of(std::size_t columns, std::uint64_t seed) {
+  const Matrix mix = random_matrix(columns, columns + 4, seed);
+  const Matrix h = product_transposed(mix, mix);
+  return {1000, std::vector<double>(columns), std::vector<double>(columns), h, h};
 }
 
-TEST(Survivors, MakeUpForWhatIsGone) {
-  const Matrix w = weights(8, 20, 1);
-  const Covariance seen = moments(20, 2);
-  const Mask keep = keep_largest(pruning_saliency(w, seen.h), 0.5);
-  Matrix zeroed = w;
-  for (std::size_t i = 0; i < keep.size(); ++i) zeroed.data[i] *= keep[i];
-  const Matrix fitted = refit_survivors(w, keep, seen, 1e-6, 2);
-  EXPECT_LT(output_error(fitted, w, seen), output_error(zeroed, w, seen));
-  for (std::size_t i = 0; i < keep.size(); ++i) EXPECT_EQ(fitted.data[i] == 0, keep[i] == 0);
-  // At the least-squares solution the error's gradient vanishes on the survivors.
-  Matrix difference = fitted;
-  for (std::size_t i = 0; i < w.data.size(); ++i) difference.data[i] -= w.data[i];
-  const Matrix gradient = product(difference, seen.h);
-  for (std::size_t i = 0; i < keep.size(); ++i) {
-    if (keep[i] != 0) {
-      EXPECT_NEAR(gradient.data[i], 0, 1e-2);
+FitGroup group_of(const Matrix &weights, std::uint64_t seed) {
+  const Covariance all = covariance_of(weights.columns, seed);
+  return {weights, all, {all, all}};
+}
+
+double squared_error(const Matrix &fitted, const FitGroup &group) {
+  Matrix difference = group.weights;
+  for (std::size_t i = 0; i < difference.data.size(); ++i) difference.data[i] -= fitted.data[i];
+  return inner_product(difference, product(difference, group.all.h));
+}
+
+TEST(Saliencies, AreTheLeastLossOfOneWeight) {
+  const FitGroup group = group_of(random_matrix(1, 5, 1), 2);
+  const Matrix worth = saliencies(group.weights, group.all.h, 1e-12);
+  for (std::size_t gone = 0; gone < 5; ++gone) {
+    Mask kept(5, 1);
+    kept[gone] = 0;
+    const Refit fitted = refit_survivors({&group, 1}, {&kept, 1}, 1);
+    EXPECT_NEAR(squared_error(fitted.weights[0], group), worth(0, gone), 0.02 * worth(0, gone) + 1e-6);
+  }
+}
+
+TEST(ChooseMasks, TheLeastWorthGoesOverAllGroups) {
+  Matrix a(1, 3), b(1, 3);
+  a.data = {5, 1, 4};
+  b.data = {0.5, 6, 2};
+  const std::vector<Matrix> worth{a, b};
+  const auto masks = choose_masks(worth, {.share = 0.5});
+  EXPECT_THAT(masks[0], ElementsAre(1, 0, 1));
+  EXPECT_THAT(masks[1], ElementsAre(0, 1, 0));
+  EXPECT_EQ(std::ranges::count(choose_masks(worth, {.share = 1})[0], 1), 0);
+}
+
+TEST(ChooseMasks, NOfMAlongTheInputChannels) {
+  Matrix worth(1, 8); // four channels of two taps: columns 0 2 4 6 and 1 3 5 7 are groups
+  worth.data = {1, 9, 2, 8, 3, 7, 4, 6};
+  EXPECT_THAT(choose_masks({&worth, 1}, {.n = 2, .m = 4, .taps = 2})[0], ElementsAre(0, 1, 0, 1, 1, 0, 1, 0));
+}
+
+TEST(SecondOrderMasks, BeatMagnitude) {
+  const FitGroup group = group_of(random_matrix(24, 20, 3), 4);
+  Matrix sizes = group.weights;
+  for (double &x : sizes.data) x = std::abs(x);
+  const Sparsity half{.share = 0.5};
+  const auto by_size = choose_masks({&sizes, 1}, half);
+  const auto steps = second_order_masks({&group, 1}, half, 6, 1);
+  EXPECT_EQ(std::ranges::count(steps[0], 0), 240);
+  const auto error = [&](const std::vector<Mask> &masks) {
+    return squared_error(refit_survivors({&group, 1}, masks, 1).weights[0], group);
+  };
+  EXPECT_LT(error(steps), error(by_size));
+  EXPECT_LT(error(steps), error(second_order_masks({&group, 1}, half, 1, 1)));
+}
+
+TEST(LossCurve, GrowsToTheWholeSignal) {
+  const FitGroup group = group_of(random_matrix(24, 10, 12), 13);
+  const double shares[] = {0.2, 0.5, 0.8, 1.0};
+  const auto losses = loss_curve({&group, 1}, shares, 1);
+  EXPECT_TRUE(std::ranges::is_sorted(losses));
+  EXPECT_NEAR(losses[3], squared_error(Matrix(24, 10), group), 1e-6 * losses[3]);
+  EXPECT_LT(losses[0], 0.2 * losses[3]);
+}
+
+TEST(ShareOut, TheNextZeroCostsTheSameEverywhere) {
+  const double shares[] = {0.5, 1.0};
+  // Prices rise from 0 over 0.1 and 0.9 (layer 0), over 0.4 and 2.8 (layer 1) a half of the weights.
+  const std::vector<LossCurve> curves{{{5, 50}, 100}, {{20, 160}, 100}};
+  for (const double ratio : {0.1, 0.25, 0.5, 0.75, 0.9}) {
+    const auto found = share_out(curves, shares, ratio);
+    EXPECT_NEAR(found[0] + found[1], 2 * ratio, 1e-9);
+    EXPECT_GT(found[0], found[1]);
+  }
+  EXPECT_NEAR(share_out(curves, shares, 0.125)[0], 0.2, 1e-9); // both at 0.08 a weight
+  EXPECT_THAT(share_out(curves, shares, 0), ElementsAre(0, 0));
+  EXPECT_THAT(share_out(curves, shares, 1), ElementsAre(1, 1));
+}
+
+TEST(ShareOut, LayersOfOnePriceTakeEqualParts) {
+  const double shares[] = {0.5, 1.0};
+  const std::vector<LossCurve> curves{{{0, 0}, 100}, {{0, 0}, 300}, {{}, 50}};
+  EXPECT_THAT(share_out(curves, shares, 0.5), ElementsAre(0.5, 0.5, 0));
+}
+
+TEST(RefitSurvivors, IsTheLeastSquaresSolutionOfTheMask) {
+  const FitGroup group = group_of(random_matrix(3, 6, 5), 6);
+  Mask kept(18, 1);
+  for (const std::size_t gone : {0U, 4U, 7U, 8U, 17U}) kept[gone] = 0;
+  const Refit fitted = refit_survivors({&group, 1}, {&kept, 1}, 2);
+  const double least = squared_error(fitted.weights[0], group);
+  Random random(7);
+  for (int trial = 0; trial < 50; ++trial) {
+    Matrix other = fitted.weights[0];
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      if (kept[i] == 0) EXPECT_EQ(other.data[i], 0);
+      else other.data[i] += 0.1 * random.normal();
     }
+    EXPECT_GT(squared_error(other, group), least);
   }
+  EXPECT_EQ(fitted.weights[0].data, refit_survivors({&group, 1}, {&kept, 1}, 1).weights[0].data);
 }
 
-TEST(Survivors, OneRemovalCostsWhatItsSaliencySays) {
-  const Matrix w = weights(1, 6, 3);
-  const Covariance seen = moments(6, 4);
-  const auto saliency = pruning_saliency(w, seen.h);
-  for (std::size_t j = 0; j < 6; ++j) {
-    Mask keep(6, 1);
-    keep[j] = 0;
-    const Matrix fitted = refit_survivors(w, keep, seen, 1e-9, 1);
-    const double cost = output_error(fitted, w, seen) - output_error(w, w, seen);
-    EXPECT_NEAR(cost, static_cast<double>(saliency[j]), 0.1 * static_cast<double>(saliency[j])); // H is damped by 1 %
+TEST(RefitSurvivors, KeepsThemWhereFoldsDisagree) {
+  FitGroup group = group_of(random_matrix(4, 24, 8), 9);
+  for (const std::uint64_t seed : {10U, 11U}) { // folds of fewer samples than weights
+    const Matrix few = random_matrix(24, 3, seed);
+    group.folds[seed - 10].h = product_transposed(few, few);
+    group.folds[seed - 10].c = group.folds[seed - 10].h;
   }
-}
-
-TEST(Survivors, NOfMHoldsInEveryGroup) {
-  const auto saliency = pruning_saliency(weights(5, 24, 5), moments(24, 6).h);
-  const Mask keep = keep_n_of_m(saliency, 24, 3, 2, 4); // 8 channels of 3 taps
-  for (std::size_t row = 0; row < 5; ++row)
-    for (std::size_t tap = 0; tap < 3; ++tap)
-      for (std::size_t first = 0; first < 8; first += 4) {
-        int left = 0;
-        for (std::size_t c = first; c < first + 4; ++c) left += keep[row * 24 + c * 3 + tap];
-        EXPECT_EQ(left, 2);
-      }
-}
-
-TEST(Survivors, ARatioIsMetExactly) {
-  const std::vector<float> saliency{5, 1, 1, 1, 3, 0, 2, 4};
-  const Mask keep = keep_largest(saliency, 0.5);
-  EXPECT_EQ(std::ranges::count(keep, 0), 4);
-  EXPECT_EQ(keep[6], 1);
-  EXPECT_EQ(std::ranges::count(keep_largest(saliency, 0.0), 0), 0);
-  EXPECT_EQ(std::ranges::count(keep_largest(saliency, 1.0), 0), 8);
+  Mask kept(96, 1);
+  for (std::size_t i = 0; i < 96; i += 2) kept[i] = 0;
+  EXPECT_GE(refit_survivors({&group, 1}, {&kept, 1}, 1).damping, 0.03);
 }
 
 } // namespace

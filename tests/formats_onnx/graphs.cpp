@@ -213,6 +213,45 @@ TEST(OnnxGraphs, HeadersAndMetadataStay) {
   EXPECT_EQ(again.SerializeAsString(), proto.SerializeAsString());
 }
 
+/// Field 1999, which no version of ONNX has: a number, text and a group.
+void add_unknown_fields(google::protobuf::Message &message) {
+  auto &fields = *message.GetReflection()->MutableUnknownFields(&message);
+  fields.AddVarint(1999, 1U << 20U);
+  fields.AddLengthDelimited(1999, "of a later version \xff");
+  fields.AddGroup(1998)->AddFixed32(1, 7);
+}
+
+TEST(OnnxGraphs, FieldsThatNobodyKnowsStay) {
+  onnx::ModelProto proto = relu_model();
+  auto &graph = *proto.mutable_graph();
+  add_unknown_fields(proto);
+  add_unknown_fields(graph);
+  add_unknown_fields(*graph.mutable_node(0));
+  add_unknown_fields(*graph.mutable_input(0));
+  add_unknown_fields(*graph.mutable_output(0));
+  auto &weight = *graph.add_initializer();
+  weight.set_name("w");
+  weight.set_data_type(onnx::TensorProto::FLOAT);
+  weight.set_raw_data(std::string(4, 0));
+  add_unknown_fields(weight);
+  onnx::ModelProto again;
+  ASSERT_TRUE(again.ParseFromString(*serialize_onnx(*test::parse(proto), {})));
+  EXPECT_EQ(again.SerializeAsString(), proto.SerializeAsString());
+}
+
+TEST(OnnxGraphs, MetadataThatOnlyLooksLikeUnknownFieldsIsMetadata) {
+  onnx::ModelProto proto = relu_model();
+  for (const char *value : {"0", "xy", "ff", "0807"}) { // no bytes, no digits, no message, a known field
+    auto &entry = *proto.add_metadata_props();
+    entry.set_key("protobuf.unknown_fields");
+    entry.set_value(value);
+  }
+  onnx::ModelProto again;
+  ASSERT_TRUE(again.ParseFromString(*serialize_onnx(*test::parse(proto), {})));
+  EXPECT_EQ(again.metadata_props_size(), 4);
+  EXPECT_EQ(again.ir_version(), proto.ir_version());
+}
+
 TEST(OnnxChecker, VouchesForEveryFile) {
   Model model = *parse_model(R"(<ir_version: 8, opset_import: ["" : 13]> g (float[2] x) => (float[2] y) { y = Relu(x, x) })");
   const auto refused = serialize_onnx(model, {});

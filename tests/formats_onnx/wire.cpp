@@ -136,5 +136,24 @@ TEST(Wire, AFileThatClaimsToBeLiftedGetsNothingButItsOwnBytes) {
   EXPECT_THAT(message_of(test::parse(proto)), HasSubstr("4 bytes at offset 10000000 are asked for"));
 }
 
+TEST(Wire, GroupsStandInNobodysWay) {
+  onnx::ModelProto proto = big_model();
+  auto &group = *proto.GetReflection()->MutableUnknownFields(&proto)->AddGroup(1999);
+  group.AddGroup(1)->AddLengthDelimited(2, "inside");
+  group.AddVarint(3, 300);
+  auto &graph = *proto.mutable_graph();
+  graph.GetReflection()->MutableUnknownFields(&graph)->AddGroup(1999)->AddFixed64(1, 2);
+  const std::string bytes = proto.SerializeAsString();
+  EXPECT_TRUE(proto::lift_tensors(view(bytes)));
+  EXPECT_FALSE(proto::lift_tensors(view(bytes).first(bytes.size() - 1))); // the end of the last group is missing
+  onnx::ModelProto again;
+  ASSERT_TRUE(again.ParseFromString(*serialize_onnx(*test::parse(proto), {})));
+  EXPECT_TRUE(again.graph().initializer(0).raw_data() == graph.initializer(0).raw_data());
+  for (const auto &[made, given] : {std::pair<const google::protobuf::Message &, const google::protobuf::Message &>{again, proto},
+                                    {again.graph(), graph}})
+    EXPECT_EQ(made.GetReflection()->GetUnknownFields(made).SpaceUsedLong(),
+              given.GetReflection()->GetUnknownFields(given).SpaceUsedLong());
+}
+
 } // namespace
 } // namespace edgec

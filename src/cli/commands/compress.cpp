@@ -1,8 +1,8 @@
 // edgec compress: the main job. Optimizes, then does what the flags ask for, writes the file, reads it back and says
 // how faithful it is.
 #include <algorithm>
+#include <charconv>
 #include <chrono>
-#include <cstdio>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iterator>
@@ -25,7 +25,7 @@ namespace edgec::commands {
 namespace {
 
 struct Arguments {
-  std::string model, reference, eval, format, report_path, prune_scope = "auto", prune_text;
+  std::string model, reference, eval, format, report_path, prune_scope = "auto", prune_mask = "second-order", prune_text;
   std::optional<double> prune, prune_channels, max_macs, low_rank, share_hash, rate;
   std::int64_t share = 0, opset = 0;
   bool int8 = false, no_bias_correction = false, overridable = false, json = false, dry_run = false;
@@ -51,22 +51,36 @@ struct Arguments {
 
 constexpr std::int64_t synthetic_samples = 32;
 
+/// Whether pruning and sharing fit weights to samples.
+bool refits(const Arguments &a) { return a.effort != "fast" && !a.calib.path.empty() && !a.calib.path.starts_with("synthetic"); }
+
+/// The whole text as a number.
+template <class T>
+std::optional<T> number(std::string_view text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
 /// "0.5" or "2:4".
 Status parse_prune(Arguments &a) {
-  if (a.prune_text.empty()) return {};
-  int n = 0, m = 0;
-  double ratio = 0;
-  char rest = 0;
-  if (std::sscanf(a.prune_text.c_str(), "%d:%d%c", &n, &m, &rest) == 2) {
-    if (n < 1 || m <= n || m > 64) return usage_error(fmt::format("--prune: {} is no N:M with 1 <= N < M <= 64", a.prune_text));
-    a.prune_n = n;
-    a.prune_m = m;
-    a.prune = 1 - static_cast<double>(n) / m;
+  const std::string_view text = a.prune_text;
+  if (text.empty()) return {};
+  if (const auto colon = text.find(':'); colon != std::string_view::npos) {
+    const auto n = number<int>(text.substr(0, colon)), m = number<int>(text.substr(colon + 1));
+    if (!n || !m || *n < 1 || *m <= *n || *m > 64)
+      return usage_error(fmt::format("--prune: {} is no N:M with 1 <= N < M <= 64", text));
+    if (!refits(a)) return usage_error(fmt::format("--prune {} needs samples (--calib), and no --effort fast", text));
+    a.prune_n = *n;
+    a.prune_m = *m;
+    a.prune = 1 - static_cast<double>(*n) / *m;
     return {};
   }
-  if (std::sscanf(a.prune_text.c_str(), "%lf%c", &ratio, &rest) != 1 || !(ratio >= 0 && ratio <= 1))
-    return usage_error(fmt::format("--prune: {} is not a number in [0 - 1], nor N:M", a.prune_text));
-  a.prune = ratio;
+  const auto ratio = number<double>(text);
+  if (!ratio || !(*ratio >= 0 && *ratio <= 1))
+    return usage_error(fmt::format("--prune: {} is not a number in [0 - 1], nor N:M", text));
+  a.prune = *ratio;
   return {};
 }
 
@@ -85,7 +99,9 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   EffectiveOptions options;
   const auto add = [&](const char *key, std::string value) { options.emplace_back(key, std::move(value)); };
   if (a.prune) add("prune", a.prune_text);
-  if (a.prune) add("prune-scope", a.prune_scope);
+  const bool refit = a.prune && refits(a), shares_out = a.prune && a.prune_m == 0;
+  if (shares_out) add("prune-scope", a.prune_scope == "auto" && !refit ? "global" : a.prune_scope);
+  if (refit) add("prune-mask", a.prune_mask);
   if (a.prune_channels) add("prune-channels", fmt::format("{}", *a.prune_channels));
   if (a.max_macs) add("max-macs", fmt::format("{}", *a.max_macs));
   if (a.low_rank) add("low-rank", fmt::format("{}", *a.low_rank));
@@ -103,10 +119,9 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
     if (a.rate) add("rate", fmt::format("{}", *a.rate));
     else if (a.budgets.max_size) add("max-size", fmt::to_string(*a.budgets.max_size));
     else add("max-drop", fmt::format("{}", *a.budgets.max_drop));
-    if (!a.int8) add("calib-limit", fmt::to_string(a.calib.limit));
   }
   if (a.int8 && a.weight_bits != 8) add("weight-bits", fmt::to_string(a.weight_bits));
-  if (a.int8) add("calib-limit", fmt::to_string(a.calib.limit));
+  if (a.int8 || a.rounds_weights() || refit) add("calib-limit", fmt::to_string(a.calib.limit));
   for (const std::string &text : a.scope.include) add("include", text);
   for (const std::string &text : a.scope.exclude) add("exclude", text);
   if (!a.scope.op_types.empty()) add("op-types", fmt::format("{}", fmt::join(a.scope.op_types, ",")));
@@ -124,7 +139,8 @@ void warn_of_idle_flags(const Arguments &a, const Options &options, ModelFormat 
   const auto idle = [&](const char *flag, bool no_effect, const char *reason) {
     if (no_effect && options.given(flag)) warn(fmt::format("{} has no effect {}", flag, reason));
   };
-  idle("--prune-scope", !a.prune, "without --prune");
+  idle("--prune-scope", !a.prune || a.prune_m > 0, "without --prune R");
+  idle("--prune-mask", !a.prune || !refits(a), "without --prune and samples, or with --effort fast");
   idle("--share-codebook", a.share == 0, "without --share");
   idle("--low-rank-sqnr", !a.low_rank, "without --low-rank");
   if (a.share_hash && format != ModelFormat::flat) warn("--share-hash: an .onnx file stores every weight; only .edgec gets smaller");
@@ -167,7 +183,8 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   request.lossy.prune_scope = a.prune_scope;
   request.lossy.prune_n = a.prune_n;
   request.lossy.prune_m = a.prune_m;
-  request.lossy.prune_by_magnitude = a.effort == "fast" || a.calib.path.empty() || a.calib.path.starts_with("synthetic");
+  request.lossy.prune_mask = a.prune_mask;
+  request.lossy.prune_by_magnitude = !refits(a);
   request.lossy.prune_channels = a.prune_channels.value_or(0);
   request.lossy.max_macs = a.max_macs.value_or(0);
   request.lossy.low_rank = a.low_rank.value_or(0);
@@ -342,6 +359,8 @@ void declare_job(Options &options, Arguments &a) {
               "auto: what layers mean to the answers decides (global without --calib); global: one magnitude for all "
               "layers; layer: each layer its share")
       .one_of({"auto", "global", "layer"});
+  options.add("--prune-mask", "WHICH", &a.prune_mask, "weights of a layer that go: those that others make up for, or the smallest")
+      .one_of({"second-order", "magnitude"});
   options.add("--prune-channels", "R", &a.prune_channels, "cut whole channels, the fraction R of the multiply-accumulates")
       .between(0, 1);
   options.add("--max-macs", "N", &a.max_macs, "cut whole channels until at most N multiply-accumulates are left").between(1, 1e18);

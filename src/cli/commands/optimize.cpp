@@ -1,4 +1,5 @@
 // edgec optimize: exact graph rewrites only; outputs do not change.
+#include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -21,6 +22,7 @@ namespace {
 struct Arguments {
   std::string model, format;
   std::int64_t opset = 0, max_memory = 0;
+  std::vector<std::string> recognize;
   bool overridable = false, json = false, dry_run = false, verbose = false;
   double rtol = exact_tolerance;
   OutputFlags output;
@@ -47,6 +49,25 @@ constexpr std::size_t part_bytes = std::size_t{64} << 20;
 std::uint64_t most_memory(const Arguments &arguments, std::uint64_t weights) {
   if (arguments.max_memory > 0) return static_cast<std::uint64_t>(arguments.max_memory);
   return weights + weights / 5 + (std::uint64_t{300} << 20);
+}
+
+/// The exact pipeline, and the passes that --recognize adds to it.
+std::vector<const PassDef *> pipeline_of(const Arguments &arguments) {
+  const auto usual = exact_pipeline();
+  std::vector<const PassDef *> passes(usual.begin(), usual.end());
+  const auto place = std::ranges::find(passes, find_pass("recognize-softmax")); // whose result it looks for
+  for (const std::string &name : arguments.recognize) passes.insert(place + 1, find_pass("recognize-" + name));
+  return passes;
+}
+
+/// A flag that had no effect is said.
+void warn_of_unrecognized(const Arguments &arguments, const Graph &graph, Report &report) {
+  for (const std::string &name : arguments.recognize) {
+    const auto pass = std::ranges::find(report.passes, "recognize-" + name, &PassFigures::name);
+    if (pass != report.passes.end() && pass->changed) continue;
+    report.warnings.push_back(fmt::format("--recognize {}: nothing was found{}", name,
+                                          graph.opset() < 23 ? "; the operator needs --opset 23" : ""));
+  }
 }
 
 struct Job {
@@ -82,7 +103,7 @@ struct Attempt {
 /// Runs the passes (each checked against the source, or not), writes the result and verifies what was written.
 Result<Attempt> attempt(const Job &job, bool checked, bool force, Report &report) {
   const Arguments &arguments = job.arguments;
-  const auto pipeline = exact_pipeline();
+  const auto pipeline = pipeline_of(arguments);
   const PassContext context{
       .ops = all_ops(), .lossy = {}, .scope = {}, .threads = arguments.run.threads(), .isa = job.running.isa};
   const PipelineOptions options = arguments.passes.pipeline_options(pipeline);
@@ -120,7 +141,7 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(ModelFormat format, output_format(path, arguments.format));
   const std::vector<std::string> inputs{arguments.model};
   if (arguments.dry_run) {
-    for (const PassDef *pass : exact_pipeline()) print(fmt::format("{}\n", pass->name));
+    for (const PassDef *pass : pipeline_of(arguments)) print(fmt::format("{}\n", pass->name));
     return Outcome::done;
   }
   EDGEC_CHECK(check_output(path, inputs, arguments.output.force));
@@ -140,6 +161,7 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Attempt result, optimize_and_verify({arguments, source, data, running, path, format}, report));
   const Written &written = result.written;
   report.passes = pass_figures(result.passes);
+  warn_of_unrecognized(arguments, written.model.graph, report);
   report.verified = result.verified;
   report.provenance =
       provenance_of("optimize", arguments.edits.effective(), arguments.run.seed, isa, arguments.model, source, written);
@@ -162,6 +184,11 @@ CommandRun declare(Options &options) {
   options.add("--opset", "N", &arguments->opset, "write this version of ONNX's operators (default that of the input)")
       .between(1, 1000);
   options.flag("--overridable", &arguments->overridable, "keep weights that are also graph inputs as inputs");
+  options
+      .add("--recognize", "NAME", &arguments->recognize,
+           "also find operators that few runtimes have a fast form of: attention (opset 23)")
+      .one_of({"attention"})
+      .split(',');
   options.flag("--json", &arguments->json, "print the report as JSON");
   options.flag("--dry-run", &arguments->dry_run, "print the pipeline and stop");
   arguments->edits.declare(options);

@@ -89,7 +89,7 @@ Status GraphReader::read_inputs(onnx::GraphProto &proto, Scope &scope) {
     auto type = read_type(input.type());
     if (!type) return std::move(type).error().in(fmt::format("graph input \"{}\"", input.name()));
     const ValueId id = scope.graph.add_input(input.name(), std::move(*type));
-    scope.graph.set_metadata(id, read_metadata(input.metadata_props()), input.doc_string());
+    scope.graph.set_metadata(id, read_metadata(input), input.doc_string());
     EDGEC_CHECK(declare(scope, input.name(), id));
   }
   if (constants > 0 && !scope.outer)
@@ -113,7 +113,7 @@ Status GraphReader::read_initializers(onnx::GraphProto &proto, Scope &scope) {
   };
   for (auto &stored : *proto.mutable_initializer()) {
     EDGEC_ASSIGN(Tensor data, take_tensor(stored, &external_));
-    EDGEC_CHECK(add(stored.name(), std::move(data), read_metadata(stored.metadata_props()), stored.doc_string()));
+    EDGEC_CHECK(add(stored.name(), std::move(data), read_metadata(stored), stored.doc_string()));
   }
   for (auto &stored : *proto.mutable_sparse_initializer()) {
     const std::string name = stored.values().name();
@@ -138,7 +138,7 @@ Status GraphReader::declare_outputs(const onnx::GraphProto &proto, Scope &scope)
         if (foreign) {
           if (auto type = read_type(info->second->type())) scope.graph.set_type(id, std::move(*type));
         }
-        scope.graph.set_metadata(id, read_metadata(info->second->metadata_props()), info->second->doc_string());
+        scope.graph.set_metadata(id, read_metadata(*info->second), info->second->doc_string());
       }
       EDGEC_CHECK(declare(scope, name, id));
     }
@@ -150,7 +150,7 @@ Status GraphReader::declare_outputs(const onnx::GraphProto &proto, Scope &scope)
     if (!type) return std::move(type).error().in(fmt::format("graph output \"{}\"", output.name()));
     if (shapes_are_wrong(model_)) type->shape.reset();
     scope.graph.set_type(found->second, std::move(*type));
-    scope.graph.set_metadata(found->second, read_metadata(output.metadata_props()), output.doc_string());
+    scope.graph.set_metadata(found->second, read_metadata(output), output.doc_string());
   }
   return {};
 }
@@ -195,7 +195,7 @@ Status GraphReader::read_node(onnx::NodeProto &proto, Scope &scope, int depth, s
   node.name = proto.name();
   node.doc = proto.doc_string();
   node.overload = proto.overload();
-  node.metadata = read_metadata(proto.metadata_props());
+  node.metadata = read_metadata(proto);
   node.origins = {origin};
   if (node.op.empty()) return bad_input("it has no operator type");
   for (const auto &name : proto.input()) {
@@ -234,7 +234,7 @@ Status GraphReader::read(onnx::GraphProto &proto, Scope &scope, int depth) {
   if (depth > nesting_limit) return unsupported(fmt::format("sub-graphs are nested deeper than {}", nesting_limit));
   scope.graph.name = proto.name();
   scope.graph.doc = proto.doc_string();
-  scope.graph.metadata = read_metadata(proto.metadata_props());
+  scope.graph.metadata = read_metadata(proto);
   scope.graph.opsets = model_.graph.opsets;
   EDGEC_CHECK(read_inputs(proto, scope));
   EDGEC_CHECK(read_initializers(proto, scope));

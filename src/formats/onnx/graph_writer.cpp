@@ -94,7 +94,7 @@ void GraphWriter::write_node(const Node &node, onnx::NodeProto &proto, const Nam
   if (!node.domain.empty()) proto.set_domain(node.domain);
   if (!node.overload.empty()) proto.set_overload(node.overload);
   if (!node.doc.empty()) proto.set_doc_string(node.doc);
-  put_metadata(node.metadata, proto.mutable_metadata_props());
+  put_metadata(node.metadata, proto);
   std::size_t capture = 0;
   const auto write_subgraph = [&](const SubGraph &graph, onnx::GraphProto &made) {
     std::vector<std::string> captures;
@@ -125,7 +125,7 @@ void GraphWriter::write_info(const Value &value, const std::string &name, onnx::
   proto.set_name(name);
   if (value.type.kind != Type::Kind::unknown) put_type(value.type, *proto.mutable_type());
   if (!value.doc.empty()) proto.set_doc_string(value.doc);
-  put_metadata(value.metadata, proto.mutable_metadata_props());
+  put_metadata(value.metadata, proto);
 }
 
 /// Bytes in the other file begin at multiples of 64, so that a mapped file serves as it is.
@@ -168,7 +168,7 @@ void GraphWriter::write_initializers(const Graph &graph, onnx::GraphProto &proto
     else put_tensor(*value.data, tensor);
     tensor.set_name(names.of[id.index]);
     if (!value.doc.empty()) tensor.set_doc_string(value.doc);
-    put_metadata(value.metadata, tensor.mutable_metadata_props());
+    put_metadata(value.metadata, tensor);
   }
   if (names.outer) return;
   for (const ValueId id : graph.inputs()) {
@@ -185,7 +185,7 @@ void GraphWriter::write(const Graph &graph, onnx::GraphProto &proto, const Names
   const std::vector<std::string> outputs = name_values(graph, names, captures);
   proto.set_name(graph.name.empty() ? "g" : graph.name); // the checker wants one
   if (!graph.doc.empty()) proto.set_doc_string(graph.doc);
-  put_metadata(graph.metadata, proto.mutable_metadata_props());
+  put_metadata(graph.metadata, proto);
   for (const ValueId id : graph.inputs()) write_info(graph.value(id), names.of[id.index], *proto.add_input());
   write_initializers(graph, proto, names);
   for (const NodeId id : graph.nodes()) write_node(graph.node(id), *proto.add_node(), names);

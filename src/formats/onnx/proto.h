@@ -45,8 +45,29 @@ bool has_denotation(const onnx::TypeProto &proto);
 /// Says the same of another type, of its dims where there are as many.
 void copy_denotation(const onnx::TypeProto &from, onnx::TypeProto &to);
 
-Metadata read_metadata(const google::protobuf::RepeatedPtrField<onnx::StringStringEntryProto> &entries);
-void put_metadata(const Metadata &metadata, google::protobuf::RepeatedPtrField<onnx::StringStringEntryProto> *entries);
+/// Adds an entry with the fields of a message that its description does not know, if it has some.
+void keep_unknown_fields(const google::protobuf::Message &message, Metadata &metadata);
+/// Whether the entry is one of these: then the message gets the fields back.
+bool put_unknown_fields(const std::pair<std::string, std::string> &entry, google::protobuf::Message &message);
+
+/// The metadata_props of a message, and its unknown fields.
+template <class Proto>
+Metadata read_metadata(const Proto &proto) {
+  Metadata metadata;
+  for (const auto &entry : proto.metadata_props()) metadata.emplace_back(entry.key(), entry.value());
+  keep_unknown_fields(proto, metadata);
+  return metadata;
+}
+
+template <class Proto>
+void put_metadata(const Metadata &metadata, Proto &proto) {
+  for (const auto &entry : metadata) {
+    if (put_unknown_fields(entry, proto)) continue;
+    auto *made = proto.add_metadata_props();
+    made->set_key(entry.first);
+    made->set_value(entry.second);
+  }
+}
 
 /// The attribute's kind, guessed from its content where an old file leaves it out.
 onnx::AttributeProto::AttributeType attribute_type(const onnx::AttributeProto &attribute);

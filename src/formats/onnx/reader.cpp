@@ -49,7 +49,7 @@ Result<Model> read_model(onnx::ModelProto &proto, const OnnxReadOptions &options
   model.domain = proto.domain();
   model.doc = proto.doc_string();
   model.model_version = proto.model_version();
-  model.metadata = proto::read_metadata(proto.metadata_props());
+  model.metadata = proto::read_metadata(proto);
   if (proto.training_info_size() > 0) model.notes.push_back("training information was dropped");
   EDGEC_CHECK(read_opsets(proto, model.graph.opsets));
   EDGEC_CHECK(proto::load_small_external(*proto.mutable_graph(), external));

@@ -90,8 +90,8 @@ std::string check_failure(onnx::ModelProto &model) {
     onnx::checker::check_model(model, true);
   } catch (const std::exception &error) {
     std::string text = error.what(); // lines, some of them empty
-    const auto blanks = std::ranges::unique(text, [](char a, char b) { return a == '\n' && b == '\n'; });
-    text.erase(blanks.begin(), blanks.end());
+    const auto empty = [](char a, char b) { return a == '\n' && b == '\n'; };
+    text.erase(std::unique(text.begin(), text.end(), empty), text.end());
     while (text.ends_with('\n')) text.pop_back();
     std::ranges::replace(text, '\n', ' ');
     return text;

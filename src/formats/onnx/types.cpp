@@ -104,20 +104,6 @@ void copy_denotation(const onnx::TypeProto &from, onnx::TypeProto &to) {
     if (!source.dim(i).denotation().empty()) shape.mutable_dim(i)->set_denotation(source.dim(i).denotation());
 }
 
-Metadata read_metadata(const google::protobuf::RepeatedPtrField<onnx::StringStringEntryProto> &entries) {
-  Metadata metadata;
-  for (const auto &entry : entries) metadata.emplace_back(entry.key(), entry.value());
-  return metadata;
-}
-
-void put_metadata(const Metadata &metadata, google::protobuf::RepeatedPtrField<onnx::StringStringEntryProto> *entries) {
-  for (const auto &[key, value] : metadata) {
-    auto *entry = entries->Add();
-    entry->set_key(key);
-    entry->set_value(value);
-  }
-}
-
 onnx::AttributeProto::AttributeType attribute_type(const onnx::AttributeProto &attribute) {
   using A = onnx::AttributeProto;
   if (attribute.type() != A::UNDEFINED) return attribute.type();

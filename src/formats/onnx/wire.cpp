@@ -25,6 +25,30 @@ bool read_varint(ByteView in, std::size_t &at, std::uint64_t &value) {
   return false;
 }
 
+/// The end of a group (an old kind of nested message) whose content begins at `at`; false: the message is damaged.
+bool skip_group(ByteView in, std::size_t &at) {
+  for (int depth = 1; depth > 0;) {
+    std::uint64_t tag = 0, length = 0;
+    if (!read_varint(in, at, tag)) return false;
+    switch (tag & 7U) {
+    case 0:
+      if (!read_varint(in, at, tag)) return false;
+      break;
+    case 1: length = 8; break;
+    case 2:
+      if (!read_varint(in, at, length)) return false;
+      break;
+    case 3: ++depth; break;
+    case 4: --depth; break;
+    case 5: length = 4; break;
+    default: return false;
+    }
+    if (length > in.size() - at) return false;
+    at += static_cast<std::size_t>(length);
+  }
+  return true;
+}
+
 /// The field that begins at field.end; false at the end of the message and where it is damaged.
 bool next_field(ByteView in, Field &field) {
   std::size_t at = field.begin = field.end;
@@ -42,11 +66,15 @@ bool next_field(ByteView in, Field &field) {
   case 2:
     if (!read_varint(in, at, length)) return false;
     break;
+  case 3:
+    field.content = at;
+    if (!skip_group(in, at)) return false;
+    break;
   case 5: length = 4; break;
   default: return false;
   }
   if (length > in.size() - at) return false;
-  if (field.wire != 0) field.content = at;
+  if (field.wire != 0 && field.wire != 3) field.content = at;
   field.end = at + static_cast<std::size_t>(length);
   return true;
 }

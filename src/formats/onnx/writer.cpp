@@ -26,7 +26,7 @@ void write_header(const Model &model, onnx::ModelProto &proto) {
   if (!model.domain.empty()) proto.set_domain(model.domain);
   if (!model.doc.empty()) proto.set_doc_string(model.doc);
   if (model.model_version != 0) proto.set_model_version(model.model_version);
-  proto::put_metadata(model.metadata, proto.mutable_metadata_props());
+  proto::put_metadata(model.metadata, proto);
 }
 
 void put_denotations(const Model &model, onnx::GraphProto &graph) {

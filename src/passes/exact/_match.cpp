@@ -76,6 +76,19 @@ ValueId plus_number(const Graph &graph, ValueId sum, double wanted) {
   return is_number(graph, add->inputs[0], wanted) ? add->inputs[1] : ValueId{};
 }
 
+std::optional<int> kept_axis(const Graph &graph, const Node &reduce) {
+  const auto rank = graph.value(reduce.inputs[0]).type.rank();
+  auto axes = reduce.get_ints("axes");
+  if (reduce.input(1).valid()) {
+    const auto given = integers(graph, reduce.inputs[1]);
+    if (!given) return std::nullopt;
+    axes = *given;
+  }
+  if (!rank || axes.size() != 1 || reduce.get_int("keepdims", 1) != 1) return std::nullopt;
+  const std::int64_t axis = axes[0] < 0 ? axes[0] + *rank : axes[0];
+  return axis >= 0 && axis < *rank ? std::optional(static_cast<int>(axis)) : std::nullopt;
+}
+
 void remove_unread(Graph &graph, ValueId value) {
   std::vector<ValueId> pending{value};
   while (!pending.empty()) {

@@ -26,6 +26,9 @@ private:
 
   [[nodiscard]] const Type &type(ValueId id) const { return graph_.value(id).type; }
   [[nodiscard]] bool is_code(ValueId id) const { return id.valid() && type(id).quant && bits(type(id).dtype) == 8; }
+  [[nodiscard]] bool is_weight_code(ValueId id) const {
+    return is_code(id) || (id.valid() && type(id).quant && graph_.constant(id) && type(id).dtype == DType::int4);
+  }
   [[nodiscard]] bool is_plain_code(ValueId id) const { return is_code(id) && type(id).quant->is_per_tensor(); }
   [[nodiscard]] ValueId codes_before(ValueId real) const;
   [[nodiscard]] NodeId quantizer_after(ValueId real) const;
@@ -100,7 +103,7 @@ bool Folder::fold_weighted(NodeId id, const WeightInfo &info) {
   const Node &node = graph_.node(id);
   if (node.get_float("alpha", 1) != 1 || node.get_float("beta", 1) != 1 || node.outputs.size() != 1) return false;
   const ValueId data = codes_before(node.input(info.data)), weight = codes_before(node.input(info.weight));
-  if (!is_plain_code(data) || !is_code(weight) || type(weight).quant->block > 0) return false;
+  if (!is_plain_code(data) || !is_weight_code(weight) || type(weight).quant->block > 0) return false;
   const Quant &quant = *type(weight).quant;
   const int rank = type(weight).rank().value_or(0);
   if (rank == 0 || (!quant.is_per_tensor() && quant.axis != (info.channel_axis + rank) % rank)) return false;

@@ -24,22 +24,11 @@ struct Norm {
   bool centred = false; // LayerNormalization
 };
 
-/// Whether a node reduces the last axis and keeps it.
-bool over_last_axis(const Graph &graph, const Node &reduce) {
-  const auto rank = graph.value(reduce.inputs[0]).type.rank();
-  auto axes = reduce.get_ints("axes");
-  if (reduce.input(1).valid()) {
-    const auto given = integers(graph, reduce.inputs[1]);
-    if (!given) return false;
-    axes = *given;
-  }
-  return rank && axes.size() == 1 && (axes[0] == -1 || axes[0] == *rank - 1) && reduce.get_int("keepdims", 1) == 1;
-}
-
 /// ReduceMean over the last axis: what of. None otherwise.
 ValueId mean_of(const Graph &graph, ValueId value) {
   const Node *mean = made_by(graph, value, "ReduceMean");
-  return mean && over_last_axis(graph, *mean) ? mean->inputs[0] : ValueId{};
+  const auto axis = mean ? kept_axis(graph, *mean) : std::nullopt;
+  return axis && *axis + 1 == *graph.value(mean->inputs[0]).type.rank() ? mean->inputs[0] : ValueId{};
 }
 
 /// Sqrt(ReduceMean(d^2) + epsilon): d and epsilon.

@@ -118,9 +118,9 @@ private:
     const ValueId data = one.layer.original_data;
     const Type &type = graph_.value(data).type;
     const LayerInputs inputs{one.layer.node, data, data, type, type, &node, context_.ops.find(node), one.layer.dims};
-    const auto moments = layer_moments(walk, walk, inputs, context_.samples.size(), 1, context_.lossy.positions, context_.threads);
+    auto moments = layer_moments(walk, walk, inputs, context_.samples.size(), 1, context_.lossy.positions, context_.threads);
     EDGEC_CHECK(moments);
-    const Covariance seen = covariance(moments->front(), !one.layer.bias.empty());
+    const Covariance seen = covariance(std::move(moments->front().front()), !one.layer.bias.empty());
     const std::vector<double> spectrum = output_spectrum(one.layer.original, seen.h);
     const double lost = std::accumulate(spectrum.begin() + static_cast<std::ptrdiff_t>(std::min(one.rank, spectrum.size())), spectrum.end(), 0.0);
     one.expected = sensitivity * lost * static_cast<double>(context_.samples.size());

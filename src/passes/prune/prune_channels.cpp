@@ -111,10 +111,10 @@ private:
     const Node &node = graph_.node(layer.node);
     const Type &type = graph_.value(layer.original_data).type;
     const LayerInputs inputs{layer.node, layer.original_data, layer.original_data, type, type, &node, context_.ops.find(node), layer.dims};
-    const auto moments = layer_moments(walk, walk, inputs, context_.samples.size(), 1, positions, context_.threads);
+    auto moments = layer_moments(walk, walk, inputs, context_.samples.size(), 1, positions, context_.threads);
     if (!moments && moments.error().code == Code::unsupported) return {};
     EDGEC_CHECK(moments);
-    found = covariance(moments->front(), !layer.bias.empty());
+    found = covariance(std::move(moments->front().front()), !layer.bias.empty());
     found.c = {};
     return {};
   }

@@ -13,11 +13,6 @@ namespace {
 
 constexpr std::string_view name = "prune-magnitude";
 
-bool is_named(const Node &node, const std::vector<std::string> &names) {
-  const auto listed = [&](const std::string &text) { return std::ranges::find(names, text) != names.end(); };
-  return listed(node.label()) || std::ranges::any_of(node.origins, listed);
-}
-
 std::vector<WeightTensor> prunable(const Graph &graph, const PassContext &context) {
   std::vector<WeightTensor> found;
   for (WeightTensor &weight : float_weights(graph, context, name)) {

@@ -1,218 +1,240 @@
-// Second-order pruning: `--prune R` and `--prune N:M` with calibration samples. The weights whose removal costs the
-// answers least go (`auto`: saliency times the layer's sensitivity, one threshold for the network; `global` and `layer`:
-// by magnitude), the others are fitted to the original's outputs on what the pruned layers before give, and biases keep
-// the means behind the activations. The first layer and depthwise ones are few and sensitive: they stay unless --include
-// names them.
+// Prunes with calibration samples: `--prune R` or `--prune N:M`. Layers in topological order; of each the weights whose
+// loss the others can best make up for go (compress/survivors.h), the survivors are fitted anew to the outputs of the
+// original network given pruned inputs, and the bias so that the means behind the activation stay. Layers that are not
+// pruned (depthwise, the first convolution) are refit to their pruned inputs.
+//
+// Scope `auto`: zeros go to the layers where the next ones add least to the squared error of the logits: a layer's loss
+// after refitting at a few shares, times its sensitivity (passes/sensitivity.h).
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fmt/format.h>
+#include <map>
+#include <set>
 
 #include "calibrate/calibrate.h"
-#include "calibrate/layer_moments.h"
+#include "compress/magnitude.h"
 #include "compress/survivors.h"
 #include "measure/logits.h"
-#include "passes/layerwise.h"
+#include "passes/float_layers.h"
+#include "passes/held_out.h"
+#include "passes/prune/_answers.h"
 #include "passes/sensitivity.h"
+#include "support/cancel.h"
 
 namespace edgec::passes {
 namespace {
 
-constexpr std::string_view pass_name = "prune-second-order";
-constexpr double refit_damping = 0.03; // of H's mean diagonal
+constexpr std::string_view name = "prune-second-order";
+constexpr std::array curve_shares{0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9, 1.0};
+constexpr std::size_t share_positions = 64;
+/// A network that keeps less of the answers, of the samples even that it was fitted to, has been hurt.
+constexpr double good_agreement = 0.9;
+constexpr int most_trials = 3;
+
+struct PrunedLayer : Layer {
+  bool pruned = true; // else refit only
+  double share = 0;   // of zeros
+  std::size_t taps = 1;
+};
 
 class Pruner {
 public:
-  Pruner(Graph &graph, const PassContext &context) : graph_(graph), original_(graph), context_(context) {}
+  Pruner(const Graph &graph, const PassContext &context) : original_(graph), context_(context) { find_layers(); }
 
-  Result<bool> run() {
-    layers_ = float_layers(original_, context_, pass_name);
-    std::erase_if(layers_, [&](const Layer &layer) { return is_spared(layer); });
-    if (layers_.empty()) return false;
-    EDGEC_CHECK(choose());
-    CalibrationOptions options;
-    for (const Layer &layer : layers_) options.channel_means.push_back(layer.target);
-    options.threads = context_.threads;
-    options.isa = context_.isa;
-    EDGEC_ASSIGN(const Calibration means, calibrate(original_, context_.ops, *context_.calibration, context_.samples, options));
-    LayerSteps steps;
-    steps.folds = 1;
-    steps.positions = context_.lossy.positions;
-    steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) { return fit(layer, groups); };
-    steps.store_bias = [&](Layer &layer) { store_bias(layer); };
-    std::vector<Layer *> all;
-    for (Layer &layer : layers_) all.push_back(&layer);
-    const int both[] = {0, 1};
-    EDGEC_CHECK(compress_layers(graph_, original_, all, means.merged(both), context_, steps));
-    report();
-    return true;
+  /// The pruned network; nothing where there is nothing to prune.
+  Result<std::optional<Graph>> run() {
+    if (std::ranges::none_of(layers_, &PrunedLayer::pruned)) return std::optional<Graph>();
+    EDGEC_CHECK(look());
+    EDGEC_ASSIGN(Graph pruned, prune_at(context_.lossy.prune_ratio, context_.samples));
+    tell(pruned);
+    EDGEC_CHECK(judge(pruned));
+    return std::optional(std::move(pruned));
   }
 
 private:
-  Graph &graph_;
-  const Graph original_;
+  Graph original_; // its layers in the form in which they are fitted
   const PassContext &context_;
-  std::vector<Layer> layers_;
-  std::map<NodeId, double> ratios_; // of `auto`: each layer's share
-  std::map<NodeId, Mask> masks_;    // of the others
-  std::size_t zeros_ = 0, weights_ = 0;
+  std::vector<PrunedLayer> layers_;
+  std::vector<LossCurve> curves_; // of scope `auto`, for the pruned layers
+  Calibration means_;
 
-  [[nodiscard]] bool is_spared(const Layer &layer) const {
-    const Node &node = original_.node(layer.node);
-    const auto &named = context_.lossy.include_depthwise;
-    const auto listed = [&](const std::string &name) { return std::ranges::find(named, name) != named.end(); };
-    if (listed(node.label()) || std::ranges::any_of(node.origins, listed)) return false;
-    const bool first = original_.is_input(layer.original_data), depthwise = layer.groups() > 1 && layer.group_rows() == 1;
-    if (first || depthwise)
-      context_.skip(pass_name, node.label(), fmt::format("{}: pruned only where --include names it", first ? "the first layer" : "depthwise"));
-    return first || depthwise;
+  void find_layers() {
+    std::map<NodeId, std::string> wanted;
+    for (const WeightTensor &weight : float_weights(original_, context_, name))
+      for (const WeightTensor::Reader &reader : weight.readers) wanted[reader.node] = original_.node(reader.node).label();
+    for (Layer &layer : float_layers(original_, context_))
+      if (wanted.erase(layer.node) > 0) layers_.push_back({std::move(layer)});
+    for (const auto &[node, label] : wanted) context_.skip(name, label, "its weight or bias is of a form that cannot be fitted");
+    for (PrunedLayer &layer : layers_) {
+      const Node &node = original_.node(layer.node);
+      const bool depthwise = layer.groups() > 1 && layer.group_rows() == 1;
+      const bool first = node.op == "Conv" && reads_input(original_, context_.ops, layer.node);
+      layer.pruned = !(depthwise || first) || is_named(node, context_.lossy.include_depthwise);
+      if (!layer.pruned)
+        context_.skip(name, node.label(),
+                      fmt::format("{}: pruned only where --include names it", depthwise ? "depthwise" : "the first convolution"));
+      for (std::size_t i = 2; i < layer.dims.size(); ++i) layer.taps *= static_cast<std::size_t>(layer.dims[i]);
+    }
   }
 
   [[nodiscard]] bool is_n_of_m() const { return context_.lossy.prune_m > 0; }
 
-  Status choose() {
-    if (is_n_of_m()) return {};
-    if (context_.lossy.prune_scope == "auto") return choose_ratios();
-    std::vector<float> magnitudes;
-    for (const Layer &layer : layers_)
-      for (const double w : layer.original.data) magnitudes.push_back(static_cast<float>(std::abs(w)));
-    const Mask global = keep_largest(magnitudes, context_.lossy.prune_ratio);
-    std::size_t first = 0;
-    for (const Layer &layer : layers_) {
-      const std::size_t count = layer.original.data.size();
-      const std::span own = std::span(magnitudes).subspan(first, count);
-      const auto begin = global.begin() + static_cast<std::ptrdiff_t>(first);
-      masks_[layer.node] = context_.lossy.prune_scope == "layer" ? keep_largest(own, context_.lossy.prune_ratio)
-                                                                  : Mask(begin, begin + static_cast<std::ptrdiff_t>(count));
-      first += count;
-    }
-    return {};
+  /// What all ratios share: means of the original, and what zeros cost each layer.
+  Status look() {
+    CalibrationOptions options;
+    for (const PrunedLayer &layer : layers_) options.channel_means.push_back(layer.target);
+    options.threads = context_.threads;
+    options.isa = context_.isa;
+    EDGEC_ASSIGN(means_, calibrate(original_, context_.ops, *context_.calibration, context_.samples, options));
+    return is_n_of_m() || context_.lossy.prune_scope != "auto" ? Status() : find_curves();
   }
 
-  /// One threshold on saliency times sensitivity, in the original network; what falls below it is the layer's share.
-  Status choose_ratios() {
+  Status find_curves() {
     std::vector<NodeId> nodes;
-    std::vector<ValueId> stops;
-    for (const Layer &layer : layers_) nodes.push_back(layer.node), stops.push_back(layer.original_data);
+    std::vector<Layer *> layers;
+    for (PrunedLayer &layer : layers_)
+      if (layer.pruned) layers.push_back(&layer), nodes.push_back(layer.node);
     EDGEC_ASSIGN(const auto sensitivities, layer_sensitivities(original_, nodes, find_logits, context_));
-    Walk walk(original_, context_.ops, *context_.calibration, context_.samples, stops,
-              {context_.threads, context_.isa, std::make_shared<MemoryBudget>(context_.memory), false});
-    std::map<NodeId, std::vector<float>> saliencies;
-    for (const ValueId stop : std::vector<ValueId>(walk.stops())) {
-      EDGEC_CHECK(walk.advance());
-      for (const Layer &layer : layers_)
-        if (layer.original_data == stop) EDGEC_CHECK(add_saliency(walk, layer, sensitivities.at(layer.node), saliencies[layer.node]));
-    }
-    std::vector<float> all;
-    for (const Layer &layer : layers_) all.insert(all.end(), saliencies[layer.node].begin(), saliencies[layer.node].end());
-    const Mask keep = keep_largest(all, context_.lossy.prune_ratio);
-    std::size_t first = 0;
-    for (const Layer &layer : layers_) {
-      const std::size_t count = saliencies[layer.node].size();
-      const auto begin = keep.begin() + static_cast<std::ptrdiff_t>(first);
-      const auto gone = std::count(begin, begin + static_cast<std::ptrdiff_t>(count), 0);
-      ratios_[layer.node] = (static_cast<double>(gone) + 0.5) / static_cast<double>(std::max<std::size_t>(count, 1));
-      first += count;
-    }
+    std::map<NodeId, LossCurve> found;
+    LayerSteps steps;
+    steps.positions = share_positions;
+    steps.folds = 1;
+    steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
+      LossCurve curve{loss_curve(groups, curve_shares, context_.threads), layer.original.data.size()};
+      for (double &loss : curve.losses) loss *= sensitivities.at(layer.node);
+      found[layer.node] = std::move(curve);
+      return layer.original;
+    };
+    steps.store_bias = [](Layer &) {};
+    steps.progress = progress("looking at layers");
+    Graph unchanged = original_;
+    EDGEC_CHECK(compress_layers(unchanged, original_, layers, {}, context_, steps));
+    for (const NodeId node : nodes) curves_.push_back(std::move(found[node]));
     return {};
   }
 
-  Status add_saliency(const Walk &walk, const Layer &layer, double sensitivity, std::vector<float> &into) const {
-    const Node &node = original_.node(layer.node);
-    const Type &type = original_.value(layer.original_data).type;
-    const LayerInputs inputs{layer.node, layer.original_data, layer.original_data, type, type, &node, context_.ops.find(node), layer.dims};
-    const auto moments = layer_moments(walk, walk, inputs, context_.samples.size(), 1, context_.lossy.positions, context_.threads);
-    EDGEC_CHECK(moments);
-    for (std::size_t g = 0; g < moments->size(); ++g) {
-      const Covariance seen = covariance((*moments)[g], !layer.bias.empty());
-      for (const float s : pruning_saliency(group_rows(layer, g), seen.h)) into.push_back(s * static_cast<float>(sensitivity));
+  [[nodiscard]] std::function<void(std::size_t, std::size_t)> progress(std::string_view what) const {
+    if (!context_.progress) return nullptr;
+    return [this, what](std::size_t done, std::size_t all) { context_.progress(what, done, all); };
+  }
+
+  /// Each layer's share of zeros, together the ratio.
+  void share_out_zeros(double ratio, std::vector<PrunedLayer> &layers) const {
+    std::vector<std::vector<float>> sizes;
+    for (PrunedLayer &layer : layers) {
+      layer.share = layer.pruned ? ratio : 0;
+      if (layer.pruned) sizes.emplace_back(layer.original.data.begin(), layer.original.data.end());
     }
-    return {};
-  }
-
-  static Matrix group_rows(const Layer &layer, std::size_t group) {
-    Matrix rows(layer.group_rows(), layer.original.columns);
-    std::copy_n(layer.original.data.begin() + static_cast<std::ptrdiff_t>(group * rows.data.size()), rows.data.size(), rows.data.begin());
-    return rows;
-  }
-
-  [[nodiscard]] std::size_t taps_of(const Layer &layer) const {
-    std::size_t taps = 1;
-    for (std::size_t i = 2; i < layer.dims.size(); ++i) taps *= static_cast<std::size_t>(layer.dims[i]);
-    return taps;
-  }
-
-  /// The layer's mask: chosen before, or from the saliencies on what it reads now.
-  [[nodiscard]] Mask mask_of(const Layer &layer, std::span<const FitGroup> groups) const {
-    if (const auto known = masks_.find(layer.node); known != masks_.end()) return known->second;
-    std::vector<float> saliency;
-    for (const FitGroup &group : groups) {
-      const Matrix fitted = refit(group.weights, group.all, refit_damping);
-      const auto found = pruning_saliency(fitted, group.all.h);
-      saliency.insert(saliency.end(), found.begin(), found.end());
+    if (is_n_of_m() || context_.lossy.prune_scope == "layer") return;
+    std::vector<double> shares;
+    if (context_.lossy.prune_scope == "auto") {
+      shares = edgec::share_out(curves_, curve_shares, ratio);
+    } else {
+      prune_magnitude(std::vector<std::span<float>>(sizes.begin(), sizes.end()), ratio);
+      for (const auto &values : sizes)
+        shares.push_back(static_cast<double>(std::ranges::count(values, 0.0F)) / static_cast<double>(values.size()));
     }
-    if (is_n_of_m())
-      return keep_n_of_m(saliency, layer.original.columns, taps_of(layer), context_.lossy.prune_n, context_.lossy.prune_m);
-    return keep_largest(saliency, ratios_.at(layer.node));
+    auto next = shares.begin();
+    for (PrunedLayer &layer : layers)
+      if (layer.pruned) layer.share = *next++;
   }
 
-  Result<Matrix> fit(Layer &layer, std::span<const FitGroup> groups) {
-    const Mask keep = mask_of(layer, groups);
+  Result<Graph> prune_at(double ratio, std::span<const std::size_t> samples) const {
+    Graph graph = original_;
+    PassContext context = context_;
+    context.samples.assign(samples.begin(), samples.end());
+    std::vector<PrunedLayer> layers = layers_;
+    share_out_zeros(ratio, layers);
+    std::vector<Layer *> all;
+    for (PrunedLayer &layer : layers) all.push_back(&layer);
+    LayerSteps steps;
+    steps.positions = context.lossy.positions;
+    steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
+      const Matrix fitted = fit(static_cast<PrunedLayer &>(layer), groups);
+      EDGEC_CHECK(check_interrupted());
+      store_float_weight(graph, layer, fitted);
+      return fitted;
+    };
+    steps.store_bias = [&](Layer &layer) { store_float_bias(graph, layer); };
+    steps.progress = progress("pruning layers");
+    EDGEC_CHECK(compress_layers(graph, original_, all, means_.merged(folds_of(samples, context_)), context, steps));
+    return graph;
+  }
+
+  [[nodiscard]] Matrix fit(const PrunedLayer &layer, std::span<const FitGroup> groups) const {
+    const Refit fitted = layer.pruned ? refit_survivors(groups, masks_of(layer, groups), context_.threads) : refit(groups, context_.threads);
     Matrix all(layer.original.rows, layer.original.columns);
-    const std::size_t size = layer.group_rows() * all.columns;
-    for (std::size_t g = 0; g < groups.size(); ++g) {
-      const auto begin = keep.begin() + static_cast<std::ptrdiff_t>(g * size);
-      const Mask own(begin, begin + static_cast<std::ptrdiff_t>(size));
-      const Matrix fitted = refit_survivors(groups[g].weights, own, groups[g].all, refit_damping, context_.threads);
-      std::ranges::copy(fitted.data, all.data.begin() + static_cast<std::ptrdiff_t>(g * size));
-    }
-    std::vector<float> values(all.data.begin(), all.data.end());
-    for (std::size_t i = 0; i < values.size(); ++i) all.data[i] = static_cast<double>(values[i]);
-    zeros_ += static_cast<std::size_t>(std::ranges::count(values, 0.0F));
-    weights_ += values.size();
-    const ValueId old = graph_.node(layer.node).inputs[layer.weights.weight];
-    const std::string name = graph_.value(old).name;
-    const Tensor pruned = Tensor::of(layer.dims, as_stored(std::move(values), layer.dims, layer.weights));
-    graph_.set_input(layer.node, layer.weights.weight, graph_.add_constant(pruned, name));
+    auto to = all.data.begin();
+    for (const Matrix &part : fitted.weights) to = std::ranges::copy(part.data, to).out;
     return all;
   }
 
-  void store_bias(const Layer &layer) {
-    const ValueId old = graph_.node(layer.node).input(*layer.weights.bias);
-    const std::string name = old.valid() ? graph_.value(old).name : std::string();
-    const Dims dims{static_cast<std::int64_t>(layer.bias.size())};
-    const std::vector<float> values(layer.bias.begin(), layer.bias.end());
-    graph_.set_input(layer.node, *layer.weights.bias, graph_.add_constant(Tensor::of(dims, values), name));
+  [[nodiscard]] std::vector<Mask> masks_of(const PrunedLayer &layer, std::span<const FitGroup> groups) const {
+    const LossyOptions &lossy = context_.lossy;
+    const Sparsity sparsity{layer.share, lossy.prune_n, lossy.prune_m, layer.taps};
+    if (lossy.prune_mask != "magnitude") return second_order_masks(groups, sparsity, lossy.prune_steps, context_.threads);
+    std::vector<Matrix> sizes;
+    for (const FitGroup &group : groups) {
+      sizes.push_back(group.weights);
+      for (double &x : sizes.back().data) x = std::abs(x);
+    }
+    return choose_masks(sizes, sparsity);
   }
 
-  void report() {
-    graph_.remove_dead();
-    for (const Layer &layer : layers_) {
-      const Tensor *weight = graph_.constant(graph_.node(layer.node).inputs[layer.weights.weight]);
-      const auto zeros = std::ranges::count(weight->as<float>(), 0.0F);
-      context_.say(pass_name, graph_.node(layer.node).label(),
-                   fmt::format("{} of {} weights are zero ({:.1f} %)", zeros, weight->size(),
-                               100.0 * static_cast<double>(zeros) / static_cast<double>(weight->size())));
+  void tell(const Graph &pruned) const {
+    Zeros prunable, all;
+    for (const PrunedLayer &layer : layers_) {
+      if (!layer.pruned) continue;
+      const Zeros own = zeros_of(pruned, pruned.node(layer.node).inputs[layer.weights.weight]);
+      context_.say(name, pruned.node(layer.node).label(), fmt::format("{} of {} weights are zero ({:.1f} %)", own.zeros, own.count, own.percent()));
+      prunable.add(own);
     }
-    std::size_t all = 0;
-    for (const WeightTensor &weight : float_weights(original_, {.ops = context_.ops}, pass_name))
-      all += static_cast<std::size_t>(original_.constant(weight.value)->size());
-    context_.say(pass_name, "", fmt::format("{:.1f} % of the prunable weights are zero, {:.1f} % of the network's",
-                                            100.0 * static_cast<double>(zeros_) / static_cast<double>(std::max<std::size_t>(weights_, 1)),
-                                            100.0 * static_cast<double>(zeros_) / static_cast<double>(std::max<std::size_t>(all, 1))));
+    for (const WeightTensor &weight : float_weights(pruned, {.ops = context_.ops}, name)) all.add(zeros_of(pruned, weight.value));
+    context_.say(name, "", fmt::format("{:.1f} % of the prunable weights are zero, {:.1f} % of the network's", prunable.percent(), all.percent()));
+  }
+
+  struct Zeros {
+    std::size_t zeros = 0, count = 0;
+    void add(const Zeros &other) { zeros += other.zeros, count += other.count; }
+    [[nodiscard]] double percent() const { return 100.0 * static_cast<double>(zeros) / static_cast<double>(std::max<std::size_t>(1, count)); }
+  };
+  static Zeros zeros_of(const Graph &graph, ValueId weight) {
+    const std::vector<float> values = to_floats(*graph.constant(weight));
+    return {static_cast<std::size_t>(std::ranges::count(values, 0.0F)), values.size()};
+  }
+
+  /// Where answers changed: how many on samples that were held out, and how much pruning keeps them.
+  Status judge(const Graph &pruned) const {
+    PassContext few = context_;
+    few.samples = half_of(context_.samples, 0);
+    few.note = nullptr;
+    EDGEC_ASSIGN(const auto reference, logits_of(original_, find_logits, few));
+    if (!are_answers(reference)) return {};
+    EDGEC_ASSIGN(const auto logits, logits_of(pruned, find_logits, few));
+    if (agreement(reference, logits) >= good_agreement) return {};
+    const PrunedAt pruned_at = [&](double ratio, std::span<const std::size_t> samples) { return prune_at(ratio, samples); };
+    const LossyOptions &lossy = context_.lossy;
+    const std::string asked = is_n_of_m() ? fmt::format("{}:{}", lossy.prune_n, lossy.prune_m) : fmt::format("{:g}", lossy.prune_ratio);
+    EDGEC_ASSIGN(const auto tried, try_ratios(pruned_at, lossy.prune_ratio, original_, context_, is_n_of_m() ? 1 : most_trials));
+    if (std::string text = ratios_text(tried, asked); !text.empty()) context_.say(name, "", std::move(text));
+    return {};
   }
 };
 
 Result<bool> run(Graph &graph, const PassContext &context) {
   if (context.lossy.prune_ratio <= 0 && context.lossy.prune_m == 0) return false;
   if (context.calibration == nullptr || context.samples.empty())
-    return usage_error("second-order pruning needs calibration samples (--calib)");
-  return Pruner(graph, context).run();
+    return usage_error("pruning by second order needs calibration samples (--calib)");
+  EDGEC_ASSIGN(auto pruned, Pruner(graph, context).run());
+  if (pruned) graph = std::move(*pruned);
+  return pruned.has_value();
 }
 
 } // namespace
 
 extern const PassDef prune_second_order;
-const PassDef prune_second_order{pass_name, "the weights that matter least become zero, the others make up for them",
+const PassDef prune_second_order{name, "weights that others can make up for become zero, the rest is refit",
                                  PassKind::lossy, run};
 
 } // namespace edgec::passes

@@ -14,7 +14,6 @@ namespace {
 
 /// Share of H's mean diagonal that is added before it is inverted (GPTQ's default).
 constexpr double damping = 0.01;
-constexpr double survivor_damping = 0.03;
 /// Scales are searched where that is cheap; beyond, max |w| / levels is as good at 8 bits.
 constexpr std::size_t few_columns = 16, some_columns = 160;
 
@@ -42,21 +41,19 @@ void store_codes(Graph &graph, const Int8LayerState &layer, std::vector<std::int
 
 } // namespace
 
-Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, const PassContext &context) {
+Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup> groups, const PassContext &context) {
   const int levels = weight_levels(context.lossy);
   std::vector<Rounded> rounded(groups.size());
   if (!layer.keep.empty()) {
-    for (std::size_t g = 0; g < groups.size(); ++g) {
-      const auto begin = layer.keep.begin() + static_cast<std::ptrdiff_t>(g * groups[g].weights.data.size());
-      const Mask own(begin, begin + static_cast<std::ptrdiff_t>(groups[g].weights.data.size()));
-      rounded[g].weights = refit_survivors(groups[g].weights, own, groups[g].all, survivor_damping, context.threads);
-    }
+    Refit fitted = refit_survivors(groups, split_mask(layer.keep, layer.groups()), context.threads);
+    for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = std::move(fitted.weights[g]);
   } else if (context.lossy.refit) {
     Refit fitted = refit(groups, context.threads);
     for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = std::move(fitted.weights[g]);
   } else {
     for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = groups[g].weights;
   }
+  for (FitGroup &group : groups) group.folds.clear(), group.all.c = {}; // as large as all that follows
   const std::size_t rows = layer.group_rows(), columns = layer.original.columns;
   const int inner_threads = groups.size() == 1 ? context.threads : 1;
   EDGEC_CHECK(parallel_for(groups.size(), context.threads, [&](std::size_t g, int) -> Status {

@@ -8,7 +8,7 @@ namespace edgec {
 
 /// Fits the layer's weights to the original's outputs on quantized inputs (compress/refit.h), searches its scales and
 /// rounds (compress/rounding.h), and puts codes and scales into the graph. Returns the reals of the codes.
-Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, const PassContext &context);
+Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup> groups, const PassContext &context);
 
 /// The same with codes of the least size at a rate (passes/rate/round_weights.h).
 Result<Matrix> fit_int8_rate(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, double rate,

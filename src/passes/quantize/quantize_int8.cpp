@@ -29,6 +29,12 @@ struct Source {
   std::vector<EqualizedTensor> tensors;
   Sensitivities sensitivities;         ///< of layers, where codes are chosen by a rate
 
+  /// The original's, of each sample.
+  [[nodiscard]] std::vector<Tensor> logits() const {
+    std::vector<Tensor> found;
+    for (const auto &outputs : (means ? *means : ranges).outputs) found.push_back(outputs[0]);
+    return found;
+  }
   [[nodiscard]] RangeStatistics means_of(std::span<const int> folds) const { return (means ? *means : ranges).merged(folds); }
 };
 
@@ -53,15 +59,15 @@ Status calibrate_source(Source &source, const PassContext &context, const Int8Re
   return {};
 }
 
-Result<Source> prepare(const Graph &graph, const PassContext &context, const Int8Request &request) {
+/// The networks, not yet calibrated.
+Source prepare(const Graph &graph, const PassContext &context) {
   Source source{graph, context.original ? *context.original : graph, plan_int8(graph, context, context.lossy.integer_results),
                 {}, std::nullopt, {}, {}};
   if (context.lossy.equalize != Choice::off && context.lossy.second_order) source.tensors = find_equalizable(graph, context);
-  EDGEC_CHECK(calibrate_source(source, context, request));
   return source;
 }
 
-/// The same networks equalized; nothing where no tensor gains by the noise model.
+/// The same networks equalized, and calibrated; nothing where no tensor gains by the noise model.
 Result<std::optional<Source>> equalized(const Source &source, const PassContext &context, const Int8Request &request) {
   Source result = source;
   const int both[] = {0, 1};
@@ -105,7 +111,7 @@ Result<std::size_t> apply(Graph &graph, const Source &source, std::span<const in
       return fit_int8_rate(graph, static_cast<Int8LayerState &>(layer), groups, rate, source.sensitivities, context);
     };
   else if (context.lossy.second_order)
-    steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) {
+    steps.fit = [&](Layer &layer, std::span<FitGroup> groups) {
       return fit_int8(graph, static_cast<Int8LayerState &>(layer), groups, context);
     };
   steps.store_bias = [&](Layer &layer) { store_bias(graph, static_cast<Int8LayerState &>(layer)); };
@@ -150,27 +156,44 @@ Result<std::string> best_range(const Source &source, const std::vector<Tensor> &
   return best;
 }
 
-/// Equalizes where that gains on held-out halves of the samples; judged by plain rounding and bias correction, whose
-/// noise comes from the same ranges and steps.
-Status equalize_where_better(Source &source, const std::vector<Tensor> &reference, const PassContext &context,
-                             const Int8Request &request) {
-  EDGEC_ASSIGN(auto other, equalized(source, context, request));
-  if (!other) return {};
-  if (context.lossy.equalize == Choice::automatic) {
-    PassContext plain = context;
-    plain.lossy.second_order = false;
-    EDGEC_ASSIGN(const auto held_out_without, cross_fit(source, plain, request));
-    EDGEC_ASSIGN(const auto held_out_with, cross_fit(*other, plain, request));
+/// Samples on which it is decided whether to equalize: the difference is the same for all of them.
+constexpr std::size_t judging_samples = 64;
+
+std::vector<std::size_t> some_of(const std::vector<std::size_t> &samples) {
+  if (samples.size() <= judging_samples) return samples;
+  std::vector<std::size_t> some;
+  for (std::size_t i = 0; i < judging_samples; ++i) some.push_back(samples[i * samples.size() / judging_samples]);
+  return some;
+}
+
+/// Equalizes where that gains on held-out halves of some samples; judged by plain rounding and bias correction, whose
+/// noise comes from the same ranges and steps. Leaves the source uncalibrated.
+Status equalize_where_better(Source &source, const PassContext &context, const Int8Request &request) {
+  const bool judged = context.lossy.equalize == Choice::automatic;
+  PassContext plain = context;
+  plain.samples = some_of(context.samples);
+  plain.lossy.second_order = false;
+  if (plain.lossy.range == "auto") plain.lossy.range = "percentile";
+  Source before = source;
+  EDGEC_CHECK(calibrate_source(before, plain, request));
+  EDGEC_ASSIGN(const auto after, equalized(before, plain, request));
+  if (!after) return {};
+  if (judged) {
+    const std::vector<Tensor> reference = before.logits();
+    EDGEC_ASSIGN(const auto held_out_without, cross_fit(before, plain, request));
+    EDGEC_ASSIGN(const auto held_out_with, cross_fit(*after, plain, request));
     const double without = sqnr_db(reference, held_out_without), with = sqnr_db(reference, held_out_with);
     const auto text = fmt::format("equalization of {} tensors: {:.1f} dB instead of {:.1f} dB on held-out samples, rounded to nearest",
-                                  other->tensors.size(), with, without);
+                                  after->tensors.size(), with, without);
     if (with <= without) {
       context.skip("quantize-int8", "", text);
       return {};
     }
     context.say("quantize-int8", "", text);
   }
-  source = std::move(*other);
+  source.graph = after->graph;
+  source.original = after->original;
+  source.tensors = after->tensors;
   return {};
 }
 
@@ -206,15 +229,16 @@ Result<Int8Outcome> quantize_int8(Graph &graph, const PassContext &given, const 
   PassContext context = given;
   if (!context.calibration || context.samples.empty())
     return usage_error("int8 quantization needs calibration samples (--calib)");
-  EDGEC_ASSIGN(Source source, prepare(graph, context, request));
-  Int8Outcome outcome;
-  for (const auto &outputs : (source.means ? *source.means : source.ranges).outputs) outcome.reference.push_back(outputs[0]);
+  Source source = prepare(graph, context);
   const bool judged = request.logits && context.samples.size() >= 2;
+  if (!source.tensors.empty() && (judged || context.lossy.equalize == Choice::on))
+    EDGEC_CHECK(equalize_where_better(source, context, request));
+  EDGEC_CHECK(calibrate_source(source, context, request));
+  Int8Outcome outcome;
+  outcome.reference = source.logits();
   if (context.lossy.range == "auto" && judged) {
     EDGEC_ASSIGN(context.lossy.range, best_range(source, outcome.reference, context, request));
   }
-  if (!source.tensors.empty() && (judged || context.lossy.equalize == Choice::on))
-    EDGEC_CHECK(equalize_where_better(source, outcome.reference, context, request));
   if (request.rate) {
     EDGEC_CHECK(quantize_at_rate(graph, source, context, request, outcome));
     return outcome;

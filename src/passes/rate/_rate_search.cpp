@@ -9,12 +9,16 @@ namespace edgec {
 namespace {
 
 constexpr int most_probes = 9;
+/// A rate is first sought on so many samples, so often, until the size is so near.
+constexpr std::size_t rough_samples = 32;
+constexpr int most_rough_probes = 5;
+constexpr double rough_distance = 0.05;
 /// A file this much below its budget is good enough.
-constexpr double close_below = 0.006;
+constexpr double close_below = 0.004;
 /// Rates closer together than this make no difference worth a probe.
 constexpr double closest_rates = 1.01;
 /// What exact passes afterwards may still add.
-constexpr double slack_bytes = 64;
+constexpr double slack_bytes = 16;
 /// Where a search begins: a ratio of signal to noise that most networks bear.
 constexpr double first_sqnr_db = 25;
 /// What is lost then is rarely seen in the answers.
@@ -120,12 +124,31 @@ private:
     return point.rate * std::exp2(2 * std::clamp(reach * 1.15, -4.0, 4.0));
   }
 
+  /// About the rate of the wanted size. How many bytes codes take depends little on the samples: a few say it.
+  Result<double> rough_rate(double wanted) {
+    double rate = rate_for(first_sqnr_db);
+    if (context_.samples.size() < 2 * rough_samples) return rate;
+    std::vector<std::size_t> few;
+    for (std::size_t i = 0; i < rough_samples; ++i) few.push_back(context_.samples[i * context_.samples.size() / rough_samples]);
+    std::optional<RatePoint> above, below;
+    for (int i = 0; i < most_rough_probes; ++i) {
+      say("searching the rate");
+      EDGEC_ASSIGN(const Graph graph, at_rate_(rate, few));
+      RatePoint point{rate, 0, std::nullopt, std::nullopt};
+      EDGEC_ASSIGN(point.bytes, request_.bytes(graph));
+      (static_cast<double>(point.bytes) > wanted ? above : below) = point;
+      rate = next_rate(wanted, above ? &*above : nullptr, below ? &*below : nullptr);
+      if (std::abs(static_cast<double>(point.bytes) - wanted) < rough_distance * wanted) break;
+    }
+    return rate;
+  }
+
   Status fit_size() {
     const double limit = static_cast<double>(*request_.max_size) - slack_bytes;
     const double wanted = limit * (1 - close_below / 2);
     std::optional<RatePoint> above, below; // nearest points over and under the limit
     std::optional<Graph> best;
-    double rate = rate_for(first_sqnr_db);
+    EDGEC_ASSIGN(double rate, rough_rate(wanted));
     while (probes_ < most_probes) {
       EDGEC_CHECK(probe(rate, false));
       const RatePoint &point = outcome_.curve.back();

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "compress/rate_distortion.h"
+#include "passes/float_layers.h"
 #include "calibrate/calibrate.h"
 #include "passes/held_out.h"
 #include "passes/sensitivity.h"
@@ -45,6 +46,28 @@ int bias_mantissa(const Layer &layer, double error) {
   // Rounding to m bits leaves at most b^2 4^-(m+1), a third of that on average.
   const double bits = 0.5 * std::log2(std::max(power, 1e-300) / (12 * share * std::max(error, 1e-300)));
   return std::clamp(static_cast<int>(std::ceil(bits)), least, most);
+}
+
+/// Bits of mantissa with which floats leave as much error as the steps of the rate would; nothing where codes of 8 bits, with
+/// the steps that those need, are the better bargain: a bit is worth lambda of error, and codes leave c / 12 of that a
+/// weight, more in proportion to their squared steps. Floats are rounded to nearest, no error is carried on.
+std::optional<int> float_mantissa(std::span<const RateGroup> groups, const RatedCodes &rated, const RateOptions &options) {
+  constexpr double sign_and_exponent = 4;
+  constexpr int most = 16;
+  double power = 0; // that the spacing of floats without a mantissa has at the outputs
+  std::size_t count = 0;
+  for (const RateGroup &group : groups) {
+    double own = 0;
+    for (const double w : group.weights.data)
+      if (w != 0) own += std::exp2(2.0 * std::ilogb(w));
+    power += own * mean_diagonal(group.h);
+    count += group.weights.data.size();
+  }
+  const double asked = options.step_constant * options.lambda * static_cast<double>(count);
+  if (!(power > 0) || !(asked > 0)) return std::nullopt;
+  const int kept = std::clamp(static_cast<int>(std::ceil(0.5 * std::log2(power / asked))), 1, most);
+  const double more_bits = kept + sign_and_exponent - rated.bits / static_cast<double>(count);
+  return options.step_constant / 12 * (rated.excess - 1) > more_bits ? std::optional(kept) : std::nullopt;
 }
 
 void store_bias(Graph &graph, const Layer &layer, double error) {
@@ -130,8 +153,9 @@ private:
       RatedLayer rated = fit_rate(layer, groups, rate, sensitivities_, {}, context.threads);
       bits_[layer.node] = rated.bits;
       errors[layer.node] = rated.error;
-      Matrix reals = std::move(rated.reals);
-      store_codes(graph, layer, std::move(rated));
+      Matrix reals = rated.reals;
+      if (rated.as_floats) store_float_weight(graph, layer, reals);
+      else store_codes(graph, layer, std::move(rated));
       return reals;
     };
     steps.store_bias = [&](Layer &layer) { store_bias(graph, layer, errors[layer.node]); };
@@ -167,10 +191,18 @@ RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double
     if (sensitivity > 0) least = least > 0 ? std::min(least, sensitivity) : sensitivity;
   const auto found = sensitivities.find(layer.node);
   const double sensitivity = found == sensitivities.end() || found->second <= 0 ? std::max(least, 1e-12) : found->second;
-  RatedCodes rated = round_for_rate(rate_groups, {.lambda = rate / sensitivity, .taps = taps_of(layer.dims, layer.weights), .threads = threads, .least_scales = std::move(least_scales)});
+  const bool integer = !least_scales.empty();
+  const RateOptions options{.lambda = rate / sensitivity, .taps = taps_of(layer.dims, layer.weights), .threads = threads, .least_scales = std::move(least_scales)};
+  RatedCodes rated = round_for_rate(rate_groups, options);
   Matrix reals(layer.original.rows, layer.original.columns);
   for (std::size_t i = 0; i < reals.data.size(); ++i)
     reals.data[i] = static_cast<double>(rated.scales[i / reals.columns]) * rated.codes[i];
+  const auto kept = integer ? std::nullopt : float_mantissa(rate_groups, rated, options);
+  if (kept) {
+    const std::size_t size = layer.group_rows() * reals.columns;
+    for (std::size_t i = 0; i < reals.data.size(); ++i) reals.data[i] = shortened(rate_groups[i / size].weights.data[i % size], *kept);
+    rated.bits = (*kept + 4.0) * static_cast<double>(reals.data.size());
+  }
   double error = 0;
   const std::size_t group_size = layer.group_rows() * reals.columns;
   for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -178,7 +210,7 @@ RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double
     for (std::size_t i = 0; i < difference.data.size(); ++i) difference.data[i] -= reals.data[g * group_size + i];
     error += inner_product(difference, product(difference, groups[g].all.h));
   }
-  return {std::move(rated.codes), std::move(rated.scales), std::move(reals), rated.bits, error};
+  return {kept.has_value(), std::move(rated.codes), std::move(rated.scales), std::move(reals), rated.bits, error};
 }
 
 Result<RateOutcome> round_weights(const Graph &graph, const PassContext &context,
