@@ -32,7 +32,7 @@ struct Arguments {
   bool latency = false;
   int prune_n = 0, prune_m = 0;
   std::string share_codebook = "tensor", range = "percentile", effort = "default", equalize = "auto";
-  std::int64_t weight_bits = 8;
+  std::int64_t weight_bits = 8, input_bits = 8;
   double percentile = 99.999, low_rank_sqnr = 30;
   DataFlags calib{.path = {}, .preprocess = {}, .labels = {}, .limit = 200};
   ScopeFlags scope;
@@ -84,11 +84,13 @@ Status parse_prune(Arguments &a) {
   return {};
 }
 
-/// What needs samples has some, and nothing undoes what hashed sharing did.
-Status check_sharing(const Arguments &a) {
+/// What needs samples has some, and what was asked for goes together.
+Status check_combination(const Arguments &a) {
   for (const auto &[flag, given] : {std::pair{"--low-rank", a.low_rank.has_value()}, {"--share-hash", a.share_hash.has_value()},
                                    {"--share-codebook network", a.share > 0 && a.share_codebook == "network"}})
     if (given && a.calib.path.empty()) return usage_error(fmt::format("{}: layers are fitted to samples, give them with --calib", flag));
+  if (a.int8 && a.input_bits == 16 && a.format == "qoperator")
+    return usage_error("--input-bits 16: operators in integer form (--format qoperator) read 8 bits");
   if (a.share_hash && (a.int8 || a.prune || a.share > 0 || a.rate))
     return usage_error("--share-hash: stored values stand for weights anywhere in a layer, which --int8, --prune, --share and --rate would part");
   return {};
@@ -120,8 +122,9 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
     else if (a.budgets.max_size) add("max-size", fmt::to_string(*a.budgets.max_size));
     else add("max-drop", fmt::format("{}", *a.budgets.max_drop));
   }
+  if (a.int8 && a.input_bits != 8) add("input-bits", fmt::to_string(a.input_bits));
   if (a.int8 && a.weight_bits != 8) add("weight-bits", fmt::to_string(a.weight_bits));
-  if (a.int8 || a.rounds_weights() || refit) add("calib-limit", fmt::to_string(a.calib.limit));
+  if (a.int8 || a.rounds_weights() || refit || a.low_rank || a.share_hash) add("calib-limit", fmt::to_string(a.calib.limit));
   for (const std::string &text : a.scope.include) add("include", text);
   for (const std::string &text : a.scope.exclude) add("exclude", text);
   if (!a.scope.op_types.empty()) add("op-types", fmt::format("{}", fmt::join(a.scope.op_types, ",")));
@@ -148,6 +151,7 @@ void warn_of_idle_flags(const Arguments &a, const Options &options, ModelFormat 
   idle("--effort", !a.int8 && !a.prune, "without --int8 or --prune");
   idle("--equalize", !a.int8 || a.effort == "fast", "without --int8 or with --effort fast");
   idle("--weight-bits", !a.int8, "without --int8");
+  idle("--input-bits", !a.int8, "without --int8");
   idle("--percentile", !a.int8 || a.range != "percentile", "without --int8 --range percentile");
   idle("--no-bias-correction", !a.int8, "without --int8");
   idle("--include", !lossy, "without --int8, --prune or --share");
@@ -160,7 +164,7 @@ void warn_of_idle_flags(const Arguments &a, const Options &options, ModelFormat 
 
 std::int64_t least_opset(const Arguments &a, ModelFormat format) {
   if (a.share > 0 && a.share <= 4 && format != ModelFormat::flat) return 21; // 4-bit tensors
-  if (a.int8 && a.weight_bits == 4) return 21;
+  if (a.int8 && (a.weight_bits == 4 || a.input_bits == 16)) return 21;
   return a.int8 || a.rounds_weights() ? 13 : 0;                                                    // QuantizeLinear per channel
 }
 
@@ -199,6 +203,7 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   if (a.effort == "high") request.lossy.positions = 512, request.lossy.rounding_sweeps = 12;
   request.lossy.equalize = a.equalize == "auto" ? Choice::automatic : a.equalize == "on" ? Choice::on : Choice::off;
   request.lossy.weight_bits = static_cast<int>(a.weight_bits);
+  request.lossy.input_bits = static_cast<int>(a.input_bits);
   request.lossy.integer_results = format == ModelFormat::qoperator;
   if (a.rounds_weights()) {
     request.rate.emplace();
@@ -387,6 +392,9 @@ void declare_job(Options &options, Arguments &a) {
   options.add("--equalize", "WHEN", &a.equalize, "channels of neighbouring layers made of like size; auto: where it gains")
       .one_of({"off", "on", "auto"});
   options.add("--weight-bits", "BITS", &a.weight_bits, "of int8: 8, or 4 (opset 21)").one_of({"4", "8"});
+  options.add("--input-bits", "BITS", &a.input_bits, "of int8: 8, or 16 for inputs that 8 cannot hold exactly (opset 21); layers that read them compute "
+              "on floats")
+      .one_of({"8", "16"});
   options.add("--percentile", "P", &a.percentile, "of --range percentile").between(50, 100);
   options.flag("--no-bias-correction", &a.no_bias_correction, "leave the means of channels as rounding shifts them");
 }
@@ -429,7 +437,7 @@ CommandRun declare(Options &options) {
   a.run.declare(options);
   return [arguments, &options]() -> Result<Outcome> {
     EDGEC_CHECK(parse_prune(*arguments));
-    EDGEC_CHECK(check_sharing(*arguments));
+    EDGEC_CHECK(check_combination(*arguments));
     return run(*arguments, options);
   };
 }
