@@ -10,8 +10,9 @@
 
 namespace edgec {
 
-/// How a command that ran to its end went: the exit status. Errors have their own (Code).
-enum class Outcome { done = 0, missed = 1 }; ///< missed: a budget or a tolerance; the output is written all the same
+/// How a command that ran to its end went: the exit status. Errors have their own (Code). missed: a budget or a
+/// tolerance; interrupted: stopped early with a result that meets the budgets. The output is written all the same.
+enum class Outcome { done = 0, missed = 1, interrupted = 130 };
 
 using CommandRun = std::function<Result<Outcome>()>;
 

@@ -8,6 +8,8 @@
 #include "measure/logits.h"
 #include "ops/registry.h"
 #include "passes/rate/round_weights.h"
+#include "passes/weights.h"
+#include "runtime/parts.h"
 
 namespace edgec {
 namespace {
@@ -43,6 +45,22 @@ bool contains(const std::vector<std::string> &names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
 
+/// Bytes of samples' values that fit beside the program, both networks (with weights packed for kernels), what each tensor
+/// takes, and the second moments of the widest layer.
+std::size_t value_memory(const Graph &graph, std::size_t most) {
+  constexpr std::size_t program = std::size_t{64} << 20, per_tensor = std::size_t{64} << 10, copies = 4;
+  constexpr std::size_t least = std::size_t{16} << 20;
+  std::size_t taken = program + copies * constant_bytes(graph), widest = 0;
+  for (const NodeId id : graph.nodes()) taken += graph.node(id).outputs.size() * per_tensor;
+  for (const WeightTensor &weight : float_weights(graph, {.ops = all_ops()}, {})) {
+    const Tensor &data = *graph.constant(weight.value);
+    const std::int64_t rows = data.dims[static_cast<std::size_t>(weight.readers.front().info.channel_axis)];
+    widest = std::max(widest, static_cast<std::size_t>(data.size() / std::max<std::int64_t>(rows, 1)));
+  }
+  taken += copies * widest * widest * sizeof(double);
+  return std::max(most - std::min(most, taken), least);
+}
+
 class Compressor {
 public:
   Compressor(const Graph &source, const CompressRequest &request, const Dataset &data)
@@ -53,7 +71,8 @@ public:
                                                  .samples = data.indices,
                                                  .threads = request.threads,
                                                  .isa = request.isa,
-                                                 .seed = request.seed},
+                                                 .seed = request.seed,
+                                                 .memory = value_memory(source, request.max_memory)},
         result_{source, {}, std::nullopt, std::nullopt, {}} {}
 
   Result<Compressed> run() {
@@ -82,11 +101,15 @@ private:
   Compressed result_;
   bool stopped_ = false; // --stop-after was reached
 
+  static Progress shown_on(ProgressLine &line) {
+    return [&line](std::string_view what, std::size_t done, std::size_t all) { line.show(what, done, all); };
+  }
+
   Status run_passes(std::span<const PassDef *const> passes) {
     if (stopped_ || passes.empty()) return {};
     ProgressLine line;
     PassContext context = context_;
-    context.progress = [&](std::string_view what, std::size_t done, std::size_t all) { line.show(what, done, all); };
+    context.progress = shown_on(line);
     EDGEC_ASSIGN(const PipelineReport report,
                  run_pipeline(result_.graph, passes, context, request_.passes.pipeline_options(passes)));
     return finish(passes, report);
@@ -130,12 +153,15 @@ private:
     if (!lossy_passes(request_.lossy).empty()) context.original = &original;
     context.note = [&](PassNote note) { figures.notes.push_back({note.node, note.text, note.skipped}); };
     ProgressLine line;
+    context.progress = shown_on(line);
     RateRequest wanted = *request_.rate;
     wanted.cross_fit = request_.cross_fit;
-    wanted.progress = [&](std::string_view what, std::size_t done, std::size_t all) { line.show(what, done, all); };
+    wanted.progress = [&](std::string_view what, std::size_t done, std::size_t all) { line.stage(what, done, all); };
     const auto begin = std::chrono::steady_clock::now();
     EDGEC_ASSIGN(result_.rate, round_weights(result_.graph, context, find_logits, wanted));
     result_.graph = std::move(result_.rate->graph);
+    result_.curve = result_.rate->curve;
+    result_.interrupted = result_.rate->interrupted;
     figures.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     result_.passes.push_back(std::move(figures));
     stopped_ = request_.passes.stop_after == rate_pass;
@@ -152,11 +178,15 @@ private:
     wanted.logits = find_logits;
     wanted.cross_fit = request_.cross_fit;
     wanted.rate = request_.rate;
-    wanted.progress = [&](std::string_view what, std::size_t done, std::size_t all) { line.show(what, done, all); };
+    if (wanted.rate)
+      wanted.rate->progress = [&](std::string_view what, std::size_t done, std::size_t all) { line.stage(what, done, all); };
+    wanted.progress = shown_on(line);
     const auto begin = std::chrono::steady_clock::now();
     EDGEC_ASSIGN(result_.int8, quantize_int8(result_.graph, context, wanted));
     figures.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     figures.changed = result_.int8->layers > 0;
+    result_.curve = result_.int8->curve;
+    result_.interrupted = result_.int8->interrupted;
     result_.passes.push_back(std::move(figures));
     EDGEC_CHECK(result_.graph.sort());
     stopped_ = request_.passes.stop_after == int8_pass;

@@ -19,6 +19,7 @@ struct CompressRequest {
   bool int8 = false;
   bool cross_fit = true; ///< judge what was fitted to samples on others
   std::optional<RateRequest> rate; ///< round weights for a budget
+  std::size_t max_memory = 300'000'000; ///< bytes of the process that compressing aims at
   Scope scope;
   PassFlags passes;
   int threads = 1;
@@ -33,6 +34,8 @@ struct Compressed {
   std::optional<RateOutcome> rate; ///< its graph is the one above
   std::vector<std::string> warnings; ///< exact passes that were left out, because they moved an output
   bool refit = false;        ///< weights were fitted to the samples, without int8 or a rate too
+  std::vector<RatePoint> curve; ///< what a search of the rate saw
+  bool interrupted = false;     ///< that search was stopped; what it had found meets the budget
   bool structure_changed = false; ///< what was fitted after that was judged by the smaller network, not by the source
 };
 

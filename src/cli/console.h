@@ -28,7 +28,20 @@ void print(std::string_view text);
 /// Error (resource) if stdout could not take all that was printed.
 bool flush_results();
 
-/// A line on stderr that counts up, on a terminal only and gone when done. show() may be called by any thread.
+/// Where long work is.
+struct ProgressState {
+  std::string stage; ///< "searching the rate"; empty: there are no stages
+  std::size_t stages_done = 0, most_stages = 1;
+  std::string what; ///< "fitting layers"
+  std::size_t done = 0, all = 0;
+  double seconds = 0; ///< since the first stage, or since `what` began where there are none
+};
+
+/// "searching the rate, 3 of at most 9: fitting layers 12/26, 1:14, about 0:40 left". The time left follows from the time
+/// that what is done took; it is not told of the first seconds.
+std::string progress_text(const ProgressState &state);
+
+/// A line on stderr that counts up, on a terminal only and gone when done. show() and stage() may be called by any thread.
 class ProgressLine {
 public:
   ProgressLine();
@@ -36,11 +49,16 @@ public:
   ProgressLine(const ProgressLine &) = delete;
   ProgressLine &operator=(const ProgressLine &) = delete;
   void show(std::string_view what, std::size_t done, std::size_t all);
+  /// What show() tells of from now on is a part of this.
+  void stage(std::string_view what, std::size_t done, std::size_t most);
 
 private:
   std::mutex mutex_;
-  std::chrono::steady_clock::time_point shown_;
+  ProgressState state_;
+  std::chrono::steady_clock::time_point shown_, begun_;
   bool wanted_ = false, drawn_ = false;
+
+  void draw();
 };
 
 } // namespace edgec

@@ -26,4 +26,6 @@ Status check_interrupted() {
   return {};
 }
 
+void take_interrupt() { signalled = 0; }
+
 } // namespace edgec

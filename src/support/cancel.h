@@ -14,4 +14,8 @@ bool interrupted();
 /// An Error (Code::interrupted) once a signal came.
 Status check_interrupted();
 
+/// Lowers the flag: what the signal asked for is being done, to stop and to finish what is good so far. The next signal
+/// ends the process at once.
+void take_interrupt();
+
 } // namespace edgec

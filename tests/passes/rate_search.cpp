@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include <csignal>
+
 #include "ops/registry.h"
+#include "support/cancel.h"
 
 namespace edgec {
 namespace {
@@ -16,12 +19,15 @@ constexpr std::size_t weights = 100000;
 /// 1,000 bytes and half a bit a weight less for twice the rate.
 std::size_t size_at(double rate) { return static_cast<std::size_t>(1000 + weights / 8.0 * std::max(0.0, 2 - 0.5 * std::log2(rate))); }
 
-Result<RateOutcome> search(const RateRequest &wanted) {
+/// The same, but falling faster where files are large: the search comes nearer in several steps.
+std::size_t bent_size_at(double rate) { return static_cast<std::size_t>(1000 + weights / 8.0 * std::exp2(-0.3 * std::log2(rate))); }
+
+Result<RateOutcome> search(const RateRequest &wanted, std::size_t (*size_of)(double) = size_at) {
   const std::vector<Tensor> reference{Tensor::of<float>({1, 2}, {3, -3}), Tensor::of<float>({1, 2}, {1, 2})};
   PassContext context{.ops = all_ops()};
   RateRequest request = wanted;
   request.cross_fit = false;
-  request.bytes = [](const Graph &graph) -> Result<std::size_t> { return size_at(std::stod(graph.name)); };
+  request.bytes = [=](const Graph &graph) -> Result<std::size_t> { return size_of(std::stod(graph.name)); };
   const AtRate at_rate = [](double rate, std::span<const std::size_t>) -> Result<Graph> {
     Graph graph;
     graph.name = std::to_string(rate * 1e6) + "e-6";
@@ -54,6 +60,57 @@ TEST(RateSearch, TakesARateAsItIs) {
   ASSERT_TRUE(found);
   EXPECT_EQ(found->curve.size(), 1U);
   EXPECT_EQ(found->rate, 0.25);
+}
+
+/// Sends a signal from the `probe`-th probe on.
+Result<RateOutcome> search_interrupted_at(int probe, RateRequest request) {
+  catch_interrupts();
+  int begun = 0;
+  request.progress = [&](std::string_view, std::size_t, std::size_t) {
+    if (++begun == probe) std::raise(SIGINT);
+  };
+  auto found = search(request, bent_size_at);
+  take_interrupt();
+  return found;
+}
+
+TEST(RateSearch, KeepsTheBestSoFarWhenInterrupted) {
+  int kept = 0, stopped = 0;
+  for (std::size_t limit = 10000; limit < 10000000; limit *= 2) {
+    const auto whole = search({.max_size = limit}, bent_size_at);
+    ASSERT_TRUE(whole);
+    bool fits = false;
+    for (int probe = 1; probe <= static_cast<int>(whole->curve.size()); ++probe) {
+      const auto found = search_interrupted_at(probe, {.max_size = limit});
+      if (!found) {
+        EXPECT_EQ(found.error().code, Code::interrupted);
+        EXPECT_FALSE(fits); // once there is a file that fits, there is one
+        ++stopped;
+        continue;
+      }
+      fits = true;
+      ++kept;
+      EXPECT_TRUE(found->met);
+      EXPECT_TRUE(found->interrupted);
+      EXPECT_LE(bent_size_at(std::stod(found->graph.name)), limit);
+      EXPECT_LT(found->curve.size(), whole->curve.size());
+    }
+  }
+  EXPECT_GT(kept, 0);
+  EXPECT_GT(stopped, 0);
+}
+
+TEST(RateSearch, NothingMeetsTheBudgetWhenInterrupted) {
+  const auto found = search_interrupted_at(1, {.max_size = 500});
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, Code::interrupted);
+}
+
+TEST(RateSearch, TheChosenPointIsMarked) {
+  const auto found = search({.max_size = 20000});
+  ASSERT_TRUE(found);
+  EXPECT_EQ(std::ranges::count(found->curve, true, &RatePoint::chosen), 1);
+  EXPECT_EQ(std::ranges::find(found->curve, true, &RatePoint::chosen)->rate, found->rate);
 }
 
 } // namespace

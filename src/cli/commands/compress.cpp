@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iterator>
@@ -17,6 +18,7 @@
 #include "cli/verification.h"
 #include "formats/flat/flat.h"
 #include "measure/latency.h"
+#include "measure/pareto.h"
 #include "ops/registry.h"
 #include "support/cancel.h"
 #include "support/file.h"
@@ -24,10 +26,12 @@
 namespace edgec::commands {
 namespace {
 
+constexpr std::int64_t default_memory = 300'000'000;
+
 struct Arguments {
-  std::string model, reference, eval, format, report_path, prune_scope = "auto", prune_mask = "second-order", prune_text;
+  std::string model, reference, eval, format, report_path, pareto, prune_scope = "auto", prune_mask = "second-order", prune_text;
   std::optional<double> prune, prune_channels, max_macs, low_rank, share_hash, rate;
-  std::int64_t share = 0, opset = 0;
+  std::int64_t share = 0, opset = 0, max_memory = default_memory;
   bool int8 = false, no_bias_correction = false, overridable = false, json = false, dry_run = false;
   bool latency = false;
   int prune_n = 0, prune_m = 0;
@@ -157,6 +161,8 @@ void warn_of_idle_flags(const Arguments &a, const Options &options, ModelFormat 
   idle("--include", !lossy, "without --int8, --prune or --share");
   idle("--exclude", !lossy, "without --int8, --prune or --share");
   idle("--op-types", !lossy, "without --int8, --prune or --share");
+  idle("--pareto", !a.rounds_weights(), "without a search: give --max-size or --max-drop");
+  idle("--max-memory", !lossy, "without --int8, --prune, --share or a budget");
   idle("--labels", a.eval.empty(), "without --eval");
   idle("--preprocess", a.calib.path.empty() && a.eval.empty(), "without --calib or --eval");
   idle("--format", a.format == "qoperator" && !a.int8, "as qoperator without --int8");
@@ -208,10 +214,12 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   if (a.rounds_weights()) {
     request.rate.emplace();
     request.rate->rate = a.rate;
+    request.rate->judge_each = !a.pareto.empty();
     // An .onnx file takes a byte a code whatever the rate.
     if (a.budgets.max_size && format == ModelFormat::flat) request.rate->max_size = static_cast<std::size_t>(*a.budgets.max_size);
     if (a.budgets.max_drop && !a.budgets.max_size) request.rate->max_drop = *a.budgets.max_drop / 100;
   }
+  request.max_memory = static_cast<std::size_t>(a.max_memory);
   request.passes = a.passes;
   request.threads = a.run.threads();
   request.seed = a.run.seed;
@@ -277,6 +285,20 @@ Result<Report> measure(const Arguments &a, const Model &source, const Compressed
   return report;
 }
 
+/// The curve that the search saw; nothing where there was none.
+Status write_pareto(const Arguments &a, const Compressed &compressed) {
+  if (a.pareto.empty() || compressed.curve.empty()) return {};
+  Pareto pareto{std::filesystem::path(a.model).filename().string(), {}, {}, {}};
+  for (const RatePoint &point : compressed.curve)
+    pareto.points.push_back({point.rate, point.bytes, point.agreement, point.sqnr_db, point.chosen});
+  if (a.budgets.max_size) pareto.max_bytes = static_cast<double>(*a.budgets.max_size);
+  if (a.budgets.max_drop) pareto.least_agreement = 1 - *a.budgets.max_drop / 100;
+  if (a.budgets.min_agreement) pareto.least_agreement = *a.budgets.min_agreement;
+  EDGEC_ASSIGN(const std::string text, pareto_text(pareto, a.pareto));
+  const ByteView bytes = std::as_bytes(std::span(text));
+  return write_file(a.pareto, {&bytes, 1}, a.output.force);
+}
+
 Status write_report(const Report &report, const Arguments &a) {
   if (a.report_path.empty()) return {};
   const std::string text = report_json(report);
@@ -290,9 +312,14 @@ Status check_outputs(const Arguments &a, const std::string &path) {
     if (!input.empty()) inputs.push_back(input);
   }
   EDGEC_CHECK(check_output(path, inputs, a.output.force));
-  if (a.report_path.empty()) return {};
   inputs.push_back(path);
-  return check_output(a.report_path, inputs, a.output.force);
+  for (const std::string &more : {a.report_path, a.pareto}) {
+    if (more.empty()) continue;
+    EDGEC_CHECK(check_output(more, inputs, a.output.force));
+    inputs.push_back(more);
+  }
+  const auto known = a.pareto.empty() ? std::string() : pareto_text({}, a.pareto);
+  return known ? Status() : known.error();
 }
 
 /// The recipe: read, rewrite, write, verify, report.
@@ -339,10 +366,12 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   EDGEC_ASSIGN(Report report, measure(a, source, compressed, written, with, request.isa, each_layer));
   report.provenance = provenance_of("compress", effective, a.run.seed, request.isa, a.model, source, written);
   const bool met = judge_budgets(a.budgets, report);
+  if (compressed.interrupted) report.warnings.push_back("INTERRUPTED: the search was stopped; this is the best that it had found");
   judge_quality(a.int8, a.prune || a.prune_channels || a.max_macs, report);
   report.peak_memory_bytes = peak_memory_bytes();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   EDGEC_CHECK(write_report(report, a));
+  EDGEC_CHECK(write_pareto(a, compressed));
   if (a.passes.time_passes) say(pass_times(report.passes));
   if (path != "-") print(a.json ? report_json(report) : report_text(report, options.given("--verbose")));
   for (const std::string &text : report.warnings) warn(text);
@@ -351,7 +380,7 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
       warn(fmt::format("BUDGET MISSED: {} {} was asked, {:.6g} was found; {} is written all the same", budget.name,
                        budget.limit, budget.found, path));
   }
-  return met ? Outcome::done : Outcome::missed;
+  return compressed.interrupted ? Outcome::interrupted : met ? Outcome::done : Outcome::missed;
 }
 
 void declare_job(Options &options, Arguments &a) {
@@ -418,6 +447,11 @@ CommandRun declare(Options &options) {
   options.argument("MODEL", &a.model, "the network, .onnx or .edgec");
   declare_job(options, a);
   declare_data(options, a);
+  options.add("--pareto", "FILE", &a.pareto, "write the sizes and losses that the search saw: .json, .csv or .svg");
+  options
+      .add("--max-memory", "BYTES", &a.max_memory,
+           "hold no more of the samples' values in memory than fits with the rest; others go to a temporary file")
+      .between(0, 1e15);
   options.flag("--latency", &a.latency, "also measure one-thread latency before and after");
   a.scope.declare(options);
   a.budgets.declare(options);

@@ -57,7 +57,7 @@ private:
   const PassContext &context_;
   std::vector<PrunedLayer> layers_;
   std::vector<LossCurve> curves_; // of scope `auto`, for the pruned layers
-  Calibration means_;
+  RangeStatistics means_;       // of all samples
 
   void find_layers() {
     std::map<NodeId, std::string> wanted;
@@ -82,12 +82,19 @@ private:
 
   /// What all ratios share: means of the original, and what zeros cost each layer.
   Status look() {
+    EDGEC_ASSIGN(means_, means_of(context_.samples));
+    return is_n_of_m() || context_.lossy.prune_scope != "auto" ? Status() : find_curves();
+  }
+
+  /// Channel means of the original behind each layer.
+  [[nodiscard]] Result<RangeStatistics> means_of(std::span<const std::size_t> samples) const {
     CalibrationOptions options;
     for (const PrunedLayer &layer : layers_) options.channel_means.push_back(layer.target);
     options.threads = context_.threads;
     options.isa = context_.isa;
-    EDGEC_ASSIGN(means_, calibrate(original_, context_.ops, *context_.calibration, context_.samples, options));
-    return is_n_of_m() || context_.lossy.prune_scope != "auto" ? Status() : find_curves();
+    EDGEC_ASSIGN(const Calibration means, calibrate(original_, context_.ops, *context_.calibration, samples, options));
+    const int both[] = {0, 1};
+    return means.merged(both);
   }
 
   Status find_curves() {
@@ -141,6 +148,10 @@ private:
   }
 
   Result<Graph> prune_at(double ratio, std::span<const std::size_t> samples) const {
+    RangeStatistics means = means_;
+    if (samples.size() < context_.samples.size()) {
+      EDGEC_ASSIGN(means, means_of(samples));
+    }
     Graph graph = original_;
     PassContext context = context_;
     context.samples.assign(samples.begin(), samples.end());
@@ -158,7 +169,7 @@ private:
     };
     steps.store_bias = [&](Layer &layer) { store_float_bias(graph, layer); };
     steps.progress = progress("pruning layers");
-    EDGEC_CHECK(compress_layers(graph, original_, all, means_.merged(folds_of(samples, context_)), context, steps));
+    EDGEC_CHECK(compress_layers(graph, original_, all, means, context, steps));
     return graph;
   }
 

@@ -20,7 +20,7 @@ constexpr std::size_t few_columns = 16, some_columns = 160;
 std::vector<double> factors(std::size_t columns, int bits, bool search) {
   std::vector<double> found{1.0};
   if (!search) return found;
-  const double step = columns <= few_columns ? 0.0075 : columns <= some_columns ? 0.02 : 0.04;
+  const double step = columns <= few_columns ? 0.0075 : columns <= some_columns || bits <= 4 ? 0.02 : 0.04;
   const double least = bits <= 4 ? 0.5 : columns <= few_columns ? 0.6 : 0.8;
   if (bits > 4 && columns > some_columns) return found;
   for (double factor = 1.0 - step; factor > least; factor -= step) found.push_back(factor);

@@ -25,6 +25,7 @@ struct Int8Outcome {
   std::vector<Tensor> held_out;  ///< of a network quantized without that sample; empty without cross_fit
   std::size_t layers = 0;        ///< weighted layers that compute on integers
   std::vector<RatePoint> curve;  ///< what the search of the rate saw
+  bool interrupted = false;      ///< that search was stopped; what it had found meets the budget
 };
 
 /// Quantizes `graph`. The context must have calibration samples; statistics are gathered here. Deterministic: the same

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "passes/held_out.h"
+#include "passes/rate/_rate_bracket.h"
+#include "support/cancel.h"
 
 namespace edgec {
 namespace {
@@ -15,8 +19,6 @@ constexpr int most_rough_probes = 5;
 constexpr double rough_distance = 0.05;
 /// A file this much below its budget is good enough.
 constexpr double close_below = 0.004;
-/// Rates closer together than this make no difference worth a probe.
-constexpr double closest_rates = 1.01;
 /// What exact passes afterwards may still add.
 constexpr double slack_bytes = 16;
 /// Where a search begins: a ratio of signal to noise that most networks bear.
@@ -45,18 +47,16 @@ public:
         weights_(static_cast<double>(std::max<std::size_t>(weights, 1))) {}
 
   Result<RateOutcome> run() {
-    if (request_.rate) outcome_.rate = *request_.rate;
-    else if (!request_.max_size && !request_.max_drop) outcome_.rate = rate_for(unnoticed_sqnr_db);
-    else if (request_.max_size) EDGEC_CHECK(fit_size());
-    else EDGEC_CHECK(fit_drop());
-    if (!kept_ || kept_rate_ != outcome_.rate) EDGEC_CHECK(probe(outcome_.rate, false));
-    outcome_.graph = std::move(*kept_);
-    if (request_.cross_fit && outcome_.held_out.empty()) {
-      say("cross-fitting");
-      EDGEC_ASSIGN(outcome_.held_out, held_out(outcome_.rate));
-      const auto chosen = std::ranges::find(outcome_.curve, outcome_.rate, &RatePoint::rate);
-      judge(chosen == outcome_.curve.end() ? outcome_.curve.back() : *chosen, outcome_.held_out);
+    EDGEC_CHECK(unless_stopped(search()));
+    if (!best_) { // a rate as it is, or none that meets the budget
+      EDGEC_CHECK(probe(outcome_.rate, false));
+      best_ = std::move(last_);
     }
+    outcome_.rate = best_->rate;
+    if (request_.cross_fit && best_->held_out.empty() && !outcome_.interrupted) EDGEC_CHECK(unless_stopped(cross_fit()));
+    for (RatePoint &point : outcome_.curve) point.chosen = point.rate == outcome_.rate;
+    outcome_.graph = std::move(best_->graph);
+    outcome_.held_out = std::move(best_->held_out);
     outcome_.reference = reference_;
     std::ranges::sort(outcome_.curve, {}, &RatePoint::bytes);
     return std::move(outcome_);
@@ -69,10 +69,38 @@ private:
   const PassContext &context_;
   const RateRequest &request_;
   double weights_;
+  struct Candidate {
+    Graph graph;
+    double rate = 0;
+    std::vector<Tensor> held_out; // or empty
+  };
   RateOutcome outcome_;
-  std::optional<Graph> kept_; // of the best probe, or the last
-  double kept_rate_ = 0;
+  Candidate last_;
+  std::optional<Candidate> best_; // meets the budget
   int probes_ = 0;
+
+  Status search() {
+    if (request_.rate) outcome_.rate = *request_.rate;
+    else if (!request_.max_size && !request_.max_drop) outcome_.rate = rate_for(unnoticed_sqnr_db);
+    else return request_.max_size ? fit_size() : fit_drop();
+    return {};
+  }
+
+  /// What was done; a signal ends it well where there is a network that meets the budget.
+  Status unless_stopped(Status status) {
+    if (status || status.error().code != Code::interrupted || !best_ || !outcome_.met) return status;
+    take_interrupt();
+    outcome_.interrupted = true;
+    return {};
+  }
+
+  Status cross_fit() {
+    say("cross-fitting");
+    EDGEC_ASSIGN(best_->held_out, held_out(best_->rate));
+    const auto chosen = std::ranges::find(outcome_.curve, best_->rate, &RatePoint::rate);
+    judge(chosen == outcome_.curve.end() ? outcome_.curve.back() : *chosen, best_->held_out);
+    return {};
+  }
 
   void say(std::string_view what) const {
     if (request_.progress) request_.progress(what, static_cast<std::size_t>(probes_), most_probes);
@@ -101,54 +129,46 @@ private:
     if (request_.bytes) {
       EDGEC_ASSIGN(point.bytes, request_.bytes(graph));
     }
-    if (judged) {
-      EDGEC_ASSIGN(outcome_.held_out, held_out(rate));
-      judge(point, outcome_.held_out);
+    last_ = {std::move(graph), rate, {}};
+    if (judged || request_.judge_each) {
+      EDGEC_ASSIGN(last_.held_out, held_out(rate));
+      judge(point, last_.held_out);
     }
+    EDGEC_CHECK(check_interrupted()); // what was cut short tells nothing
     outcome_.curve.push_back(point);
-    kept_ = std::move(graph);
-    kept_rate_ = rate;
     return {};
   }
 
-  /// The rate at which the file should have the wanted size, from the last point or from two around it: bits a weight
-  /// are about linear in the logarithm of the rate.
-  [[nodiscard]] double next_rate(double wanted, const RatePoint *above, const RatePoint *below) const {
-    if (above && below && above->bytes > below->bytes) {
-      const double share = (static_cast<double>(above->bytes) - wanted) / static_cast<double>(above->bytes - below->bytes);
-      return above->rate * std::pow(below->rate / above->rate, std::clamp(share, 0.02, 0.98));
-    }
-    const RatePoint &point = above ? *above : *below;
-    const double bits = (static_cast<double>(point.bytes) - wanted) * 8 / weights_;
-    const double reach = bits > 0 ? std::max(bits, 0.05) : std::min(bits, -0.05);
-    return point.rate * std::exp2(2 * std::clamp(reach * 1.15, -4.0, 4.0));
-  }
-
-  /// About the rate of the wanted size. How many bytes codes take depends little on the samples: a few say it.
-  Result<double> rough_rate(double wanted) {
-    double rate = rate_for(first_sqnr_db);
-    if (context_.samples.size() < 2 * rough_samples) return rate;
+  /// About the rate of the wanted size, and how sizes fall there. How many bytes codes take depends little on the
+  /// samples: a few say it.
+  struct Start {
+    double rate, slope;
+  };
+  Result<Start> rough_start(double limit, double wanted) {
+    constexpr double half_a_bit = 0.5 / 8; // of a weight, for doubling the rate
+    Start start{rate_for(first_sqnr_db), -half_a_bit * weights_};
+    if (context_.samples.size() < 2 * rough_samples) return start;
     std::vector<std::size_t> few;
     for (std::size_t i = 0; i < rough_samples; ++i) few.push_back(context_.samples[i * context_.samples.size() / rough_samples]);
-    std::optional<RatePoint> above, below;
+    RateBracket bracket(limit, wanted, start.slope);
     for (int i = 0; i < most_rough_probes; ++i) {
       say("searching the rate");
-      EDGEC_ASSIGN(const Graph graph, at_rate_(rate, few));
-      RatePoint point{rate, 0, std::nullopt, std::nullopt};
-      EDGEC_ASSIGN(point.bytes, request_.bytes(graph));
-      (static_cast<double>(point.bytes) > wanted ? above : below) = point;
-      rate = next_rate(wanted, above ? &*above : nullptr, below ? &*below : nullptr);
-      if (std::abs(static_cast<double>(point.bytes) - wanted) < rough_distance * wanted) break;
+      EDGEC_ASSIGN(const Graph graph, at_rate_(start.rate, few));
+      EDGEC_ASSIGN(const std::size_t bytes, request_.bytes(graph));
+      bracket.add(start.rate, static_cast<double>(bytes));
+      start = {bracket.next(), bracket.slope()};
+      if (std::abs(static_cast<double>(bytes) - wanted) < rough_distance * wanted) break;
     }
-    return rate;
+    return start;
   }
 
   Status fit_size() {
     const double limit = static_cast<double>(*request_.max_size) - slack_bytes;
     const double wanted = limit * (1 - close_below / 2);
     std::optional<RatePoint> above, below; // nearest points over and under the limit
-    std::optional<Graph> best;
-    EDGEC_ASSIGN(double rate, rough_rate(wanted));
+    EDGEC_ASSIGN(const Start start, rough_start(limit, wanted));
+    RateBracket bracket(limit, wanted, start.slope);
+    double rate = start.rate;
     while (probes_ < most_probes) {
       EDGEC_CHECK(probe(rate, false));
       const RatePoint &point = outcome_.curve.back();
@@ -157,16 +177,15 @@ private:
         above = point;
       } else if (!below || point.bytes > below->bytes) {
         below = point;
-        best = std::move(kept_);
+        best_ = std::move(last_);
       }
       if (below && static_cast<double>(below->bytes) >= limit * (1 - close_below)) break;
-      if (above && below && below->rate < above->rate * closest_rates) break; // sizes jump here
-      rate = next_rate(wanted, above ? &*above : nullptr, below ? &*below : nullptr);
+      bracket.add(rate, bytes);
+      if (bracket.closed()) break; // sizes jump here
+      rate = bracket.next();
     }
     outcome_.met = below.has_value();
     outcome_.rate = below ? below->rate : above->rate;
-    if (below) kept_ = std::move(best), kept_rate_ = below->rate;
-    else kept_rate_ = -1;
     return {};
   }
 
@@ -174,25 +193,19 @@ private:
   Status fit_drop() {
     double good = 0, bad = 0;
     double rate = rate_for(first_sqnr_db);
-    std::optional<Graph> best;
-    std::vector<Tensor> best_held_out;
     constexpr double close_enough = 1.25;
     while (probes_ < most_probes && !(good > 0 && bad > 0 && bad / good < close_enough)) {
       EDGEC_CHECK(probe(rate, true));
       if (1 - *outcome_.curve.back().agreement <= *request_.max_drop) {
         good = rate;
-        best = std::move(kept_);
-        best_held_out = std::move(outcome_.held_out);
+        best_ = std::move(last_);
       } else {
         bad = rate;
       }
       rate = good == 0 ? rate / 8 : bad == 0 ? rate * 8 : std::sqrt(good * bad);
     }
-    outcome_.met = best.has_value();
-    outcome_.rate = best ? good : bad;
-    outcome_.held_out = std::move(best_held_out);
-    if (best) kept_ = std::move(best);
-    kept_rate_ = best ? good : -1;
+    outcome_.met = best_.has_value();
+    outcome_.rate = best_ ? good : bad;
     return {};
   }
 };
@@ -203,6 +216,15 @@ Result<RateOutcome> search_rate(const AtRate &at_rate, const std::vector<Tensor>
                                 const std::function<ValueId(const Graph &)> &logits, const PassContext &context,
                                 const RateRequest &request, std::size_t weights) {
   return Search(at_rate, reference, logits, context, request, weights).run();
+}
+
+void say_curve(const PassContext &context, std::string_view pass, std::span<const RatePoint> curve) {
+  for (const RatePoint &point : curve) {
+    std::string text = fmt::format("rate {:.3g}: {} bytes", point.rate, point.bytes);
+    if (point.sqnr_db)
+      text += fmt::format(", {:.1f} dB and agreement {:.1f} % on held-out halves", *point.sqnr_db, 100 * *point.agreement);
+    context.say(pass, "", text + (point.chosen && curve.size() > 1 ? ": chosen" : ""));
+  }
 }
 
 } // namespace edgec

@@ -15,6 +15,7 @@ struct RatePoint {
   double rate = 0; ///< squared error of the logits, per sample, that a bit of the file may cost
   std::size_t bytes = 0;
   std::optional<double> agreement, sqnr_db; ///< on samples that the network was not fitted to
+  bool chosen = false;
 };
 
 struct RateRequest {
@@ -23,8 +24,9 @@ struct RateRequest {
   std::optional<double> max_drop;      ///< share of samples whose answer may change
   /// Bytes of the file that holds this graph.
   std::function<Result<std::size_t>(const Graph &)> bytes;
-  bool cross_fit = true; ///< judge the final network on samples that it was not fitted to
-  std::function<void(std::string_view what, std::size_t done, std::size_t all)> progress;
+  bool cross_fit = true;   ///< judge the final network on samples that it was not fitted to
+  bool judge_each = false; ///< and every other that the search saw: a curve of sizes and losses
+  std::function<void(std::string_view what, std::size_t done, std::size_t all)> progress; ///< all: at most
 };
 
 struct RateOutcome {
@@ -32,6 +34,7 @@ struct RateOutcome {
   std::vector<RatePoint> curve;  ///< by ascending bytes
   double rate = 0;
   bool met = true;               ///< the budget
+  bool interrupted = false;      ///< the search was stopped; what it had found meets the budget
   std::vector<Tensor> reference; ///< the original's logits of each sample
   std::vector<Tensor> held_out;  ///< logits of each sample by a network that was not fitted to it; or empty
 };
@@ -39,9 +42,14 @@ struct RateOutcome {
 /// Compresses at a rate, fitted to some of the samples.
 using AtRate = std::function<Result<Graph>(double rate, std::span<const std::size_t> samples)>;
 
-/// Bisects on the logarithm of the rate. `reference`: the original's logits of context.samples.
+/// Bisects on the logarithm of the rate. `reference`: the original's logits of context.samples. A signal
+/// (support/cancel.h) stops the search: where a network that it saw meets the budget, that is the outcome and the signal
+/// counts as answered; else Code::interrupted.
 Result<RateOutcome> search_rate(const AtRate &at_rate, const std::vector<Tensor> &reference,
                                 const std::function<ValueId(const Graph &)> &logits, const PassContext &context,
                                 const RateRequest &request, std::size_t weights);
+
+/// A note for each point.
+void say_curve(const PassContext &context, std::string_view pass, std::span<const RatePoint> curve);
 
 } // namespace edgec

@@ -140,8 +140,7 @@ private:
 
   Result<Graph> round_at(double rate, std::span<const std::size_t> samples) {
     Graph graph = graph_;
-    PassContext context = context_;
-    context.samples.assign(samples.begin(), samples.end());
+    const PassContext context = on_samples(context_, samples);
     std::vector<Layer> layers = layers_;
     std::vector<Layer *> all;
     for (Layer &layer : layers) all.push_back(&layer);
@@ -159,6 +158,7 @@ private:
       return reals;
     };
     steps.store_bias = [&](Layer &layer) { store_bias(graph, layer, errors[layer.node]); };
+    if (context.progress) steps.progress = [&](std::size_t done, std::size_t count) { context.progress("fitting layers", done, count); };
     EDGEC_CHECK(compress_layers(graph, original_, all, means_.merged(folds_of(samples, context_)), context, steps));
     graph.remove_dead();
     EDGEC_CHECK(graph.sort());
@@ -171,11 +171,7 @@ private:
         context_.say(pass_name, graph_.node(layer.node).label(),
                      fmt::format("{} weights, about {:.2f} bits each", layer.original.data.size(),
                                  found->second / static_cast<double>(layer.original.data.size())));
-    for (const RatePoint &point : outcome.curve)
-      context_.say(pass_name, "", fmt::format("rate {:.3g}: {} bytes{}", point.rate, point.bytes,
-                                         point.sqnr_db ? fmt::format(", {:.1f} dB and agreement {:.1f} % on held-out halves",
-                                                                     *point.sqnr_db, 100 * *point.agreement)
-                                                       : std::string()));
+    say_curve(context_, pass_name, outcome.curve);
   }
 };
 

@@ -66,3 +66,9 @@ save("chosen_by_input.onnx", [helper.make_node("Gather", ["table", "x"], ["y"], 
      [numpy_helper.from_array(np.zeros(0, np.float32), "table")])
 save("steering_name.onnx", [helper.make_node("Relu", ["x"], ["y"], name="clear\x1b[2J\nline")],
      [tensor("x", [1, 4])], [tensor("y", [1, 5])])
+save("running_sum.onnx", [helper.make_node("Add", ["x", "h"], ["hn"]), helper.make_node("Neg", ["hn"], ["y"])],
+     [tensor("x", [1, 3]), tensor("h", [1, 3])], [tensor("y", [1, 3]), tensor("hn", [1, 3])])
+save("next_word.onnx", [helper.make_node("Gather", ["table", "word"], ["scores"])],
+     [helper.make_tensor_value_info("word", TensorProto.INT64, [1, "length"])], [tensor("scores", [1, "length", 3])],
+     [numpy_helper.from_array(np.eye(3, dtype=np.float32)[[1, 2, 0]], "table")])
+np.save(os.path.join(HERE, "steps.npy"), np.arange(12, dtype=np.float32).reshape(4, 1, 3))

@@ -1,0 +1,33 @@
+// Where to look next for the rate at which a file has a wanted size.
+#pragma once
+
+#include <vector>
+
+namespace edgec {
+
+/// Sizes seen at some rates. Bytes fall about linearly with the logarithm of the rate, but may jump.
+class RateBracket {
+public:
+  /// `limit`: bytes that must not be exceeded; `wanted`: a little less; `slope`: bytes that doubling the rate adds (< 0).
+  RateBracket(double limit, double wanted, double slope) : limit_(limit), wanted_(wanted), slope_(slope) {}
+
+  void add(double rate, double bytes);
+  /// At least one size is known.
+  [[nodiscard]] double next() const;
+  /// The rates around the limit are so near to each other that none between them is worth a try.
+  [[nodiscard]] bool closed() const;
+  /// As seen, between the two sizes nearest to the wanted one; else the one given.
+  [[nodiscard]] double slope() const;
+
+private:
+  struct Point {
+    double log_rate, bytes;
+  };
+  double limit_, wanted_, slope_;
+  std::vector<Point> points_; // nearest to the wanted size first
+  int within_ = 0;            // sizes seen since there was one on each side
+
+  [[nodiscard]] const Point *nearest(bool above) const;
+};
+
+} // namespace edgec
