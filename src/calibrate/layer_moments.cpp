@@ -1,6 +1,7 @@
 #include "calibrate/layer_moments.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "calibrate/patches.h"
 #include "support/parallel.h"
@@ -9,7 +10,8 @@ namespace edgec {
 namespace {
 
 constexpr std::size_t rows_at_once = 2048; // of patches, summed in float32 before they are added in double
-constexpr std::size_t panel = 64;          // columns of a product that one thread computes
+constexpr std::size_t samples_at_once = 64;
+constexpr std::size_t panel = 64;          // rows of a product that one thread computes at once
 
 class Gatherer {
 public:
@@ -24,7 +26,7 @@ public:
     const auto groups = static_cast<std::size_t>(shape_.groups);
     std::vector<std::vector<Moments>> moments(groups, std::vector<Moments>(folds, Moments(columns_)));
     const std::size_t per_sample = std::min(positions_, static_cast<std::size_t>(shape_.batch * shape_.out_area()));
-    const std::size_t step = std::max<std::size_t>(1, rows_at_once / std::max<std::size_t>(per_sample, 1));
+    const std::size_t step = std::clamp<std::size_t>(rows_at_once / std::max<std::size_t>(per_sample, 1), 1, samples_at_once);
     for (std::size_t fold = 0; fold < folds; ++fold)
       for (std::size_t start = fold; start < samples; start += step * folds) {
         std::vector<std::size_t> chunk;
@@ -44,45 +46,62 @@ private:
   int threads_;
   ConvShape shape_;
   std::size_t columns_ = 0, width_ = 0;
-  std::vector<std::vector<float>> x_parts_, y_parts_;
   std::vector<float> x_, y_; // [rows, width]
 
+  /// A sample's part of the rows.
+  struct Slice {
+    Tensor now;
+    std::vector<std::int64_t> positions;
+    ConvShape shape;
+    std::size_t first_row = 0;
+  };
+
   Status load(const std::vector<std::size_t> &chunk) {
-    x_parts_.assign(chunk.size(), {});
-    y_parts_.assign(chunk.size(), {});
+    std::vector<Slice> slices(chunk.size());
     EDGEC_CHECK(parallel_for(chunk.size(), threads_, [&](std::size_t i, int) -> Status {
-      EDGEC_ASSIGN(const Tensor now, now_.value(layer_.now, chunk[i]));
-      EDGEC_ASSIGN(const Tensor before, original_.value(layer_.original, chunk[i]));
-      EDGEC_ASSIGN(const ConvShape shape, layer_.op->as_conv(*layer_.op_node, now.dims, layer_.weight_dims));
-      const auto positions = draw_positions(shape, positions_, (chunk[i] << 20) + layer_.node.index);
-      append_patches(shape, positions, now, layer_.now_type, now_.layout(layer_.now), y_parts_[i]);
-      append_patches(shape, positions, before, layer_.original_type, original_.layout(layer_.original), x_parts_[i]);
+      Slice &slice = slices[i];
+      EDGEC_ASSIGN(slice.now, now_.value(layer_.now, chunk[i]));
+      EDGEC_ASSIGN(slice.shape, layer_.op->as_conv(*layer_.op_node, slice.now.dims, layer_.weight_dims));
+      slice.positions = draw_positions(slice.shape, positions_, (chunk[i] << 20) + layer_.node.index);
       return {};
     }));
-    x_.clear();
-    y_.clear();
-    for (std::size_t i = 0; i < chunk.size(); ++i) {
-      x_.insert(x_.end(), x_parts_[i].begin(), x_parts_[i].end());
-      y_.insert(y_.end(), y_parts_[i].begin(), y_parts_[i].end());
-    }
-    return {};
+    std::size_t rows = 0;
+    for (Slice &slice : slices) slice.first_row = std::exchange(rows, rows + slice.positions.size());
+    x_.resize(rows * width_);
+    y_.resize(rows * width_);
+    return parallel_for(chunk.size(), threads_, [&](std::size_t i, int) -> Status {
+      const Slice &slice = slices[i];
+      EDGEC_ASSIGN(const Tensor before, original_.value(layer_.original, chunk[i]));
+      const auto part = [&](std::vector<float> &all) { return std::span(all).subspan(slice.first_row * width_, slice.positions.size() * width_); };
+      fill_patches(slice.shape, slice.positions, slice.now, layer_.now_type, now_.layout(layer_.now), part(y_));
+      fill_patches(slice.shape, slice.positions, before, layer_.original_type, original_.layout(layer_.original), part(x_));
+      return {};
+    });
   }
 
-  /// One panel of one group's products: its rows [first, last) of yy (from the diagonal on) and of xy.
-  void add_panel(Moments &m, std::size_t offset, std::size_t rows, std::size_t first, std::size_t last) const {
-    std::vector<float> sums((last - first) * columns_);
+  /// Rows [first, last) of one group's sum of y y^T, from the diagonal on.
+  void add_yy(Moments &m, std::size_t offset, std::size_t rows, std::size_t first, std::size_t last) const {
     const std::size_t rest = columns_ - first;
+    std::vector<float> sums((last - first) * rest);
     gram(rows, &y_[offset + first], last - first, width_, &y_[offset + first], rest, width_, sums.data());
     for (std::size_t i = first; i < last; ++i)
       for (std::size_t j = first; j < columns_; ++j) m.yy(i, j) += static_cast<double>(sums[(i - first) * rest + j - first]);
+    add_sums(y_, offset, rows, first, last, m.y);
+  }
+
+  /// The same rows of the sum of x y^T.
+  void add_xy(Moments &m, std::size_t offset, std::size_t rows, std::size_t first, std::size_t last) const {
+    std::vector<float> sums((last - first) * columns_);
     gram(rows, &x_[offset + first], last - first, width_, &y_[offset], columns_, width_, sums.data());
     for (std::size_t i = first; i < last; ++i)
       for (std::size_t j = 0; j < columns_; ++j) m.xy(i, j) += static_cast<double>(sums[(i - first) * columns_ + j]);
+    add_sums(x_, offset, rows, first, last, m.x);
+  }
+
+  void add_sums(const std::vector<float> &values, std::size_t offset, std::size_t rows, std::size_t first, std::size_t last,
+                std::vector<double> &into) const {
     for (std::size_t row = 0; row < rows; ++row)
-      for (std::size_t j = first; j < last; ++j) {
-        m.x[j] += static_cast<double>(x_[row * width_ + offset + j]);
-        m.y[j] += static_cast<double>(y_[row * width_ + offset + j]);
-      }
+      for (std::size_t j = first; j < last; ++j) into[j] += static_cast<double>(values[row * width_ + offset + j]);
   }
 
   Status add(std::vector<std::vector<Moments>> &moments, std::size_t fold, std::size_t samples) {
@@ -92,9 +111,10 @@ private:
       group[fold].count += static_cast<double>(rows);
       group[fold].samples += static_cast<double>(samples);
     }
-    return parallel_for(moments.size() * panels, threads_, [&](std::size_t task, int) -> Status {
-      const std::size_t group = task / panels, first = task % panels * panel;
-      add_panel(moments[group][fold], group * columns_, rows, first, std::min(first + panel, columns_));
+    return parallel_for(moments.size() * panels * 2, threads_, [&](std::size_t task, int) -> Status {
+      const std::size_t group = task / 2 / panels, first = task / 2 % panels * panel, last = std::min(first + panel, columns_);
+      if (task % 2 == 0) add_xy(moments[group][fold], group * columns_, rows, first, last);
+      else add_yy(moments[group][fold], group * columns_, rows, first, last);
       return {};
     });
   }

@@ -22,8 +22,8 @@ void tap_offsets(const ConvShape &shape, std::int64_t position, std::vector<std:
 }
 
 template <class T, class Real>
-void append(const ConvShape &shape, std::span<const std::int64_t> positions, std::span<const T> data, Layout layout,
-            std::vector<float> &rows, Real &&real) {
+void fill(const ConvShape &shape, std::span<const std::int64_t> positions, std::span<const T> data, Layout layout,
+          std::span<float> rows, Real &&real) {
   const std::int64_t channels = shape.in_channels, area = shape.in_area(), taps = shape.taps();
   const std::int64_t channel_step = layout == Layout::channels_last ? 1 : area;
   const std::int64_t spatial_step = layout == Layout::channels_last ? channels : 1;
@@ -31,13 +31,16 @@ void append(const ConvShape &shape, std::span<const std::int64_t> positions, std
   for (const std::int64_t position : positions) {
     tap_offsets(shape, position % shape.out_area(), offsets);
     const T *sample = data.data() + position / shape.out_area() * channels * area;
-    const std::size_t start = rows.size();
-    rows.resize(start + static_cast<std::size_t>(channels * taps));
+    const std::span row = rows.first(static_cast<std::size_t>(channels * taps));
+    rows = rows.subspan(row.size());
     for (std::int64_t t = 0; t < taps; ++t) {
       const std::int64_t offset = offsets[static_cast<std::size_t>(t)];
-      if (offset < 0) continue;
+      float *to = &row[static_cast<std::size_t>(t)];
+      if (offset < 0) {
+        for (std::int64_t c = 0; c < channels; ++c) to[c * taps] = 0;
+        continue;
+      }
       const T *from = sample + offset * spatial_step;
-      float *to = &rows[start + static_cast<std::size_t>(t)];
       for (std::int64_t c = 0; c < channels; ++c) to[c * taps] = real(from[c * channel_step]);
     }
   }
@@ -62,16 +65,16 @@ std::vector<std::int64_t> draw_positions(const ConvShape &shape, std::size_t wan
   return positions;
 }
 
-void append_patches(const ConvShape &shape, std::span<const std::int64_t> positions, const Tensor &data, const Type &type,
-                    Layout layout, std::vector<float> &rows) {
+void fill_patches(const ConvShape &shape, std::span<const std::int64_t> positions, const Tensor &data, const Type &type,
+                  Layout layout, std::span<float> rows) {
   if (data.dtype == DType::float32)
-    return append(shape, positions, data.as<float>(), layout, rows, [](float x) { return x; });
+    return fill(shape, positions, data.as<float>(), layout, rows, [](float x) { return x; });
   const float scale = type.quant->scale();
   const std::int32_t zero_point = type.quant->zero_point();
   const auto real = [&](auto code) { return scale * static_cast<float>(code - zero_point); };
-  if (data.dtype == DType::uint8) append(shape, positions, data.as<std::uint8_t>(), layout, rows, real);
-  else if (data.dtype == DType::uint16) append(shape, positions, data.as<std::uint16_t>(), layout, rows, real);
-  else append(shape, positions, data.as<std::int8_t>(), layout, rows, real);
+  if (data.dtype == DType::uint8) fill(shape, positions, data.as<std::uint8_t>(), layout, rows, real);
+  else if (data.dtype == DType::uint16) fill(shape, positions, data.as<std::uint16_t>(), layout, rows, real);
+  else fill(shape, positions, data.as<std::int8_t>(), layout, rows, real);
 }
 
 } // namespace edgec

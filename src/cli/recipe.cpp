@@ -72,7 +72,12 @@ struct TomlNode {
   void operator()(const bool *value) const { insert(*value); }
   void operator()(const int *value) const { insert(static_cast<std::int64_t>(*value)); }
   void operator()(const std::int64_t *value) const { insert(*value); }
-  void operator()(const std::uint64_t *value) const { insert(static_cast<std::int64_t>(*value)); }
+  void operator()(const std::uint64_t *value) const { // TOML's integers have a sign
+    if (*value <= INT64_MAX)
+      insert(static_cast<std::int64_t>(*value));
+    else
+      insert(std::to_string(*value));
+  }
   void operator()(const double *value) const { insert(*value); }
   void operator()(const std::string *value) const { insert(*value); }
   void operator()(const std::optional<double> *value) const { insert(value->value_or(0)); }

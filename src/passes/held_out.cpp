@@ -37,6 +37,13 @@ std::vector<int> folds_of(std::span<const std::size_t> samples, const PassContex
   return {samples.front() == context.samples.front() ? 0 : 1};
 }
 
+PassContext on_samples(const PassContext &context, std::span<const std::size_t> samples) {
+  PassContext part = context;
+  part.samples.assign(samples.begin(), samples.end());
+  if (samples.size() < context.samples.size()) part.lossy.positions = (context.lossy.positions + 1) / 2;
+  return part;
+}
+
 Result<std::vector<Tensor>> held_out_logits(const FitHalf &fit, const std::function<ValueId(const Graph &)> &logits,
                                             const PassContext &context) {
   std::vector<Tensor> held_out(context.samples.size());

@@ -18,6 +18,10 @@ std::vector<std::size_t> half_of(std::span<const std::size_t> samples, std::size
 /// Which halves `samples` are: one of them, or both.
 std::vector<int> folds_of(std::span<const std::size_t> samples, const PassContext &context);
 
+/// The context on some of its samples; where they are not all, the network only judges, and half of the positions of each
+/// sample do almost as well.
+PassContext on_samples(const PassContext &context, std::span<const std::size_t> samples);
+
 /// Logits of context.samples, in their order.
 Result<std::vector<Tensor>> held_out_logits(const FitHalf &fit, const std::function<ValueId(const Graph &)> &logits,
                                             const PassContext &context);

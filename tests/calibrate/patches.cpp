@@ -28,8 +28,8 @@ Tensor ramp(Dims dims) {
 std::vector<float> patches(const Tensor &data, const Type &type, Layout layout) {
   std::vector<std::int64_t> positions(12);
   std::iota(positions.begin(), positions.end(), 0);
-  std::vector<float> rows;
-  append_patches(shape_3x3(), positions, data, type, layout, rows);
+  std::vector<float> rows(12 * 4 * 6, -1.0F); // what was there before does not show
+  fill_patches(shape_3x3(), positions, data, type, layout, rows);
   return rows;
 }
 

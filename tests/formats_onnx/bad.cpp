@@ -72,6 +72,21 @@ const Bad table[] = {
     {"bad-attribute-of-a-function-outside-of-one", [](auto &m) {
        add_attribute(*m.mutable_graph()->mutable_node(0), "a", onnx::AttributeProto::INT).set_ref_attr_name("b");
      }, "attribute a refers to a function's attribute"},
+    {"bad-equation", [](auto &m) { // ONNX's shape inference does not come back from it
+       auto &einsum = add_node(*m.mutable_graph(), "Einsum", {"x"}, {"z"}, "sum");
+       add_attribute(einsum, "equation", onnx::AttributeProto::STRING).set_s("i-{");
+     }, "Einsum: \"i-{\" is no equation"},
+    {"bad-equation-of-a-call", [](auto &m) {
+       m.add_opset_import()->set_domain("my");
+       add_function(m, "F", "Einsum", 1);
+       auto &function = *m.mutable_functions(0);
+       function.mutable_node(0)->clear_domain();
+       add_attribute(*function.mutable_node(0), "equation", onnx::AttributeProto::STRING).set_ref_attr_name("how");
+       function.add_attribute("how");
+       auto &call = add_node(*m.mutable_graph(), "F", {"x"}, {"z"});
+       call.set_domain("my");
+       add_attribute(call, "how", onnx::AttributeProto::STRING).set_s("....");
+     }, "F: \"....\" is no equation"},
     {"bad-nested-too-deeply", [](auto &m) { nest(*m.mutable_graph(), 40); }, "sub-graphs are nested deeper than 32"},
     {"bad-nested-beyond-all-measure", [](auto &m) { nest(*m.mutable_graph(), 1000); }, "nested too deeply"},
     {"bad-function-that-calls-itself", [](auto &m) {

@@ -125,11 +125,23 @@ TEST(OnnxOpsets, ConstantOperandsBecomeTheAttributesThatTheyWere) {
               HasSubstr("node cut: Slice of opset 9 does not take 5 operands"));
 }
 
+TEST(OnnxOpsets, ConstantsFromOutsideASubGraphBecomeAttributesInIt) {
+  const std::string text = converted("<ir_version: 8, opset_import: [\"\": 18]> g (bool c, float[2,4] x) => (float[2,1] y)"
+                                     "<int64[1] axes = {1}> { y = If(c) <then_branch = t () => (float[2,1] a)"
+                                     "{ a = ReduceMean(x, axes) }, else_branch = e () => (float[2,1] b)"
+                                     "{ d = Constant<value = int64[1] {1}>()  b = ReduceMax<noop_with_empty_axes = 1>(x, d) }> }", 17);
+  EXPECT_THAT(text, testing::AllOf(HasSubstr("a = ReduceMean<axes = [1]"), HasSubstr("b = ReduceMax<axes = [1]")));
+}
+
 TEST(OnnxOpsets, OperatorsThatAnOpsetLacksAreWrittenOut) {
   const std::string text = converted("<ir_version: 8, opset_import: [\"\": 17]> g (float[2,4] x, float[4] s, float[4] b) => (float[2,4] y)"
                                      "{ [norm] y = LayerNormalization(x, s, b) }", 15);
   EXPECT_THAT(text, testing::AllOf(HasSubstr("ReduceMean"), HasSubstr("Sqrt"), testing::Not(HasSubstr("LayerNormalization"))));
   EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 20]> g (float[2,4] x) => (float[2,4] y) { y = Gelu(x) }", 17),
+              testing::AllOf(HasSubstr("Erf"), testing::Not(HasSubstr("Gelu"))));
+  EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 20]> g (bool c, float[2,4] x) => (float[2,4] y)"
+                        "{ y = If(c) <then_branch = t () => (float[2,4] a) { a = Gelu(x) }, else_branch = e () => (float[2,4] b)"
+                        "{ b = Neg(x) }> }", 17),
               testing::AllOf(HasSubstr("Erf"), testing::Not(HasSubstr("Gelu"))));
   EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 16]> g (float[1,1,4,4] x, float[1,2,2,2] p) => (float[1,1,2,2] y)"
                         "{ [grid] y = GridSample(x, p) }", 15),

@@ -7,6 +7,7 @@
 
 #include "formats/onnx/graph_writer.h"
 #include "formats/onnx/onnx.h"
+#include "formats/onnx/prepare.h"
 #include "formats/onnx/reader.h"
 #include "formats/onnx/schemas.h"
 #include "formats/onnx/skeleton.h"
@@ -24,6 +25,7 @@ std::string message_of(std::string_view text) {
 
 /// Runs the converter on a model whose weights stayed behind.
 Status run_converter(onnx::ModelProto &proto, std::int64_t target) {
+  EDGEC_CHECK(proto::check_equations(proto));
   try {
     // The converter trusts the number of operands: the checker makes sure of it first.
     onnx::checker::check_model(proto, false);
@@ -65,7 +67,7 @@ void move_operators(Graph &graph, const std::string &from, const std::string &to
   }
 }
 
-/// Constants of the main graph become initializers: old opsets know Constant nodes of a few types only.
+/// Constant nodes become constants: old opsets know Constant nodes of a few types only.
 void free_constants(Graph &graph) {
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
@@ -79,11 +81,49 @@ void free_constants(Graph &graph) {
   }
 }
 
+/// Constants that sub-graphs capture stand in them as well, with their own: the converter looks for axes, bounds and the
+/// like in the graph of the node that reads them.
+void lend_constants(Graph &graph) {
+  constexpr std::size_t most = 1024; // bytes
+  for (const NodeId id : graph.nodes()) {
+    const Node node = graph.node(id);
+    std::vector<std::pair<std::string, Graph>> bodies;
+    std::vector<ValueId> outside;
+    std::size_t capture = 0;
+    for (const Attribute &attribute : node.attributes) {
+      if (std::holds_alternative<std::vector<SubGraph>>(attribute.value)) return;
+      const auto *body = std::get_if<SubGraph>(&attribute.value);
+      if (!body) continue;
+      Graph copy = **body;
+      for (const ValueId inner : (*body)->captures()) {
+        const ValueId outer = node.captures[capture++];
+        const Tensor *data = graph.constant(outer);
+        if (!data || data->data.size() > most || copy.is_output(inner)) {
+          outside.push_back(outer);
+          continue;
+        }
+        const std::string name = copy.value(inner).name;
+        copy.replace_uses(inner, copy.add_constant(*data, name));
+        copy.remove(inner);
+      }
+      free_constants(copy);
+      lend_constants(copy);
+      bodies.emplace_back(attribute.name, std::move(copy));
+    }
+    for (auto &[name, body] : bodies) graph.set_subgraph(id, name, std::make_shared<const Graph>(std::move(body)), outside);
+  }
+}
+
 /// The graph in another opset, without its big weights. Operators that the opset lacks are written out by their
 /// function bodies; those for which the converter has no adapter stay as they are if their schemas allow it.
 Status convert(Model &model, std::int64_t target, onnx::ModelProto &proto, proto::WrittenNames &names) {
   const std::int64_t present = model.graph.opset();
-  EDGEC_ASSIGN(const proto::OpTypes absent, proto::absent_operators(model.graph, present, target));
+  constexpr int deepest = 16; // bodies in bodies
+  for (int depth = 0; depth < deepest; ++depth) {
+    EDGEC_ASSIGN(const proto::OpTypes absent, proto::absent_operators(model.graph, present, target));
+    if (absent.empty()) break;
+    EDGEC_CHECK(proto::expand_operators(model.graph, absent));
+  }
   for (proto::OpTypes unchanged;;) {
     Model skeleton = model;
     if (!unchanged.empty()) {
@@ -94,7 +134,6 @@ Status convert(Model &model, std::int64_t target, onnx::ModelProto &proto, proto
     proto.set_ir_version(std::max<std::int64_t>(model.ir_version, 4)); // initializers need not be inputs
     proto::put_opsets(skeleton.graph.opsets, proto);
     names = proto::write_graph(skeleton, *proto.mutable_graph(), proto::Weights::left_out);
-    EDGEC_CHECK(proto::expand_operators(proto, absent));
     const Status done = run_converter(proto, target);
     const std::string op = done ? std::string() : without_adapter(done.error().message);
     if (op.empty()) return done;
@@ -152,8 +191,11 @@ Status convert_opset(Model &model, std::int64_t target) {
   model.graph.opsets[""] = present;
   if (present < 7) shape_slopes(model.graph);
   EDGEC_CHECK(model.graph.sort());
-  if (target < present) free_constants(model.graph);
-  if (target < present) proto::drop_idle_attributes(model.graph, present, target);
+  if (target < present) {
+    free_constants(model.graph);
+    lend_constants(model.graph);
+    proto::drop_idle_attributes(model.graph, present, target);
+  }
   onnx::ModelProto proto;
   proto::WrittenNames names;
   if (auto done = convert(model, target, proto, names); !done)

@@ -10,6 +10,9 @@ namespace edgec::proto {
 /// output. Says so in `notes`.
 void repair(onnx::GraphProto &graph, std::vector<std::string> &notes);
 
+/// Error (bad_input): an Einsum whose equation ONNX's shape inference would never come back from.
+Status check_equations(const onnx::ModelProto &model);
+
 /// Replaces calls of model-local functions by their bodies (ONNX's inliner). Errors: cycles, functions that grow
 /// beyond reason or speak other operator sets.
 Status inline_functions(onnx::ModelProto &model, std::vector<std::string> &notes);

@@ -53,6 +53,7 @@ Result<Model> read_model(onnx::ModelProto &proto, const OnnxReadOptions &options
   if (proto.training_info_size() > 0) model.notes.push_back("training information was dropped");
   EDGEC_CHECK(read_opsets(proto, model.graph.opsets));
   EDGEC_CHECK(proto::load_small_external(*proto.mutable_graph(), external));
+  EDGEC_CHECK(proto::check_equations(proto));
   model.source_failure = proto::check_failure(proto);
   proto::repair(*proto.mutable_graph(), model.notes);
   EDGEC_CHECK(proto::inline_functions(proto, model.notes));

@@ -2,9 +2,11 @@
 
 #include <onnx/defs/data_type_utils.h>
 #include <onnx/defs/schema.h>
-#include <onnx/inliner/inliner.h>
 
 #include <fmt/format.h>
+
+#include "formats/onnx/functions.h"
+#include "ir/inline.h"
 
 namespace edgec::proto {
 namespace {
@@ -32,20 +34,17 @@ std::vector<SubGraph> bodies_of(const Node &node) {
   return bodies;
 }
 
-Status find_absent(const Graph &graph, std::int64_t present, std::int64_t target, bool inner, OpTypes &found) {
+Status find_absent(const Graph &graph, std::int64_t present, std::int64_t target, OpTypes &found) {
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
     const auto *schema = node.domain.empty() ? schema_of(node.op, present) : nullptr;
     if (schema && !schema_of(node.op, target) && first_opset(node.op, present) > target) {
-      const auto refused = [&](std::string_view why) {
-        return unsupported(fmt::format("node {}: operator {} came with opset {}{}", node.label(), node.op,
-                                       first_opset(node.op, present), why));
-      };
-      if (!is_function(*schema)) return refused(" and is not defined by older ones");
-      if (inner) return refused(", and inside sub-graphs edgec does not write it out");
+      if (!is_function(*schema))
+        return unsupported(fmt::format("node {}: operator {} came with opset {} and is not defined by older ones",
+                                       node.label(), node.op, first_opset(node.op, present)));
       found.insert(node.op);
     }
-    for (const SubGraph &body : bodies_of(node)) EDGEC_CHECK(find_absent(*body, present, target, true, found));
+    for (const SubGraph &body : bodies_of(node)) EDGEC_CHECK(find_absent(*body, present, target, found));
   }
   return {};
 }
@@ -138,25 +137,8 @@ std::string misfit(const Graph &graph, const Node &node, const onnx::OpSchema &f
 
 Result<OpTypes> absent_operators(const Graph &graph, std::int64_t present, std::int64_t target) {
   OpTypes found;
-  EDGEC_CHECK(find_absent(graph, present, target, false, found));
+  EDGEC_CHECK(find_absent(graph, present, target, found));
   return found;
-}
-
-Status expand_operators(onnx::ModelProto &model, const OpTypes &operators) {
-  if (operators.empty()) return {};
-  onnx::inliner::FunctionIdVector ids;
-  for (const std::string &op : operators)
-    for (const char *domain : {"", "ai.onnx"}) ids.emplace_back(domain, op);
-  try {
-    const auto set = onnx::inliner::FunctionIdSet::Create(std::move(ids));
-    onnx::inliner::InlineSelectedFunctions(model, *set, onnx::OpSchemaRegistry::Instance());
-  } catch (const std::exception &error) {
-    return unsupported(fmt::format("ONNX's inliner fails: {}", error.what()));
-  }
-  for (const auto &node : model.graph().node())
-    if (domain_name(node.domain()).empty() && operators.contains(node.op_type()))
-      return unsupported(fmt::format("node {}: operator {} cannot be written out without the types of its operands", node.name(), node.op_type()));
-  return {};
 }
 
 namespace {
@@ -188,17 +170,35 @@ Status edit_bodies(Graph &graph, NodeId id, F edit) {
 }
 
 /// Attributes that only say what is so without them.
-std::vector<std::string> idle_attributes(const Node &node, const onnx::OpSchema &from, const onnx::OpSchema &to) {
+std::vector<std::string> idle_attributes(const Graph &graph, const Node &node, const onnx::OpSchema &from, const onnx::OpSchema &to) {
   std::vector<std::string> names;
   for (const Attribute &attribute : node.attributes) {
     if (to.attributes().contains(attribute.name)) continue;
     const bool counts_outputs = node.is("Split") && attribute.name == "num_outputs"; // older ones count them themselves
-    if (counts_outputs || is_default(from, attribute)) names.push_back(attribute.name);
+    const Tensor *axes = attribute.name == "noop_with_empty_axes" ? graph.constant(node.input(1)) : nullptr;
+    const bool has_axes = axes && axes->size() > 0;
+    if (counts_outputs || has_axes || is_default(from, attribute)) names.push_back(attribute.name);
   }
   return names;
 }
 
 } // namespace
+
+Status expand_operators(Graph &graph, const OpTypes &operators) {
+  for (const NodeId id : graph.nodes()) {
+    EDGEC_CHECK(edit_bodies(graph, id, [&](Graph &body) { return expand_operators(body, operators); }));
+    const Node &node = graph.node(id);
+    if (!node.domain.empty() || !operators.contains(node.op)) continue;
+    std::vector<const Type *> types;
+    for (const ValueId input : node.inputs) types.push_back(input.valid() ? &graph.value(input).type : nullptr);
+    const auto body = onnx_function_body(node, graph.opsets, types);
+    if (!body)
+      return unsupported(fmt::format("node {}: operator {} cannot be written out: {}", node.label(), node.op, body.error().message));
+    for (const auto &[domain, version] : body->opsets) graph.opsets.try_emplace(domain, version);
+    inline_graph(graph, id, *body);
+  }
+  return {};
+}
 
 void drop_idle_attributes(Graph &graph, std::int64_t present, std::int64_t target) {
   for (const NodeId id : graph.nodes()) {
@@ -209,7 +209,7 @@ void drop_idle_attributes(Graph &graph, std::int64_t present, std::int64_t targe
     const Node &node = graph.node(id);
     const auto *from = node.domain.empty() ? schema_of(node.op, present) : nullptr, *to = schema_of(node.op, target);
     if (!done || !from || !to) continue;
-    for (const std::string &name : idle_attributes(node, *from, *to)) graph.remove_attribute(id, name);
+    for (const std::string &name : idle_attributes(graph, node, *from, *to)) graph.remove_attribute(id, name);
   }
 }
 

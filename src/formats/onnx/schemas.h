@@ -15,9 +15,9 @@ using OpTypes = std::set<std::string>;
 /// them is not defined by others in its schema, so that it cannot be written out.
 Result<OpTypes> absent_operators(const Graph &graph, std::int64_t present, std::int64_t target);
 
-/// Writes operators out by the function bodies of their schemas (ONNX's inliner; the main graph only).
-/// Error (unsupported): a body needs types that are not known.
-Status expand_operators(onnx::ModelProto &model, const OpTypes &operators);
+/// Writes operators out by the function bodies of their schemas, in sub-graphs, too.
+/// Error (unsupported) naming the node: a body needs types that are not known.
+Status expand_operators(Graph &graph, const OpTypes &operators);
 
 /// Removes attributes that the opset does not know and that say no more than what is so without them.
 void drop_idle_attributes(Graph &graph, std::int64_t present, std::int64_t target);

@@ -7,6 +7,7 @@
 
 #include "formats/onnx/graph_writer.h"
 #include "formats/onnx/onnx.h"
+#include "formats/onnx/prepare.h"
 #include "formats/onnx/skeleton.h"
 #include "formats/onnx/spelling.h"
 #include "formats/onnx/wire.h"
@@ -39,6 +40,7 @@ void put_denotations(const Model &model, onnx::GraphProto &graph) {
 }
 
 Status check(const Model &model, onnx::ModelProto &proto, std::vector<std::string> *warnings) {
+  EDGEC_CHECK(proto::check_equations(proto));
   const std::string failure = proto::check_failure(proto);
   if (failure.empty()) return {};
   if (model.source_failure.empty())

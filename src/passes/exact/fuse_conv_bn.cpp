@@ -162,6 +162,16 @@ bool rewrite(Graph &graph, Weighted weighted, const Affine &affine) {
   return true;
 }
 
+/// Says why a reader of a half precision result stays: folded weights are rounded once more, which moves outputs.
+void skip_half(const Graph &graph, NodeId id, NodeId reader, const PassContext &context) {
+  const OpDef *op = context.ops.find(graph.node(id));
+  const Type *type = type_of(graph, graph.node(id).outputs[0]);
+  const bool half = type && (type->dtype == DType::float16 || type->dtype == DType::bfloat16);
+  const Node &node = graph.node(reader);
+  if (op && op->weights && half && (node.is("BatchNormalization") || node.is("Mul")))
+    context.skip(pass, node.label(), "folded, the half precision weights of " + graph.node(id).label() + " would lose digits");
+}
+
 /// Folds the only reader of a node's output into the node; false where that cannot be done.
 bool fold_reader(Graph &graph, NodeId id, const PassContext &context) {
   const ValueId out = graph.node(id).outputs[0];
@@ -169,6 +179,7 @@ bool fold_reader(Graph &graph, NodeId id, const PassContext &context) {
   if (!reader.valid() || !may_be_affine(graph.node(reader))) return false;
   const auto &operands = graph.node(reader).inputs; // asked first: weights are big
   if (std::ranges::none_of(operands, [&](ValueId operand) { return graph.constant(operand) != nullptr; })) return false;
+  skip_half(graph, id, reader, context);
   auto before = weighted(graph, id, context.ops);
   const auto step = before ? affine(graph, graph.node(reader), *before) : std::nullopt;
   if (!step || graph.value(graph.node(reader).outputs[0]).type.is_quantized()) return false;

@@ -128,8 +128,7 @@ Result<std::size_t> apply(Graph &graph, const Source &source, std::span<const in
 /// Logits of each sample by a network that was quantized on the other half of the samples.
 Result<std::vector<Tensor>> cross_fit(const Source &source, const PassContext &context, const Int8Request &request) {
   const FitHalf fit = [&](std::span<const std::size_t> samples, std::size_t fold) -> Result<Graph> {
-    PassContext half = context;
-    half.samples.assign(samples.begin(), samples.end());
+    PassContext half = on_samples(context, samples);
     half.note = nullptr;
     Graph candidate;
     const int folds[] = {static_cast<int>(fold)};
@@ -208,10 +207,8 @@ Status quantize_at_rate(Graph &graph, Source &source, const PassContext &context
   outcome.layers = nodes.size();
   EDGEC_ASSIGN(source.sensitivities, layer_sensitivities(source.original, nodes, request.logits, context));
   const AtRate at_rate = [&](double rate, std::span<const std::size_t> samples) -> Result<Graph> {
-    PassContext part = context;
-    part.samples.assign(samples.begin(), samples.end());
     Graph candidate;
-    EDGEC_CHECK(apply(candidate, source, folds_of(samples, context), part, request, rate));
+    EDGEC_CHECK(apply(candidate, source, folds_of(samples, context), on_samples(context, samples), request, rate));
     return candidate;
   };
   RateRequest wanted = *request.rate;

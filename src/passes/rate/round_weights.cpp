@@ -140,8 +140,7 @@ private:
 
   Result<Graph> round_at(double rate, std::span<const std::size_t> samples) {
     Graph graph = graph_;
-    PassContext context = context_;
-    context.samples.assign(samples.begin(), samples.end());
+    const PassContext context = on_samples(context_, samples);
     std::vector<Layer> layers = layers_;
     std::vector<Layer *> all;
     for (Layer &layer : layers) all.push_back(&layer);
