@@ -155,6 +155,7 @@ private:
       return fitted;
     };
     steps.store_bias = [&](Layer &layer) { store_float_bias(graph_, layer); };
+    steps.progress = layer_progress(context_, "fitting layers");
     std::vector<Layer *> all;
     for (Layer &layer : layers_) all.push_back(&layer);
     const int folds[] = {0, 1};
@@ -188,7 +189,7 @@ Status judge(const Graph &graph, const Graph &pruned, const PassContext &context
     EDGEC_ASSIGN(auto smaller, ChannelPruning(graph, part).run());
     return smaller ? *std::move(smaller) : graph;
   };
-  const AskedRatio asked{name, fmt::format("{:.2g} of the multiply-accumulates cut", cut), cut};
+  const AskedRatio asked{name, fmt::format("cutting {:.2g} of the multiply-accumulates", cut), cut};
   return judge_pruning(graph, pruned, pruned_at, asked, context);
 }
 

@@ -88,6 +88,7 @@ private:
     for (const PrunedLayer &layer : layers_) options.channel_means.push_back(layer.target);
     options.threads = context_.threads;
     options.isa = context_.isa;
+    options.progress = layer_progress(context_, "calibrating");
     EDGEC_ASSIGN(const Calibration means, calibrate(original_, context_.ops, *context_.calibration, samples, options));
     const int both[] = {0, 1};
     return means.merged(both);
@@ -118,16 +119,11 @@ private:
       return layer.original;
     };
     steps.store_bias = [](Layer &) {};
-    steps.progress = progress("looking at layers");
+    steps.progress = layer_progress(context_, "looking at layers");
     Graph unchanged = original_;
     EDGEC_CHECK(compress_layers(unchanged, original_, layers, {}, with_samples(curve_samples), steps));
     for (const NodeId node : nodes) curves_.push_back(std::move(found[node]));
     return {};
-  }
-
-  [[nodiscard]] std::function<void(std::size_t, std::size_t)> progress(std::string_view what) const {
-    if (!context_.progress) return nullptr;
-    return [this, what](std::size_t done, std::size_t all) { context_.progress(what, done, all); };
   }
 
   /// Each layer's share of zeros, together the ratio.
@@ -172,7 +168,7 @@ private:
       return fitted;
     };
     steps.store_bias = [&](Layer &layer) { store_float_bias(graph, layer); };
-    steps.progress = progress("pruning layers");
+    steps.progress = layer_progress(context_, "pruning layers");
     EDGEC_CHECK(compress_layers(graph, original_, all, means, context, steps));
     return graph;
   }
