@@ -16,14 +16,17 @@ namespace {
 
 using Passes = std::vector<const PassDef *>;
 
-constexpr std::string_view channel_pass = "prune-channels";
+constexpr std::string_view channel_pass = "prune-channels", low_rank_pass = "low-rank";
 constexpr std::string_view magnitude_pass = "prune-magnitude", prune_pass = "prune-second-order", share_pass = "share-weights",
-                           refit_share_pass = "share-second-order", int8_pass = "quantize-int8", rate_pass = "round-weights";
+                           refit_share_pass = "share-second-order", network_share_pass = "share-network", hash_pass = "share-hash",
+                           int8_pass = "quantize-int8", rate_pass = "round-weights";
 
 /// Before all others, which then keep to what the smaller network computes.
-Passes channel_passes(const LossyOptions &lossy) {
-  if (lossy.prune_channels <= 0 && lossy.max_macs <= 0) return {};
-  return {find_pass(channel_pass)};
+Passes structural_passes(const LossyOptions &lossy) {
+  Passes passes;
+  if (lossy.prune_channels > 0 || lossy.max_macs > 0) passes.push_back(find_pass(channel_pass));
+  if (lossy.low_rank > 0) passes.push_back(find_pass(low_rank_pass));
+  return passes;
 }
 
 /// Pruning before sharing, since codebooks keep zeros; both before int8, which then corrects what they shifted.
@@ -31,7 +34,9 @@ Passes lossy_passes(const LossyOptions &lossy) {
   Passes passes;
   if (lossy.prune_ratio > 0 || lossy.prune_m > 0)
     passes.push_back(find_pass(lossy.prune_by_magnitude ? magnitude_pass : prune_pass));
-  if (lossy.share_bits > 0) passes.push_back(find_pass(lossy.prune_by_magnitude ? share_pass : refit_share_pass));
+  if (lossy.share_bits > 0)
+    passes.push_back(find_pass(lossy.share_network ? network_share_pass : lossy.prune_by_magnitude ? share_pass : refit_share_pass));
+  if (lossy.share_hash > 0) passes.push_back(find_pass(hash_pass));
   std::erase(passes, nullptr);
   return passes;
 }
@@ -73,13 +78,15 @@ public:
   Result<Compressed> run() {
     const auto exact = exact_pipeline();
     EDGEC_CHECK(run_exact(exact));
-    EDGEC_CHECK(run_passes(channel_passes(request_.lossy)));
-    result_.channels_cut = std::ranges::any_of(
-        result_.passes, [](const PassFigures &pass) { return pass.name == channel_pass && pass.changed; });
+    EDGEC_CHECK(run_passes(structural_passes(request_.lossy)));
+    result_.structure_changed = std::ranges::any_of(result_.passes, [](const PassFigures &pass) {
+      return (pass.name == channel_pass || pass.name == low_rank_pass) && pass.changed;
+    });
     const Graph original = result_.graph; // shares its tensors
     EDGEC_CHECK(run_passes(lossy_passes(request_.lossy)));
     result_.refit = std::ranges::any_of(result_.passes, [](const PassFigures &pass) {
-      return pass.changed && (pass.name == channel_pass || pass.name == prune_pass || pass.name == refit_share_pass);
+      constexpr std::string_view fitting[] = {channel_pass, low_rank_pass, prune_pass, refit_share_pass, network_share_pass, hash_pass};
+      return pass.changed && std::ranges::find(fitting, pass.name) != std::end(fitting);
     });
     if (request_.int8 && !stopped_ && !contains(request_.passes.skip, int8_pass)) EDGEC_CHECK(run_int8(original));
     if (request_.rate && !request_.int8 && !stopped_) EDGEC_CHECK(run_rate(original));
@@ -194,7 +201,7 @@ std::vector<std::string> plan_of(const CompressRequest &request) {
   Passes passes;
   const auto exact = exact_pipeline();
   passes.insert(passes.end(), exact.begin(), exact.end());
-  for (const PassDef *pass : channel_passes(request.lossy)) passes.push_back(pass);
+  for (const PassDef *pass : structural_passes(request.lossy)) passes.push_back(pass);
   for (const PassDef *pass : lossy_passes(request.lossy)) passes.push_back(pass);
   if (request.int8) passes.push_back(find_pass(int8_pass));
   else if (request.rate) passes.push_back(find_pass(rate_pass));

@@ -36,7 +36,7 @@ struct Compressed {
   bool refit = false;        ///< weights were fitted to the samples, without int8 or a rate too
   std::vector<RatePoint> curve; ///< what a search of the rate saw
   bool interrupted = false;     ///< that search was stopped; what it had found meets the budget
-  bool channels_cut = false; ///< what was fitted after that was judged by the smaller network, not by the source
+  bool structure_changed = false; ///< what was fitted after that was judged by the smaller network, not by the source
 };
 
 /// The names of the passes that a request runs, in order: what --dry-run prints.

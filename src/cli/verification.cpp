@@ -51,7 +51,7 @@ Result<MeasuredFidelity> measure_fitted(const Reference &reference, const Compre
   }
   const Graph &graph = reference.model.graph;
   std::vector<Tensor> expected = compressed.rate ? compressed.rate->reference : compressed.int8->reference;
-  if (reference.other || compressed.channels_cut) {
+  if (reference.other || compressed.structure_changed) {
     FidelityOptions all = options;
     all.indices = data.indices;
     EDGEC_ASSIGN(expected, run_logits(graph, all_ops(), *data.samples, all));

@@ -70,6 +70,7 @@ std::vector<Form> forms_of(ByteView raw, const Content &content) {
     }
   }
   offer(Transform::sparse, encode_sparse(raw, width));
+  if (content.hashed) offer(Transform::hashed, encode_hashed(raw, width, *content.hashed));
   if (width > 1) offer(Transform::planes, encode_planes(raw, width));
   return found;
 }
@@ -104,9 +105,10 @@ std::vector<Candidate> candidates(const Form &form, const Content &content, Byte
   if (form.transform != Transform::none) found.push_back({Compressor::none, form.coded});
   found.push_back({Compressor::zstd, zstd_compress(coded, level)});
   if (!form.shapes.empty()) code_weights(form, coded, found);
-  if (form.transform == Transform::none && content.is_float && raw.size() % 4 == 0) {
-    std::vector<std::uint32_t> floats(raw.size() / 4);
-    if (!raw.empty()) std::memcpy(floats.data(), raw.data(), raw.size());
+  const bool floats_lie_bare = form.transform == Transform::none || form.transform == Transform::hashed;
+  if (floats_lie_bare && content.is_float && coded.size() % 4 == 0) {
+    std::vector<std::uint32_t> floats(coded.size() / 4);
+    if (!coded.empty()) std::memcpy(floats.data(), coded.data(), coded.size());
     found.push_back({Compressor::floats, encode_floats(floats)});
   }
   if (content.width == 0 && raw.size() <= records_below) found.push_back({Compressor::bytes, encode_bytes(raw)});
@@ -230,7 +232,7 @@ Result<std::vector<std::byte>> expand(ByteView stored, Compressor compressor, st
 } // namespace
 
 Result<std::vector<std::byte>> unpack(ByteView stored, const Packing &packing, int threads) {
-  if (packing.transform > static_cast<std::uint8_t>(Transform::codes))
+  if (packing.transform > static_cast<std::uint8_t>(Transform::hashed))
     return unsupported(fmt::format("transform {} is unknown to this version", packing.transform));
   if (packing.compressor > static_cast<std::uint8_t>(Compressor::parts))
     return unsupported(fmt::format("compressor {} is unknown to this version", packing.compressor));
@@ -252,6 +254,7 @@ Result<std::vector<std::byte>> unpack(ByteView stored, const Packing &packing, i
   case Transform::sparse: return decode_sparse(coded, raw_size);
   case Transform::planes: return decode_planes(coded, raw_size);
   case Transform::codes: return decode_codes(coded, raw_size);
+  case Transform::hashed: return decode_hashed(coded, raw_size);
   }
   if (raw_size != coded_size) return bad_input(fmt::format("{} bytes, {} were expected", coded_size, raw_size));
   return buffer.empty() ? std::vector<std::byte>(coded.begin(), coded.end()) : std::move(buffer);

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "codec/code_shape.h"
+#include "codec/hashed.h"
 #include "codec/transform.h"
 #include "support/result.h"
 #include "support/storage.h"
@@ -48,6 +50,7 @@ struct Content {
   bool is_float = false;         ///< binary32
   int code_bits = 0;             ///< integer codes of that many bits (2, 4 or 8; several a byte below 8)
   bool is_signed = false;        ///< of codes: two's complement, 0 being the likely one
+  std::optional<HashedPlaces> hashed; ///< elements are said to be copies of few
   std::vector<CodeShape> shapes; ///< of tensors of codes (or of elements) one after another; empty: unknown
 };
 

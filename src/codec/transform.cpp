@@ -56,6 +56,7 @@ std::string_view name(Transform transform) {
   case Transform::sparse: return "sparse";
   case Transform::planes: return "planes";
   case Transform::codes: return "codes";
+  case Transform::hashed: return "hashed";
   }
   return "unknown";
 }

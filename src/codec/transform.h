@@ -20,6 +20,7 @@ enum class Transform : std::uint8_t {
       2, ///< u8 width, a bit an element (1: not all bytes zero; first in the lowest bit), elements that are not zero
   planes = 3, ///< u8 width, then every element's byte 0, every element's byte 1, ...
   codes = 4,  ///< u8 bits (2 or 4; + 128: signed), then each of the packed codes in a byte of its own
+  hashed = 5, ///< copies of few elements, by a hash of their place (codec/hashed.h)
 };
 std::string_view name(Transform transform);
 

@@ -43,10 +43,10 @@ std::uint8_t nearest(std::span<const float> values, float x) {
   return static_cast<std::uint8_t>(index);
 }
 
-/// Lloyd's algorithm on numbers with weights; starts at quantiles of half the weight and half an even spread, so that
-/// the large ones are not forgotten.
-std::vector<float> weighted_kmeans(std::span<const Part> parts, std::size_t count, bool keep_zero) {
-  std::vector<std::pair<float, double>> numbers;
+using Numbers = std::vector<std::pair<float, double>>; // each with a weight
+
+Numbers weighted_numbers(std::span<const Part> parts) {
+  Numbers numbers;
   for (const Part &part : parts)
     for (std::size_t i = 0; i < part.weights.data.size(); ++i)
       if (part.free(i)) {
@@ -54,6 +54,12 @@ std::vector<float> weighted_kmeans(std::span<const Part> parts, std::size_t coun
         const double weight = static_cast<double>(part.metric.h[j * part.weights.columns + j]) + 0.01 * part.metric.mean + 1e-20;
         numbers.emplace_back(static_cast<float>(part.weights.data[i]), weight);
       }
+  return numbers;
+}
+
+/// Lloyd's algorithm on numbers with weights; starts where the density's cube root has its quantiles, so that the large
+/// ones are not forgotten.
+std::vector<float> weighted_kmeans(Numbers numbers, std::size_t count, bool keep_zero) {
   std::ranges::sort(numbers);
   const std::size_t free = keep_zero ? count - 1 : count;
   std::vector<float> centres;
@@ -142,10 +148,9 @@ Status assign(std::span<Part> parts, std::span<const float> values, bool carry, 
   });
 }
 
-/// Values with the least error for given indices: with P the indicator of a row's codes, (sum P^T H P) v = sum P^T H w.
-/// A ridge holds values that hardly anything rests on where they are.
-Status fit_values(std::span<const Part> parts, std::vector<float> &values, bool keep_zero, int threads) {
-  const std::size_t count = values.size();
+/// Adds what the parts say of the values.
+Status add_equations(std::span<const Part> parts, Matrix &all, int threads) {
+  const std::size_t count = all.rows;
   constexpr std::size_t chunk = 16; // rows whose sums are made together
   std::vector<std::pair<std::size_t, std::size_t>> chunks;
   for (std::size_t p = 0; p < parts.size(); ++p)
@@ -172,12 +177,20 @@ Status fit_values(std::span<const Part> parts, std::vector<float> &values, bool 
     }
     return {};
   }));
-  Matrix left(count, count), right(1, count);
   for (const Matrix &sum : sums)
-    for (std::size_t a = 0; a < count; ++a) {
-      for (std::size_t b = 0; b < count; ++b) left(a, b) += sum(a, b);
-      right(0, a) += sum(a, count);
-    }
+    for (std::size_t i = 0; i < sum.data.size(); ++i) all.data[i] += sum.data[i];
+  return {};
+}
+
+/// Values with the least error for given indices: (sum P^T H P) v = sum P^T H w. A ridge holds values that hardly
+/// anything rests on where they are.
+void move_values(const Matrix &sums, std::vector<float> &values, bool keep_zero) {
+  const std::size_t count = values.size();
+  Matrix left(count, count), right(1, count);
+  for (std::size_t a = 0; a < count; ++a) {
+    for (std::size_t b = 0; b < count; ++b) left(a, b) = sums(a, b);
+    right(0, a) = sums(a, count);
+  }
   const double ridge = values_damping * mean_diagonal(left);
   for (std::size_t a = 0; a < count; ++a) {
     for (std::size_t b = 0; b < count; ++b) right(0, a) -= left(a, b) * static_cast<double>(values[b]);
@@ -187,6 +200,12 @@ Status fit_values(std::span<const Part> parts, std::vector<float> &values, bool 
     if (!(keep_zero && values[a] == 0)) part.push_back(a);
   const PartSolution step = solve_part(left, ridge, part, right.row(0), false);
   for (std::size_t i = 0; i < part.size(); ++i) values[part[i]] += static_cast<float>(step.x[i]);
+}
+
+Status fit_values(std::span<const Part> parts, std::vector<float> &values, bool keep_zero, int threads) {
+  Matrix sums(values.size(), values.size() + 1);
+  EDGEC_CHECK(add_equations(parts, sums, threads));
+  move_values(sums, values, keep_zero);
   return {};
 }
 
@@ -202,7 +221,79 @@ void sort_values(std::span<Part> parts, std::vector<float> &values) {
   values = std::move(sorted);
 }
 
+/// Codes of a part as its weights lie.
+Codes unordered(const Part &part) {
+  Codes codes(part.codes.size());
+  const std::size_t k = part.weights.columns;
+  for (std::size_t i = 0; i < part.weights.rows; ++i)
+    for (std::size_t j = 0; j < k; ++j) codes[i * k + part.metric.order[j]] = part.codes[i * k + j];
+  return codes;
+}
+
+/// Sum over free weights of H_jj (w - scale * nearest value)^2.
+double diagonal_error(std::span<const Part> parts, std::span<const float> values, double scale) {
+  double error = 0;
+  for (const Part &part : parts)
+    for (std::size_t i = 0; i < part.weights.data.size(); ++i) {
+      if (!part.free(i)) continue;
+      const std::size_t j = i % part.weights.columns;
+      const double value = static_cast<double>(values[nearest(values, static_cast<float>(part.weights.data[i] / scale))]);
+      const double off = part.weights.data[i] - scale * value;
+      error += static_cast<double>(part.metric.h[j * part.weights.columns + j]) * off * off;
+    }
+  return error;
+}
+
+/// The scale of a codebook whose values were made for numbers of rms 1: searched around the weights' rms.
+double best_scale(std::span<const Part> parts, std::span<const float> values) {
+  double power = 0, count = 0;
+  for (const Part &part : parts)
+    for (const double w : part.weights.data) power += w * w, count += w != 0 ? 1 : 0;
+  const double rms = std::sqrt(power / std::max(count, 1.0));
+  if (!(rms > 0)) return 1;
+  double best = rms, least = diagonal_error(parts, values, rms);
+  for (double factor = 0.5; factor < 2; factor *= 1.06) {
+    const double error = diagonal_error(parts, values, factor * rms);
+    if (error < least) least = error, best = factor * rms;
+  }
+  return best;
+}
+
 } // namespace
+
+void ValueEquations::add(const ValueEquations &other, double weight) {
+  for (std::size_t i = 0; i < sums.data.size(); ++i) sums.data[i] += weight * other.sums.data[i];
+}
+
+std::vector<float> first_values(std::span<const float> numbers, int bits, bool keep_zero) {
+  Numbers weighted;
+  for (const float x : numbers)
+    if (!keep_zero || x != 0) weighted.emplace_back(x, 1.0);
+  std::vector<float> values = weighted_kmeans(std::move(weighted), std::size_t{1} << bits, keep_zero);
+  values.erase(std::ranges::unique(values).begin(), values.end());
+  return values;
+}
+
+CodedLayer fit_codes(std::span<const Matrix> weights, std::span<const FitGroup> groups, std::span<const Mask> kept,
+                     std::span<const float> values, int threads) {
+  std::vector<Part> parts;
+  for (std::size_t g = 0; g < weights.size(); ++g)
+    parts.emplace_back(weights[g], groups[g].all.h, kept.empty() ? nullptr : &kept[g]);
+  CodedLayer coded{static_cast<float>(best_scale(parts, values)), {}, ValueEquations(values.size())};
+  for (Part &part : parts)
+    for (double &w : part.weights.data) w /= static_cast<double>(coded.scale);
+  const Status done = assign(parts, values, true, threads);
+  if (!done || !add_equations(parts, coded.equations.sums, threads)) return coded; // interrupted: the caller asks again
+  for (const Part &part : parts) coded.codes.push_back(unordered(part));
+  return coded;
+}
+
+std::vector<float> solve_values(const ValueEquations &equations, std::vector<float> values, bool keep_zero) {
+  move_values(equations.sums, values, keep_zero);
+  std::ranges::sort(values);
+  values.erase(std::ranges::unique(values).begin(), values.end());
+  return values;
+}
 
 SharedWeights fit_codebook(std::span<const Matrix> weights, std::span<const FitGroup> groups, std::span<const Mask> kept,
                             int bits, int threads) {
@@ -213,19 +304,13 @@ SharedWeights fit_codebook(std::span<const Matrix> weights, std::span<const FitG
     keep_zero = keep_zero || std::ranges::count(parts.back().kept, 0) > 0;
   }
   SharedWeights shared;
-  shared.values = weighted_kmeans(parts, std::size_t{1} << bits, keep_zero);
+  shared.values = weighted_kmeans(weighted_numbers(parts), std::size_t{1} << bits, keep_zero);
   sort_values(parts, shared.values);
   for (int round = 0; round < rounds; ++round) {
     if (!assign(parts, shared.values, round == 0, threads) || !fit_values(parts, shared.values, keep_zero, threads)) break;
     sort_values(parts, shared.values);
   }
-  for (const Part &part : parts) {
-    Codes codes(part.codes.size());
-    const std::size_t k = part.weights.columns;
-    for (std::size_t i = 0; i < part.weights.rows; ++i)
-      for (std::size_t j = 0; j < k; ++j) codes[i * k + part.metric.order[j]] = part.codes[i * k + j];
-    shared.codes.push_back(std::move(codes));
-  }
+  for (const Part &part : parts) shared.codes.push_back(unordered(part));
   return shared;
 }
 

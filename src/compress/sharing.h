@@ -22,4 +22,30 @@ struct SharedWeights {
 SharedWeights fit_codebook(std::span<const Matrix> weights, std::span<const FitGroup> groups, std::span<const Mask> kept,
                             int bits, int threads);
 
+// One codebook for several layers. Its values are fitted in rounds: each layer in turn is fitted to the values there are
+// (on what the layers before it give then) and tells, as a sum, which values would serve it better.
+
+/// Normal equations of a codebook's values: sums[n, n + 1] = (sum P^T H P | sum P^T H w), P being who has which value.
+struct ValueEquations {
+  Matrix sums;
+  explicit ValueEquations(std::size_t count = 0) : sums(count, count + 1) {}
+  /// `weight`: what the layer's squared error counts.
+  void add(const ValueEquations &other, double weight);
+};
+
+/// A layer's weights as scale * values[code].
+struct CodedLayer {
+  float scale = 1;
+  std::vector<std::vector<std::uint8_t>> codes; ///< of each group: [rows, K]
+  ValueEquations equations;                     ///< of the weights divided by `scale`
+};
+
+/// A codebook to begin with: k-means of numbers (w divided by its layer's rms). keep_zero: 0 is one of the values.
+std::vector<float> first_values(std::span<const float> numbers, int bits, bool keep_zero);
+/// The scale with the least error, indices chosen as in fit_codebook. `values` ascend.
+CodedLayer fit_codes(std::span<const Matrix> weights, std::span<const FitGroup> groups, std::span<const Mask> kept,
+                     std::span<const float> values, int threads);
+/// The values that the equations ask for, ascending; those that hardly anything rests on stay where they are.
+std::vector<float> solve_values(const ValueEquations &equations, std::vector<float> values, bool keep_zero);
+
 } // namespace edgec

@@ -1,6 +1,7 @@
 #include "passes/float_layers.h"
 
 #include <algorithm>
+#include <set>
 
 namespace edgec {
 namespace {
@@ -58,6 +59,23 @@ std::vector<Layer> float_layers(Graph &graph, const PassContext &context) {
     found.push_back(std::move(*layer));
   }
   return found;
+}
+
+std::vector<Layer> float_layers_in_scope(Graph &graph, const PassContext &context, std::string_view pass) {
+  std::set<NodeId> wanted;
+  for (const WeightTensor &weight : float_weights(graph, context, pass))
+    for (const WeightTensor::Reader &reader : weight.readers) wanted.insert(reader.node);
+  std::vector<Layer> layers = float_layers(graph, context);
+  std::erase_if(layers, [&](const Layer &layer) { return !wanted.contains(layer.node); });
+  return layers;
+}
+
+Result<Calibration> target_means(const Graph &original, std::span<const Layer> layers, const PassContext &context) {
+  CalibrationOptions options;
+  for (const Layer &layer : layers) options.channel_means.push_back(layer.target);
+  options.threads = context.threads;
+  options.isa = context.isa;
+  return calibrate(original, context.ops, *context.calibration, context.samples, options);
 }
 
 void store_float_weight(Graph &graph, const Layer &layer, const Matrix &rows) {

@@ -41,7 +41,11 @@ struct LossyOptions {
   bool prune_by_magnitude = false;        ///< without refitting what is left: no samples, or in haste
   double prune_channels = 0;              ///< share of the multiply-accumulates to cut with whole channels, 0 .. 1
   double max_macs = 0;                    ///< the same: at most so many may be left; 0: no limit
+  double low_rank = 0;                    ///< share of a layer's weights that its two factors may have; 0: off
+  double low_rank_sqnr = 30;              ///< decibels that the answers keep on held-out samples when layers become two
   int share_bits = 0;                     ///< 2 .. 8; 0: off
+  bool share_network = false;             ///< one codebook for all tensors, each with a scale
+  double share_hash = 0;                  ///< stored values a weight, 0 .. 1: a hash says which one; 0: off
   std::string range = "percentile";       ///< minmax, percentile, entropy, mse; auto: the best on held-out samples
   double percentile = 99.999;
   bool bias_correction = true;
@@ -53,6 +57,7 @@ struct LossyOptions {
   bool scale_search = true;
   double rate = 0;                        ///< of rate-distortion rounding: squared error of the logits a bit may cost
   int weight_bits = 8;                    ///< of int8 quantization: 8 or 4
+  int input_bits = 8;                     ///< of the network's inputs: 8, or 16 where 8 do not hold them exactly
   bool integer_results = false;           ///< every integer operator but Gemm has a quantized output (QOperator files)
   std::vector<std::string> include_depthwise; ///< depthwise layers named explicitly by --include are prunable
 };

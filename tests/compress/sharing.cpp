@@ -85,5 +85,33 @@ TEST(FitCodebook, AllWeightsPruned) {
   EXPECT_EQ(shared.values[0], 0.0F);
 }
 
+TEST(FitCodes, OneCodebookServesLayersOfOtherSizes) {
+  const FitGroup large = group_of(random_matrix(20, 16, 11), 12);
+  FitGroup small = group_of(random_matrix(20, 16, 13), 14);
+  for (double &w : small.weights.data) w *= 0.01;
+  std::vector<float> numbers;
+  for (const double w : large.weights.data) numbers.push_back(static_cast<float>(w));
+  std::vector<float> values = first_values(numbers, 4, false);
+  ASSERT_EQ(values.size(), 16U);
+  const auto error = [&] {
+    double sum = 0;
+    ValueEquations equations(values.size());
+    for (const FitGroup *group : {&large, static_cast<const FitGroup *>(&small)}) {
+      const CodedLayer coded = fit_codes({&group->weights, 1}, {group, 1}, {}, values, 1);
+      const double share = 1 / inner_product(group->weights, product(group->weights, group->all.h));
+      Matrix reals = stood_for(values, coded.codes[0], 20, 16);
+      for (double &x : reals.data) x *= static_cast<double>(coded.scale);
+      sum += share * squared_error(reals, *group);
+      equations.add(coded.equations, share * static_cast<double>(coded.scale) * static_cast<double>(coded.scale));
+    }
+    values = solve_values(equations, values, false);
+    return sum;
+  };
+  const double first = error(), second = error();
+  EXPECT_LT(first, 0.02);
+  EXPECT_LT(second, first);
+  EXPECT_TRUE(std::ranges::is_sorted(values));
+}
+
 } // namespace
 } // namespace edgec

@@ -30,14 +30,14 @@ constexpr std::int64_t default_memory = 300'000'000;
 
 struct Arguments {
   std::string model, reference, eval, format, report_path, pareto, prune_scope = "auto", prune_mask = "second-order", prune_text;
-  std::optional<double> prune, prune_channels, max_macs, rate;
+  std::optional<double> prune, prune_channels, max_macs, low_rank, share_hash, rate;
   std::int64_t share = 0, opset = 0, max_memory = default_memory;
   bool int8 = false, no_bias_correction = false, overridable = false, json = false, dry_run = false;
   bool latency = false;
   int prune_n = 0, prune_m = 0;
-  std::string range = "percentile", effort = "default", equalize = "auto";
-  std::int64_t weight_bits = 8;
-  double percentile = 99.999;
+  std::string share_codebook = "tensor", range = "percentile", effort = "default", equalize = "auto";
+  std::int64_t weight_bits = 8, input_bits = 8;
+  double percentile = 99.999, low_rank_sqnr = 30;
   DataFlags calib{.path = {}, .preprocess = {}, .labels = {}, .limit = 200};
   ScopeFlags scope;
   PassFlags passes;
@@ -49,7 +49,7 @@ struct Arguments {
   /// A rate, or a budget and no other lossy flag, or a size that integer codes are to meet.
   [[nodiscard]] bool rounds_weights() const {
     const bool budget = budgets.max_size || budgets.max_drop;
-    return rate || (budget && !prune && !prune_channels && !max_macs && share == 0 && !int8) || (int8 && budgets.max_size);
+    return rate || (budget && !prune && !prune_channels && !max_macs && !low_rank && !share_hash && share == 0 && !int8) || (int8 && budgets.max_size);
   }
 };
 
@@ -88,6 +88,18 @@ Status parse_prune(Arguments &a) {
   return {};
 }
 
+/// What needs samples has some, and what was asked for goes together.
+Status check_combination(const Arguments &a) {
+  for (const auto &[flag, given] : {std::pair{"--low-rank", a.low_rank.has_value()}, {"--share-hash", a.share_hash.has_value()},
+                                   {"--share-codebook network", a.share > 0 && a.share_codebook == "network"}})
+    if (given && a.calib.path.empty()) return usage_error(fmt::format("{}: layers are fitted to samples, give them with --calib", flag));
+  if (a.int8 && a.input_bits == 16 && a.format == "qoperator")
+    return usage_error("--input-bits 16: operators in integer form (--format qoperator) read 8 bits");
+  if (a.share_hash && (a.int8 || a.prune || a.share > 0 || a.rate))
+    return usage_error("--share-hash: stored values stand for weights anywhere in a layer, which --int8, --prune, --share and --rate would part");
+  return {};
+}
+
 /// The options that affect the bytes, as effective; neither paths nor threads.
 EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   EffectiveOptions options;
@@ -98,7 +110,11 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   if (refit) add("prune-mask", a.prune_mask);
   if (a.prune_channels) add("prune-channels", fmt::format("{}", *a.prune_channels));
   if (a.max_macs) add("max-macs", fmt::format("{}", *a.max_macs));
+  if (a.low_rank) add("low-rank", fmt::format("{}", *a.low_rank));
+  if (a.low_rank) add("low-rank-sqnr", fmt::format("{}", a.low_rank_sqnr));
   if (a.share > 0) add("share", fmt::to_string(a.share));
+  if (a.share > 0 && a.share_codebook != "tensor") add("share-codebook", a.share_codebook);
+  if (a.share_hash) add("share-hash", fmt::format("{}", *a.share_hash));
   if (a.int8) add("int8", "true");
   if (a.int8) add("range", a.range);
   if (a.int8 && a.range == "percentile") add("percentile", fmt::format("{}", a.percentile));
@@ -110,8 +126,9 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
     else if (a.budgets.max_size) add("max-size", fmt::to_string(*a.budgets.max_size));
     else add("max-drop", fmt::format("{}", *a.budgets.max_drop));
   }
+  if (a.int8 && a.input_bits != 8) add("input-bits", fmt::to_string(a.input_bits));
   if (a.int8 && a.weight_bits != 8) add("weight-bits", fmt::to_string(a.weight_bits));
-  if (a.int8 || a.rounds_weights() || refit) add("calib-limit", fmt::to_string(a.calib.limit));
+  if (a.int8 || a.rounds_weights() || refit || a.low_rank || a.share_hash) add("calib-limit", fmt::to_string(a.calib.limit));
   for (const std::string &text : a.scope.include) add("include", text);
   for (const std::string &text : a.scope.exclude) add("exclude", text);
   if (!a.scope.op_types.empty()) add("op-types", fmt::format("{}", fmt::join(a.scope.op_types, ",")));
@@ -124,17 +141,21 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
 }
 
 /// Says of each flag that could not have an effect why not.
-void warn_of_idle_flags(const Arguments &a, const Options &options) {
-  const bool lossy = a.int8 || a.prune || a.prune_channels || a.max_macs || a.share > 0 || a.rounds_weights();
+void warn_of_idle_flags(const Arguments &a, const Options &options, ModelFormat format) {
+  const bool lossy = a.int8 || a.prune || a.prune_channels || a.max_macs || a.low_rank || a.share_hash || a.share > 0 || a.rounds_weights();
   const auto idle = [&](const char *flag, bool no_effect, const char *reason) {
     if (no_effect && options.given(flag)) warn(fmt::format("{} has no effect {}", flag, reason));
   };
   idle("--prune-scope", !a.prune || a.prune_m > 0, "without --prune R");
   idle("--prune-mask", !a.prune || !refits(a), "without --prune and samples, or with --effort fast");
+  idle("--share-codebook", a.share == 0, "without --share");
+  idle("--low-rank-sqnr", !a.low_rank, "without --low-rank");
+  if (a.share_hash && format != ModelFormat::flat) warn("--share-hash: an .onnx file stores every weight; only .edgec gets smaller");
   idle("--range", !a.int8, "without --int8");
   idle("--effort", !a.int8 && !a.prune, "without --int8 or --prune");
   idle("--equalize", !a.int8 || a.effort == "fast", "without --int8 or with --effort fast");
   idle("--weight-bits", !a.int8, "without --int8");
+  idle("--input-bits", !a.int8, "without --int8");
   idle("--percentile", !a.int8 || a.range != "percentile", "without --int8 --range percentile");
   idle("--no-bias-correction", !a.int8, "without --int8");
   idle("--include", !lossy, "without --int8, --prune or --share");
@@ -149,7 +170,7 @@ void warn_of_idle_flags(const Arguments &a, const Options &options) {
 
 std::int64_t least_opset(const Arguments &a, ModelFormat format) {
   if (a.share > 0 && a.share <= 4 && format != ModelFormat::flat) return 21; // 4-bit tensors
-  if (a.int8 && a.weight_bits == 4) return 21;
+  if (a.int8 && (a.weight_bits == 4 || a.input_bits == 16)) return 21;
   return a.int8 || a.rounds_weights() ? 13 : 0;                                                    // QuantizeLinear per channel
 }
 
@@ -176,7 +197,11 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   request.lossy.prune_by_magnitude = !refits(a);
   request.lossy.prune_channels = a.prune_channels.value_or(0);
   request.lossy.max_macs = a.max_macs.value_or(0);
+  request.lossy.low_rank = a.low_rank.value_or(0);
+  request.lossy.low_rank_sqnr = a.low_rank_sqnr;
   request.lossy.share_bits = static_cast<int>(a.share);
+  request.lossy.share_network = a.share_codebook == "network";
+  request.lossy.share_hash = a.share_hash.value_or(0);
   request.lossy.range = a.range;
   request.lossy.percentile = a.percentile;
   request.lossy.bias_correction = !a.no_bias_correction;
@@ -184,6 +209,7 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   if (a.effort == "high") request.lossy.positions = 512, request.lossy.rounding_sweeps = 12;
   request.lossy.equalize = a.equalize == "auto" ? Choice::automatic : a.equalize == "on" ? Choice::on : Choice::off;
   request.lossy.weight_bits = static_cast<int>(a.weight_bits);
+  request.lossy.input_bits = static_cast<int>(a.input_bits);
   request.lossy.integer_results = format == ModelFormat::qoperator;
   if (a.rounds_weights()) {
     request.rate.emplace();
@@ -310,7 +336,7 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
     return Outcome::done;
   }
   EDGEC_CHECK(check_outputs(a, path));
-  warn_of_idle_flags(a, options);
+  warn_of_idle_flags(a, options, format);
   EDGEC_ASSIGN(request.isa, a.run.isa());
   EDGEC_ASSIGN(const OnnxReadOptions reading_options, reading(a, format));
   EDGEC_ASSIGN(const Model source, read_model(a.model, reading_options, &a.edits));
@@ -372,7 +398,19 @@ void declare_job(Options &options, Arguments &a) {
   options.add("--prune-channels", "R", &a.prune_channels, "cut whole channels, the fraction R of the multiply-accumulates")
       .between(0, 1);
   options.add("--max-macs", "N", &a.max_macs, "cut whole channels until at most N multiply-accumulates are left").between(1, 1e18);
+  options.add("--low-rank", "R", &a.low_rank,
+              "split 1x1 Conv, Gemm and MatMul into two with the fraction R of a layer's weights, where the answers "
+              "keep --low-rank-sqnr; needs --calib")
+      .between(0, 1);
+  options.add("--low-rank-sqnr", "DB", &a.low_rank_sqnr, "decibels over the error that --low-rank leaves on held-out samples")
+      .between(0, 200);
   options.add("--share", "BITS", &a.share, "weights share 2^BITS values a tensor").between(2, 8);
+  options.add("--share-codebook", "WHAT", &a.share_codebook,
+              "tensor: values of its own for each; network: the same for all, each tensor with a scale; needs --calib")
+      .one_of({"tensor", "network"});
+  options.add("--share-hash", "RATIO", &a.share_hash,
+              "weights share RATIO stored values a weight, which one says a hash; fitted to --calib; smaller in .edgec only")
+      .between(0, 1);
   options.add("--rate", "L", &a.rate, "weights as codes; a bit of the file may cost this much squared error of the logits (.edgec: without inner "
               "names)")
       .between(0, 1e30);
@@ -383,6 +421,9 @@ void declare_job(Options &options, Arguments &a) {
   options.add("--equalize", "WHEN", &a.equalize, "channels of neighbouring layers made of like size; auto: where it gains")
       .one_of({"off", "on", "auto"});
   options.add("--weight-bits", "BITS", &a.weight_bits, "of int8: 8, or 4 (opset 21)").one_of({"4", "8"});
+  options.add("--input-bits", "BITS", &a.input_bits, "of int8: 8, or 16 for inputs that 8 cannot hold exactly (opset 21); layers that read them compute "
+              "on floats")
+      .one_of({"8", "16"});
   options.add("--percentile", "P", &a.percentile, "of --range percentile").between(50, 100);
   options.flag("--no-bias-correction", &a.no_bias_correction, "leave the means of channels as rounding shifts them");
 }
@@ -430,6 +471,7 @@ CommandRun declare(Options &options) {
   a.run.declare(options);
   return [arguments, &options]() -> Result<Outcome> {
     EDGEC_CHECK(parse_prune(*arguments));
+    EDGEC_CHECK(check_combination(*arguments));
     return run(*arguments, options);
   };
 }

@@ -40,6 +40,11 @@ Status check_order(const Graph &graph) {
   return {};
 }
 
+std::optional<HashedPlaces> hashed_places(const Value &value) {
+  const auto found = std::ranges::find(value.metadata, hashed_key, [](const auto &pair) { return std::string_view(pair.first); });
+  return found == value.metadata.end() ? std::nullopt : parse_hashed(found->second);
+}
+
 template <class T>
 using Offset = flatbuffers::Offset<T>;
 template <class T>
@@ -356,7 +361,7 @@ Offsets<fb::Tensor> Writer::tensor_records() {
 
 Result<std::vector<std::byte>> Writer::write() {
   for (const ValueId id : model_.graph.values()) // first of all: scales may be among them
-    if (const Tensor *data = model_.graph.constant(id)) tensors_.add(*data);
+    if (const Tensor *data = model_.graph.constant(id)) tensors_.add(*data, hashed_places(model_.graph.value(id)));
   graphs_.push_back({&model_.graph, 0});
   std::vector<Offset<fb::Graph>> graphs;
   for (std::size_t i = 0; i < graphs_.size(); ++i) { // grows as sub-graphs are met

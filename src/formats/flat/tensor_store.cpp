@@ -57,7 +57,7 @@ std::optional<std::uint32_t> TensorStore::find(const Tensor &tensor) const {
   return std::nullopt;
 }
 
-std::uint32_t TensorStore::add(const Tensor &tensor) {
+std::uint32_t TensorStore::add(const Tensor &tensor, std::optional<HashedPlaces> hashed) {
   const std::size_t key = hash(tensor);
   TensorRecord record{tensor};
   const auto [first, last] = by_hash_.equal_range(key);
@@ -68,7 +68,7 @@ std::uint32_t TensorStore::add(const Tensor &tensor) {
     record.block = other.block;
     record.offset = other.offset;
   }
-  if (record.block == none && tensor.data.size() > 0) place(record);
+  if (record.block == none && tensor.data.size() > 0) place(record, hashed);
   const auto index = static_cast<std::uint32_t>(records_.size());
   records_.push_back(std::move(record));
   by_hash_.emplace(key, index);
@@ -81,11 +81,12 @@ Location TensorStore::location(const TensorRecord &record) const {
   return {block.section, block.offset + record.offset};
 }
 
-void TensorStore::place(TensorRecord &record) {
+void TensorStore::place(TensorRecord &record, std::optional<HashedPlaces> hashed) {
   const Tensor &tensor = record.tensor;
   record.block = static_cast<std::uint32_t>(blocks_.size());
-  if (tensor.data.size() >= pooled_below(tensor.dtype)) {
+  if (hashed || tensor.data.size() >= pooled_below(tensor.dtype)) {
     blocks_.push_back({content_of(tensor.dtype), tensor.data, {}});
+    blocks_.back().content.hashed = hashed;
     add_shapes(blocks_.back().content, tensor.dtype, tensor.dims, tensor.data.size());
     return;
   }

@@ -40,8 +40,8 @@ struct Location {
 
 class TensorStore {
 public:
-  /// The record's index; the same one for an identical tensor.
-  std::uint32_t add(const Tensor &tensor);
+  /// The record's index; the same one for an identical tensor. `hashed`: how its elements may be copies of few.
+  std::uint32_t add(const Tensor &tensor, std::optional<HashedPlaces> hashed = std::nullopt);
   /// The index of an identical tensor's record.
   [[nodiscard]] std::optional<std::uint32_t> find(const Tensor &tensor) const;
   /// Where blocks went, by block. Until then they are all in section 0.
@@ -58,7 +58,7 @@ private:
   std::map<DType, std::uint32_t> pools_;
   std::unordered_multimap<std::size_t, std::uint32_t> by_hash_; ///< of the bytes
 
-  void place(TensorRecord &record);
+  void place(TensorRecord &record, std::optional<HashedPlaces> hashed);
 };
 
 /// Tensors as sections: `sections` view blocks and `stored`, which must outlive them.

@@ -36,7 +36,7 @@ struct Rounded {
 void store_codes(Graph &graph, const Int8LayerState &layer, std::vector<std::int8_t> codes, const LossyOptions &options) {
   const ValueId weight = graph.node(layer.node).inputs[layer.weights.weight];
   Quant quant{layer.scales, std::vector<std::int32_t>(layer.scales.size(), 0), layer.weights.channel_axis, 0};
-  graph.set_data(weight, weight_codes(layer.dims, as_stored(std::move(codes), layer.dims, layer.weights), options), std::move(quant));
+  set_codes(graph, weight, weight_codes(layer.dims, as_stored(std::move(codes), layer.dims, layer.weights), options), std::move(quant));
 }
 
 } // namespace

@@ -22,8 +22,8 @@ namespace {
 
 class Planner {
 public:
-  Planner(const Graph &graph, const PassContext &context, bool integer_results)
-      : graph_(graph), context_(context), integer_results_(integer_results) {}
+  Planner(const Graph &graph, const PassContext &context, bool integer_results, const std::set<ValueId> &wide)
+      : graph_(graph), context_(context), integer_results_(integer_results), wide_(wide) {}
 
   Int8Plan plan() {
     const auto order = graph_.nodes();
@@ -32,6 +32,8 @@ public:
     find_absorbed();
     // Demand flows against the arrows: a value is quantized because some integer operator reads it.
     for (auto id = order.rbegin(); id != order.rend(); ++id) visit(*id);
+    for (const ValueId input : wide_)
+      if (plan_.quantized.contains(input)) read_as_reals(input, input);
     group_scales();
     for (const NodeId id : order) add_layer(id);
     return std::move(plan_);
@@ -41,6 +43,8 @@ private:
   const Graph &graph_;
   const PassContext &context_;
   bool integer_results_;
+  const std::set<ValueId> &wide_;
+  std::map<NodeId, ValueId> wide_layers_; // and the input that they read
   Int8Plan plan_;
   std::set<NodeId> candidates_;
 
@@ -148,6 +152,28 @@ private:
     return reader.valid() && plan_.absorbed_by.contains(reader);
   }
 
+  /// Whoever would read codes of `value`, the wide input or what was only moved since, reads reals instead.
+  void read_as_reals(ValueId value, ValueId input) {
+    auto &readers = plan_.wide[input];
+    for (const Use &use : graph_.value(value).uses) {
+      const Node &node = graph_.node(use.node);
+      if (!plan_.integer.contains(use.node) || use.index >= node.inputs.size()) continue;
+      plan_.integer.erase(use.node);
+      std::erase_if(plan_.absorbed_by, [&](const auto &pair) {
+        if (pair.second == use.node) plan_.integer.erase(pair.first);
+        return pair.second == use.node;
+      });
+      if (value == input) readers.insert(use.node);
+      const auto weights = weights_of(node);
+      if (weights && graph_.constant(node.input(weights->weight))) wide_layers_[use.node] = input;
+      if (context_.ops.find(node)->quant != QuantRule::same_scale) continue;
+      for (const ValueId moved : node.outputs) {
+        plan_.quantized.erase(moved);
+        read_as_reals(moved, input);
+      }
+    }
+  }
+
   ValueId representative(ValueId id) {
     while (plan_.group.at(id) != id) id = plan_.group.at(id);
     return id;
@@ -172,11 +198,16 @@ private:
 
   void add_layer(NodeId id) {
     const Node &node = graph_.node(id);
-    const auto weights = plan_.integer.contains(id) ? weights_of(node) : std::nullopt;
+    const auto wide = wide_layers_.find(id);
+    const auto weights = plan_.integer.contains(id) || wide != wide_layers_.end() ? weights_of(node) : std::nullopt;
     if (!weights || !graph_.constant(node.input(weights->weight))) return;
-    Int8Layer layer{id, *weights, node.inputs[weights->data], node.outputs[0], std::nullopt};
+    Int8Layer layer{id, *weights, node.inputs[weights->data], node.outputs[0], std::nullopt, {}};
+    if (wide != wide_layers_.end()) layer.wide = wide->second;
     const NodeId reader = graph_.sole_user(node.outputs[0]);
-    if (reader.valid() && plan_.absorbed_by.contains(reader)) {
+    const auto clamps = [&] {
+      return layer.wide.valid() ? as_clamp(graph_, graph_.node(reader)).has_value() : plan_.absorbed_by.contains(reader);
+    };
+    if (reader.valid() && clamps()) {
       layer.target = graph_.node(reader).outputs[0];
       layer.clamp = as_clamp(graph_, graph_.node(reader));
     }
@@ -186,8 +217,8 @@ private:
 
 } // namespace
 
-Int8Plan plan_int8(const Graph &graph, const PassContext &context, bool integer_results) {
-  return Planner(graph, context, integer_results).plan();
+Int8Plan plan_int8(const Graph &graph, const PassContext &context, bool integer_results, const std::set<ValueId> &wide) {
+  return Planner(graph, context, integer_results, wide).plan();
 }
 
 } // namespace edgec

@@ -11,12 +11,17 @@
 namespace edgec {
 namespace {
 
-constexpr int activation_bits = 8;
+constexpr int activation_bits = 8, wide_bits = 16;
 
 RangeMethod method_of(const LossyOptions &options) {
   if (options.range == "percentile") return RangeMethod::percentile;
   if (options.range == "entropy") return RangeMethod::entropy;
   return options.range == "mse" ? RangeMethod::mse : RangeMethod::minmax;
+}
+
+Tensor scales_tensor(const Quant &quant) {
+  if (quant.is_per_tensor()) return Tensor::scalar(quant.scale());
+  return Tensor::of({static_cast<std::int64_t>(quant.scales.size())}, quant.scales);
 }
 
 class Retyper {
@@ -28,6 +33,7 @@ public:
     EDGEC_CHECK(choose_quants());
     for (const ValueId id : plan_.quantized) make_codes(id);
     for (const ValueId id : plan_.quantized) connect(id);
+    for (const auto &[input, readers] : plan_.wide) connect_reals(input, readers);
     for (const auto &[activation, producer] : plan_.absorbed_by) absorb(activation, producer);
     std::vector<Int8LayerState> layers;
     for (const Int8Layer &layer : plan_.layers) layers.push_back(make_layer(layer));
@@ -67,6 +73,10 @@ private:
       all = {std::min(all.low, range.low), std::max(all.high, range.high)};
     }
     for (const auto &[root, range] : ranges) quants_[root] = asymmetric_quant(range, activation_bits);
+    for (const auto &[input, quant] : plan_.exact)
+      if (plan_.group.contains(input)) quants_[plan_.group.at(input)] = quant;
+    for (const auto &[input, readers] : plan_.wide)
+      quants_[input] = asymmetric_quant(choose_range(statistics_.at(input), RangeMethod::minmax, 100), wide_bits);
     return {};
   }
 
@@ -74,13 +84,15 @@ private:
 
   Type code_type(ValueId id) const {
     Type type = graph_.value(id).type;
-    type.dtype = DType::uint8;
+    type.dtype = plan_.wide.contains(id) ? DType::uint16 : DType::uint8;
     type.quant = quant_of(id);
     return type;
   }
 
   ValueId scalar(float value) { return graph_.add_constant(Tensor::scalar(value)); }
   ValueId zero_point(std::int32_t value) { return graph_.add_constant(Tensor::scalar(static_cast<std::uint8_t>(value))); }
+
+  ValueId wide_zero_point(std::int32_t value) { return graph_.add_constant(Tensor::scalar(static_cast<std::uint16_t>(value))); }
 
   void make_codes(ValueId id) {
     const Quant quant = quant_of(id);
@@ -95,8 +107,22 @@ private:
     }
     Node node;
     node.op = "QuantizeLinear";
-    node.inputs = {id, scalar(quant.scale()), zero_point(quant.zero_point())};
+    const bool wide = plan_.wide.contains(id);
+    node.inputs = {id, scalar(quant.scale()), wide ? wide_zero_point(quant.zero_point()) : zero_point(quant.zero_point())};
     codes_[id] = graph_.add_op(std::move(node), code_type(id));
+  }
+
+  /// Readers of a wide input get the reals that its codes stand for.
+  void connect_reals(ValueId id, const std::set<NodeId> &readers) {
+    const Quant quant = quant_of(id);
+    const auto uses = graph_.value(id).uses;
+    Node node;
+    node.op = "DequantizeLinear";
+    node.inputs = {codes_.at(id), scalar(quant.scale()), wide_zero_point(quant.zero_point())};
+    const Type reals = graph_.value(id).type;
+    const ValueId dequantized = graph_.add_op(std::move(node), reals);
+    for (const Use &use : uses)
+      if (readers.contains(use.node)) graph_.set_input(use.node, use.index, dequantized);
   }
 
   bool reads_codes(const Use &use) const {
@@ -166,7 +192,12 @@ private:
     state.target = layer.target;
     if (const auto found = clamped_outputs_.find(layer.node); found != clamped_outputs_.end()) state.output = found->second;
     if (saturating_.contains(layer.node) || clamped_outputs_.contains(layer.node)) state.clamp = layer.clamp;
-    state.input_scale = graph_.value(node.inputs[layer.weights.data]).type.quant->scale();
+    if (layer.wide.valid()) {
+      state.clamp = layer.clamp;
+      const auto codes = codes_.find(layer.target);
+      state.output = codes != codes_.end() ? codes->second : layer.target;
+    }
+    state.input_scale = layer.wide.valid() ? quant_of(layer.wide).scale() : graph_.value(node.inputs[layer.weights.data]).type.quant->scale();
     const Tensor weight = *graph_.constant(node.inputs[layer.weights.weight]);
     std::vector<float> values(weight.as<float>().begin(), weight.as<float>().end());
     fold_alpha_beta(layer, values, state);
@@ -181,13 +212,27 @@ private:
     Quant quant{state.scales, std::vector<std::int32_t>(state.scales.size(), 0), per_tensor ? -1 : layer.weights.channel_axis, 0};
     const std::string name = graph_.value(node.inputs[layer.weights.weight]).name;
     const Tensor codes = weight_codes(weight.dims, quantize_symmetric(values, span, state.scales, weight_levels(context_.lossy)), context_.lossy);
-    graph_.set_input(layer.node, layer.weights.weight, graph_.add_constant(codes, name, std::move(quant)));
+    const ValueId stored = graph_.add_constant(codes, name, quant);
+    graph_.set_input(layer.node, layer.weights.weight, layer.wide.valid() ? reals_of(stored, quant, layer.node) : stored);
     if (!state.bias.empty()) {
-      const ValueId placeholder = graph_.add_constant(Tensor::of({1}, std::vector<std::int32_t>{0}));
-      graph_.set_input(layer.node, *layer.weights.bias, placeholder);
+      const Dims dims{static_cast<std::int64_t>(state.bias.size())};
+      ValueId bias = graph_.add_constant(Tensor::of(dims, std::vector<std::int32_t>(state.bias.size())));
+      quant.axis = quant.scales.size() == 1 ? -1 : 0;
+      if (layer.wide.valid()) bias = reals_of(bias, quant, layer.node);
+      graph_.set_input(layer.node, *layer.weights.bias, bias);
       store_bias(graph_, state);
     }
     return state;
+  }
+
+  /// The reals that constant codes stand for, computed before `reader`.
+  ValueId reals_of(ValueId codes, const Quant &quant, NodeId reader) {
+    Node node;
+    node.op = "DequantizeLinear";
+    node.inputs = {codes, graph_.add_constant(scales_tensor(quant))};
+    if (quant.axis >= 0) node.attributes = {{"axis", std::int64_t{quant.axis}}};
+    const Dims dims = graph_.constant(codes)->dims;
+    return graph_.add_op(std::move(node), Type::tensor(DType::float32, dims), reader);
   }
 
   /// Reads the bias; Gemm's alpha and beta go into weight and bias, so that the integer form has neither.
@@ -219,6 +264,14 @@ Tensor weight_codes(const Dims &dims, std::vector<std::int8_t> codes, const Loss
   return from_int64s(weight_type(options), dims, wide);
 }
 
+void set_codes(Graph &graph, ValueId operand, Tensor codes, Quant quant) {
+  const Node *dequantize = graph.producer(operand);
+  if (dequantize == nullptr) return graph.set_data(operand, std::move(codes), std::move(quant));
+  const ValueId stored = dequantize->inputs[0], scales = dequantize->inputs[1];
+  graph.set_data(scales, scales_tensor(quant));
+  graph.set_data(stored, std::move(codes), std::move(quant));
+}
+
 void store_bias(Graph &graph, const Int8LayerState &layer) {
   const ValueId id = graph.node(layer.node).inputs[*layer.weights.bias];
   std::vector<float> scales;
@@ -227,7 +280,7 @@ void store_bias(Graph &graph, const Int8LayerState &layer) {
   Quant quant{std::move(scales), std::vector<std::int32_t>(layer.scales.size(), 0), axis, 0};
   auto codes = quantize_bias(layer.bias, layer.input_scale, layer.scales);
   const Dims dims{static_cast<std::int64_t>(codes.size())};
-  graph.set_data(id, Tensor::of(dims, std::move(codes)), std::move(quant));
+  set_codes(graph, id, Tensor::of(dims, std::move(codes)), std::move(quant));
 }
 
 Result<std::vector<Int8LayerState>> retype_int8(Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics,

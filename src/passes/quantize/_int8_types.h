@@ -27,6 +27,9 @@ Tensor weight_codes(const Dims &dims, std::vector<std::int8_t> codes, const Loss
 Result<std::vector<Int8LayerState>> retype_int8(Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics,
                                                 const PassContext &context);
 
+/// Replaces codes that an operand is, or that the DequantizeLinear before it reads, and their scales.
+void set_codes(Graph &graph, ValueId operand, Tensor codes, Quant quant);
+
 /// Writes the layer's real bias as int32 codes into the graph.
 void store_bias(Graph &graph, const Int8LayerState &layer);
 

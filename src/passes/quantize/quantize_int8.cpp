@@ -9,8 +9,10 @@
 #include <fmt/format.h>
 
 #include "calibrate/calibrate.h"
+#include "measure/sizes.h"
 #include "passes/held_out.h"
 #include "passes/quantize/_equalize.h"
+#include "passes/quantize/_input_grid.h"
 #include "passes/quantize/_int8_fit.h"
 #include "passes/quantize/int8.h"
 #include "passes/sensitivity.h"
@@ -59,10 +61,26 @@ Status calibrate_source(Source &source, const PassContext &context, const Int8Re
   return {};
 }
 
-/// The networks, not yet calibrated.
-Source prepare(const Graph &graph, const PassContext &context) {
-  Source source{graph, context.original ? *context.original : graph, plan_int8(graph, context, context.lossy.integer_results),
+/// The networks, not yet calibrated. Inputs whose values fit 8-bit codes have exactly those, others 16 bits where asked.
+Result<Source> prepare(const Graph &graph, const PassContext &context) {
+  std::map<ValueId, Quant> exact;
+  std::set<ValueId> wide;
+  for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
+    EDGEC_ASSIGN(const auto quant, exact_quant(context, i));
+    if (quant) exact[graph.inputs()[i]] = *quant;
+    else if (context.lossy.input_bits == 16) wide.insert(graph.inputs()[i]);
+  }
+  Source source{graph, context.original ? *context.original : graph, plan_int8(graph, context, context.lossy.integer_results, wide),
                 {}, std::nullopt, {}, {}};
+  for (const auto &[input, quant] : exact)
+    if (source.plan.quantized.contains(input)) {
+      source.plan.exact[input] = quant;
+      context.say("quantize-int8", "", fmt::format("input {}: 8 bits hold it exactly", graph.value(input).name));
+    }
+  for (const auto &[input, readers] : source.plan.wide)
+    for (const NodeId reader : readers)
+      context.skip("quantize-int8", graph.node(reader).label(),
+                   fmt::format("computes on the reals of input {}'s 16-bit codes", graph.value(input).name));
   if (context.lossy.equalize != Choice::off && context.lossy.second_order) source.tensors = find_equalizable(graph, context);
   return source;
 }
@@ -155,13 +173,16 @@ Result<std::string> best_range(const Source &source, const std::vector<Tensor> &
   return best;
 }
 
-/// Samples on which it is decided whether to equalize: the difference is the same for all of them.
-constexpr std::size_t judging_samples = 64;
-
-std::vector<std::size_t> some_of(const std::vector<std::size_t> &samples) {
-  if (samples.size() <= judging_samples) return samples;
+/// Samples on which it is decided whether to equalize: as many as some seconds allow, a good part of a minute's worth of
+/// a large network's would only show the same difference.
+std::vector<std::size_t> judging_samples(const Graph &graph, const PassContext &context) {
+  constexpr std::size_t least = 64;
+  constexpr double most_macs = 20e9;
+  const double macs = std::max(1.0, measure_sizes(graph, context.ops).macs);
+  const std::size_t all = context.samples.size();
+  const std::size_t count = std::min(all, std::max(least, static_cast<std::size_t>(std::min(most_macs / macs, 1e9))));
   std::vector<std::size_t> some;
-  for (std::size_t i = 0; i < judging_samples; ++i) some.push_back(samples[i * samples.size() / judging_samples]);
+  for (std::size_t i = 0; i < count; ++i) some.push_back(context.samples[i * all / count]);
   return some;
 }
 
@@ -170,7 +191,7 @@ std::vector<std::size_t> some_of(const std::vector<std::size_t> &samples) {
 Status equalize_where_better(Source &source, const PassContext &context, const Int8Request &request) {
   const bool judged = context.lossy.equalize == Choice::automatic;
   PassContext plain = context;
-  plain.samples = some_of(context.samples);
+  plain.samples = judging_samples(source.graph, context);
   plain.lossy.second_order = false;
   if (plain.lossy.range == "auto") plain.lossy.range = "percentile";
   Source before = source;
@@ -228,7 +249,7 @@ Result<Int8Outcome> quantize_int8(Graph &graph, const PassContext &given, const 
   PassContext context = given;
   if (!context.calibration || context.samples.empty())
     return usage_error("int8 quantization needs calibration samples (--calib)");
-  Source source = prepare(graph, context);
+  EDGEC_ASSIGN(Source source, prepare(graph, context));
   const bool judged = request.logits && context.samples.size() >= 2;
   if (!source.tensors.empty() && (judged || context.lossy.equalize == Choice::on))
     EDGEC_CHECK(equalize_where_better(source, context, request));

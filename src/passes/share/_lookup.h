@@ -17,4 +17,9 @@ DType index_type(const Graph &graph, int bits);
 std::optional<ValueId> add_lookup(Graph &graph, ValueId weight, std::span<const float> values, std::span<const std::uint8_t> codes,
                                   DType index_type, const PassContext &context, std::string_view pass, const std::string &label);
 
+/// The same of a codebook that several weights share, each with a scale: codebook[codes] * scale.
+std::optional<ValueId> add_scaled_lookup(Graph &graph, ValueId weight, ValueId codebook, float scale,
+                                         std::span<const std::uint8_t> codes, DType index_type, const PassContext &context,
+                                         std::string_view pass, const std::string &label);
+
 } // namespace edgec

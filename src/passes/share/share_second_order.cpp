@@ -2,17 +2,12 @@
 // layer by layer on what the compressed layers before give: the weights are refit to the original's outputs, values and
 // indices chosen so that those outputs suffer least (compress/sharing.h), the bias so that the means behind the
 // activation stay. Weights that pruning made zero stay zero.
-#include <algorithm>
-#include <cmath>
 #include <fmt/format.h>
 #include <map>
-#include <set>
 
-#include "calibrate/calibrate.h"
 #include "compress/sharing.h"
-#include "compress/survivors.h"
-#include "passes/float_layers.h"
 #include "passes/share/_lookup.h"
+#include "passes/share/_refit_layer.h"
 #include "support/cancel.h"
 
 namespace edgec::passes {
@@ -26,41 +21,16 @@ struct Lookup {
   std::vector<std::uint8_t> codes; // as the weight lies
 };
 
-/// By group which weights pruning left; nothing where it took none.
-std::vector<Mask> masks_of(const Layer &layer) {
-  const std::vector<double> &weights = layer.original.data;
-  if (std::ranges::find(weights, 0.0) == weights.end()) return {};
-  Mask mask(weights.size());
-  std::ranges::transform(weights, mask.begin(), [](double w) { return w != 0 ? 1 : 0; });
-  return split_mask(mask, layer.groups());
-}
-
-/// Weights of the groups refit to the original's outputs, pruned ones 0.
-Refit refit_layer(const Layer &layer, std::span<const FitGroup> groups, int threads) {
-  const std::vector<Mask> masks = masks_of(layer);
-  return masks.empty() ? refit(groups, threads) : refit_survivors(groups, masks, threads);
-}
-
 class Sharer {
 public:
   Sharer(Graph &graph, const PassContext &context)
       : graph_(graph), context_(context), original_(context.original != nullptr ? *context.original : graph) {
-    std::set<NodeId> wanted;
-    for (const WeightTensor &weight : float_weights(graph_, context_, name))
-      for (const WeightTensor::Reader &reader : weight.readers) wanted.insert(reader.node);
-    for (Layer &layer : float_layers(graph_, context_)) {
-      if (!wanted.contains(layer.node)) continue;
-      layers_.push_back(std::move(layer));
-    }
+    layers_ = float_layers_in_scope(graph_, context_, name);
   }
 
   Result<bool> run() {
     if (layers_.empty()) return false;
-    CalibrationOptions options;
-    for (const Layer &layer : layers_) options.channel_means.push_back(layer.target);
-    options.threads = context_.threads;
-    options.isa = context_.isa;
-    EDGEC_ASSIGN(const Calibration means, calibrate(original_, context_.ops, *context_.calibration, context_.samples, options));
+    EDGEC_ASSIGN(const Calibration means, target_means(original_, layers_, context_));
     LayerSteps steps;
     steps.positions = positions;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) { return fit(layer, groups); };
@@ -82,8 +52,8 @@ private:
   std::map<NodeId, Lookup> lookups_;
 
   Result<Matrix> fit(Layer &layer, std::span<const FitGroup> groups) {
-    const Refit fitted = refit_layer(layer, groups, context_.threads);
-    const SharedWeights shared = fit_codebook(fitted.weights, groups, masks_of(layer), context_.lossy.share_bits, context_.threads);
+    const std::vector<Matrix> fitted = refit_layer(layer, groups, context_.threads);
+    const SharedWeights shared = fit_codebook(fitted, groups, masks_of(layer), context_.lossy.share_bits, context_.threads);
     EDGEC_CHECK(check_interrupted());
     Matrix all(layer.original.rows, layer.original.columns);
     std::vector<std::uint8_t> codes;
@@ -109,7 +79,7 @@ private:
 };
 
 Result<bool> run(Graph &graph, const PassContext &context) {
-  if (context.lossy.share_bits == 0) return false;
+  if (context.lossy.share_bits == 0 || context.lossy.share_network) return false;
   if (context.calibration == nullptr || context.samples.empty())
     return usage_error("sharing by second order needs calibration samples (--calib)");
   Graph shared = graph;

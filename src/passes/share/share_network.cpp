@@ -1,0 +1,142 @@
+// One codebook for the network: `--share BITS --share-codebook network`. Each weight is scale * codebook[index], a scale
+// a tensor, so that many small tensors do not store a codebook each: W becomes Mul(Gather(codebook, Cast(indices)), scale)
+// with one codebook initializer for all. Values are fitted in rounds over the whole network (compress/sharing.h): in each
+// one layer after another is refit on what the compressed layers before it give, finds its scale and its indices, and
+// says which values would serve it, by its H and by what its error means to the answers. Pruned weights stay zero.
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <map>
+
+#include "compress/sharing.h"
+#include "measure/logits.h"
+#include "passes/sensitivity.h"
+#include "passes/share/_lookup.h"
+#include "passes/share/_refit_layer.h"
+#include "support/cancel.h"
+
+namespace edgec::passes {
+namespace {
+
+constexpr std::string_view pass_name = "share-network";
+constexpr std::size_t positions = 256;
+constexpr int rounds = 3; // the last one only fits layers
+
+class NetworkSharer {
+public:
+  NetworkSharer(const Graph &graph, const PassContext &context)
+      : graph_(graph), context_(context), original_(context.original != nullptr ? *context.original : graph) {
+    layers_ = float_layers_in_scope(graph_, context_, pass_name);
+  }
+
+  Result<std::optional<Graph>> run() {
+    if (layers_.empty()) return std::optional<Graph>();
+    std::vector<NodeId> nodes;
+    for (const Layer &layer : layers_) nodes.push_back(layer.node);
+    EDGEC_ASSIGN(sensitivities_, layer_sensitivities(original_, nodes, find_logits, context_));
+    EDGEC_ASSIGN(const Calibration calibrated, target_means(original_, layers_, context_));
+    const int both[] = {0, 1};
+    const RangeStatistics means = calibrated.merged(both);
+    values_ = start();
+    for (int round = 1; round < rounds; ++round) {
+      EDGEC_ASSIGN(const Graph ignored, fitted(means));
+      values_ = solve_values(equations_, std::move(values_), keep_zero_);
+    }
+    EDGEC_ASSIGN(Graph graph, fitted(means));
+    look_up(graph);
+    return std::optional<Graph>(std::move(graph));
+  }
+
+private:
+  Graph graph_; // its layers normalized
+  const PassContext &context_;
+  Graph original_;
+  std::vector<Layer> layers_;
+  std::map<NodeId, double> sensitivities_;
+  bool keep_zero_ = false;
+  std::vector<float> values_;
+  ValueEquations equations_;          // of the last round
+  std::map<NodeId, CodedLayer> coded_; // the same
+
+  std::vector<float> start() {
+    std::vector<float> numbers;
+    for (const Layer &layer : layers_) {
+      keep_zero_ = keep_zero_ || !masks_of(layer).empty();
+      const double power = inner_product(layer.original, layer.original);
+      const double rms = std::sqrt(power / static_cast<double>(std::max<std::size_t>(layer.original.data.size(), 1)));
+      for (const double w : layer.original.data) numbers.push_back(rms > 0 ? static_cast<float>(w / rms) : 0.0F);
+    }
+    return first_values(numbers, context_.lossy.share_bits, keep_zero_);
+  }
+
+  /// The network with each layer fitted to the present values.
+  Result<Graph> fitted(const RangeStatistics &means) {
+    Graph graph = graph_;
+    equations_ = ValueEquations(values_.size());
+    std::vector<Layer> layers = layers_;
+    std::vector<Layer *> all;
+    for (Layer &layer : layers) all.push_back(&layer);
+    LayerSteps steps;
+    steps.positions = positions;
+    steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) { return fit(graph, layer, groups); };
+    steps.store_bias = [&](Layer &layer) { store_float_bias(graph, layer); };
+    EDGEC_CHECK(compress_layers(graph, original_, all, means, context_, steps));
+    return graph;
+  }
+
+  Result<Matrix> fit(Graph &graph, const Layer &layer, std::span<const FitGroup> groups) {
+    const std::vector<Matrix> weights = refit_layer(layer, groups, context_.threads);
+    CodedLayer coded = fit_codes(weights, groups, masks_of(layer), values_, context_.threads);
+    EDGEC_CHECK(check_interrupted());
+    const double scale = static_cast<double>(coded.scale);
+    equations_.add(coded.equations, sensitivities_.at(layer.node) * scale * scale);
+    Matrix all(layer.original.rows, layer.original.columns);
+    std::size_t place = 0;
+    for (const auto &part : coded.codes)
+      for (const std::uint8_t code : part) all.data[place++] = static_cast<double>(coded.scale * values_[code]);
+    store_float_weight(graph, layer, all);
+    coded.equations = ValueEquations();
+    coded_[layer.node] = std::move(coded);
+    return all;
+  }
+
+  void look_up(Graph &graph) {
+    const ValueId codebook = graph.add_constant(Tensor::of({static_cast<std::int64_t>(values_.size())}, values_), "codebook");
+    std::size_t tensors = 0;
+    for (const Layer &layer : layers_) {
+      const auto found = coded_.find(layer.node);
+      if (found == coded_.end()) continue;
+      std::vector<std::uint8_t> codes;
+      for (const auto &part : found->second.codes) codes.insert(codes.end(), part.begin(), part.end());
+      codes = as_stored(std::move(codes), layer.dims, layer.weights);
+      const std::string label = graph.node(layer.node).label();
+      const ValueId weight = graph.node(layer.node).inputs[layer.weights.weight];
+      const auto shared = add_scaled_lookup(graph, weight, codebook, found->second.scale, codes,
+                                            index_type(graph, context_.lossy.share_bits), context_, pass_name, label);
+      if (!shared) continue;
+      graph.set_input(layer.node, layer.weights.weight, *shared);
+      graph.remove(weight);
+      context_.say(pass_name, label, fmt::format("{} weights, scale {:.4g}", codes.size(), found->second.scale));
+      ++tensors;
+    }
+    if (tensors == 0) graph.remove(codebook);
+    else context_.say(pass_name, "", fmt::format("{} tensors share {} values", tensors, values_.size()));
+  }
+};
+
+Result<bool> run(Graph &graph, const PassContext &context) {
+  if (context.lossy.share_bits == 0 || !context.lossy.share_network) return false;
+  if (context.calibration == nullptr || context.samples.empty())
+    return usage_error("one codebook for the network is fitted to samples: it needs some (--calib)");
+  EDGEC_ASSIGN(auto shared, NetworkSharer(graph, context).run());
+  if (!shared) return false;
+  graph = std::move(*shared);
+  return true;
+}
+
+} // namespace
+
+extern const PassDef share_network;
+const PassDef share_network{pass_name, "2^BITS values for all tensors together, each with a scale", PassKind::lossy, run};
+
+} // namespace edgec::passes

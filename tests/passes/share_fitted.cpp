@@ -1,0 +1,175 @@
+// Sharing that is fitted to samples: one codebook for the network, and hashed weights.
+#include <cmath>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "codec/hashed.h"
+#include "ir/text.h"
+#include "ops/registry.h"
+#include "passes/pipeline.h"
+#include "runtime/plan.h"
+#include "support/random.h"
+
+namespace edgec {
+namespace {
+
+using ::testing::HasSubstr;
+
+class RandomRows : public SampleSet {
+public:
+  [[nodiscard]] std::size_t size() const override { return 40; }
+  [[nodiscard]] Result<Sample> load(std::size_t index) const override {
+    Random random(1000 + index);
+    std::vector<float> row(24);
+    for (float &value : row) value = static_cast<float>(random.normal());
+    return Sample{Tensor::of({1, 24}, std::move(row))};
+  }
+  [[nodiscard]] std::string label(std::size_t index) const override { return std::to_string(index); }
+  [[nodiscard]] std::string description() const override { return "noise"; }
+};
+
+/// Three layers whose weights are of very different size; the second one is stored the other way round.
+Graph network() {
+  Graph graph = parse_graph(R"(
+    g (float[1,24] x, float[40,24] a, float[40] ab, float[40,48] b, float[48] bb, float[16,48] c) => (float[1,16] z) {
+      [first] s = Gemm<transB = 1>(x, a, ab)
+      r = Relu(s)
+      [middle] t = Gemm(r, b, bb)
+      u = Relu(t)
+      [last] z = Gemm<transB = 1>(u, c)
+    })")
+                    .value();
+  graph.opsets[""] = 21;
+  const std::vector<ValueId> inputs = graph.inputs();
+  for (std::size_t i = 1; i < inputs.size(); ++i) {
+    Random random(i);
+    const Dims dims = *graph.value(inputs[i]).type.concrete();
+    std::vector<double> values(static_cast<std::size_t>(*element_count(dims)));
+    for (double &value : values) value = (dims == Dims{40, 48} ? 0.02 : 0.5) * random.normal();
+    graph.replace_uses(inputs[i], graph.add_constant(from_doubles(DType::float32, dims, values), graph.value(inputs[i]).name));
+    graph.remove(inputs[i]);
+  }
+  EXPECT_TRUE(infer_types(graph, all_ops()));
+  return graph;
+}
+
+struct Outcome {
+  Graph graph;
+  std::vector<PassNote> notes;
+};
+
+Outcome run(const char *name, const Graph &graph, const LossyOptions &lossy, int threads = 1) {
+  const RandomRows rows;
+  Outcome outcome{graph, {}};
+  PassContext context{.ops = all_ops(), .lossy = lossy};
+  context.calibration = &rows;
+  for (std::size_t i = 0; i < rows.size(); ++i) context.samples.push_back(i);
+  context.threads = threads;
+  context.note = [&](const PassNote &note) { outcome.notes.push_back(note); };
+  const PassDef *pass = find_pass(name);
+  const auto report = run_pipeline(outcome.graph, std::span(&pass, 1), context, {.check_honesty = true});
+  EXPECT_TRUE(report) << report.error().message;
+  return outcome;
+}
+
+double sqnr(const Graph &a, const Graph &b) {
+  const RandomRows rows;
+  double signal = 0, noise = 0;
+  for (std::size_t i = 0; i < 16; ++i) {
+    const Sample sample = *rows.load(100 + i);
+    const auto x = to_floats(Runner(a, all_ops(), {}).run_tensors(sample)->front());
+    const auto y = to_floats(Runner(b, all_ops(), {}).run_tensors(sample)->front());
+    for (std::size_t k = 0; k < x.size(); ++k) signal += std::pow(x[k], 2), noise += std::pow(x[k] - y[k], 2);
+  }
+  return 10 * std::log10(signal / noise);
+}
+
+const Node &layer(const Graph &graph, std::string_view label) {
+  for (const NodeId id : graph.nodes())
+    if (graph.node(id).label() == label) return graph.node(id);
+  ADD_FAILURE();
+  std::abort();
+}
+
+TEST(ShareNetworkPass, LayersLookUpInOneCodebookAndScale) {
+  const Graph before = network();
+  const Outcome after = run("share-network", before, {.share_bits = 4, .share_network = true});
+  std::set<ValueId> codebooks;
+  std::set<float> scales;
+  for (const char *label : {"first", "middle", "last"}) {
+    const Node &mul = *after.graph.producer(layer(after.graph, label).inputs[1]);
+    ASSERT_TRUE(mul.is("Mul")) << label;
+    const Node &gather = *after.graph.producer(mul.inputs[0]);
+    ASSERT_TRUE(gather.is("Gather")) << label;
+    codebooks.insert(gather.inputs[0]);
+    scales.insert(after.graph.constant(mul.inputs[1])->as<float>()[0]);
+  }
+  ASSERT_EQ(codebooks.size(), 1U);
+  EXPECT_EQ(after.graph.constant(*codebooks.begin())->size(), 16);
+  EXPECT_EQ(scales.size(), 3U);
+  EXPECT_LT(*scales.begin() * 5, *scales.rbegin());
+  EXPECT_GT(sqnr(before, after.graph), 12);
+}
+
+TEST(ShareNetworkPass, MoreBitsKeepMore) {
+  const Graph before = network();
+  const auto kept = [&](int bits) { return sqnr(before, run("share-network", before, {.share_bits = bits, .share_network = true}).graph); };
+  EXPECT_GT(kept(6), kept(3) + 10);
+}
+
+TEST(ShareNetworkPass, KeepsPrunedWeightsZero) {
+  Graph before = network();
+  const ValueId weight = layer(before, "middle").inputs[1];
+  std::vector<float> values = to_floats(*before.constant(weight));
+  for (std::size_t i = 0; i < values.size(); i += 2) values[i] = 0;
+  before.set_data(weight, Tensor::of({40, 48}, values));
+  const Outcome after = run("share-network", before, {.share_bits = 4, .share_network = true});
+  const Node &gather = *after.graph.producer(after.graph.producer(layer(after.graph, "middle").inputs[1])->inputs[0]);
+  const auto codebook = to_floats(*after.graph.constant(gather.inputs[0]));
+  const auto codes = to_int64s(*after.graph.constant(after.graph.producer(gather.inputs[1])->inputs[0]));
+  for (std::size_t i = 0; i < codes.size(); i += 2) ASSERT_EQ(codebook[static_cast<std::size_t>(codes[i])], 0.0F);
+}
+
+TEST(ShareNetworkPass, SameBytesForAnyNumberOfThreads) {
+  const Graph before = network();
+  const LossyOptions lossy{.share_bits = 3, .share_network = true};
+  EXPECT_EQ(to_text(run("share-network", before, lossy, 1).graph), to_text(run("share-network", before, lossy, 3).graph));
+}
+
+TEST(ShareHashPass, WeightsAreCopiesOfAsManyValuesAsAskedWhereTheHashSays) {
+  const Graph before = network();
+  const Outcome after = run("share-hash", before, {.share_hash = 0.25});
+  for (const auto &[label, count] : {std::pair{"middle", 480U}, {"last", 192U}}) {
+    const Value &weight = after.graph.value(layer(after.graph, label).inputs[1]);
+    ASSERT_EQ(weight.metadata.size(), 1U) << label;
+    EXPECT_EQ(weight.metadata[0].first, hashed_key);
+    const auto places = parse_hashed(weight.metadata[0].second);
+    ASSERT_TRUE(places);
+    EXPECT_EQ(places->count, count);
+    EXPECT_TRUE(encode_hashed(weight.data->data.bytes(), 4, *places)) << label;
+  }
+  EXPECT_EQ(to_floats(*after.graph.constant(layer(after.graph, "first").inputs[1])),
+            to_floats(*before.constant(layer(before, "first").inputs[1])));
+  EXPECT_TRUE(std::ranges::any_of(after.notes, [](const PassNote &note) { return note.node == "first" && note.skipped; }));
+  EXPECT_EQ(to_text(after.graph), to_text(run("share-hash", before, {.share_hash = 0.25}, 3).graph));
+}
+
+TEST(ShareHashPass, MoreStoredValuesKeepMore) {
+  const Graph before = network();
+  const auto kept = [&](double ratio) { return sqnr(before, run("share-hash", before, {.share_hash = ratio}).graph); };
+  EXPECT_GT(kept(0.9), kept(0.1) + 3);
+}
+
+TEST(FittedSharing, NeedsSamples) {
+  for (const auto &[name, lossy] : {std::pair{"share-hash", LossyOptions{.share_hash = 0.5}},
+                                    {"share-network", LossyOptions{.share_bits = 4, .share_network = true}}}) {
+    Graph graph = network();
+    const PassDef *pass = find_pass(name);
+    const auto report = run_pipeline(graph, std::span(&pass, 1), PassContext{.ops = all_ops(), .lossy = lossy});
+    ASSERT_FALSE(report);
+    EXPECT_THAT(report.error().message, HasSubstr("--calib"));
+  }
+}
+
+} // namespace
+} // namespace edgec
