@@ -112,9 +112,35 @@ void round_tile(Tile &tile, const RoundingMetric &metric, const RoundingOptions 
 /// Rows of more columns have their scale chosen by GPTQ's error alone; coordinate descent then works on the best.
 constexpr std::size_t few_columns = 160;
 
+/// Times that a searched scale is fitted to its codes and the codes to it.
+constexpr int scale_fits = 2;
+
 void set_scales(Tile &tile, const Lanes &scales) {
   tile.scale = scales;
   for (std::size_t l = 0; l < lanes; ++l) tile.reciprocal[l] = 1 / scales[l];
+}
+
+/// The scale of each lane that fits its codes best: s + (w - s q) H q / (q H q). tile.gradient holds (w - s q) H.
+EDGEC_VECTOR_CLONES Lanes fitted_scales(Tile &tile, const float *h) {
+  constexpr float most = 0.1F; // of the scale
+  const std::size_t k = tile.columns;
+  std::fill(tile.work.begin(), tile.work.end(), Lanes{});
+  for (std::size_t j = 0; j < k; ++j) {
+    const float *row = h + j * k;
+    for (std::size_t c = 0; c < k; ++c)
+      for (std::size_t l = 0; l < lanes; ++l) tile.work[c][l] += tile.codes[j][l] * row[c];
+  }
+  Lanes missing{}, power{}, scales;
+  for (std::size_t j = 0; j < k; ++j)
+    for (std::size_t l = 0; l < lanes; ++l) {
+      missing[l] += tile.gradient[j][l] * tile.codes[j][l];
+      power[l] += tile.work[j][l] * tile.codes[j][l];
+    }
+  for (std::size_t l = 0; l < lanes; ++l) {
+    const float change = power[l] > 0 ? missing[l] / power[l] : 0;
+    scales[l] = tile.scale[l] + std::clamp(change, -most * tile.scale[l], most * tile.scale[l]);
+  }
+  return scales;
 }
 
 /// The scale of each lane with the least error.
@@ -158,6 +184,7 @@ std::vector<std::int8_t> round_rows(const Matrix &weights, std::vector<float> &s
   std::vector<std::int8_t> codes(rows * k);
   const Status done = parallel_for((rows + lanes - 1) / lanes, options.threads, [&](std::size_t number, int) -> Status {
     const std::size_t first = number * lanes, count = std::min(lanes, rows - first);
+    const auto limit = static_cast<float>(options.levels);
     Tile tile(k);
     for (std::size_t j = 0; j < k; ++j)
       for (std::size_t l = 0; l < lanes; ++l)
@@ -166,6 +193,11 @@ std::vector<std::int8_t> round_rows(const Matrix &weights, std::vector<float> &s
     for (std::size_t l = 0; l < lanes; ++l) first_scales[l] = l < count ? scales[first + l] : 1.0F;
     set_scales(tile, best_scales(tile, first_scales, metric, options, fixed_zeros));
     round_tile(tile, metric, options, fixed_zeros);
+    for (int fit = 0; fit < scale_fits && options.scale_factors.size() > 1; ++fit) {
+      set_scales(tile, fitted_scales(tile, metric.h.data()));
+      measure(tile, metric.h.data());
+      for (int sweep = 0; sweep < options.sweeps && descend(tile, metric.h.data(), limit, fixed_zeros); ++sweep) {}
+    }
     for (std::size_t l = 0; l < count; ++l) {
       scales[first + l] = tile.scale[l];
       for (std::size_t j = 0; j < k; ++j) codes[(first + l) * k + metric.order[j]] = static_cast<std::int8_t>(tile.codes[j][l]);
