@@ -81,31 +81,40 @@ double expected_error(const LogHistogram &histogram, Range range) {
   return error;
 }
 
-/// Kullback-Leibler divergence of the values' bins from what 256 levels over the range make of them: a level's values
-/// spread evenly over the bins that it holds; what lies outside sticks to the ends.
+/// Kullback-Leibler divergence of the values' distribution, clipped to the range, from what 256 levels make of the values
+/// inside: a level's values spread evenly over its width. Zeros are no news: they are kept as they are.
 double divergence(const LogHistogram &histogram, Range range) {
   constexpr int levels = 256;
+  constexpr double least = 1e-4; // counts
   struct Level {
-    double mass = 0, bins = 0;
+    double inside = 0, clipped = 0, width = 0;
   };
   std::vector<Level> seen(levels);
   const double step = (static_cast<double>(range.high) - range.low) / (levels - 1);
-  const auto level_of = [&](float low, float high) {
-    const double code = ((static_cast<double>(low) + high) / 2 - range.low) / step;
-    return static_cast<std::size_t>(std::clamp(std::nearbyint(code), 0.0, levels - 1.0));
+  const auto middle = [](float low, float high) { return (static_cast<double>(low) + high) / 2; };
+  const auto level_of = [&](double value) -> Level & {
+    return seen[static_cast<std::size_t>(std::clamp(std::nearbyint((value - range.low) / step), 0.0, levels - 1.0))];
   };
+  const auto is_zero = [](double value) { return std::abs(value) < 1e-30; };
+  double all = 0, inside = 0;
   histogram.for_each([&](float low, float high, std::uint32_t count) {
-    Level &level = seen[level_of(low, high)];
-    const bool outside = high <= range.low || low >= range.high;
-    if (!outside) level.mass += count;
-    level.bins += 1;
+    const double value = middle(low, high);
+    if (is_zero(value)) return;
+    Level &level = level_of(value);
+    const bool fits = value >= range.low && value <= range.high;
+    (fits ? level.inside : level.clipped) += count;
+    if (fits) level.width += static_cast<double>(high) - low, inside += count;
+    all += count;
   });
-  const auto total = static_cast<double>(histogram.total());
   double sum = 0;
+  for (const Level &level : seen)
+    if (const double mass = level.inside + level.clipped; mass > 0)
+      sum += mass / all * std::log(mass / all / (std::max(level.inside, least) / std::max(inside, least)));
   histogram.for_each([&](float low, float high, std::uint32_t count) {
-    const Level &level = seen[level_of(low, high)];
-    const double expected = std::max(level.mass / level.bins, 1e-4);
-    sum += count / total * std::log(count / expected);
+    const double value = middle(low, high);
+    if (is_zero(value) || value < range.low || value > range.high) return;
+    const Level &level = level_of(value);
+    sum += count / all * std::log(count / level.inside * level.width / (static_cast<double>(high) - low));
   });
   return sum;
 }

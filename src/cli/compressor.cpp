@@ -174,6 +174,7 @@ private:
     if (!lossy_passes(request_.lossy).empty()) context.original = &original;
     context.note = [&](PassNote note) { figures.notes.push_back({note.node, note.text, note.skipped}); };
     ProgressLine line;
+    context.progress = shown_on(line);
     Int8Request wanted;
     wanted.logits = find_logits;
     wanted.cross_fit = request_.cross_fit;

@@ -214,9 +214,10 @@ private:
       const ChannelAxis &axis = *cover.axes[i];
       const Type &type = graph_.value(axis.value).type;
       const bool sliceable = !type.is_quantized() && type.dtype != DType::string && bits(type.dtype) >= 8;
+      const std::string no_slice = sliceable ? "" : fmt::format("its type is {}", to_string(type));
       for (std::size_t k = 0; k < cover.seen[i].size(); ++k)
         if (!cover.seen[i][k]) wall(axis.first + k, reason);
-        else if (!sliceable) wall(axis.first + k, fmt::format("its type is {}", to_string(type)));
+        else if (!sliceable) wall(axis.first + k, no_slice);
     }
   }
 

@@ -214,6 +214,11 @@ std::vector<Layer> float_layers(const Graph &graph, const PassContext &context, 
   return layers;
 }
 
+std::function<void(std::size_t, std::size_t)> layer_progress(const PassContext &context, std::string_view what) {
+  if (!context.progress) return nullptr;
+  return [&context, what](std::size_t done, std::size_t all) { context.progress(what, done, all); };
+}
+
 Status compress_layers(Graph &graph, const Graph &original, std::span<Layer *const> layers, const RangeStatistics &means,
                        const PassContext &context, const LayerSteps &steps) {
   return Compression(graph, original, layers, means, context, steps).run();

@@ -56,6 +56,9 @@ struct LayerSteps {
   std::function<void(std::size_t done, std::size_t all)> progress;
 };
 
+/// Tells the context's progress of so many things done; empty where nobody wants to know. The context must outlive it.
+std::function<void(std::size_t done, std::size_t all)> layer_progress(const PassContext &context, std::string_view what);
+
 /// Runs `steps` over the layers in topological order on context.samples. After each fit the bias takes up the shift of
 /// the means, then it is set so that the channel means behind the activation are those of the original (`means`, by
 /// Layer::target). One Newton step is target minus mean over the share of values that the clamp leaves free (Nagel et

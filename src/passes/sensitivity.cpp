@@ -74,6 +74,7 @@ public:
               {context_.threads, context_.isa, std::make_shared<MemoryBudget>(context_.memory), true});
     std::map<NodeId, double> found;
     for (std::size_t i = 0; i < layers_.size(); ++i) {
+      if (context_.progress) context_.progress("measuring layers", i, layers_.size());
       const std::set<ValueId> live = frontier(layers_[i]);
       const bool leads_on = needed_.contains(layers_[i]);
       if (leads_on) {

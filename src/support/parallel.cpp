@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -11,6 +12,90 @@
 #include "support/cancel.h"
 
 namespace edgec {
+namespace {
+
+/// Threads that sleep between jobs. Not OpenMP's: those spin while they wait for each other, which a busy machine pays
+/// for many times over; and not new ones for each job, which cost more than many a job.
+class Workers {
+public:
+  static Workers &instance() {
+    static Workers workers;
+    return workers;
+  }
+
+  /// Calls job(0) here and job(1) .. job(workers - 1) on other threads; returns when all have. One job at a time.
+  void run(int workers, const std::function<void(int)> &job) {
+    const std::lock_guard turn(turn_);
+    {
+      const std::lock_guard lock(mutex_);
+      while (static_cast<int>(threads_.size()) < workers - 1)
+        threads_.emplace_back([this, number = static_cast<int>(threads_.size()) + 1, seen = job_number_] { serve(number, seen); });
+      job_ = &job;
+      workers_ = workers;
+      running_ = workers - 1;
+      ++job_number_;
+    }
+    wake_.notify_all();
+    job(0);
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [this] { return running_ == 0; });
+  }
+
+  static bool &inside() {
+    thread_local bool is_inside = false;
+    return is_inside;
+  }
+
+private:
+  std::mutex turn_, mutex_;
+  std::condition_variable wake_, done_;
+  std::vector<std::thread> threads_;
+  const std::function<void(int)> *job_ = nullptr;
+  int workers_ = 0, running_ = 0;
+  std::size_t job_number_ = 0;
+  bool leaving_ = false;
+
+  Workers() = default;
+  ~Workers() {
+    {
+      const std::lock_guard lock(mutex_);
+      leaving_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread &thread : threads_) thread.join();
+  }
+
+  void serve(int number, std::size_t seen) {
+    inside() = true;
+    omp_set_num_threads(1); // of libraries called from here
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [&] { return leaving_ || job_number_ != seen; });
+      if (leaving_) return;
+      seen = job_number_;
+      if (number >= workers_) continue;
+      const auto *job = job_;
+      lock.unlock();
+      (*job)(number);
+      lock.lock();
+      if (--running_ == 0) done_.notify_one();
+    }
+  }
+};
+
+/// Runs with so many OpenMP threads for libraries.
+class OpenMpThreads {
+public:
+  explicit OpenMpThreads(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
+  ~OpenMpThreads() { omp_set_num_threads(before_); }
+  OpenMpThreads(const OpenMpThreads &) = delete;
+  OpenMpThreads &operator=(const OpenMpThreads &) = delete;
+
+private:
+  int before_;
+};
+
+} // namespace
 
 Status parallel_for(std::size_t items, int threads, const std::function<Status(std::size_t, int)> &run) {
   const int workers = std::max(1, static_cast<int>(std::min(items, static_cast<std::size_t>(std::max(threads, 1)))));
@@ -34,22 +119,16 @@ Status parallel_for(std::size_t items, int threads, const std::function<Status(s
       }
     }
   };
-  if (workers == 1) {
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(std::max(1, threads));
+  if (Workers::inside()) {
     work(0);
-    omp_set_num_threads(before);
+  } else if (workers == 1) {
+    const OpenMpThreads all(std::max(1, threads));
+    work(0);
   } else {
-    // Threads of our own: OpenMP's spin while they wait for each other, which a busy machine pays for many times over.
-    const auto own_thread = [&](int worker) {
-      omp_set_num_threads(1); // of libraries called from here
-      work(worker);
-    };
-    std::vector<std::jthread> others;
-    for (int worker = 1; worker < workers; ++worker) others.emplace_back(own_thread, worker);
-    const int before = omp_get_max_threads();
-    own_thread(0);
-    omp_set_num_threads(before);
+    const OpenMpThreads one(1);
+    Workers::inside() = true;
+    Workers::instance().run(workers, work);
+    Workers::inside() = false;
   }
   return failure;
 }

@@ -8,8 +8,8 @@
 
 namespace edgec {
 
-/// Calls run(item, worker) for item in 0 .. items - 1 on at most `threads` workers (threads of their own; OpenMP
-/// regions inside run on one thread). Items are handed out in order; the error of the lowest failing item is returned.
+/// Calls run(item, worker) for item in 0 .. items - 1 on at most `threads` workers (of a pool; OpenMP
+/// regions and calls of this inside run on one thread). Items are handed out in order; the error of the lowest failing item is returned.
 /// Stops early on an error or an interrupt.
 Status parallel_for(std::size_t items, int threads, const std::function<Status(std::size_t item, int worker)> &run);
 

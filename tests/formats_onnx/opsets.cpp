@@ -133,6 +133,16 @@ TEST(OnnxOpsets, ConstantsFromOutsideASubGraphBecomeAttributesInIt) {
   EXPECT_THAT(text, testing::AllOf(HasSubstr("a = ReduceMean<axes = [1]"), HasSubstr("b = ReduceMax<axes = [1]")));
 }
 
+TEST(OnnxOpsets, SubGraphsAreConvertedWithTheirOwnOperators) {
+  const std::string text = converted("<ir_version: 8, opset_import: [\"\": 16]> g (bool c, float[2,4] x, int64 n) => (float[4,2] y)"
+                                     "<int64[1] zero = {0}> { y = If(c) <then_branch = t () => (float[4,2] a) {"
+                                     "  p = Loop(n, c, x) <body = l (int64 i, bool d, float[2,4] u) => (bool e, float[2,4] v)"
+                                     "  { e = Identity(d)  w = Unsqueeze(u, zero)  z = Squeeze(w, zero)  v = Add(z, x) }>"
+                                     "  a = Transpose(p) }, else_branch = f () => (float[4,2] b) { b = Transpose(x) }> }", 9);
+  EXPECT_THAT(text, testing::AllOf(HasSubstr("Unsqueeze<axes = [0]>(u)"), HasSubstr("Squeeze<axes = [0]>(w)"),
+                                   HasSubstr("v = Add(z, x)"), testing::Not(HasSubstr("edgec"))));
+}
+
 TEST(OnnxOpsets, OperatorsThatAnOpsetLacksAreWrittenOut) {
   const std::string text = converted("<ir_version: 8, opset_import: [\"\": 17]> g (float[2,4] x, float[4] s, float[4] b) => (float[2,4] y)"
                                      "{ [norm] y = LayerNormalization(x, s, b) }", 15);

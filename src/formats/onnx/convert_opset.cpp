@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unordered_map>
 
+#include "formats/onnx/convert_bodies.h"
 #include "formats/onnx/graph_writer.h"
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/prepare.h"
@@ -43,8 +44,7 @@ std::string without_adapter(const std::string &message) {
   return message.substr(message.rfind(middle) + middle.size());
 }
 
-/// Operators in this domain are left alone by the converter.
-constexpr const char *aside = "edgec.aside";
+using proto::aside;
 
 /// Moves operators from one domain to another, in sub-graphs, too; all of them where `operators` is null.
 void move_operators(Graph &graph, const std::string &from, const std::string &to, const proto::OpTypes *operators) {
@@ -64,53 +64,6 @@ void move_operators(Graph &graph, const std::string &from, const std::string &to
         graph.set_attribute(id, attribute.name, std::move(bodies));
       }
     }
-  }
-}
-
-/// Constant nodes become constants: old opsets know Constant nodes of a few types only.
-void free_constants(Graph &graph) {
-  for (const NodeId id : graph.nodes()) {
-    const Node &node = graph.node(id);
-    const Tensor *value = node.is("Constant") ? node.get<Tensor>("value") : nullptr;
-    if (!value || graph.is_output(node.outputs[0])) continue;
-    const ValueId old = node.outputs[0];
-    const std::string name = graph.value(old).name;
-    const ValueId made = graph.add_constant(Tensor(*value), name);
-    graph.replace_uses(old, made);
-    graph.remove(id);
-  }
-}
-
-/// Constants that sub-graphs capture stand in them as well, with their own: the converter looks for axes, bounds and the
-/// like in the graph of the node that reads them.
-void lend_constants(Graph &graph) {
-  constexpr std::size_t most = 1024; // bytes
-  for (const NodeId id : graph.nodes()) {
-    const Node node = graph.node(id);
-    std::vector<std::pair<std::string, Graph>> bodies;
-    std::vector<ValueId> outside;
-    std::size_t capture = 0;
-    for (const Attribute &attribute : node.attributes) {
-      if (std::holds_alternative<std::vector<SubGraph>>(attribute.value)) return;
-      const auto *body = std::get_if<SubGraph>(&attribute.value);
-      if (!body) continue;
-      Graph copy = **body;
-      for (const ValueId inner : (*body)->captures()) {
-        const ValueId outer = node.captures[capture++];
-        const Tensor *data = graph.constant(outer);
-        if (!data || data->data.size() > most || copy.is_output(inner)) {
-          outside.push_back(outer);
-          continue;
-        }
-        const std::string name = copy.value(inner).name;
-        copy.replace_uses(inner, copy.add_constant(*data, name));
-        copy.remove(inner);
-      }
-      free_constants(copy);
-      lend_constants(copy);
-      bodies.emplace_back(attribute.name, std::move(copy));
-    }
-    for (auto &[name, body] : bodies) graph.set_subgraph(id, name, std::make_shared<const Graph>(std::move(body)), outside);
   }
 }
 
@@ -192,10 +145,11 @@ Status convert_opset(Model &model, std::int64_t target) {
   if (present < 7) shape_slopes(model.graph);
   EDGEC_CHECK(model.graph.sort());
   if (target < present) {
-    free_constants(model.graph);
-    lend_constants(model.graph);
+    proto::lend_constants(model.graph);
     proto::drop_idle_attributes(model.graph, present, target);
   }
+  proto::Bodies bodies;
+  if (target < present) EDGEC_CHECK(bodies.take(model, target));
   onnx::ModelProto proto;
   proto::WrittenNames names;
   if (auto done = convert(model, target, proto, names); !done)
@@ -212,6 +166,7 @@ Status convert_opset(Model &model, std::int64_t target) {
   if (!read || converted.graph.inputs().size() != model.graph.inputs().size())
     return internal_error(fmt::format("ONNX's version converter damages the model (opset {} to {}): {}", present, target,
                                       read ? "inputs are lost" : read.error().message));
+  bodies.put_back(converted.graph);
   move_operators(converted.graph, aside, "", nullptr);
   restore(model.graph, names, converted.graph);
   if (target < present) model.ir_version = 3; // the writer takes the lowest that the content needs

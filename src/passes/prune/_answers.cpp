@@ -13,6 +13,9 @@ namespace edgec {
 namespace {
 
 constexpr double one_point = 0.01;
+/// A network that keeps less of the answers, of the samples even that it was fitted to, has been hurt.
+constexpr double good_agreement = 0.8;
+constexpr int most_trials = 3;
 /// Samples that a trial is fitted to: a few, since it is to be quick.
 constexpr std::size_t most_fitted = 64;
 /// The error of the logits grows about so with the ratio, before two trials tell better.
@@ -60,25 +63,30 @@ double bearable_error(const std::vector<Tensor> &reference, double high) {
   return low;
 }
 
-} // namespace
-
+/// One row of at least two numbers each.
 bool are_answers(std::span<const Tensor> logits) {
   return std::ranges::all_of(logits, [](const Tensor &tensor) {
     return tensor.size() > 1 && std::ranges::find(tensor.dims, tensor.size()) != tensor.dims.end();
   });
 }
 
-Result<std::vector<RatioTried>> try_ratios(const PrunedAt &pruned_at, double ratio, const Graph &original,
-                                           const PassContext &context, int trials) {
+/// A ratio, the share of held-out answers that stay, and the squared error of the logits.
+struct Trial {
+  double ratio = 0, agreement = 0, error = 0;
+};
+
+/// In the order tried; the first is the ratio asked for.
+Result<std::vector<Trial>> try_ratios(const PrunedAt &pruned_at, const AskedRatio &asked, const Graph &original,
+                                      const PassContext &context) {
   std::vector<std::size_t> fitted = half_of(context.samples, 0);
   fitted.resize(std::min(fitted.size(), most_fitted));
   PassContext unseen = context;
   unseen.samples = half_of(context.samples, 1);
   EDGEC_ASSIGN(const auto reference, logits_of(original, find_logits, unseen));
-  std::vector<RatioTried> tried;
+  std::vector<Trial> tried;
   std::optional<double> bearable;
-  double power = first_power, good = 0, bad = ratio, next = ratio;
-  for (int trial = 0; trial < trials; ++trial) {
+  double power = first_power, good = 0, bad = asked.ratio, next = asked.ratio;
+  for (int trial = 0; trial < (asked.has_less ? most_trials : 1); ++trial) {
     EDGEC_ASSIGN(const Graph pruned, pruned_at(next, fitted));
     EDGEC_ASSIGN(const auto logits, logits_of(pruned, find_logits, unseen));
     const double error = std::max(logit_error(reference, logits), 1e-300);
@@ -86,7 +94,7 @@ Result<std::vector<RatioTried>> try_ratios(const PrunedAt &pruned_at, double rat
       power = std::clamp(std::log(error / tried.back().error) / std::log(next / tried.back().ratio), 1.0, 16.0);
     tried.push_back({next, agreement(reference, logits), error});
     (tried.back().agreement >= 1 - one_point ? good : bad) = next;
-    if (good == ratio) break;
+    if (good == asked.ratio) break;
     if (!bearable) bearable = bearable_error(reference, error);
     next = std::floor(100 * next * std::pow(*bearable / error, 1 / power)) / 100;
     if (next <= good || next >= bad) next = std::floor(50 * (good + bad)) / 100; // noise is only a guide
@@ -95,10 +103,9 @@ Result<std::vector<RatioTried>> try_ratios(const PrunedAt &pruned_at, double rat
   return tried;
 }
 
-std::string ratios_text(std::span<const RatioTried> tried, std::string_view asked) {
-  if (tried.empty() || tried.front().agreement >= 1 - one_point) return {};
-  const RatioTried *best = nullptr, *least = &tried.front();
-  for (const RatioTried &each : tried) {
+std::string text_of(std::span<const Trial> tried, std::string_view asked) {
+  const Trial *best = nullptr, *least = &tried.front();
+  for (const Trial &each : tried) {
     if (each.agreement >= 1 - one_point && (best == nullptr || each.ratio > best->ratio)) best = &each;
     if (each.ratio < least->ratio) least = &each;
   }
@@ -106,6 +113,22 @@ std::string ratios_text(std::span<const RatioTried> tried, std::string_view aske
   if (tried.size() == 1) return text;
   if (best != nullptr) return text + fmt::format("; {:g} is the largest ratio tried that keeps one point", best->ratio);
   return text + fmt::format("; even {:g} changes {:.1f} %", least->ratio, 100 * (1 - least->agreement));
+}
+
+} // namespace
+
+Status judge_pruning(const Graph &original, const Graph &pruned, const PrunedAt &pruned_at, const AskedRatio &asked,
+                     const PassContext &context) {
+  if (context.samples.size() < 2) return {};
+  PassContext few = context;
+  few.samples = half_of(context.samples, 0);
+  EDGEC_ASSIGN(const auto reference, logits_of(original, find_logits, few));
+  if (!are_answers(reference)) return {};
+  EDGEC_ASSIGN(const auto logits, logits_of(pruned, find_logits, few));
+  if (agreement(reference, logits) >= good_agreement) return {};
+  EDGEC_ASSIGN(const auto tried, try_ratios(pruned_at, asked, original, context));
+  if (tried.front().agreement < 1 - one_point) context.say(asked.pass, "", text_of(tried, asked.text));
+  return {};
 }
 
 } // namespace edgec

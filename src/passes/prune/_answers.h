@@ -2,9 +2,9 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "passes/pass.h"
 
@@ -13,22 +13,22 @@ namespace edgec {
 /// The network pruned at a ratio, fitted to some of the samples.
 using PrunedAt = std::function<Result<Graph>(double ratio, std::span<const std::size_t> samples)>;
 
-/// Whether samples' answers can be told from tensors: one row of at least two numbers each.
-bool are_answers(std::span<const Tensor> logits);
-
-/// A ratio, the share of held-out answers that stay, and the mean squared error of the centred logits.
-struct RatioTried {
-  double ratio = 0, agreement = 0, error = 0;
+/// What was asked of a pass.
+struct AskedRatio {
+  std::string_view pass;
+  std::string text;     ///< "0.7", "2:4"
+  double ratio = 0;     ///< as it counts for smaller ones
+  bool has_less = true; ///< smaller ratios can be tried
 };
 
-/// Tries `ratio` and then smaller ones towards the largest that keeps all but one point of the answers: each fitted to at
-/// most half of the context's samples and judged on the other half. How the error of the logits has grown with the ratio
-/// so far, and what white noise does to these answers, say which is next. In the order tried.
-Result<std::vector<RatioTried>> try_ratios(const PrunedAt &pruned_at, double ratio, const Graph &original,
-                                           const PassContext &context, int trials);
-
-/// "0.7 changes 9.0 % of the answers on held-out samples; 0.55 is the largest tried that keeps one point"; nothing where the ratio
-/// asked for keeps it.
-std::string ratios_text(std::span<const RatioTried> tried, std::string_view asked);
+/// Where many answers of the samples change, even though the weights were fitted to these, says so: how many on samples
+/// that were held out, and the largest ratio found that keeps all but one point of them. "0.7 changes 9.0 % of the answers
+/// on held-out samples; 0.55 is the largest ratio tried that keeps one point". Networks without answers (one row of
+/// numbers a sample) are not judged.
+///
+/// Smaller ratios are tried a few times, each fitted to some of the samples and judged on half of them. How the error of
+/// the logits has grown with the ratio so far, and what white noise does to these answers, say which is next.
+Status judge_pruning(const Graph &original, const Graph &pruned, const PrunedAt &pruned_at, const AskedRatio &asked,
+                     const PassContext &context);
 
 } // namespace edgec

@@ -14,6 +14,7 @@
 #include "compress/blocks.h"
 #include "measure/sizes.h"
 #include "passes/float_layers.h"
+#include "passes/prune/_answers.h"
 #include "passes/prune/_channel_choice.h"
 #include "measure/logits.h"
 #include "passes/sensitivity.h"
@@ -25,6 +26,10 @@ constexpr std::string_view name = "prune-channels";
 constexpr std::size_t widest = 8192; // columns of a layer whose second moments are gathered
 constexpr std::size_t positions = 128;
 
+double macs_of(const Graph &graph, const PassContext &context) {
+  return measure_sizes(with_unit_dims(graph, context.ops), context.ops).macs;
+}
+
 class ChannelPruning {
 public:
   ChannelPruning(const Graph &graph, const PassContext &context)
@@ -32,7 +37,7 @@ public:
 
   /// The pruned network; nothing where no channel could be cut.
   Result<std::optional<Graph>> run() {
-    const double all = measure_sizes(with_unit_dims(graph_, context_.ops), context_.ops).macs;
+    const double all = macs_of(graph_, context_);
     double wanted = all * (1 - context_.lossy.prune_channels);
     if (context_.lossy.max_macs > 0) wanted = std::min(wanted, context_.lossy.max_macs);
     name_walls();
@@ -150,6 +155,7 @@ private:
       return fitted;
     };
     steps.store_bias = [&](Layer &layer) { store_float_bias(graph_, layer); };
+    steps.progress = layer_progress(context_, "fitting layers");
     std::vector<Layer *> all;
     for (Layer &layer : layers_) all.push_back(&layer);
     const int folds[] = {0, 1};
@@ -172,12 +178,28 @@ private:
   }
 };
 
+Status judge(const Graph &graph, const Graph &pruned, const PassContext &context) {
+  const double cut = 1 - macs_of(pruned, context) / std::max(macs_of(graph, context), 1.0);
+  const PrunedAt pruned_at = [&](double ratio, std::span<const std::size_t> samples) -> Result<Graph> {
+    PassContext part = context;
+    part.samples.assign(samples.begin(), samples.end());
+    part.note = nullptr;
+    part.lossy.prune_channels = ratio;
+    part.lossy.max_macs = 0;
+    EDGEC_ASSIGN(auto smaller, ChannelPruning(graph, part).run());
+    return smaller ? *std::move(smaller) : graph;
+  };
+  const AskedRatio asked{name, fmt::format("cutting {:.2g} of the multiply-accumulates", cut), cut};
+  return judge_pruning(graph, pruned, pruned_at, asked, context);
+}
+
 Result<bool> run(Graph &graph, const PassContext &context) {
   if (context.lossy.prune_channels <= 0 && context.lossy.max_macs <= 0) return false;
   if (!context.calibration || context.samples.empty())
     return usage_error("channel pruning needs calibration samples (--calib)");
   EDGEC_ASSIGN(auto pruned, ChannelPruning(graph, context).run());
   if (!pruned) return false;
+  EDGEC_CHECK(judge(graph, *pruned, context));
   graph = std::move(*pruned);
   return true;
 }

@@ -17,7 +17,6 @@
 #include "compress/survivors.h"
 #include "measure/logits.h"
 #include "passes/float_layers.h"
-#include "passes/held_out.h"
 #include "passes/prune/_answers.h"
 #include "passes/sensitivity.h"
 #include "support/cancel.h"
@@ -27,11 +26,8 @@ namespace {
 
 constexpr std::string_view name = "prune-second-order";
 constexpr std::array curve_shares{0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9, 1.0};
-constexpr std::size_t share_positions = 64;
-/// A network that keeps less of the answers, of the samples even that it was fitted to, has been hurt.
-constexpr double good_agreement = 0.9;
-constexpr int most_trials = 3;
-
+/// Samples and positions of each that say what zeros cost a layer, and samples that say how sensitive it is.
+constexpr std::size_t curve_samples = 64, curve_positions = 128, sensitivity_samples = 32;
 struct PrunedLayer : Layer {
   bool pruned = true; // else refit only
   double share = 0;   // of zeros
@@ -92,9 +88,18 @@ private:
     for (const PrunedLayer &layer : layers_) options.channel_means.push_back(layer.target);
     options.threads = context_.threads;
     options.isa = context_.isa;
+    options.progress = layer_progress(context_, "calibrating");
     EDGEC_ASSIGN(const Calibration means, calibrate(original_, context_.ops, *context_.calibration, samples, options));
     const int both[] = {0, 1};
     return means.merged(both);
+  }
+
+  /// The context with at most so many of the samples.
+  [[nodiscard]] PassContext with_samples(std::size_t most) const {
+    PassContext few = context_;
+    for (std::size_t i = 0; i < most && most < context_.samples.size(); ++i) few.samples[i] = context_.samples[i * context_.samples.size() / most];
+    few.samples.resize(std::min(most, few.samples.size()));
+    return few;
   }
 
   Status find_curves() {
@@ -102,10 +107,10 @@ private:
     std::vector<Layer *> layers;
     for (PrunedLayer &layer : layers_)
       if (layer.pruned) layers.push_back(&layer), nodes.push_back(layer.node);
-    EDGEC_ASSIGN(const auto sensitivities, layer_sensitivities(original_, nodes, find_logits, context_));
+    EDGEC_ASSIGN(const auto sensitivities, layer_sensitivities(original_, nodes, find_logits, with_samples(sensitivity_samples)));
     std::map<NodeId, LossCurve> found;
     LayerSteps steps;
-    steps.positions = share_positions;
+    steps.positions = curve_positions;
     steps.folds = 1;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
       LossCurve curve{loss_curve(groups, curve_shares, context_.threads), layer.original.data.size()};
@@ -114,16 +119,11 @@ private:
       return layer.original;
     };
     steps.store_bias = [](Layer &) {};
-    steps.progress = progress("looking at layers");
+    steps.progress = layer_progress(context_, "looking at layers");
     Graph unchanged = original_;
-    EDGEC_CHECK(compress_layers(unchanged, original_, layers, {}, context_, steps));
+    EDGEC_CHECK(compress_layers(unchanged, original_, layers, {}, with_samples(curve_samples), steps));
     for (const NodeId node : nodes) curves_.push_back(std::move(found[node]));
     return {};
-  }
-
-  [[nodiscard]] std::function<void(std::size_t, std::size_t)> progress(std::string_view what) const {
-    if (!context_.progress) return nullptr;
-    return [this, what](std::size_t done, std::size_t all) { context_.progress(what, done, all); };
   }
 
   /// Each layer's share of zeros, together the ratio.
@@ -168,7 +168,7 @@ private:
       return fitted;
     };
     steps.store_bias = [&](Layer &layer) { store_float_bias(graph, layer); };
-    steps.progress = progress("pruning layers");
+    steps.progress = layer_progress(context_, "pruning layers");
     EDGEC_CHECK(compress_layers(graph, original_, all, means, context, steps));
     return graph;
   }
@@ -215,21 +215,11 @@ private:
     return {static_cast<std::size_t>(std::ranges::count(values, 0.0F)), values.size()};
   }
 
-  /// Where answers changed: how many on samples that were held out, and how much pruning keeps them.
   Status judge(const Graph &pruned) const {
-    PassContext few = context_;
-    few.samples = half_of(context_.samples, 0);
-    few.note = nullptr;
-    EDGEC_ASSIGN(const auto reference, logits_of(original_, find_logits, few));
-    if (!are_answers(reference)) return {};
-    EDGEC_ASSIGN(const auto logits, logits_of(pruned, find_logits, few));
-    if (agreement(reference, logits) >= good_agreement) return {};
-    const PrunedAt pruned_at = [&](double ratio, std::span<const std::size_t> samples) { return prune_at(ratio, samples); };
     const LossyOptions &lossy = context_.lossy;
     const std::string asked = is_n_of_m() ? fmt::format("{}:{}", lossy.prune_n, lossy.prune_m) : fmt::format("{:g}", lossy.prune_ratio);
-    EDGEC_ASSIGN(const auto tried, try_ratios(pruned_at, lossy.prune_ratio, original_, context_, is_n_of_m() ? 1 : most_trials));
-    if (std::string text = ratios_text(tried, asked); !text.empty()) context_.say(name, "", std::move(text));
-    return {};
+    const PrunedAt pruned_at = [&](double ratio, std::span<const std::size_t> samples) { return prune_at(ratio, samples); };
+    return judge_pruning(original_, pruned, pruned_at, {name, asked, lossy.prune_ratio, !is_n_of_m()}, context_);
   }
 };
 

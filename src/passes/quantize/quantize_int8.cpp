@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "calibrate/calibrate.h"
+#include "measure/sizes.h"
 #include "passes/held_out.h"
 #include "passes/quantize/_equalize.h"
 #include "passes/quantize/_input_grid.h"
@@ -172,13 +173,16 @@ Result<std::string> best_range(const Source &source, const std::vector<Tensor> &
   return best;
 }
 
-/// Samples on which it is decided whether to equalize: the difference is the same for all of them.
-constexpr std::size_t judging_samples = 64;
-
-std::vector<std::size_t> some_of(const std::vector<std::size_t> &samples) {
-  if (samples.size() <= judging_samples) return samples;
+/// Samples on which it is decided whether to equalize: as many as some seconds allow, a good part of a minute's worth of
+/// a large network's would only show the same difference.
+std::vector<std::size_t> judging_samples(const Graph &graph, const PassContext &context) {
+  constexpr std::size_t least = 64;
+  constexpr double most_macs = 20e9;
+  const double macs = std::max(1.0, measure_sizes(graph, context.ops).macs);
+  const std::size_t all = context.samples.size();
+  const std::size_t count = std::min(all, std::max(least, static_cast<std::size_t>(std::min(most_macs / macs, 1e9))));
   std::vector<std::size_t> some;
-  for (std::size_t i = 0; i < judging_samples; ++i) some.push_back(samples[i * samples.size() / judging_samples]);
+  for (std::size_t i = 0; i < count; ++i) some.push_back(context.samples[i * all / count]);
   return some;
 }
 
@@ -187,7 +191,7 @@ std::vector<std::size_t> some_of(const std::vector<std::size_t> &samples) {
 Status equalize_where_better(Source &source, const PassContext &context, const Int8Request &request) {
   const bool judged = context.lossy.equalize == Choice::automatic;
   PassContext plain = context;
-  plain.samples = some_of(context.samples);
+  plain.samples = judging_samples(source.graph, context);
   plain.lossy.second_order = false;
   if (plain.lossy.range == "auto") plain.lossy.range = "percentile";
   Source before = source;

@@ -158,7 +158,7 @@ private:
       return reals;
     };
     steps.store_bias = [&](Layer &layer) { store_bias(graph, layer, errors[layer.node]); };
-    if (context.progress) steps.progress = [&](std::size_t done, std::size_t count) { context.progress("fitting layers", done, count); };
+    steps.progress = layer_progress(context, "fitting layers");
     EDGEC_CHECK(compress_layers(graph, original_, all, means_.merged(folds_of(samples, context_)), context, steps));
     graph.remove_dead();
     EDGEC_CHECK(graph.sort());

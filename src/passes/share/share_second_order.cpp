@@ -35,6 +35,7 @@ public:
     steps.positions = positions;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) { return fit(layer, groups); };
     steps.store_bias = [&](Layer &layer) { store_float_bias(graph_, layer); };
+    steps.progress = layer_progress(context_, "sharing weights");
     std::vector<Layer *> all;
     for (Layer &layer : layers_) all.push_back(&layer);
     const int both[] = {0, 1};
