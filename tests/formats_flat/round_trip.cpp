@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "codec/hashed.h"
 #include "formats/flat/flat.h"
 #include "support/file.h"
 #include "tests/formats_flat/models.h"
@@ -45,6 +46,36 @@ TEST(FlatRoundTrip, ComparisonSeesEachDifference) {
   other = model;
   other.graph.set_input(other.graph.nodes()[0], 1, other.graph.inputs()[0]);
   EXPECT_FALSE(same_model(model, other));
+}
+
+/// y = x + weights, whose elements are copies of 100 numbers where the hash says; `hint`: what their metadata says.
+Model hashed_network(const std::string &hint) {
+  const HashedPlaces places{3, 100};
+  std::vector<float> values(800);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.37F * static_cast<float>(hashed_slot(places, i)) - 11.0F;
+  Model model;
+  model.ir_version = 10;
+  Graph &graph = model.graph;
+  graph.opsets[""] = 21;
+  const Type type = Type::tensor(DType::float32, Dims{20, 40});
+  const ValueId x = graph.add_input("x", type), weights = graph.add_constant(Tensor::of({20, 40}, values), "w");
+  graph.set_metadata(weights, {{std::string(hashed_key), hint}}, "");
+  Node add;
+  add.op = "Add";
+  add.inputs = {x, weights};
+  graph.add_output(graph.add_op(std::move(add), type), "y");
+  return model;
+}
+
+TEST(FlatRoundTrip, HashedTensorsTakeTheirValuesOnly) {
+  const Model model = hashed_network("3 100"), wrong = hashed_network("4 100"), broken = hashed_network("a b");
+  for (const Model *each : {&model, &wrong, &broken}) EXPECT_TRUE(same_model(*each, reread(*each)));
+  std::string encodings;
+  const FlatInfo info = describe_flat(Storage::copy(written(model))).value();
+  for (const FlatSection &section : info.sections)
+    for (const FlatSection &part : section.parts) encodings += part.encoding + "\n";
+  EXPECT_NE(encodings.find("hashed"), std::string::npos) << encodings;
+  EXPECT_LT(written(model).size() + 200, written(wrong).size());
 }
 
 TEST(FlatRoundTrip, KeepsCodesAndStoresScalesOnce) {

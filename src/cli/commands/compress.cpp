@@ -46,10 +46,10 @@ struct Arguments {
   OutputFlags output;
   RunFlags run;
 
-  /// A rate, or a budget and no other lossy flag, or a size that integer codes are to meet.
+  /// A rate, or a budget and no other lossy flag, or a size that integer codes or split layers are to meet.
   [[nodiscard]] bool rounds_weights() const {
     const bool budget = budgets.max_size || budgets.max_drop;
-    return rate || (budget && !prune && !prune_channels && !max_macs && !low_rank && !share_hash && share == 0 && !int8) || (int8 && budgets.max_size);
+    return rate || (budget && !prune && !prune_channels && !max_macs && !low_rank && !share_hash && share == 0 && !int8) || ((int8 || low_rank) && budgets.max_size);
   }
 };
 

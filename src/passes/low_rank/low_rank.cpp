@@ -241,7 +241,7 @@ private:
                                   context_.lossy.low_rank_sqnr));
     }
     if (!best_.empty())
-      context_.say(pass_name, "", fmt::format("{} layers became two: {:.1f} dB on held-out samples", best_.size(), best_sqnr_));
+      context_.say(pass_name, "", fmt::format("{} of {} layers became two: {:.1f} dB on held-out samples", best_.size(), candidates_.size(), best_sqnr_));
   }
 };
 
