@@ -41,7 +41,10 @@ void fill(const ConvShape &shape, std::span<const std::int64_t> positions, std::
         continue;
       }
       const T *from = sample + offset * spatial_step;
-      for (std::int64_t c = 0; c < channels; ++c) to[c * taps] = real(from[c * channel_step]);
+      if (taps == 1 && channel_step == 1) // vectors
+        for (std::int64_t c = 0; c < channels; ++c) to[c] = real(from[c]);
+      else
+        for (std::int64_t c = 0; c < channels; ++c) to[c * taps] = real(from[c * channel_step]);
     }
   }
 }

@@ -3,20 +3,18 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <utility>
 
 namespace edgec {
 
 void LogHistogram::add(std::span<const float> values) {
-  // Neighbours often share a bin (zeros above all): counting them in tables of their own, no count waits for the last.
-  constexpr std::size_t tables = 4;
-  thread_local std::vector<std::uint32_t> scratch(tables * bin_count);
-  const std::size_t whole = values.size() / tables * tables;
-  for (std::size_t i = 0; i < whole; i += tables)
-    for (std::size_t t = 0; t < tables; ++t) ++scratch[t * bin_count + (std::bit_cast<std::uint32_t>(values[i + t]) >> 18)];
-  for (std::size_t i = whole; i < values.size(); ++i) ++scratch[std::bit_cast<std::uint32_t>(values[i]) >> 18];
-  for (std::size_t t = 0; t < tables; ++t)
-    for (std::size_t bin = 0; bin < bin_count; ++bin) counts_[bin] += std::exchange(scratch[t * bin_count + bin], 0);
+  // Neighbours often share a bin (zeros above all): counted side by side, no count waits for the last.
+  constexpr std::size_t sides = 2;
+  std::vector<std::array<std::uint32_t, sides>> counts(bin_count);
+  const std::size_t whole = values.size() / sides * sides;
+  for (std::size_t i = 0; i < whole; i += sides)
+    for (std::size_t side = 0; side < sides; ++side) ++counts[std::bit_cast<std::uint32_t>(values[i + side]) >> 18][side];
+  for (std::size_t i = whole; i < values.size(); ++i) ++counts[std::bit_cast<std::uint32_t>(values[i]) >> 18][0];
+  for (std::size_t bin = 0; bin < bin_count; ++bin) counts_[bin] += counts[bin][0] + counts[bin][1];
 }
 
 void LogHistogram::merge(const LogHistogram &other) {
