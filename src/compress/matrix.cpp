@@ -108,27 +108,32 @@ PartSolution solve_part(const Matrix &h, double ridge, std::span<const std::size
   return solution;
 }
 
-Removal remove_part(const Matrix &g, std::span<const std::size_t> part, std::span<const double> w, bool want_inverse) {
-  const auto size = static_cast<Eigen::Index>(part.size()), columns = static_cast<Eigen::Index>(g.columns);
-  Eigen::MatrixXd rows(size, columns), block(size, size);
-  Eigen::VectorXd gone(size);
+PartSolution remove_part(const Matrix &g, std::span<const std::size_t> part, std::span<const std::size_t> kept, std::span<const double> w,
+                         bool want_inverse) {
+  const auto size = static_cast<Eigen::Index>(part.size()), left = static_cast<Eigen::Index>(kept.size());
+  Eigen::MatrixXd rows(size, left), block(size, size);
+  Eigen::VectorXd gone(size), x(left);
   for (Eigen::Index i = 0; i < size; ++i) {
     const std::size_t from = part[static_cast<std::size_t>(i)];
     gone(i) = w[from];
     for (Eigen::Index j = 0; j < size; ++j) block(j, i) = g(from, part[static_cast<std::size_t>(j)]);
   }
-  for (Eigen::Index j = 0; j < columns; ++j)
-    for (Eigen::Index i = 0; i < size; ++i) rows(i, j) = g(static_cast<std::size_t>(j), part[static_cast<std::size_t>(i)]);
-  Removal found{{w.begin(), w.end()}, {}};
+  for (Eigen::Index j = 0; j < left; ++j) {
+    const std::size_t from = kept[static_cast<std::size_t>(j)];
+    x(j) = w[from];
+    for (Eigen::Index i = 0; i < size; ++i) rows(i, j) = g(from, part[static_cast<std::size_t>(i)]);
+  }
   if (size > 0) {
     const Factor factor(block, 0);
     const Eigen::VectorXd pull = factor->solve(gone);
-    Eigen::Map<Eigen::VectorXd>(found.x.data(), columns).noalias() -= rows.transpose() * pull;
+    x.noalias() -= rows.transpose() * pull;
     if (want_inverse) factor->matrixL().solveInPlace(rows);
   }
-  if (!want_inverse) return found;
-  for (Eigen::Index j = 0; j < columns; ++j)
-    found.inverse_diagonal.push_back(std::max(tiny, g(static_cast<std::size_t>(j), static_cast<std::size_t>(j)) - rows.col(j).squaredNorm()));
+  PartSolution found{{x.begin(), x.end()}, {}};
+  for (Eigen::Index j = 0; want_inverse && j < left; ++j) {
+    const std::size_t at = kept[static_cast<std::size_t>(j)];
+    found.inverse_diagonal.push_back(std::max(tiny, g(at, at) - rows.col(j).squaredNorm()));
+  }
   return found;
 }
 

@@ -85,19 +85,18 @@ private:
   void within(std::size_t row, std::span<const std::size_t> kept, std::span<double> fitted, std::span<double> worth) const {
     std::vector<double> right(weights_.columns);
     for (const std::size_t i : kept) right[i] = wc_(row, i) + ridge_ * weights_(row, i);
-    const PartSolution solution = solve_part(h_, ridge_, kept, right, !worth.empty());
-    for (std::size_t i = 0; i < kept.size(); ++i) {
-      fitted[kept[i]] = solution.x[i];
-      if (!worth.empty()) worth[kept[i]] = solution.x[i] * solution.x[i] / solution.inverse_diagonal[i];
-    }
+    take(solve_part(h_, ridge_, kept, right, !worth.empty()), kept, fitted, worth);
   }
 
   void without(std::size_t row, std::span<const std::size_t> gone, std::span<const std::size_t> kept, std::span<double> fitted,
                std::span<double> worth) const {
-    const Removal removal = remove_part(inverse_, gone, whole_.row(row), !worth.empty());
-    for (const std::size_t j : kept) {
-      fitted[j] = removal.x[j];
-      if (!worth.empty()) worth[j] = fitted[j] * fitted[j] / removal.inverse_diagonal[j];
+    take(remove_part(inverse_, gone, kept, whole_.row(row), !worth.empty()), kept, fitted, worth);
+  }
+
+  static void take(const PartSolution &solution, std::span<const std::size_t> kept, std::span<double> fitted, std::span<double> worth) {
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      fitted[kept[i]] = solution.x[i];
+      if (!worth.empty()) worth[kept[i]] = solution.x[i] * solution.x[i] / solution.inverse_diagonal[i];
     }
   }
 };
