@@ -45,11 +45,11 @@ std::optional<Layer> float_layer(Graph &graph, NodeId id, const OpRegistry &ops)
   return layer;
 }
 
-} // namespace
-
-std::vector<Layer> float_layers(Graph &graph, const PassContext &context) {
+/// Of all nodes, or of those `wanted`.
+std::vector<Layer> layers_of(Graph &graph, const PassContext &context, const std::set<NodeId> *wanted) {
   std::vector<Layer> found;
   for (const NodeId id : graph.nodes()) {
+    if (wanted && !wanted->contains(id)) continue;
     auto layer = float_layer(graph, id, context.ops);
     if (!layer) continue;
     graph.remove_attribute(id, "alpha");
@@ -61,12 +61,18 @@ std::vector<Layer> float_layers(Graph &graph, const PassContext &context) {
   return found;
 }
 
+} // namespace
+
+std::vector<Layer> float_layers(Graph &graph, const PassContext &context) { return layers_of(graph, context, nullptr); }
+
 std::vector<Layer> float_layers_in_scope(Graph &graph, const PassContext &context, std::string_view pass) {
   std::set<NodeId> wanted;
   for (const WeightTensor &weight : float_weights(graph, context, pass))
     for (const WeightTensor::Reader &reader : weight.readers) wanted.insert(reader.node);
-  std::vector<Layer> layers = float_layers(graph, context);
-  std::erase_if(layers, [&](const Layer &layer) { return !wanted.contains(layer.node); });
+  std::vector<Layer> layers = layers_of(graph, context, &wanted);
+  for (const Layer &layer : layers) wanted.erase(layer.node);
+  for (const NodeId id : wanted)
+    context.skip(pass, graph.node(id).label(), "its weight and bias are not constant float32 with an output channel a row");
   return layers;
 }
 

@@ -165,55 +165,6 @@ std::optional<Matrix> weight_rows(const Tensor &weight, const WeightInfo &info) 
   return rows;
 }
 
-namespace {
-
-/// Why a layer cannot be fitted; empty: it can.
-std::string obstacle(const Graph &graph, const WeightTensor &weight, const WeightTensor::Reader &reader) {
-  const Node &node = graph.node(reader.node);
-  const Tensor &data = *graph.constant(weight.value);
-  if (weight.readers.size() > 1) return "its weight is shared with other nodes";
-  if (data.dtype != DType::float32) return "its weight is not float32";
-  if (!weight_rows(data, reader.info)) return "its weight has no rows of output channels";
-  if (node.get_float("alpha", 1) != 1 || node.get_float("beta", 1) != 1) return "it has an alpha or beta";
-  const ValueId bias = reader.info.bias ? node.input(*reader.info.bias) : ValueId{};
-  if (!bias.valid()) return {};
-  const Tensor *values = graph.constant(bias);
-  if (values == nullptr) return "its bias is not constant";
-  return values->size() == data.dims[static_cast<std::size_t>(reader.info.channel_axis)] ? "" : "its bias is not one number a channel";
-}
-
-} // namespace
-
-std::vector<Layer> float_layers(const Graph &graph, const PassContext &context, std::string_view pass) {
-  std::vector<Layer> layers;
-  for (const WeightTensor &weight : float_weights(graph, context, pass)) {
-    const WeightTensor::Reader &reader = weight.readers.front();
-    const Node &node = graph.node(reader.node);
-    if (const std::string why = obstacle(graph, weight, reader); !why.empty()) {
-      context.skip(pass, node.label(), why);
-      continue;
-    }
-    Layer layer;
-    layer.node = reader.node;
-    layer.weights = reader.info;
-    layer.original_data = node.inputs[reader.info.data];
-    layer.output = node.outputs[0];
-    const NodeId behind = graph.sole_user(layer.output);
-    if (behind.valid()) layer.clamp = as_clamp(graph, graph.node(behind));
-    if (layer.clamp) layer.output = graph.node(behind).outputs[0];
-    layer.target = layer.output;
-    const Tensor &data = *graph.constant(weight.value);
-    layer.dims = data.dims;
-    layer.original = *weight_rows(data, reader.info);
-    if (reader.info.bias) {
-      layer.bias.assign(layer.original.rows, 0.0);
-      if (const ValueId bias = node.input(*reader.info.bias); bias.valid()) layer.bias = to_doubles(*graph.constant(bias));
-    }
-    layers.push_back(std::move(layer));
-  }
-  return layers;
-}
-
 std::function<void(std::size_t, std::size_t)> layer_progress(const PassContext &context, std::string_view what) {
   if (!context.progress) return nullptr;
   return [&context, what](std::size_t done, std::size_t all) { context.progress(what, done, all); };

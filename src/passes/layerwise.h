@@ -41,10 +41,6 @@ std::vector<T> as_stored(std::vector<T> rows, const Dims &dims, const WeightInfo
   return turned;
 }
 
-/// The weighted layers of a float graph that can be fitted: constant float32 weights of their own, whose layout has rows,
-/// a constant bias. What is in scope but cannot be taken is said with its reason in the name of `pass`.
-std::vector<Layer> float_layers(const Graph &graph, const PassContext &context, std::string_view pass);
-
 struct LayerSteps {
   /// Puts weights fitted to the groups' moments into the graph and returns the reals that they stand for, a row per output channel. Not
   /// called for layers whose moments cannot be had. May free what it needs no more of the groups but FitGroup::all.

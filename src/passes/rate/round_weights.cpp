@@ -101,7 +101,7 @@ class WeightRounder {
 public:
   WeightRounder(const Graph &graph, const PassContext &context, const std::function<ValueId(const Graph &)> &logits)
       : graph_(graph), original_(context.original ? *context.original : graph), context_(context), logits_(logits),
-        layers_(float_layers(graph, context, pass_name)) {}
+        layers_(float_layers_in_scope(graph_, context, pass_name)) {}
 
   Result<RateOutcome> run(const RateRequest &request) {
     std::vector<NodeId> nodes;
@@ -112,7 +112,7 @@ public:
     }
     if (layers_.empty()) return RateOutcome{.graph = graph_};
     EDGEC_ASSIGN(sensitivities_, layer_sensitivities(original_, nodes, logits_, context_));
-    EDGEC_CHECK(gather_means());
+    EDGEC_ASSIGN(means_, target_means(original_, layers_, context_));
     EDGEC_ASSIGN(const auto reference, logits_of(original_, logits_, context_));
     const AtRate at_rate = [&](double rate, std::span<const std::size_t> samples) { return round_at(rate, samples); };
     EDGEC_ASSIGN(RateOutcome outcome, search_rate(at_rate, reference, logits_, context_, request, weights));
@@ -121,22 +121,14 @@ public:
   }
 
 private:
-  const Graph &graph_, &original_;
+  Graph graph_; // with what float_layers_in_scope makes of it
+  const Graph &original_;
   const PassContext &context_;
   const std::function<ValueId(const Graph &)> &logits_;
   std::vector<Layer> layers_;
   Sensitivities sensitivities_;
   Calibration means_; // of the original
   std::map<NodeId, double> bits_; // of the last network
-
-  Status gather_means() {
-    CalibrationOptions options;
-    for (const Layer &layer : layers_) options.channel_means.push_back(layer.target);
-    options.threads = context_.threads;
-    options.isa = context_.isa;
-    EDGEC_ASSIGN(means_, calibrate(original_, context_.ops, *context_.calibration, context_.samples, options));
-    return {};
-  }
 
   Result<Graph> round_at(double rate, std::span<const std::size_t> samples) {
     Graph graph = graph_;
