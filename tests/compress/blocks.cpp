@@ -3,17 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include "support/random.h"
+#include "tests/compress/random_matrix.h"
 
 namespace edgec {
 namespace {
-
-Matrix random_matrix(std::size_t rows, std::size_t columns, std::uint64_t seed) {
-  Random random(seed);
-  Matrix m(rows, columns);
-  for (double &x : m.data) x = random.normal();
-  return m;
-}
 
 FitGroup group_of(std::size_t rows, std::size_t columns) {
   const Matrix samples = random_matrix(columns, 3 * columns, 1);

@@ -3,24 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "codec/hashed.h"
-#include "support/random.h"
+#include "tests/compress/random_matrix.h"
 
 namespace edgec {
 namespace {
-
-Matrix random_matrix(std::size_t rows, std::size_t columns, std::uint64_t seed) {
-  Random random(seed);
-  Matrix m(rows, columns);
-  for (double &x : m.data) x = random.normal();
-  return m;
-}
-
-FitGroup group_of(const Matrix &weights, std::uint64_t seed) {
-  const Matrix mix = random_matrix(weights.columns, weights.columns + 4, seed);
-  const Matrix h = product_transposed(mix, mix);
-  const Covariance all{1000, std::vector<double>(h.rows), std::vector<double>(h.rows), h, h};
-  return {weights, all, {all, all}};
-}
 
 std::vector<std::uint32_t> slots_of(std::size_t size, std::uint32_t count) {
   std::vector<std::uint32_t> slots(size);

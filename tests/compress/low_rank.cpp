@@ -6,17 +6,10 @@
 #include <functional>
 #include <numeric>
 
-#include "support/random.h"
+#include "tests/compress/random_matrix.h"
 
 namespace edgec {
 namespace {
-
-Matrix random_matrix(std::size_t rows, std::size_t columns, std::uint64_t seed) {
-  Random random(seed);
-  Matrix m(rows, columns);
-  for (double &x : m.data) x = random.normal();
-  return m;
-}
 
 Matrix covariance_like(std::size_t columns, std::uint64_t seed) {
   Matrix mix = random_matrix(columns, columns, seed);

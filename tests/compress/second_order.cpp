@@ -8,16 +8,10 @@
 #include "compress/refit.h"
 #include "compress/rounding.h"
 #include "support/random.h"
+#include "tests/compress/random_matrix.h"
 
 namespace edgec {
 namespace {
-
-Matrix random_matrix(std::size_t rows, std::size_t columns, std::uint64_t seed) {
-  Random random(seed);
-  Matrix m(rows, columns);
-  for (double &x : m.data) x = random.normal();
-  return m;
-}
 
 /// Moments of samples x and y = x + noise; correlated columns, so that H is far from diagonal.
 Moments moments_of(std::size_t columns, std::size_t count, double noise, std::uint64_t seed) {

@@ -6,24 +6,10 @@
 #include <algorithm>
 
 #include "compress/kmeans.h"
-#include "support/random.h"
+#include "tests/compress/random_matrix.h"
 
 namespace edgec {
 namespace {
-
-Matrix random_matrix(std::size_t rows, std::size_t columns, std::uint64_t seed) {
-  Random random(seed);
-  Matrix m(rows, columns);
-  for (double &x : m.data) x = random.normal();
-  return m;
-}
-
-FitGroup group_of(const Matrix &weights, std::uint64_t seed) {
-  const Matrix mix = random_matrix(weights.columns, weights.columns + 4, seed);
-  const Matrix h = product_transposed(mix, mix);
-  const Covariance all{1000, std::vector<double>(h.rows), std::vector<double>(h.rows), h, h};
-  return {weights, all, {all, all}};
-}
 
 Matrix stood_for(std::span<const float> values, std::span<const std::uint8_t> codes, std::size_t rows, std::size_t columns) {
   Matrix m(rows, columns);

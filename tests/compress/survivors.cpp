@@ -8,30 +8,12 @@
 #include <limits>
 
 #include "support/random.h"
+#include "tests/compress/random_matrix.h"
 
 namespace edgec {
 namespace {
 
 using ::testing::ElementsAre;
-
-Matrix random_matrix(std::size_t rows, std::size_t columns, std::uint64_t seed) {
-  Random random(seed);
-  Matrix m(rows, columns);
-  for (double &x : m.data) x = random.normal();
-  return m;
-}
-
-/// x = y: second moments of correlated columns, far from diagonal.
-Covariance covariance_of(std::size_t columns, std::uint64_t seed) {
-  const Matrix mix = random_matrix(columns, columns + 4, seed);
-  const Matrix h = product_transposed(mix, mix);
-  return {1000, std::vector<double>(columns), std::vector<double>(columns), h, h};
-}
-
-FitGroup group_of(const Matrix &weights, std::uint64_t seed) {
-  const Covariance all = covariance_of(weights.columns, seed);
-  return {weights, all, {all, all}};
-}
 
 double squared_error(const Matrix &fitted, const FitGroup &group) {
   Matrix difference = group.weights;

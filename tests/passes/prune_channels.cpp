@@ -8,6 +8,7 @@
 #include "passes/pipeline.h"
 #include "runtime/plan.h"
 #include "support/random.h"
+#include "tests/passes/lossy_pass.h"
 
 namespace edgec {
 namespace {
@@ -60,36 +61,11 @@ Graph network(bool redundant = true) {
 
 double macs(const Graph &graph) { return measure_sizes(graph, all_ops()).macs; }
 
-struct Outcome {
-  Graph graph;
-  std::vector<PassNote> notes;
-};
-
 Outcome prune(const Graph &graph, const LossyOptions &lossy, int threads = 1) {
-  const RandomImages images;
-  Outcome outcome{graph, {}};
-  PassContext context{.ops = all_ops(), .lossy = lossy};
-  context.calibration = &images;
-  for (std::size_t i = 0; i < images.size(); ++i) context.samples.push_back(i);
-  context.threads = threads;
-  context.note = [&](const PassNote &note) { outcome.notes.push_back(note); };
-  const PassDef *pass = find_pass("prune-channels");
-  const auto report = run_pipeline(outcome.graph, std::span(&pass, 1), context, {.check_honesty = true});
-  EXPECT_TRUE(report) << report.error().message;
-  return outcome;
+  return run_pass("prune-channels", graph, RandomImages(), lossy, threads);
 }
 
-double sqnr(const Graph &a, const Graph &b) {
-  const RandomImages images;
-  double signal = 0, noise = 0;
-  for (std::size_t i = 0; i < 8; ++i) {
-    const Sample sample = *images.load(100 + i);
-    const auto x = to_floats(Runner(a, all_ops(), {}).run_tensors(sample)->front());
-    const auto y = to_floats(Runner(b, all_ops(), {}).run_tensors(sample)->front());
-    for (std::size_t k = 0; k < x.size(); ++k) signal += std::pow(x[k], 2), noise += std::pow(x[k] - y[k], 2);
-  }
-  return 10 * std::log10(signal / noise);
-}
+double sqnr(const Graph &a, const Graph &b) { return sqnr(a, b, RandomImages(), 8); }
 
 std::int64_t inner_channels(const Graph &graph) {
   for (const NodeId id : graph.nodes())

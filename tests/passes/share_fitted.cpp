@@ -9,6 +9,7 @@
 #include "passes/pipeline.h"
 #include "runtime/plan.h"
 #include "support/random.h"
+#include "tests/passes/lossy_pass.h"
 
 namespace edgec {
 namespace {
@@ -53,36 +54,11 @@ Graph network() {
   return graph;
 }
 
-struct Outcome {
-  Graph graph;
-  std::vector<PassNote> notes;
-};
-
 Outcome run(const char *name, const Graph &graph, const LossyOptions &lossy, int threads = 1) {
-  const RandomRows rows;
-  Outcome outcome{graph, {}};
-  PassContext context{.ops = all_ops(), .lossy = lossy};
-  context.calibration = &rows;
-  for (std::size_t i = 0; i < rows.size(); ++i) context.samples.push_back(i);
-  context.threads = threads;
-  context.note = [&](const PassNote &note) { outcome.notes.push_back(note); };
-  const PassDef *pass = find_pass(name);
-  const auto report = run_pipeline(outcome.graph, std::span(&pass, 1), context, {.check_honesty = true});
-  EXPECT_TRUE(report) << report.error().message;
-  return outcome;
+  return run_pass(name, graph, RandomRows(), lossy, threads);
 }
 
-double sqnr(const Graph &a, const Graph &b) {
-  const RandomRows rows;
-  double signal = 0, noise = 0;
-  for (std::size_t i = 0; i < 16; ++i) {
-    const Sample sample = *rows.load(100 + i);
-    const auto x = to_floats(Runner(a, all_ops(), {}).run_tensors(sample)->front());
-    const auto y = to_floats(Runner(b, all_ops(), {}).run_tensors(sample)->front());
-    for (std::size_t k = 0; k < x.size(); ++k) signal += std::pow(x[k], 2), noise += std::pow(x[k] - y[k], 2);
-  }
-  return 10 * std::log10(signal / noise);
-}
+double sqnr(const Graph &a, const Graph &b) { return sqnr(a, b, RandomRows(), 16); }
 
 const Node &layer(const Graph &graph, std::string_view label) {
   for (const NodeId id : graph.nodes())
