@@ -26,6 +26,13 @@ Status run_all(const Graph &graph, const std::function<ValueId(const Graph &)> &
 
 } // namespace
 
+std::vector<std::size_t> some_of(std::span<const std::size_t> samples, std::size_t count) {
+  count = std::min(count, samples.size());
+  std::vector<std::size_t> some;
+  for (std::size_t i = 0; i < count; ++i) some.push_back(samples[i * samples.size() / count]);
+  return some;
+}
+
 std::vector<std::size_t> half_of(std::span<const std::size_t> samples, std::size_t fold) {
   std::vector<std::size_t> found;
   for (std::size_t i = fold; i < samples.size(); i += 2) found.push_back(samples[i]);

@@ -12,6 +12,9 @@ namespace edgec {
 /// A network fitted to one half of the samples: those whose place in context.samples is `fold` modulo 2.
 using FitHalf = std::function<Result<Graph>(std::span<const std::size_t> samples, std::size_t fold)>;
 
+/// At most `count` of the samples, evenly spread over them, in their order.
+std::vector<std::size_t> some_of(std::span<const std::size_t> samples, std::size_t count);
+
 /// The samples of one half.
 std::vector<std::size_t> half_of(std::span<const std::size_t> samples, std::size_t fold);
 

@@ -6,6 +6,7 @@
 
 #include "calibrate/walk.h"
 #include "ir/evaluate.h"
+#include "passes/held_out.h"
 #include "runtime/plan.h"
 #include "support/parallel.h"
 #include "support/random.h"
@@ -15,13 +16,6 @@ namespace {
 
 constexpr std::size_t most_samples = 64;
 constexpr double noise_share = 0.02; // of the weights' rms: about that share of the output's
-
-std::vector<std::size_t> some_of(std::span<const std::size_t> samples) {
-  const std::size_t count = std::min(samples.size(), most_samples);
-  std::vector<std::size_t> chosen;
-  for (std::size_t i = 0; i < count; ++i) chosen.push_back(samples[i * samples.size() / count]);
-  return chosen;
-}
 
 /// The weight with white noise of a share of its rms.
 Tensor noisy(const Tensor &weight, std::uint64_t seed) {
@@ -56,7 +50,7 @@ double squared_difference(const Tensor &a, const Tensor *b) {
 class Prober {
 public:
   Prober(const Graph &graph, std::span<const NodeId> layers, ValueId logits, const PassContext &context)
-      : graph_(graph), context_(context), layers_(layers.begin(), layers.end()), samples_(some_of(context.samples)) {
+      : graph_(graph), context_(context), layers_(layers.begin(), layers.end()), samples_(some_of(context.samples, most_samples)) {
     for (const NodeId id : graph.nodes()) place_.emplace(id, place_.size() + 1);
     std::ranges::sort(layers_, {}, [&](NodeId id) { return place_.at(id); });
     judged_.push_back(logits);

@@ -17,6 +17,7 @@
 #include "compress/survivors.h"
 #include "measure/logits.h"
 #include "passes/float_layers.h"
+#include "passes/held_out.h"
 #include "passes/prune/_answers.h"
 #include "passes/sensitivity.h"
 #include "support/cancel.h"
@@ -97,8 +98,7 @@ private:
   /// The context with at most so many of the samples.
   [[nodiscard]] PassContext with_samples(std::size_t most) const {
     PassContext few = context_;
-    for (std::size_t i = 0; i < most && most < context_.samples.size(); ++i) few.samples[i] = context_.samples[i * context_.samples.size() / most];
-    few.samples.resize(std::min(most, few.samples.size()));
+    few.samples = some_of(context_.samples, most);
     return few;
   }
 

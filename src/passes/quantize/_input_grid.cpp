@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "passes/held_out.h"
+
 namespace edgec {
 namespace {
 
@@ -47,9 +49,8 @@ std::optional<Quant> quant_of(const std::vector<float> &values) {
 
 Result<std::optional<Quant>> exact_quant(const PassContext &context, std::size_t input) {
   std::vector<float> values;
-  const std::size_t count = std::min(context.samples.size(), most_samples);
-  for (std::size_t i = 0; i < count; ++i) {
-    EDGEC_ASSIGN(const Sample sample, context.calibration->load(context.samples[i * context.samples.size() / count]));
+  for (const std::size_t number : some_of(context.samples, most_samples)) {
+    EDGEC_ASSIGN(const Sample sample, context.calibration->load(number));
     if (input >= sample.size() || sample[input].dtype != DType::float32 || !collect(values, sample[input])) return std::optional<Quant>();
   }
   return quant_of(values);

@@ -173,17 +173,11 @@ Result<std::string> best_range(const Source &source, const std::vector<Tensor> &
   return best;
 }
 
-/// Samples on which it is decided whether to equalize: as many as some seconds allow, a good part of a minute's worth of
-/// a large network's would only show the same difference.
+/// Samples on which it is decided whether to equalize: more than so much work would only show the same difference.
 std::vector<std::size_t> judging_samples(const Graph &graph, const PassContext &context) {
-  constexpr std::size_t least = 64;
-  constexpr double most_macs = 20e9;
+  constexpr double least = 64, most = 1e6, most_macs = 20e9;
   const double macs = std::max(1.0, measure_sizes(graph, context.ops).macs);
-  const std::size_t all = context.samples.size();
-  const std::size_t count = std::min(all, std::max(least, static_cast<std::size_t>(std::min(most_macs / macs, 1e9))));
-  std::vector<std::size_t> some;
-  for (std::size_t i = 0; i < count; ++i) some.push_back(context.samples[i * all / count]);
-  return some;
+  return some_of(context.samples, static_cast<std::size_t>(std::clamp(most_macs / macs, least, most)));
 }
 
 /// Equalizes where that gains on held-out halves of some samples; judged by plain rounding and bias correction, whose

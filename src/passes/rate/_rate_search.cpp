@@ -148,8 +148,7 @@ private:
     constexpr double half_a_bit = 0.5 / 8; // of a weight, for doubling the rate
     Start start{rate_for(first_sqnr_db), -half_a_bit * weights_};
     if (context_.samples.size() < 2 * rough_samples) return start;
-    std::vector<std::size_t> few;
-    for (std::size_t i = 0; i < rough_samples; ++i) few.push_back(context_.samples[i * context_.samples.size() / rough_samples]);
+    const std::vector<std::size_t> few = some_of(context_.samples, rough_samples);
     RateBracket bracket(limit, wanted, start.slope);
     for (int i = 0; i < most_rough_probes; ++i) {
       say("searching the rate");
