@@ -179,6 +179,22 @@ TEST(IntegerConv, EveryFastFormIsReferenceToTheBit) {
   }
 }
 
+/// Padding holds the zero point: oneDNN's AMX kernels have been wrong beside dilated kernels and in volumes.
+TEST(IntegerConv, PaddingHoldsTheZeroPointBesideDilatedKernelsAndInVolumes) {
+  Random random(77);
+  int padded = 0;
+  while (padded < 150) {
+    const ConvShape s = random_conv(random);
+    const bool wide = s.rank == 3 || std::ranges::any_of(s.axes, [](const Window &w) { return w.dilation > 1; });
+    if (!wide || std::ranges::none_of(s.axes, [](const Window &w) { return w.pad_begin + w.pad_end > 0; })) continue;
+    ++padded;
+    IntegerConv conv = random_integers(random, s);
+    conv.input_zero_point = conv.input == DType::uint8 ? 102 : -52;
+    expect_equal_bits(random, s, conv, fast::conv(s, conv, {test_isa(), 1}));
+    if (HasFatalFailure()) FAIL() << name(test_isa());
+  }
+}
+
 TEST(IntegerConvTranspose, FastIsReferenceToTheBit) {
   Random random(10);
   for (int round = 0; round < 60; ++round) {
