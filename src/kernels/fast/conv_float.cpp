@@ -37,6 +37,25 @@ PostOps make_post_ops(std::span<const FloatPostOp> list, const memory::desc &dst
   return made;
 }
 
+/// oneDNN 2.6.3 keeps the parameters of only one post-operation of each algorithm: all others compute with them too.
+bool share_parameters(const dnnl::post_ops &ops) {
+  struct Eltwise {
+    algorithm which;
+    float alpha, beta;
+  };
+  std::vector<Eltwise> seen;
+  for (int i = 0; i < ops.len(); ++i) {
+    if (ops.kind(i) != dnnl::primitive::kind::eltwise) continue;
+    float scale = 1;
+    Eltwise op{};
+    ops.get_params_eltwise(i, scale, op.which, op.alpha, op.beta);
+    for (const Eltwise &other : seen)
+      if (other.which == op.which && (other.alpha != op.alpha || other.beta != op.beta)) return true;
+    seen.push_back(op);
+  }
+  return false;
+}
+
 template <class Primitive>
 Result<Kernel> make_kernel(const ConvShape &shape, std::span<const float> w, std::span<const float> bias,
                            std::span<const FloatPostOp> post_ops, Run run, algorithm direct, bool transposed) {
@@ -46,6 +65,7 @@ Result<Kernel> make_kernel(const ConvShape &shape, std::span<const float> w, std
   const memory::desc src = s.activation(s.src, f32), dst = s.activation(s.dst, f32);
   const memory::desc weights(s.weights, f32, memory::format_tag::any), biases(s.bias, f32, memory::format_tag::x);
   const PostOps extra = make_post_ops(post_ops, dst);
+  if (share_parameters(extra.attributes.get_post_ops())) return unsupported("oneDNN does not tell two activations of one kind apart");
   auto descriptor = onednn_descriptor([&] {
     const auto kind = dnnl::prop_kind::forward_inference;
     const typename Primitive::desc desc =
@@ -57,6 +77,8 @@ Result<Kernel> make_kernel(const ConvShape &shape, std::span<const float> w, std
   const std::string implementation = descriptor->impl_info_str();
   if (!extra.arguments.empty() && implementation.find("gemm") != std::string::npos)
     return unsupported("oneDNN 2.6.3 adds wrong elements after a grouped convolution by " + implementation);
+  if (!extra.arguments.empty() && shape.out_channels % 16 != 0 && implementation.find("brdgmm") != std::string::npos)
+    return unsupported("oneDNN 2.6.3 adds wrong elements to the last channels by " + implementation);
   std::vector<OnednnArgument> arguments = extra.arguments;
   arguments.push_back({DNNL_ARG_SRC, src, From::input, 0, {}});
   arguments.push_back({DNNL_ARG_DST, dst, From::output, 0, {}});
