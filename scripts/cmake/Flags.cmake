@@ -25,6 +25,7 @@ endif()
 if(EDGEC_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
+  add_compile_definitions(EDGEC_SANITIZE)
 endif()
 if(EDGEC_FUZZ) # with EDGEC_SANITIZE: its runtime holds what the programs that are no fuzzers need for linking
   add_compile_options(-fsanitize=fuzzer-no-link)

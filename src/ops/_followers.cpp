@@ -12,7 +12,7 @@ using Kind = FloatPostOp::Kind;
 
 /// Clip's bounds: attributes before opset 11, constant operands since.
 std::optional<std::pair<float, float>> clip_bounds(const Follower &follower) {
-  float low = std::numeric_limits<float>::lowest(), high = std::numeric_limits<float>::max();
+  float low = -std::numeric_limits<float>::infinity(), high = std::numeric_limits<float>::infinity();
   if (follower.opset < 11) return std::pair{follower.node.get_float("min", low), follower.node.get_float("max", high)};
   for (std::size_t i = 1; i < follower.inputs.size(); ++i) {
     if (!follower.inputs[i]) continue;

@@ -11,6 +11,7 @@ namespace edgec {
 struct BufferLife {
   std::size_t bytes = 0;
   std::size_t first = 0, last = 0;
+  std::size_t element_bytes = 1;
   std::size_t offset = 0; ///< set by place_buffers
 };
 

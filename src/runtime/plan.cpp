@@ -194,6 +194,7 @@ private:
     BufferLife life;
     life.bytes = byte_size(type.dtype, *element_count(*type.concrete()));
     life.first = life.last = s_.steps.size();
+    life.element_bytes = static_cast<std::size_t>(bits(type.dtype)) / 8;
     s_.buffers.push_back(life);
     return {Place::Kind::arena, s_.buffers.size() - 1};
   }
@@ -256,7 +257,8 @@ private:
     return found;
   }
 
-  /// The chain of elementwise readers that could be computed together with `id`.
+  /// The chain of elementwise readers that could be computed together with `id`: a kernel walks over the elements of its
+  /// own result, so that a reader which broadcasts that result to a larger shape is none.
   std::vector<NodeId> follower_chain(NodeId id) const {
     std::vector<NodeId> chain;
     NodeId current = id;
@@ -272,6 +274,7 @@ private:
         return !v.valid() || v == node.outputs[0] || constant_of(v) || (scheduled_values_.contains(v.index) && is_static(v));
       };
       if (!std::ranges::all_of(reader.inputs, ready)) break;
+      if (graph_.value(reader.outputs[0]).type.concrete() != graph_.value(node.outputs[0]).type.concrete()) break;
       chain.push_back(next);
       current = next;
     }

@@ -13,6 +13,13 @@
 
 namespace edgec {
 
+/// Debug and sanitizer builds look whether kernels write all that they give out.
+#if !defined(NDEBUG) || defined(EDGEC_SANITIZE)
+inline constexpr bool check_writes_by_default = true;
+#else
+inline constexpr bool check_writes_by_default = false;
+#endif
+
 struct PlanOptions {
   IntegerPolicy policy = IntegerPolicy::onnx;
   Isa isa = Isa::scalar;
@@ -24,6 +31,7 @@ struct PlanOptions {
   std::vector<Layout> feed_layouts; ///< how the feeds' bytes lie; empty: plain
   bool native_fetches = false;  ///< results lie as they were computed (Plan::fetch_layouts), not made plain
   bool observe_only = false;    ///< run() returns nothing; observers see the fetches
+  bool check_writes = check_writes_by_default; ///< memory is poisoned; an element that no kernel wrote is an error
 };
 
 /// A value as it lies in the arena while a plan runs.

@@ -11,6 +11,7 @@
 #include "runtime/plan.h"
 #include "runtime/plan_state.h"
 #include "runtime/reorder.h"
+#include "runtime/write_check.h"
 
 namespace edgec {
 namespace {
@@ -93,12 +94,15 @@ public:
 
   Status run(const Observer &observer, std::vector<double> *step_seconds) {
     if (step_seconds) step_seconds->resize(s_.steps.size());
+    if (s_.options.check_writes) poison({arena_, s_.arena_bytes});
     for (std::size_t i = 0; i < s_.steps.size(); ++i) {
+      if (s_.options.check_writes) begin_lives(i);
       const auto start = std::chrono::steady_clock::now();
       EDGEC_CHECK(run_step(s_.steps[i]));
       if (step_seconds) (*step_seconds)[i] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       if (observer)
         for (const Step::Shown &shown : s_.steps[i].shown) show(shown, observer);
+      if (s_.options.check_writes) end_lives(i);
     }
     return {};
   }
@@ -138,6 +142,18 @@ private:
     }
   }
 
+  std::span<std::byte> bytes(const BufferLife &life) const { return {arena_ + life.offset, life.bytes}; }
+
+  void begin_lives(std::size_t step) const {
+    for (const BufferLife &life : s_.buffers)
+      if (life.first == step) unpoison(bytes(life));
+  }
+
+  void end_lives(std::size_t step) const {
+    for (const BufferLife &life : s_.buffers)
+      if (life.last == step) poison(bytes(life));
+  }
+
   void show(const Step::Shown &shown, const Observer &observer) const {
     Type type = s_.graph.value(shown.id).type;
     if (shown.place.kind == Place::Kind::dynamic) {
@@ -152,28 +168,32 @@ private:
   }
 
   Status run_step(const Step &step) const {
-    switch (step.kind) {
-    case Step::Kind::reorder:
-      reorder(bytes(step.inputs[0]), step.from, bytes(step.outputs[0]), step.to, step.dims, step.element_bytes, s_.options.threads);
-      return {};
-    case Step::Kind::kernel: {
-      std::vector<const std::byte *> in;
-      std::vector<std::byte *> out;
-      in.reserve(step.inputs.size());
-      for (const Place &place : step.inputs) in.push_back(bytes(place));
-      for (const Place &place : step.outputs) out.push_back(bytes(place));
-      try {
-        step.kernel.run({in, out, scratch_});
-      } catch (const KernelFailure &failure) {
-        return failure.error;
-      } catch (const std::exception &error) {
-        return internal_error(error.what());
-      }
-      return {};
-    }
-    case Step::Kind::dynamic: return run_dynamic(step);
+    if (step.kind == Step::Kind::dynamic) return run_dynamic(step);
+    std::vector<const std::byte *> in;
+    std::vector<std::byte *> out;
+    in.reserve(step.inputs.size());
+    for (const Place &place : step.inputs) in.push_back(bytes(place));
+    for (const Place &place : step.outputs) out.push_back(bytes(place));
+    const auto compute = [&] {
+      if (step.kind == Step::Kind::kernel) step.kernel.run({in, out, scratch_});
+      else reorder(in[0], step.from, out[0], step.to, step.dims, step.element_bytes, s_.options.threads);
+    };
+    try {
+      if (s_.options.check_writes) return check(step, compute);
+      compute();
+    } catch (const KernelFailure &failure) {
+      return failure.error;
+    } catch (const std::exception &error) {
+      return internal_error(error.what());
     }
     return {};
+  }
+
+  Status check(const Step &step, const std::function<void()> &compute) const {
+    std::vector<Written> outputs;
+    for (const Place &place : step.outputs)
+      if (place.kind == Place::Kind::arena) outputs.push_back({bytes(s_.buffers[place.index]), s_.buffers[place.index].element_bytes});
+    return run_checked(outputs, {scratch_, step.kernel.scratch_bytes}, compute).in(fmt::format("node {} ({})", step.info.label, step.info.kernel));
   }
 
   Status run_dynamic(const Step &step) const {
