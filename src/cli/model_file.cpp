@@ -73,16 +73,18 @@ Result<ModelFormat> output_format(const std::string &path, const std::string &wa
   return flat ? ModelFormat::flat : wanted == "qoperator" ? ModelFormat::qoperator : ModelFormat::qdq;
 }
 
-Result<Model> read_model(const std::string &path, const OnnxReadOptions &options, const EditFlags *edits) {
+Result<Model> read_model(const std::string &path, const ReadOptions &options, const EditFlags *edits, Graph *stored) {
   EDGEC_ASSIGN(const bool flat, holds_flat(path));
-  if (flat && options.exact_opset > 0)
-    return usage_error(fmt::format("--opset: {} is no ONNX file; convert it to ONNX first", path));
-  OnnxReadOptions as_it_is = options;
-  as_it_is.exact_opset = 0;
-  EDGEC_ASSIGN(Model model, flat ? read_flat(path) : read_onnx(path, as_it_is));
+  EDGEC_ASSIGN(Model model, flat ? read_flat(path) : read_onnx(path, options.onnx));
   EDGEC_CHECK(infer(model).in(path));
   if (edits && edits->any()) EDGEC_CHECK(edits->apply(model).in(path));
-  if (options.exact_opset > 0) EDGEC_CHECK(change_opset(model, options.exact_opset).in(path));
+  if (stored) {
+    *stored = model.graph;
+    if (!flat) EDGEC_CHECK(fold_quantization(*stored).in(path));
+  }
+  const std::int64_t present = model.graph.opset(), least = present > 0 ? std::max(present, options.least_opset) : 0;
+  if (const auto opset = options.exact_opset > 0 ? options.exact_opset : least; opset != present)
+    EDGEC_CHECK(change_opset(model, opset).in(path));
   model.qoperator = spells_qoperators(model.graph);
   if (!flat) EDGEC_CHECK(fold_quantization(model.graph).in(path));
   for (const std::string &note : model.notes) log_info(fmt::format("{}: {}", path, note));

@@ -13,6 +13,13 @@ namespace edgec {
 
 struct EditFlags;
 
+/// How a network is read, and in which opset it goes on.
+struct ReadOptions {
+  OnnxReadOptions onnx;
+  std::int64_t least_opset = 0; ///< raised to at least this
+  std::int64_t exact_opset = 0; ///< converted to exactly this; 0: as it is
+};
+
 enum class ModelFormat { qdq, qoperator, flat };
 
 /// The format of an output: `wanted` ("qdq", "qoperator", "flat", or empty), else by the name: .edgec is flat.
@@ -21,8 +28,9 @@ Result<ModelFormat> output_format(const std::string &path, const std::string &wa
 
 /// Reads .onnx or .edgec, told apart by content, infers the types of all values, and folds QuantizeLinear and
 /// DequantizeLinear into quantized types. "-" is stdin. `edits` are applied before the
-/// folding, and so is another opset (options.exact_opset), which is proven by running both.
-Result<Model> read_model(const std::string &path, const OnnxReadOptions &options = {}, const EditFlags *edits = nullptr);
+/// folding, and so is another opset, which is proven by running both; `stored` is the network in the opset of the file.
+Result<Model> read_model(const std::string &path, const ReadOptions &options = {}, const EditFlags *edits = nullptr,
+                         Graph *stored = nullptr);
 
 /// Error (usage) where writing `path` would overwrite an input or, without `force`, any file; bad_input where its
 /// folder is missing. To be asked before long work.

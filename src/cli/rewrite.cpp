@@ -77,8 +77,8 @@ Result<Written> write_and_read_back(const Model &model, const std::string &path,
   std::vector<Storage> known;
   for (const ValueId id : model.graph.values())
     if (const Tensor *data = model.graph.constant(id)) known.push_back(data->data);
-  OnnxReadOptions reading;
-  reading.known = &known;
+  ReadOptions reading;
+  reading.onnx.known = &known;
   auto again = read_model(path, reading);
   if (!again) return internal_error(fmt::format("the file written cannot be read again: {}", again.error().message));
   written.model = *std::move(again);

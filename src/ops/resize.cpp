@@ -183,7 +183,7 @@ struct Settings {
   Settings(const Node &node, std::int64_t opset) : mode(node.get_string("mode", "nearest")) {
     const bool old = opset < 11 || is_upsample(node);
     coordinates = node.get_string("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
-    nearest_mode = node.get_string("nearest_mode", old ? "floor" : "round_prefer_floor");
+    nearest_mode = node.get_string("nearest_mode", old ? "simple" : "round_prefer_floor");
     cubic_a = node.get_float("cubic_coeff_a", -0.75F);
     exclude_outside = node.get_int("exclude_outside", 0) != 0;
     antialias = node.get_int("antialias", 0) != 0;
@@ -191,11 +191,17 @@ struct Settings {
   }
 };
 
+/// Opset 10 takes the element before where an axis grows, and the one behind where it shrinks (onnxruntime).
+const std::string &nearest_mode(const Settings &settings, const AxisPlan &plan) {
+  static const std::string up = "floor", down = "ceil";
+  return settings.nearest_mode != "simple" ? settings.nearest_mode : plan.scale < 1 ? down : up;
+}
+
 Taps taps(const Settings &settings, const AxisPlan &plan, std::int64_t out) {
   const std::int64_t last = plan.in - 1;
   const double x = transform(settings.coordinates, plan, out);
   if (settings.coordinates == "tf_crop_and_resize" && (x < 0 || x > static_cast<double>(last))) return {};
-  if (settings.mode == "nearest") return {{std::clamp(nearest(x, settings.nearest_mode), std::int64_t{0}, last), 1}};
+  if (settings.mode == "nearest") return {{std::clamp(nearest(x, nearest_mode(settings, plan)), std::int64_t{0}, last), 1}};
   const bool is_cubic = settings.mode == "cubic";
   // Antialiasing stretches the filter by the factor of a reduction.
   const double stretch = settings.antialias && plan.scale < 1 ? 1 / plan.scale : 1;

@@ -174,11 +174,11 @@ std::int64_t least_opset(const Arguments &a, ModelFormat format) {
   return a.int8 || a.rounds_weights() ? 13 : 0;                                                    // QuantizeLinear per channel
 }
 
-Result<OnnxReadOptions> reading(const Arguments &a, ModelFormat format) {
-  OnnxReadOptions options;
+Result<ReadOptions> reading(const Arguments &a, ModelFormat format) {
+  ReadOptions options;
   options.exact_opset = a.opset;
   options.least_opset = least_opset(a, format);
-  options.overridable = a.overridable;
+  options.onnx.overridable = a.overridable;
   if (a.opset > 0 && a.opset < options.least_opset)
     return usage_error(
         fmt::format("--opset: {} is too low: what the flags ask for needs {}", a.opset, options.least_opset));
@@ -247,6 +247,7 @@ struct Measuring {
   Dataset calibration;
   std::optional<Dataset> evaluation;
   std::optional<Model> other; ///< of --reference
+  Model stored;               ///< the input in the opset of its file
 };
 
 Result<Measuring> open_measuring(const Arguments &a, const Graph &graph) {
@@ -270,18 +271,18 @@ Result<Report> measure(const Arguments &a, const Model &source, const Compressed
   report.passes = compressed.passes;
   report.warnings = compressed.warnings;
   std::ranges::copy(idle_passes(compressed), std::back_inserter(report.warnings));
-  report.before = ModelFigures::of(measure_sizes(source.graph, all_ops()), source.source_bytes);
+  report.before = ModelFigures::of(measure_sizes(with.stored.graph, all_ops()), source.source_bytes);
   const GraphSizes sizes = measure_sizes(written.model.graph, all_ops());
   report.after = ModelFigures::of(sizes, written.bytes);
   report.layers = layer_figures(sizes);
   list_float_nodes(compressed, report);
   const bool other = with.other.has_value();
-  const Reference reference{other ? *with.other : source, other ? a.reference : a.model, other};
+  const Reference reference{other ? *with.other : with.stored, other ? a.reference : a.model, other};
   const FidelityOptions options{.threads = a.run.threads(), .isa = isa};
   EDGEC_CHECK(verify_written(reference, compressed, written, with.calibration, options, report));
   if (with.evaluation) EDGEC_CHECK(evaluate_written(reference, written, *with.evaluation, a.eval, options, report));
   if (each_layer) EDGEC_CHECK(measure_layers(source, written, with.calibration, isa, report));
-  if (a.latency) EDGEC_CHECK(measure_latencies(source, written, with.calibration, options, report));
+  if (a.latency) EDGEC_CHECK(measure_latencies(with.stored, written, with.calibration, options, report));
   return report;
 }
 
@@ -338,12 +339,15 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   EDGEC_CHECK(check_outputs(a, path));
   warn_of_idle_flags(a, options, format);
   EDGEC_ASSIGN(request.isa, a.run.isa());
-  EDGEC_ASSIGN(const OnnxReadOptions reading_options, reading(a, format));
-  EDGEC_ASSIGN(const Model source, read_model(a.model, reading_options, &a.edits));
+  EDGEC_ASSIGN(const ReadOptions reading_options, reading(a, format));
+  Graph stored; // what the result is measured against
+  EDGEC_ASSIGN(const Model source, read_model(a.model, reading_options, &a.edits, &stored));
   EDGEC_CHECK(check_weights(source.graph).in(a.model));
   EDGEC_ASSIGN(request.scope, a.scope.scope(source.graph));
   request.lossy.include_depthwise = a.scope.included(source.graph);
-  EDGEC_ASSIGN(const Measuring with, open_measuring(a, source.graph));
+  EDGEC_ASSIGN(Measuring with, open_measuring(a, source.graph));
+  with.stored = source;
+  with.stored.graph = std::move(stored);
   request.cross_fit = with.calibration.rest.empty();
   say(fmt::format("plan: {}; samples {}", options_text(effective), with.calibration.description));
 

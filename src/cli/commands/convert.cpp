@@ -27,9 +27,9 @@ Result<Outcome> run(const Arguments &arguments) {
     return usage_error(fmt::format("--strip-names: {} is ONNX, which needs its names; write an .edgec", arguments.to));
   const std::vector<std::string> inputs{arguments.from};
   EDGEC_CHECK(check_output(arguments.to, inputs, arguments.output.force));
-  OnnxReadOptions options;
+  ReadOptions options;
   options.exact_opset = arguments.opset;
-  options.overridable = arguments.overridable;
+  options.onnx.overridable = arguments.overridable;
   EDGEC_ASSIGN(const Model model, read_model(arguments.from, options, &arguments.edits));
   EDGEC_CHECK(check_interrupted());
   EDGEC_CHECK(write_model(model, arguments.to, format, arguments.output.force, !arguments.strip_names));

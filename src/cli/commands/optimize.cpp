@@ -146,9 +146,9 @@ Result<Outcome> run(const Arguments &arguments) {
   }
   EDGEC_CHECK(check_output(path, inputs, arguments.output.force));
   EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
-  OnnxReadOptions reading;
+  ReadOptions reading;
   reading.exact_opset = arguments.opset;
-  reading.overridable = arguments.overridable;
+  reading.onnx.overridable = arguments.overridable;
   EDGEC_ASSIGN(const Model source, read_model(arguments.model, reading, &arguments.edits));
   if (arguments.format.empty() && format == ModelFormat::qdq && source.qoperator) format = ModelFormat::qoperator;
   Report report;

@@ -1,176 +1,143 @@
-#include <onnx/checker.h>
-#include <onnx/version_converter/convert.h>
-
+// Models in another opset, one version of ONNX after another: what changed with each is in opset_change.h.
 #include <algorithm>
 #include <fmt/format.h>
-#include <unordered_map>
 
-#include "formats/onnx/convert_bodies.h"
 #include "formats/onnx/graph_writer.h"
+#include "formats/onnx/lend_constants.h"
 #include "formats/onnx/onnx.h"
-#include "formats/onnx/prepare.h"
 #include "formats/onnx/reader.h"
 #include "formats/onnx/schemas.h"
+#include "formats/onnx/settle.h"
 #include "formats/onnx/skeleton.h"
+#include "ir/opdef.h"
 
 namespace edgec {
 namespace {
 
-/// What ONNX says, without the dump of a node behind it and the place in ONNX's source before it.
-std::string message_of(std::string_view text) {
-  text = text.substr(0, text.find('\n'));
-  constexpr std::string_view assertion = "` failed: ";
-  const auto at = text.find(assertion);
-  return std::string(at == std::string_view::npos ? text : text.substr(at + assertion.size()));
+using proto::OpsetChange;
+
+struct Way {
+  const OpRegistry *ops;
+  bool changed = false;
+};
+
+const proto::OperatorChange *find_change(std::string_view op, std::int64_t since) {
+  for (const auto changes : {proto::layer_changes(), proto::shape_changes(), proto::resize_changes(), proto::early_changes()}) {
+    const auto found = std::ranges::find_if(changes, [&](const auto &change) { return change.op == op && change.since == since; });
+    if (found != changes.end()) return &*found;
+  }
+  return nullptr;
 }
 
-/// Runs the converter on a model whose weights stayed behind.
-Status run_converter(onnx::ModelProto &proto, std::int64_t target) {
-  EDGEC_CHECK(proto::check_equations(proto));
-  try {
-    // The converter trusts the number of operands: the checker makes sure of it first.
-    onnx::checker::check_model(proto, false);
-    proto = onnx::version_conversion::ConvertVersion(proto, static_cast<int>(target));
-  } catch (const std::exception &error) {
-    return unsupported(message_of(error.what()));
+Status convert_node(Graph &graph, NodeId id, std::int64_t from, std::int64_t to, Way &way) {
+  const OpsetChange at{graph, id, from, to};
+  if (!at.node().domain.empty()) return {};
+  if (!proto::has_schema(at)) {
+    if (way.ops && way.ops->find(at.node())) return {}; // it has one meaning only
+    return unsupported(fmt::format("node {}: ONNX knows no operator {} of opset {}", at.node().label(), at.node().op, from));
+  }
+  EDGEC_ASSIGN(const bool is_new, proto::is_new_version(at));
+  if (!is_new) return {};
+  way.changed = true;
+  const auto *change = find_change(at.node().op, std::max(from, to));
+  const auto adapt = change ? to > from ? change->raise : change->lower : nullptr;
+  if (adapt) EDGEC_CHECK(adapt(at));
+  return proto::fit_schema(at);
+}
+
+Status step(Graph &graph, std::int64_t from, std::int64_t to, Way &way);
+
+/// The sub-graphs of a node, each in its place.
+Status step_bodies(Graph &graph, NodeId id, std::int64_t from, std::int64_t to, Way &way) {
+  const std::vector<Attribute> attributes = graph.node(id).attributes;
+  const auto stepped = [&](const SubGraph &body) -> Result<SubGraph> {
+    auto copy = std::make_shared<Graph>(*body);
+    EDGEC_CHECK(step(*copy, from, to, way));
+    return SubGraph(std::move(copy));
+  };
+  for (const Attribute &attribute : attributes) {
+    if (const auto *one = std::get_if<SubGraph>(&attribute.value)) {
+      EDGEC_ASSIGN(SubGraph body, stepped(*one));
+      graph.set_attribute(id, attribute.name, std::move(body));
+    }
+    if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value)) {
+      std::vector<SubGraph> bodies;
+      for (const SubGraph &one : *many) {
+        EDGEC_ASSIGN(SubGraph body, stepped(one));
+        bodies.push_back(std::move(body));
+      }
+      graph.set_attribute(id, attribute.name, std::move(bodies));
+    }
   }
   return {};
 }
 
-/// The operator that the converter has no way for ("No Adapter To Version $16 for Conv"); empty: it said something else.
-std::string without_adapter(const std::string &message) {
-  constexpr std::string_view start = "No Adapter", middle = " for ";
-  if (message.find(start) == std::string::npos || message.rfind(middle) == std::string::npos) return {};
-  return message.substr(message.rfind(middle) + middle.size());
+/// Operators that the opset below lacks are written out first, by operators that it may lack, too.
+Status write_out(Graph &graph, std::int64_t from, std::int64_t to, Way &way) {
+  constexpr int deepest = 16;
+  for (int depth = 0; to < from && depth < deepest; ++depth) {
+    EDGEC_ASSIGN(const proto::OpTypes absent, proto::absent_operators(graph, from, to));
+    if (absent.empty()) return {};
+    way.changed = true;
+    EDGEC_CHECK(proto::expand_operators(graph, absent));
+    if (to < from) proto::lend_constants(graph);
+  }
+  return {};
 }
 
-using proto::aside;
-
-/// Moves operators from one domain to another, in sub-graphs, too; all of them where `operators` is null.
-void move_operators(Graph &graph, const std::string &from, const std::string &to, const proto::OpTypes *operators) {
-  const auto moved = [&](const SubGraph &body) {
-    auto copy = std::make_shared<Graph>(*body);
-    move_operators(*copy, from, to, operators);
-    return copy;
-  };
+/// A graph to the next opset above or below. What adapters put in speaks the new one and is left alone.
+Status step(Graph &graph, std::int64_t from, std::int64_t to, Way &way) {
+  EDGEC_CHECK(write_out(graph, from, to, way));
   for (const NodeId id : graph.nodes()) {
-    const Node node = graph.node(id);
-    if (node.domain == from && (!operators || operators->contains(node.op))) graph.set_op(id, node.op, to);
-    for (const Attribute &attribute : node.attributes) {
-      if (const auto *one = std::get_if<SubGraph>(&attribute.value)) graph.set_attribute(id, attribute.name, moved(*one));
-      if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value)) {
-        std::vector<SubGraph> bodies;
-        for (const SubGraph &body : *many) bodies.push_back(moved(body));
-        graph.set_attribute(id, attribute.name, std::move(bodies));
-      }
-    }
+    EDGEC_CHECK(step_bodies(graph, id, from, to, way));
+    EDGEC_CHECK(convert_node(graph, id, from, to, way));
   }
+  graph.opsets[""] = to;
+  return way.changed ? graph.sort() : Status();
 }
 
-/// The graph in another opset, without its big weights. Operators that the opset lacks are written out by their
-/// function bodies; those for which the converter has no adapter stay as they are if their schemas allow it.
-Status convert(Model &model, std::int64_t target, onnx::ModelProto &proto, proto::WrittenNames &names) {
-  const std::int64_t present = model.graph.opset();
-  constexpr int deepest = 16; // bodies in bodies
-  for (int depth = 0; depth < deepest; ++depth) {
-    EDGEC_ASSIGN(const proto::OpTypes absent, proto::absent_operators(model.graph, present, target));
-    if (absent.empty()) break;
-    EDGEC_CHECK(proto::expand_operators(model.graph, absent));
-  }
-  for (proto::OpTypes unchanged;;) {
-    Model skeleton = model;
-    if (!unchanged.empty()) {
-      move_operators(skeleton.graph, "", aside, &unchanged);
-      skeleton.graph.opsets[aside] = 1;
-    }
-    proto.Clear();
-    proto.set_ir_version(std::max<std::int64_t>(model.ir_version, 4)); // initializers need not be inputs
-    proto::put_opsets(skeleton.graph.opsets, proto);
-    names = proto::write_graph(skeleton, *proto.mutable_graph(), proto::Weights::left_out);
-    const Status done = run_converter(proto, target);
-    const std::string op = done ? std::string() : without_adapter(done.error().message);
-    if (op.empty()) return done;
-    if (!unchanged.insert(op).second) return done;
-    EDGEC_CHECK(proto::fit_operator(model.graph, op, present, target));
-  }
+/// What ONNX's checker has against the graph without its big weights; empty: nothing.
+std::string failure_of(const Model &model) {
+  onnx::ModelProto proto;
+  proto.set_ir_version(4); // initializers need not be inputs
+  proto::put_opsets(model.graph.opsets, proto);
+  proto::write_graph(model, *proto.mutable_graph(), proto::Weights::left_out);
+  proto.set_ir_version(std::max<std::int64_t>(4, proto::ir_version_for(proto)));
+  const proto::Verdict verdict = proto::settle(proto);
+  return verdict.tolerable ? std::string() : verdict.failure;
 }
 
-/// The converter keeps neither origins nor metadata, and guesses types: they come from the graph before, nodes being
-/// found again by the name of their first output.
-void restore(const Graph &before, const proto::WrittenNames &names, Graph &after) {
-  std::unordered_map<std::string, NodeId> nodes;
-  for (const NodeId id : before.nodes()) {
-    const auto &outputs = before.node(id).outputs;
-    if (!outputs.empty() && outputs[0].valid()) nodes.emplace(names.values[outputs[0].index], id);
+Status convert(Model &model, std::int64_t target, const OpRegistry *ops) {
+  for (std::int64_t opset = model.graph.opset(); opset != target;) {
+    const std::int64_t next = opset < target ? opset + 1 : opset - 1;
+    Way way{ops};
+    EDGEC_CHECK(step(model.graph, opset, next, way));
+    if (way.changed && next < opset) proto::lend_constants(model.graph);
+    if (way.changed && ops) EDGEC_CHECK(infer_types(model.graph, *ops));
+    opset = next;
   }
-  for (const NodeId id : after.nodes()) {
-    const auto &outputs = after.node(id).outputs;
-    const auto found = outputs.empty() || !outputs[0].valid() ? nodes.end() : nodes.find(after.value(outputs[0]).name);
-    after.set_history(id, found == nodes.end() ? Node{} : before.node(found->second));
-  }
-  const auto restore_value = [&](ValueId from, ValueId to) {
-    if (!after.constant(to)) after.set_type(to, before.value(from).type);
-    after.set_metadata(to, before.value(from).metadata, before.value(from).doc);
-  };
-  for (std::size_t i = 0; i < after.inputs().size(); ++i) restore_value(before.inputs()[i], after.inputs()[i]);
-  for (std::size_t i = 0; i < after.outputs().size(); ++i) restore_value(before.outputs()[i].value, after.outputs()[i].value);
-  after.name = before.name;
-  after.metadata = before.metadata;
-}
-
-/// Before opset 7 PRelu took one slope a channel without saying so by its shape, which the converter leaves as it is.
-void shape_slopes(Graph &graph) {
-  for (const NodeId id : graph.nodes()) {
-    const Node &node = graph.node(id);
-    if (!node.is("PRelu") || node.inputs.size() != 2) continue;
-    const Tensor *slope = graph.constant(node.inputs[1]);
-    const auto rank = graph.value(node.inputs[0]).type.rank();
-    if (!slope || slope->rank() != 1 || slope->size() == 1 || !rank || *rank < 3) continue;
-    Tensor shaped = *slope;
-    shaped.dims.insert(shaped.dims.end(), static_cast<std::size_t>(*rank) - 2, 1);
-    const std::string name = graph.value(node.inputs[1]).name;
-    graph.set_input(id, 1, graph.add_constant(std::move(shaped), name));
-  }
+  return {};
 }
 
 } // namespace
 
-Status convert_opset(Model &model, std::int64_t target) {
+Status convert_opset(Model &model, std::int64_t target, const OpRegistry *ops) {
   if (target < proto::oldest_opset || target > proto::newest_opset)
     return usage_error(fmt::format("opset {} cannot be written: {} to {} can", target, proto::oldest_opset, proto::newest_opset));
   const std::int64_t present = model.graph.opset();
-  model.graph.opsets[""] = target;
-  if (present == target || present == 0) return {};
-  model.graph.opsets[""] = present;
-  if (present < 7) shape_slopes(model.graph);
-  EDGEC_CHECK(model.graph.sort());
-  if (target < present) {
-    proto::lend_constants(model.graph);
-    proto::drop_idle_attributes(model.graph, present, target);
+  if (present == target || present == 0) {
+    model.graph.opsets[""] = target;
+    return {};
   }
-  proto::Bodies bodies;
-  if (target < present) EDGEC_CHECK(bodies.take(model, target));
-  onnx::ModelProto proto;
-  proto::WrittenNames names;
-  if (auto done = convert(model, target, proto, names); !done)
-    return unsupported(fmt::format("the model's opset {} cannot be converted to {}: {}", present, target, done.error().message));
-  proto.set_ir_version(std::max<std::int64_t>(4, proto::ir_version_for(proto)));
-  if (const std::string failure = model.source_failure.empty() ? proto::check_failure(proto) : std::string(); !failure.empty())
-    return unsupported(fmt::format("the model's opset {} cannot be converted to {}: ONNX's checker refuses the result: {}", present,
-                                   target, failure));
-  Model converted;
-  converted.graph.opsets = model.graph.opsets;
-  converted.graph.opsets[""] = target;
-  proto::ExternalData nothing{std::filesystem::path()};
-  auto read = proto::read_graph(*proto.mutable_graph(), {.overridable = true}, nothing, converted, &names.left_out);
-  if (!read || converted.graph.inputs().size() != model.graph.inputs().size())
-    return internal_error(fmt::format("ONNX's version converter damages the model (opset {} to {}): {}", present, target,
-                                      read ? "inputs are lost" : read.error().message));
-  bodies.put_back(converted.graph);
-  move_operators(converted.graph, aside, "", nullptr);
-  restore(model.graph, names, converted.graph);
-  if (target < present) model.ir_version = 3; // the writer takes the lowest that the content needs
-  model.graph = std::move(converted.graph);
+  const std::string what = fmt::format("the model's opset {} cannot be converted to {}", present, target);
+  Model converted = model;
+  EDGEC_CHECK(converted.graph.sort());
+  if (target < present) proto::lend_constants(converted.graph);
+  if (auto done = convert(converted, target, ops); !done) return unsupported(fmt::format("{}: {}", what, done.error().message));
+  if (const std::string failure = model.source_failure.empty() ? failure_of(converted) : std::string(); !failure.empty())
+    return unsupported(fmt::format("{}: ONNX's checker refuses the result: {}", what, failure));
+  if (target < present) converted.ir_version = 3; // the writer takes the lowest that the content needs
+  model = std::move(converted);
   return {};
 }
 

@@ -23,9 +23,8 @@ bool shapes_are_wrong(const Model &model) {
 
 class GraphReader {
 public:
-  GraphReader(const OnnxReadOptions &options, ExternalData &external, Model &model,
-              const std::map<std::string, Tensor> *weights)
-      : options_(options), external_(external), model_(model), weights_(weights) {}
+  GraphReader(const OnnxReadOptions &options, ExternalData &external, Model &model)
+      : options_(options), external_(external), model_(model) {}
 
   Status read(onnx::GraphProto &proto, Scope &scope, int depth);
 
@@ -33,7 +32,6 @@ private:
   const OnnxReadOptions &options_;
   ExternalData &external_;
   Model &model_;
-  const std::map<std::string, Tensor> *weights_;
 
   Status declare(Scope &scope, const std::string &name, ValueId id);
   Status read_inputs(onnx::GraphProto &proto, Scope &scope);
@@ -81,10 +79,6 @@ Status GraphReader::read_inputs(onnx::GraphProto &proto, Scope &scope) {
       ++constants;
       continue;
     }
-    if (weights_ && !scope.outer && weights_->contains(input.name())) {
-      EDGEC_CHECK(declare(scope, input.name(), scope.graph.add_constant(weights_->at(input.name()), input.name())));
-      continue;
-    }
     if (input.name().empty()) return bad_input("a graph input has no name");
     auto type = read_type(input.type());
     if (!type) return std::move(type).error().in(fmt::format("graph input \"{}\"", input.name()));
@@ -125,12 +119,13 @@ Status GraphReader::read_initializers(onnx::GraphProto &proto, Scope &scope) {
 }
 
 /// Every node output gets its value before any node is read, so nodes may stand in any order. Stored types of inner
-/// values are believed only behind operators of other domains, which nobody here can infer.
+/// values are believed only behind operators that nobody here can infer: those of other domains and of old opsets.
 Status GraphReader::declare_outputs(const onnx::GraphProto &proto, Scope &scope) {
   std::unordered_map<std::string, const onnx::ValueInfoProto *> infos;
   for (const auto &info : proto.value_info()) infos.emplace(info.name(), &info);
+  const bool old = model_.graph.opset() > 0 && model_.graph.opset() < oldest_opset;
   for (const auto &node : proto.node()) {
-    const bool foreign = !domain_name(node.domain()).empty();
+    const bool foreign = old || !domain_name(node.domain()).empty();
     for (const auto &name : node.output()) {
       if (name.empty()) continue;
       const ValueId id = scope.graph.add_value(undeclared(), name);
@@ -247,6 +242,10 @@ Status GraphReader::read(onnx::GraphProto &proto, Scope &scope, int depth) {
     std::string origin = named ? node.name() : fmt::format("{}#{}", node.op_type(), index);
     EDGEC_CHECK(read_node(node, scope, depth, origin).in(fmt::format("node {} ({})", origin, node.op_type())));
   }
+  const auto repeated = std::ranges::count_if(names, [](const auto &entry) { return !entry.first.empty() && entry.second > 1; });
+  if (repeated > 0)
+    model_.notes.push_back(fmt::format("{} name{} given to several nodes: written as ONNX, all but the first get a number behind it",
+                                       repeated, repeated == 1 ? " is" : "s are"));
   EDGEC_CHECK(read_outputs(proto, scope));
   if (proto.quantization_annotation_size() > 0)
     model_.notes.push_back(fmt::format("{} quantization annotations were dropped", proto.quantization_annotation_size()));
@@ -255,10 +254,9 @@ Status GraphReader::read(onnx::GraphProto &proto, Scope &scope, int depth) {
 
 } // namespace
 
-Status read_graph(onnx::GraphProto &proto, const OnnxReadOptions &options, ExternalData &external, Model &model,
-                  const std::map<std::string, Tensor> *weights) {
+Status read_graph(onnx::GraphProto &proto, const OnnxReadOptions &options, ExternalData &external, Model &model) {
   Scope scope;
-  GraphReader reader(options, external, model, weights);
+  GraphReader reader(options, external, model);
   EDGEC_CHECK(reader.read(proto, scope, 0));
   if (shapes_are_wrong(model))
     model.notes.push_back("the file's shapes contradict each other: those of its outputs are not believed");

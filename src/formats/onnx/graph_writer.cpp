@@ -2,6 +2,8 @@
 #include "formats/onnx/graph_writer.h"
 
 #include <array>
+#include <fmt/format.h>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "formats/onnx/wire.h"
@@ -35,21 +37,38 @@ struct Names {
   }
 };
 
+void collect_node_names(const Graph &graph, std::unordered_set<std::string> &names) {
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    names.insert(node.name);
+    for (const Attribute &attribute : node.attributes) {
+      if (const auto *one = std::get_if<SubGraph>(&attribute.value)) collect_node_names(**one, names);
+      if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value))
+        for (const SubGraph &body : *many) collect_node_names(*body, names);
+    }
+  }
+}
+
 class GraphWriter {
 public:
   GraphWriter(const Model &model, Weights weights, const std::string &location)
-      : model_(model), weights_(weights), location_(location) {}
+      : model_(model), weights_(weights), location_(location) {
+    collect_node_names(model.graph, node_names_);
+  }
   void write(const Graph &graph, onnx::GraphProto &proto, const Names *outer, std::span<const std::string> captures);
 
-  WrittenNames written;
+  std::vector<ByteView> blobs;
 
 private:
   const Model &model_;
   Weights weights_;
   const std::string &location_;
   std::uint64_t external_bytes_ = 0;
+  std::unordered_set<std::string> node_names_; // of all nodes, sub-graphs' among them
+  std::unordered_map<std::string, int> given_names_;
 
   static std::vector<std::string> name_values(const Graph &graph, Names &names, std::span<const std::string> captures);
+  std::string node_name(const std::string &wanted);
   void write_node(const Node &node, onnx::NodeProto &proto, const Names &names);
   static void write_info(const Value &value, const std::string &name, onnx::ValueInfoProto &proto);
   void put_elsewhere(const Tensor &data, onnx::TensorProto &proto);
@@ -85,12 +104,23 @@ std::vector<std::string> GraphWriter::name_values(const Graph &graph, Names &nam
   return outputs;
 }
 
+/// Many tools find nodes by their names, so that no two may have the same.
+std::string GraphWriter::node_name(const std::string &wanted) {
+  int &count = given_names_[wanted]; // so often was it given
+  std::string name = wanted;
+  if (count++ == 0) return name;
+  for (;; ++count) {
+    name = fmt::format("{}_{}", wanted, count - 1);
+    if (node_names_.insert(name).second) return name;
+  }
+}
+
 void GraphWriter::write_node(const Node &node, onnx::NodeProto &proto, const Names &names) {
   const auto name_of = [&](ValueId id) { return id.valid() ? names.of[id.index] : std::string(); };
   for (const ValueId id : node.inputs) proto.add_input(name_of(id));
   for (const ValueId id : node.outputs) proto.add_output(name_of(id));
   proto.set_op_type(node.op);
-  if (!node.name.empty()) proto.set_name(node.name);
+  if (!node.name.empty()) proto.set_name(node_name(node.name));
   if (!node.domain.empty()) proto.set_domain(node.domain);
   if (!node.overload.empty()) proto.set_overload(node.overload);
   if (!node.doc.empty()) proto.set_doc_string(node.doc);
@@ -133,7 +163,7 @@ void GraphWriter::put_elsewhere(const Tensor &data, onnx::TensorProto &proto) {
   static constexpr std::array<std::byte, 64> padding{};
   const bool lowered = weights_ == Weights::lowered;
   const auto gap = lowered ? 0 : (padding.size() - external_bytes_ % padding.size()) % padding.size();
-  if (gap > 0) written.blobs.push_back(ByteView(padding).first(gap));
+  if (gap > 0) blobs.push_back(ByteView(padding).first(gap));
   external_bytes_ += gap;
   proto.set_data_type(static_cast<int>(data.dtype));
   for (const auto dim : data.dims) proto.add_dims(dim);
@@ -144,9 +174,9 @@ void GraphWriter::put_elsewhere(const Tensor &data, onnx::TensorProto &proto) {
     entry.set_value(std::move(value));
   };
   add("location", lowered ? std::string(own_file) : location_);
-  add("offset", std::to_string(lowered ? written.blobs.size() : external_bytes_));
+  add("offset", std::to_string(lowered ? blobs.size() : external_bytes_));
   add("length", std::to_string(data.data.size()));
-  written.blobs.push_back(data.data.bytes());
+  blobs.push_back(data.data.bytes());
   external_bytes_ += data.data.size();
 }
 
@@ -159,7 +189,6 @@ void GraphWriter::write_initializers(const Graph &graph, onnx::GraphProto &proto
     const bool big = !names.outer && value.data->data.size() > (shape_like ? 65536U : 1024U);
     if (weights_ == Weights::left_out && big) {
       write_info(value, names.of[id.index], *proto.add_input());
-      written.left_out.emplace(names.of[id.index], *value.data);
       continue;
     }
     auto &tensor = *proto.add_initializer();
@@ -209,15 +238,14 @@ void GraphWriter::write(const Graph &graph, onnx::GraphProto &proto, const Names
     const bool foreign = !producer->domain.empty() && value.type.kind != Type::Kind::unknown;
     if (foreign || !value.metadata.empty() || !value.doc.empty()) write_info(value, names.of[id.index], *proto.add_value_info());
   }
-  if (!outer) written.values = std::move(names.of);
 }
 
 } // namespace
 
-WrittenNames write_graph(const Model &model, onnx::GraphProto &proto, Weights weights, const std::string &location) {
+std::vector<ByteView> write_graph(const Model &model, onnx::GraphProto &proto, Weights weights, const std::string &location) {
   GraphWriter writer(model, weights, location);
   writer.write(model.graph, proto, nullptr, {});
-  return std::move(writer.written);
+  return std::move(writer.blobs);
 }
 
 void put_opsets(const Opsets &opsets, onnx::ModelProto &proto) {

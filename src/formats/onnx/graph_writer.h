@@ -9,15 +9,11 @@ namespace edgec::proto {
 /// they lie in another file, or stand there as graph inputs.
 enum class Weights { lowered, external, left_out };
 
-struct WrittenNames {
-  std::vector<std::string> values;        ///< by value id
-  std::map<std::string, Tensor> left_out; ///< constants that were not written, by name
-  std::vector<ByteView> blobs;            ///< what is to be lowered; or the other file's bytes, in order
-};
-
-/// Writes a graph whose nodes are in order and that has no quantized types. Names of graph inputs, outputs and nodes
-/// stay; inner names stay where they are free, others become short new ones. `location`: the name of the other file.
-WrittenNames write_graph(const Model &model, onnx::GraphProto &proto, Weights weights,
+/// Writes a graph whose nodes are in order and that has no quantized types. Names of graph inputs and outputs stay; inner
+/// names stay where they are free, others become short new ones. Names of nodes stay but for those that a node before
+/// has, in the model or in a sub-graph: they end in _1, _2 ... `location`: the name of the other file. Gives what is to
+/// be lowered, or the other file's bytes, in order.
+std::vector<ByteView> write_graph(const Model &model, onnx::GraphProto &proto, Weights weights,
                          const std::string &location = {});
 
 void put_opsets(const Opsets &opsets, onnx::ModelProto &proto);

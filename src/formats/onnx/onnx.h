@@ -14,12 +14,10 @@ class OpRegistry;
 
 struct OnnxReadOptions {
   bool overridable = false;     ///< initializers that are also inputs stay inputs
-  std::int64_t least_opset = 0; ///< raise the default domain to at least this (ONNX's version converter)
-  std::int64_t exact_opset = 0; ///< convert to exactly this; 0: as it is
   const std::vector<Storage> *known = nullptr; ///< big tensors that hold the same as one of these share its bytes
 };
 
-/// Reads a model, external data beside it included (opened safely). Big tensors stay in the mapped files, or are copied
+/// Reads a model as it is stored (opsets below 7 are raised to 7), external data beside it included (opened safely). Big tensors stay in the mapped files, or are copied
 /// where they lie badly there; none goes through a protobuf message, so that a file may have more than 2 GB. Errors (bad_input, unsupported) name the file and
 /// say what it is where it is no ONNX (HTML, Git LFS pointer, zip, TFLite, pickle...). "-" is stdin.
 Result<Model> read_onnx(const std::filesystem::path &path, const OnnxReadOptions &options = {});
@@ -27,12 +25,11 @@ Result<Model> read_onnx(const std::filesystem::path &path, const OnnxReadOptions
 /// The same of bytes in memory; external data lies beneath `folder`.
 Result<Model> parse_onnx(const Storage &bytes, const std::filesystem::path &folder, const OnnxReadOptions &options = {});
 
-/// Converts the default domain to an opset from 7 to the newest, up or down, with ONNX's version converter; weights are
-/// not touched. Operators that the opset lacks are written out by their function bodies; those that the converter knows
-/// no way for stay as they are where their schemas allow it, so the result is to be verified by running both. Graph
-/// inputs and outputs, names, origins and metadata stay; downwards the IR version becomes the lowest that will do. The
-/// graph has types and none is quantized. Error (unsupported): names the node that the opset cannot say.
-Status convert_opset(Model &model, std::int64_t target);
+/// Converts the default domain to an opset from 7 to the newest, up or down; the function stays the same, weights are not
+/// touched. Operators that the opset lacks are written out by their function bodies. Graph inputs and outputs, names,
+/// origins and metadata stay; downwards the IR version becomes the lowest that will do. The graph has types; with `ops`
+/// so has the result. Error (unsupported): names the node that the opset cannot say; the model is as it was.
+Status convert_opset(Model &model, std::int64_t target, const OpRegistry *ops);
 
 /// How quantized types are spelled: QuantizeLinear/DequantizeLinear around float operators, or QLinear* operators.
 enum class OnnxSpelling { qdq, qoperator };

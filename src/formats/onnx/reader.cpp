@@ -32,14 +32,6 @@ Status read_opsets(const onnx::ModelProto &proto, Opsets &opsets) {
   return {};
 }
 
-/// The opset to read the default domain in; 0: as it is.
-std::int64_t wanted_opset(const Graph &graph, const OnnxReadOptions &options) {
-  if (options.exact_opset > 0) return options.exact_opset;
-  const std::int64_t present = graph.opset();
-  const std::int64_t least = std::max(options.least_opset, present > 0 ? proto::oldest_opset : 0);
-  return least > present ? least : 0;
-}
-
 Result<Model> read_model(onnx::ModelProto &proto, const OnnxReadOptions &options, proto::ExternalData &external) {
   if (!proto.has_graph()) return bad_input("it is not an ONNX model: it has no graph");
   Model model;
@@ -57,11 +49,14 @@ Result<Model> read_model(onnx::ModelProto &proto, const OnnxReadOptions &options
   model.source_failure = proto::check_failure(proto);
   proto::repair(*proto.mutable_graph(), model.notes);
   EDGEC_CHECK(proto::inline_functions(proto, model.notes));
+  const std::int64_t opset = model.graph.opset();
+  const bool old = opset > 0 && opset < proto::oldest_opset;
+  if (old && model.source_failure.empty()) proto::infer_shapes(proto);
   for (const auto *list : {&proto.graph().input(), &proto.graph().output()})
     for (const auto &info : *list)
       if (proto::has_denotation(info.type())) model.denotations[info.name()] = info.type().SerializeAsString();
   EDGEC_CHECK(proto::read_graph(*proto.mutable_graph(), options, external, model));
-  if (const auto opset = wanted_opset(model.graph, options); opset > 0) EDGEC_CHECK(convert_opset(model, opset));
+  if (old) EDGEC_CHECK(convert_opset(model, proto::oldest_opset, nullptr));
   return model;
 }
 

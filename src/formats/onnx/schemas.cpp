@@ -3,17 +3,22 @@
 #include <onnx/defs/data_type_utils.h>
 #include <onnx/defs/schema.h>
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "formats/onnx/functions.h"
+#include "formats/onnx/proto.h"
 #include "ir/inline.h"
 
 namespace edgec::proto {
 namespace {
 
+/// Null: the opset does not have the operator. A version that takes an operator away is called deprecated, and so is the
+/// first version of one that was a mistake (GroupNormalization).
 const onnx::OpSchema *schema_of(const std::string &op, std::int64_t opset) {
   const auto *schema = onnx::OpSchemaRegistry::Schema(op, static_cast<int>(opset), "");
-  return schema && !schema->Deprecated() ? schema : nullptr;
+  const bool gone = schema && schema->Deprecated() && onnx::OpSchemaRegistry::Schema(op, schema->since_version() - 1, "");
+  return gone ? nullptr : schema;
 }
 
 /// The first opset that has the operator.
@@ -25,29 +30,13 @@ std::int64_t first_opset(const std::string &op, std::int64_t present) {
 
 bool is_function(const onnx::OpSchema &schema) { return schema.HasFunction() || schema.HasContextDependentFunction(); }
 
-std::vector<SubGraph> bodies_of(const Node &node) {
-  std::vector<SubGraph> bodies;
-  for (const Attribute &attribute : node.attributes) {
-    if (const auto *one = std::get_if<SubGraph>(&attribute.value)) bodies.push_back(*one);
-    if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value)) bodies.insert(bodies.end(), many->begin(), many->end());
-  }
-  return bodies;
+/// What an older opset calls by another name, with an adapter of its own (opset_change.h).
+bool is_renamed(const Node &node, std::int64_t target) {
+  return (node.op == "ScatterElements" && target == 10) || (node.op == "Resize" && target == 9);
 }
 
-Status find_absent(const Graph &graph, std::int64_t present, std::int64_t target, OpTypes &found) {
-  for (const NodeId id : graph.nodes()) {
-    const Node &node = graph.node(id);
-    const auto *schema = node.domain.empty() ? schema_of(node.op, present) : nullptr;
-    if (schema && !schema_of(node.op, target) && first_opset(node.op, present) > target) {
-      if (!is_function(*schema))
-        return unsupported(fmt::format("node {}: operator {} came with opset {} and is not defined by older ones",
-                                       node.label(), node.op, first_opset(node.op, present)));
-      found.insert(node.op);
-    }
-    for (const SubGraph &body : bodies_of(node)) EDGEC_CHECK(find_absent(*body, present, target, found));
-  }
-  return {};
-}
+/// Operators whose older version takes less: group parameters instead of channel parameters.
+bool is_narrowed(const Node &node, std::int64_t target) { return node.op == "GroupNormalization" && target == 20; }
 
 bool same_value(const onnx::AttributeProto &a, onnx::AttributeProto b) {
   b.set_name(a.name());
@@ -74,11 +63,8 @@ std::string type_text(const Type &type) {
   return *onnx::Utils::DataTypeUtils::ToType(proto);
 }
 
-/// The attribute that an operand was in old opsets: of its name, but for Pad's.
-std::string attribute_of(const onnx::OpSchema &schema, const std::string &operand) {
-  const std::string name = operand == "constant_value" ? "value" : operand;
-  return schema.attributes().contains(name) ? name : std::string();
-}
+/// Attribute and operand of the same meaning are called the same but for these.
+std::string attribute_name(const std::string &operand) { return operand == "constant_value" ? "value" : operand == "K" ? "k" : operand; }
 
 /// A constant as an attribute of that type; nothing: it does not fit.
 std::optional<AttributeValue> as_attribute(const Tensor &data, onnx::AttributeProto::AttributeType type) {
@@ -91,102 +77,162 @@ std::optional<AttributeValue> as_attribute(const Tensor &data, onnx::AttributePr
   return std::nullopt;
 }
 
-/// Trailing constant operands that were attributes in the opset of `to` become these (starts of Slice, min of Clip ...).
-/// Steps of 1, which older Slices do not have, go.
-void operands_to_attributes(Graph &graph, NodeId id, const onnx::OpSchema &from, const onnx::OpSchema &to) {
-  for (std::size_t count = graph.node(id).inputs.size(); count > static_cast<std::size_t>(to.max_input()); --count) {
-    const ValueId operand = graph.node(id).inputs[count - 1];
-    const Tensor *data = graph.constant(operand);
-    if (operand.valid()) {
+/// An attribute as an operand; a single float has the type of the data where the schema says that both have one.
+std::optional<Tensor> as_operand(const OpsetChange &at, const Attribute &attribute, const onnx::OpSchema &to, std::size_t operand) {
+  const auto row = [](std::size_t count) { return Dims{static_cast<std::int64_t>(count)}; };
+  if (const auto *ints = std::get_if<std::vector<std::int64_t>>(&attribute.value)) return Tensor::of(row(ints->size()), *ints);
+  if (const auto *floats = std::get_if<std::vector<float>>(&attribute.value)) return Tensor::of(row(floats->size()), *floats);
+  if (const auto *one = std::get_if<std::int64_t>(&attribute.value)) return int_row({*one});
+  const auto *real = std::get_if<float>(&attribute.value);
+  if (!real) return std::nullopt;
+  const bool as_data = to.inputs()[operand].GetTypeStr() == to.inputs()[0].GetTypeStr() && at.type(0).dtype != DType::undefined;
+  const std::vector<double> value{static_cast<double>(*real)};
+  return from_doubles(as_data ? at.type(0).dtype : DType::float32, {}, value);
+}
+
+/// Trailing constant operands that were attributes become these (starts of Slice, min of Clip ...). Steps of 1, which
+/// older Slices do not have, go.
+void operands_to_attributes(const OpsetChange &at, const onnx::OpSchema &from, const onnx::OpSchema &to) {
+  for (std::size_t count = at.node().inputs.size(); count > static_cast<std::size_t>(to.max_input()); --count) {
+    if (at.has(count - 1)) {
+      const Tensor *data = at.constant(count - 1);
       if (!data || count > from.inputs().size() || data->dtype == DType::string) return;
-      const std::string operand_name = from.inputs()[count - 1].GetName(), name = attribute_of(to, operand_name);
-      const bool ones = operand_name == "steps" && std::ranges::all_of(to_int64s(*data), [](std::int64_t step) { return step == 1; });
-      const auto value = name.empty() ? std::nullopt : as_attribute(*data, to.attributes().at(name).type);
+      const std::string operand = from.inputs()[count - 1].GetName(), name = attribute_name(operand);
+      const bool ones = operand == "steps" && std::ranges::all_of(to_int64s(*data), [](std::int64_t step) { return step == 1; });
+      const auto attribute = to.attributes().find(name);
+      const auto value = attribute == to.attributes().end() ? std::nullopt : as_attribute(*data, attribute->second.type);
       if (!value && !ones) return;
-      if (value) graph.set_attribute(id, name, *value);
+      if (value) at.graph.set_attribute(at.id, name, *value);
     }
-    graph.drop_input(id, count - 1);
-    if (operand.valid() && graph.use_count(operand) == 0) graph.remove(operand);
+    at.drop_inputs(count - 1);
   }
 }
 
-/// What the schema of `to` does not take of a node that speaks `from`; empty: nothing.
-std::string misfit(const Graph &graph, const Node &node, const onnx::OpSchema &from, const onnx::OpSchema &to) {
-  for (const Attribute &attribute : node.attributes)
-    if (!to.attributes().contains(attribute.name)) return "the attribute " + attribute.name;
+void attributes_to_operands(const OpsetChange &at, const onnx::OpSchema &to) {
+  const std::vector<Attribute> attributes = at.node().attributes;
+  for (const Attribute &attribute : attributes) {
+    if (to.attributes().contains(attribute.name)) continue;
+    for (std::size_t i = 1; i < to.inputs().size(); ++i) {
+      if (attribute_name(to.inputs()[i].GetName()) != attribute.name || at.has(i)) continue;
+      auto operand = as_operand(at, attribute, to, i);
+      if (!operand) continue;
+      at.graph.remove_attribute(at.id, attribute.name);
+      at.set_constant(i, *std::move(operand));
+      break;
+    }
+  }
+}
+
+/// Attributes that only say what is so without them; what is not said and means something else in the other version.
+void settle_defaults(const OpsetChange &at, const onnx::OpSchema &from, const onnx::OpSchema &to) {
+  const std::vector<Attribute> attributes = at.node().attributes;
+  for (const Attribute &attribute : attributes) {
+    if (to.attributes().contains(attribute.name)) continue;
+    const Tensor *axes = attribute.name == "noop_with_empty_axes" ? at.constant(1) : nullptr;
+    if ((axes && axes->size() > 0) || is_default(from, attribute)) at.graph.remove_attribute(at.id, attribute.name);
+  }
   for (const auto &[name, attribute] : to.attributes()) {
     const auto *was = default_of(from, name), *is = default_of(to, name);
-    if (node.attribute(name) || !from.attributes().contains(name) || !was || !is) continue;
-    if (!same_value(*was, *is)) return "the default of " + name;
+    if (at.node().attribute(name) || !was || (is && same_value(*was, *is))) continue;
+    auto spelled = *was;
+    if (auto value = read_attribute(spelled, nullptr)) at.graph.set_attribute(at.id, name, *std::move(value));
   }
-  std::size_t operands = node.inputs.size();
-  while (operands > 0 && !node.inputs[operands - 1].valid()) --operands;
-  if (static_cast<int>(operands) > to.max_input() || static_cast<int>(operands) < to.min_input()) return fmt::format("{} operands", operands);
-  for (std::size_t i = 0; i < operands && i < to.inputs().size(); ++i) {
-    if (!node.inputs[i].valid()) continue;
-    const Type &type = graph.value(node.inputs[i]).type;
-    const auto &allowed = to.inputs()[i].GetTypes();
-    if (!type.is_tensor() || type.dtype == DType::undefined || allowed.empty()) continue;
-    const std::string text = type_text(type);
-    if (std::ranges::none_of(allowed, [&](const auto &one) { return *one == text; })) return fmt::format("operand {} of {}", i, text);
+}
+
+/// Before opset 11 axes are counted from the front.
+Status count_axes(const OpsetChange &at) {
+  constexpr std::int64_t first_that_counts_back = 11;
+  if (at.from != first_that_counts_back || at.to > at.from) return {};
+  const bool inserts = at.node().is("Unsqueeze"); // its axes are those of the result
+  const auto rank = inserts ? at.graph.value(at.node().outputs[0]).type.rank() : at.rank();
+  const auto refusal = [&] { return at.refuse("a negative axis of an operand whose rank is not known"); };
+  if (const auto *axis = at.node().get<std::int64_t>("axis"); axis && *axis < 0 && !at.node().is("OneHot")) {
+    if (!rank) return refusal();
+    at.graph.set_attribute(at.id, "axis", *axis + *rank);
+  }
+  auto axes = at.node().get_ints("axes");
+  if (std::ranges::all_of(axes, [](std::int64_t axis) { return axis >= 0; })) return {};
+  if (!rank) return refusal();
+  for (std::int64_t &axis : axes)
+    if (axis < 0) axis += *rank;
+  at.graph.set_attribute(at.id, "axes", std::move(axes));
+  return {};
+}
+
+/// Leaves out trailing outputs that nobody reads and the other version does not have: in a node that takes its place.
+void drop_outputs(OpsetChange &at, const onnx::OpSchema &to) {
+  const auto most = static_cast<std::size_t>(to.max_output());
+  Node made = at.node();
+  for (std::size_t i = most; i < made.outputs.size(); ++i)
+    if (at.is_read(i)) return;
+  if (made.outputs.size() <= most) return;
+  const std::vector<ValueId> outputs = made.outputs;
+  made.outputs.resize(most);
+  for (ValueId &output : made.outputs)
+    if (output.valid()) output = at.graph.add_value(Type(at.graph.value(output).type), std::string(at.graph.value(output).name));
+  const std::vector<ValueId> fresh = made.outputs;
+  const NodeId id = at.graph.add_node(std::move(made), at.id);
+  for (std::size_t i = 0; i < most; ++i)
+    if (fresh[i].valid()) at.graph.replace_uses(outputs[i], fresh[i]);
+  at.graph.remove(at.id);
+  at.id = id;
+}
+
+using Formals = std::vector<onnx::OpSchema::FormalParameter>;
+
+/// What formal parameters do not take of values: their types, and that some have the same; empty: nothing.
+std::string wrong_type(const Graph &graph, const std::vector<ValueId> &values, const Formals &formals, const char *what) {
+  std::vector<std::pair<std::string, std::string>> bound; // of type variables
+  for (std::size_t i = 0; i < values.size() && !formals.empty(); ++i) {
+    if (!values[i].valid()) continue;
+    const auto &formal = formals[std::min(i, formals.size() - 1)];
+    const Type &type = graph.value(values[i]).type;
+    if (!type.is_tensor() || type.dtype == DType::undefined || type.quant || formal.GetTypes().empty()) continue;
+    const std::string text = type_text(type), variable = formal.GetTypeStr();
+    if (std::ranges::none_of(formal.GetTypes(), [&](const auto &one) { return *one == text; })) return fmt::format("{} {} of {}", what, i, text);
+    const bool mixed = formal.GetOption() == onnx::OpSchema::Variadic && !formal.GetIsHomogeneous();
+    const auto same = std::ranges::find(bound, variable, &std::pair<std::string, std::string>::first);
+    if (same != bound.end() && same->second != text && !mixed) return fmt::format("{} {} of {} beside {}", what, i, text, same->second);
+    if (same == bound.end()) bound.emplace_back(variable, text);
   }
   return {};
+}
+
+/// What the schema does not take of a node; empty: nothing.
+std::string misfit(const Graph &graph, const Node &node, const onnx::OpSchema &to) {
+  for (const Attribute &attribute : node.attributes)
+    if (!to.attributes().contains(attribute.name)) return "the attribute " + attribute.name;
+  const auto count = [](std::vector<ValueId> ids) {
+    while (!ids.empty() && !ids.back().valid()) ids.pop_back();
+    return static_cast<int>(ids.size());
+  };
+  const int operands = count(node.inputs), outputs = count(node.outputs);
+  if (operands > to.max_input() || operands < to.min_input()) return fmt::format("{} operands", operands);
+  if (outputs > to.max_output()) return fmt::format("{} outputs", outputs);
+  for (const auto &[name, attribute] : to.attributes())
+    if (attribute.required && !node.attribute(name)) return "a node without " + name;
+  const std::string operand = wrong_type(graph, node.inputs, to.inputs(), "operand");
+  return operand.empty() ? wrong_type(graph, node.outputs, to.outputs(), "output") : operand;
 }
 
 } // namespace
 
 Result<OpTypes> absent_operators(const Graph &graph, std::int64_t present, std::int64_t target) {
   OpTypes found;
-  EDGEC_CHECK(find_absent(graph, present, target, found));
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    const auto *schema = node.domain.empty() ? schema_of(node.op, present) : nullptr;
+    if (!schema || is_renamed(node, target) || (schema_of(node.op, target) && !is_narrowed(node, target))) continue;
+    if (!is_function(*schema))
+      return unsupported(fmt::format("node {}: operator {} came with opset {} and is not defined by older ones", node.label(),
+                                     node.op, first_opset(node.op, present)));
+    found.insert(node.op);
+  }
   return found;
 }
 
-namespace {
-
-/// Calls edit(graph) on every sub-graph of a node and puts the results in their places.
-template <class F>
-Status edit_bodies(Graph &graph, NodeId id, F edit) {
-  const std::vector<Attribute> attributes = graph.node(id).attributes;
-  const auto edited = [&](const SubGraph &body) -> Result<SubGraph> {
-    auto copy = std::make_shared<Graph>(*body);
-    EDGEC_CHECK(edit(*copy));
-    return SubGraph(std::move(copy));
-  };
-  for (const Attribute &attribute : attributes) {
-    if (const auto *one = std::get_if<SubGraph>(&attribute.value)) {
-      EDGEC_ASSIGN(SubGraph body, edited(*one));
-      graph.set_attribute(id, attribute.name, std::move(body));
-    }
-    if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value)) {
-      std::vector<SubGraph> bodies;
-      for (const SubGraph &one : *many) {
-        EDGEC_ASSIGN(SubGraph body, edited(one));
-        bodies.push_back(std::move(body));
-      }
-      graph.set_attribute(id, attribute.name, std::move(bodies));
-    }
-  }
-  return {};
-}
-
-/// Attributes that only say what is so without them.
-std::vector<std::string> idle_attributes(const Graph &graph, const Node &node, const onnx::OpSchema &from, const onnx::OpSchema &to) {
-  std::vector<std::string> names;
-  for (const Attribute &attribute : node.attributes) {
-    if (to.attributes().contains(attribute.name)) continue;
-    const bool counts_outputs = node.is("Split") && attribute.name == "num_outputs"; // older ones count them themselves
-    const Tensor *axes = attribute.name == "noop_with_empty_axes" ? graph.constant(node.input(1)) : nullptr;
-    const bool has_axes = axes && axes->size() > 0;
-    if (counts_outputs || has_axes || is_default(from, attribute)) names.push_back(attribute.name);
-  }
-  return names;
-}
-
-} // namespace
-
 Status expand_operators(Graph &graph, const OpTypes &operators) {
   for (const NodeId id : graph.nodes()) {
-    EDGEC_CHECK(edit_bodies(graph, id, [&](Graph &body) { return expand_operators(body, operators); }));
     const Node &node = graph.node(id);
     if (!node.domain.empty() || !operators.contains(node.op)) continue;
     std::vector<const Type *> types;
@@ -200,31 +246,30 @@ Status expand_operators(Graph &graph, const OpTypes &operators) {
   return {};
 }
 
-void drop_idle_attributes(Graph &graph, std::int64_t present, std::int64_t target) {
-  for (const NodeId id : graph.nodes()) {
-    const Status done = edit_bodies(graph, id, [&](Graph &body) {
-      drop_idle_attributes(body, present, target);
-      return Status();
-    });
-    const Node &node = graph.node(id);
-    const auto *from = node.domain.empty() ? schema_of(node.op, present) : nullptr, *to = schema_of(node.op, target);
-    if (!done || !from || !to) continue;
-    for (const std::string &name : idle_attributes(graph, node, *from, *to)) graph.remove_attribute(id, name);
-  }
+bool has_schema(const OpsetChange &at) { return schema_of(at.node().op, at.from) != nullptr; }
+
+Result<bool> is_new_version(const OpsetChange &at) {
+  const std::string &op = at.node().op;
+  const auto *from = schema_of(op, at.from), *to = schema_of(op, at.to);
+  for (std::size_t i = 0; i < from->inputs().size(); ++i)
+    if (from->inputs()[i].GetOption() == onnx::OpSchema::Single && !at.has(i))
+      return unsupported(fmt::format("node {}: {} has no operand {}", at.node().label(), op, from->inputs()[i].GetName()));
+  if (at.node().outputs.empty() || !at.node().outputs[0].valid()) return unsupported(fmt::format("node {}: {} has no output", at.node().label(), op));
+  return !to || from->since_version() != to->since_version();
 }
 
-Status fit_operator(Graph &graph, const std::string &op, std::int64_t present, std::int64_t target) {
-  const auto *from = schema_of(op, present), *to = schema_of(op, target);
-  for (const NodeId id : graph.nodes()) {
-    EDGEC_CHECK(edit_bodies(graph, id, [&](Graph &body) { return fit_operator(body, op, present, target); }));
-    if (!graph.node(id).is(op)) continue;
-    if (from && to) operands_to_attributes(graph, id, *from, *to);
-    const Node &node = graph.node(id);
-    const std::string found = from && to ? misfit(graph, node, *from, *to) : std::string("the operator");
-    if (!found.empty())
-      return unsupported(fmt::format("node {}: {} of opset {} does not take {}", node.label(), op, target, found));
-  }
-  return {};
+Status fit_schema(OpsetChange at) {
+  const std::string op = at.node().op;
+  const auto *to = schema_of(op, at.to), *from = schema_of(op, at.from);
+  if (!to) return unsupported(fmt::format("node {}: ONNX knows no operator {} of opset {}", at.node().label(), op, at.to));
+  if (!from) from = to; // it bears another name now
+  drop_outputs(at, *to);
+  settle_defaults(at, *from, *to);
+  operands_to_attributes(at, *from, *to);
+  attributes_to_operands(at, *to);
+  EDGEC_CHECK(count_axes(at));
+  const std::string found = misfit(at.graph, at.node(), *to);
+  return found.empty() ? Status() : Status(at.refuse(found));
 }
 
 } // namespace edgec::proto

@@ -1,31 +1,35 @@
-// What ONNX's schemas say of an operator in another opset. Internal to this room.
+// What ONNX's schemas say of an operator in two opsets. Internal to this room.
 #pragma once
 
 #include <set>
 #include <string>
 
-#include "formats/onnx/proto.h"
+#include "formats/onnx/opset_change.h"
 
 namespace edgec::proto {
 
 /// Operators of the default domain, by type.
 using OpTypes = std::set<std::string>;
 
-/// Operators of a graph and its sub-graphs that the opset does not have. Error (unsupported) naming the node: one of
-/// them is not defined by others in its schema, so that it cannot be written out.
+/// Operators of a graph and its sub-graphs that the opset below does not have, or has with a meaning that only other
+/// operators can say. Error (unsupported) naming the node: one of them is not defined by others in its schema.
 Result<OpTypes> absent_operators(const Graph &graph, std::int64_t present, std::int64_t target);
 
-/// Writes operators out by the function bodies of their schemas, in sub-graphs, too.
+/// Writes operators out by the function bodies of their schemas (not in sub-graphs).
 /// Error (unsupported) naming the node: a body needs types that are not known.
 Status expand_operators(Graph &graph, const OpTypes &operators);
 
-/// Removes attributes that the opset does not know and that say no more than what is so without them.
-void drop_idle_attributes(Graph &graph, std::int64_t present, std::int64_t target);
+/// Whether ONNX has the operator in the opset that the node speaks; onnxruntime has LayerNormalization earlier, say.
+bool has_schema(const OpsetChange &at);
 
-/// Whether all nodes of a type mean the same in another opset as far as their schemas tell: it takes their
-/// attributes, operands (constant ones become the attributes that they were in old opsets) and types, with the same
-/// defaults.
-/// Error (unsupported) names the node and what is not taken.
-Status fit_operator(Graph &graph, const std::string &op, std::int64_t present, std::int64_t target);
+/// Whether an operator has another schema in the one opset than in the other.
+/// Error (unsupported): its operands are not those that it wants.
+Result<bool> is_new_version(const OpsetChange &at);
+
+/// Takes a node to the schema of its other version as far as both schemas tell how: attributes become the operands of
+/// their names, constant operands attributes; those that only say the default go, another default is spelled out;
+/// negative axes are counted from the front where the version takes no others; outputs that nobody reads go.
+/// Error (unsupported) names the node and what the other version does not take.
+Status fit_schema(OpsetChange at);
 
 } // namespace edgec::proto

@@ -1,6 +1,7 @@
 #include "formats/onnx/skeleton.h"
 
 #include <onnx/checker.h>
+#include <onnx/shape_inference/implementation.h>
 
 #include <algorithm>
 
@@ -97,6 +98,14 @@ std::string check_failure(onnx::ModelProto &model) {
     return text;
   }
   return {};
+}
+
+void infer_shapes(onnx::ModelProto &model) {
+  const Skeleton skeleton(model);
+  try {
+    onnx::shape_inference::InferShapes(model);
+  } catch (const std::exception &) { // what is not known stays unknown
+  }
 }
 
 std::int64_t ir_version_for(const onnx::ModelProto &model) {

@@ -33,6 +33,9 @@ private:
 /// What ONNX's checker (full_check) finds wrong; empty: nothing. The model is as it was afterwards.
 std::string check_failure(onnx::ModelProto &model);
 
+/// Writes down the types of inner values, as far as ONNX can tell them. The model has passed ONNX's checker.
+void infer_shapes(onnx::ModelProto &model);
+
 /// The lowest IR version that speaks these operator sets (ONNX's table of releases), at least 3.
 std::int64_t ir_version_for(const onnx::ModelProto &model);
 

@@ -8,6 +8,7 @@
 #include "formats/onnx/graph_writer.h"
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/prepare.h"
+#include "formats/onnx/settle.h"
 #include "formats/onnx/skeleton.h"
 #include "formats/onnx/spelling.h"
 #include "formats/onnx/wire.h"
@@ -41,11 +42,13 @@ void put_denotations(const Model &model, onnx::GraphProto &graph) {
 
 Status check(const Model &model, onnx::ModelProto &proto, std::vector<std::string> *warnings) {
   EDGEC_CHECK(proto::check_equations(proto));
-  const std::string failure = proto::check_failure(proto);
-  if (failure.empty()) return {};
-  if (model.source_failure.empty())
-    return internal_error(fmt::format("ONNX's checker refuses the model that would be written: {}", failure));
-  if (warnings) warnings->push_back(fmt::format("ONNX's checker refuses the model, as it did the input: {}", failure));
+  const proto::Verdict verdict = proto::settle(proto);
+  if (verdict.failure.empty()) return {};
+  if (!verdict.tolerable && model.source_failure.empty())
+    return internal_error(fmt::format("ONNX's checker refuses the model that would be written: {}", verdict.failure));
+  if (warnings)
+    warnings->push_back(fmt::format("ONNX's checker refuses the model{}: {}", model.source_failure.empty() ? "" : ", as it did the input",
+                                    verdict.failure));
   return {};
 }
 
@@ -65,7 +68,7 @@ Result<std::unique_ptr<Serialized>> serialize(const Model &model, const OnnxWrit
   EDGEC_CHECK(sorted.graph.sort());
   onnx::ModelProto proto;
   write_header(sorted, proto);
-  std::vector<ByteView> blobs = proto::write_graph(sorted, *proto.mutable_graph(), weights, location).blobs;
+  std::vector<ByteView> blobs = proto::write_graph(sorted, *proto.mutable_graph(), weights, location);
   put_denotations(sorted, *proto.mutable_graph());
   EDGEC_CHECK(check(sorted, proto, warnings));
   const auto too_big = unsupported("without its weights in a file beside it, the model has more than 2 GB, which protobuf cannot write");
