@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "calibrate/sample_store.h"
 #include "runtime/plan.h"
 #include "support/parallel.h"
 #include "support/vectorize.h"
@@ -110,6 +111,7 @@ private:
   std::span<const std::size_t> which_;
   const CalibrationOptions &options_;
   Runner runner_;
+  TensorKeeper keeper_; // of result_.outputs
   std::map<ValueId, std::size_t> range_index_, mean_index_, spread_index_;
   std::vector<std::vector<std::vector<double>>> totals_; // fold, value, channel
   std::vector<std::vector<double>> positions_;
@@ -123,6 +125,7 @@ private:
     PlanOptions plan;
     plan.isa = options.isa;
     plan.fetches = options.fetches;
+    plan.observe_only = options.fetches.empty();
     if (!plan.fetches.empty()) // a plan computes what its fetches need: all branches are to be seen
       for (const GraphOutput &output : graph.outputs()) plan.fetches.push_back(output.value);
     std::set<ValueId> keep(options.ranges.begin(), options.ranges.end());
@@ -155,8 +158,11 @@ private:
     auto outputs = runner_.run_tensors(sample, worker, observer);
     if (!outputs) return std::move(outputs).error().in(where);
     if (!bad) return std::move(bad).in(where);
-    if (!options_.fetches.empty()) outputs->resize(options_.fetches.size());
-    result_.outputs[number] = std::move(*outputs);
+    outputs->resize(options_.fetches.size());
+    for (Tensor &output : *outputs) {
+      EDGEC_ASSIGN(Tensor kept, keeper_.keep(std::move(output)));
+      result_.outputs[number].push_back(std::move(kept));
+    }
     return {};
   }
 

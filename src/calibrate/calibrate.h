@@ -15,7 +15,7 @@ struct CalibrationOptions {
   std::vector<ValueId> ranges;        ///< values whose range is wanted
   std::vector<ValueId> channel_means; ///< values whose channel means are wanted
   std::vector<ValueId> channel_spreads; ///< values whose channel peaks and powers are wanted
-  std::vector<ValueId> fetches;       ///< values recorded for every sample; empty: the graph's outputs
+  std::vector<ValueId> fetches;       ///< values recorded for every sample
   bool histograms = false;            ///< percentile and MSE need them
   int folds = 2;                      ///< statistics are kept apart for sample index modulo folds
   int threads = 1;

@@ -19,8 +19,7 @@ public:
       : original_(original), now_(now), layer_(layer), positions_(positions), threads_(threads) {}
 
   Result<std::vector<std::vector<Moments>>> run(std::size_t samples, std::size_t folds) {
-    EDGEC_ASSIGN(const Tensor first, now_.value(layer_.now, 0));
-    EDGEC_ASSIGN(shape_, layer_.op->as_conv(*layer_.op_node, first.dims, layer_.weight_dims));
+    EDGEC_ASSIGN(shape_, layer_.op->as_conv(*layer_.op_node, now_.dims(layer_.now, 0), layer_.weight_dims));
     columns_ = static_cast<std::size_t>(shape_.group_in() * shape_.taps());
     width_ = columns_ * static_cast<std::size_t>(shape_.groups);
     const auto groups = static_cast<std::size_t>(shape_.groups);
@@ -50,7 +49,6 @@ private:
 
   /// A sample's part of the rows.
   struct Slice {
-    Tensor now;
     std::vector<std::int64_t> positions;
     ConvShape shape;
     std::size_t first_row = 0;
@@ -58,24 +56,25 @@ private:
 
   Status load(const std::vector<std::size_t> &chunk) {
     std::vector<Slice> slices(chunk.size());
-    EDGEC_CHECK(parallel_for(chunk.size(), threads_, [&](std::size_t i, int) -> Status {
-      Slice &slice = slices[i];
-      EDGEC_ASSIGN(slice.now, now_.value(layer_.now, chunk[i]));
-      EDGEC_ASSIGN(slice.shape, layer_.op->as_conv(*layer_.op_node, slice.now.dims, layer_.weight_dims));
-      slice.positions = draw_positions(slice.shape, positions_, (chunk[i] << 20) + layer_.node.index);
-      return {};
-    }));
     std::size_t rows = 0;
-    for (Slice &slice : slices) slice.first_row = std::exchange(rows, rows + slice.positions.size());
+    for (std::size_t i = 0; i < chunk.size(); ++i) {
+      Slice &slice = slices[i];
+      EDGEC_ASSIGN(slice.shape, layer_.op->as_conv(*layer_.op_node, now_.dims(layer_.now, chunk[i]), layer_.weight_dims));
+      slice.positions = draw_positions(slice.shape, positions_, (chunk[i] << 20) + layer_.node.index);
+      slice.first_row = std::exchange(rows, rows + slice.positions.size());
+    }
     x_.resize(rows * width_);
     y_.resize(rows * width_);
     return parallel_for(chunk.size(), threads_, [&](std::size_t i, int) -> Status {
       const Slice &slice = slices[i];
-      EDGEC_ASSIGN(const Tensor before, original_.value(layer_.original, chunk[i]));
-      const auto part = [&](std::vector<float> &all) { return std::span(all).subspan(slice.first_row * width_, slice.positions.size() * width_); };
-      fill_patches(slice.shape, slice.positions, slice.now, layer_.now_type, now_.layout(layer_.now), part(y_));
-      fill_patches(slice.shape, slice.positions, before, layer_.original_type, original_.layout(layer_.original), part(x_));
-      return {};
+      const auto fill = [&](const Walk &walk, ValueId stop, const Type &type, std::vector<float> &all) -> Status {
+        EDGEC_ASSIGN(const Tensor data, walk.value(stop, chunk[i]));
+        const auto part = std::span(all).subspan(slice.first_row * width_, slice.positions.size() * width_);
+        fill_patches(slice.shape, slice.positions, data, type, walk.layout(stop), part);
+        return {};
+      };
+      EDGEC_CHECK(fill(now_, layer_.now, layer_.now_type, y_));
+      return fill(original_, layer_.original, layer_.original_type, x_);
     });
   }
 

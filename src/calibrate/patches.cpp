@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/reorder.h"
 #include "support/random.h"
 
 namespace edgec {
@@ -49,6 +50,20 @@ void fill(const ConvShape &shape, std::span<const std::int64_t> positions, std::
   }
 }
 
+/// Whether the data's axes are those that the geometry speaks of: a convolution's, not a product's.
+bool has_axes_of(const ConvShape &shape, std::span<const std::int64_t> dims) {
+  if (dims.size() != static_cast<std::size_t>(shape.rank) + 2 || dims[0] != shape.batch || dims[1] != shape.in_channels) return false;
+  for (std::size_t i = 2; i < dims.size(); ++i)
+    if (dims[i] != shape.axes[3 - dims.size() + i].in) return false;
+  return true;
+}
+
+Tensor row_major(const Tensor &data) {
+  std::vector<std::byte> bytes(data.data.size());
+  reorder(data.data.data(), Layout::channels_last, bytes.data(), Layout::plain, data.dims, byte_size(data.dtype, 1), 1);
+  return Tensor::of_bytes(data.dtype, data.dims, std::move(bytes));
+}
+
 } // namespace
 
 std::vector<std::int64_t> draw_positions(const ConvShape &shape, std::size_t wanted, std::uint64_t seed) {
@@ -70,6 +85,8 @@ std::vector<std::int64_t> draw_positions(const ConvShape &shape, std::size_t wan
 
 void fill_patches(const ConvShape &shape, std::span<const std::int64_t> positions, const Tensor &data, const Type &type,
                   Layout layout, std::span<float> rows) {
+  if (layout == Layout::channels_last && !has_axes_of(shape, data.dims))
+    return fill_patches(shape, positions, row_major(data), type, Layout::plain, rows);
   if (data.dtype == DType::float32)
     return fill(shape, positions, data.as<float>(), layout, rows, [](float x) { return x; });
   const float scale = type.quant->scale();

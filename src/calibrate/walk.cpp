@@ -91,9 +91,6 @@ void add(ChannelObservation &all, const ChannelObservation &one) {
   all.positions += one.positions;
 }
 
-/// Bytes of kept values where the caller sets no limit.
-constexpr std::size_t default_budget = std::size_t{192} << 20;
-
 } // namespace
 
 struct Walk::State {
@@ -108,7 +105,7 @@ struct Walk::State {
   std::map<ValueId, Kept> kept;
   std::set<ValueId> held; // reached and not released
 
-  /// The nearest stops and graph inputs that `id` is computed from.
+  /// The nearest stops and graph inputs that `id` is computed from, never none.
   std::vector<ValueId> sources(ValueId id) const {
     std::set<ValueId> found;
     std::set<ValueId> seen;
@@ -126,6 +123,7 @@ struct Walk::State {
       if (graph.is_input(v) || std::ranges::find(stops, v) != stops.end()) found.insert(v);
       else push_operands(v);
     }
+    if (found.empty()) return graph.inputs(); // it is computed from constants alone; a plan is fed something
     return {found.begin(), found.end()};
   }
 
@@ -173,7 +171,7 @@ struct Walk::State {
 Walk::Walk(const Graph &graph, const OpRegistry &ops, const SampleSet &samples, std::vector<std::size_t> which,
            std::vector<ValueId> stops, Options options)
     : state_(std::make_unique<State>(State{graph, ops, samples, std::move(which), std::move(options), std::move(stops), {}, 0, {}, {}})) {
-  if (!state_->options.budget) state_->options.budget = std::make_shared<MemoryBudget>(default_budget);
+  if (!state_->options.budget) state_->options.budget = std::make_shared<MemoryBudget>();
   state_->order_stops();
 }
 Walk::~Walk() = default;
@@ -228,6 +226,8 @@ Status Walk::reach(ValueId stop) {
 void Walk::release(ValueId stop) { state_->held.erase(stop); }
 
 Result<Tensor> Walk::value(ValueId stop, std::size_t sample) const { return state_->kept.at(stop).of_sample.get(sample); }
+
+const Dims &Walk::dims(ValueId stop, std::size_t sample) const { return state_->kept.at(stop).of_sample.dims(sample); }
 
 Layout Walk::layout(ValueId stop) const { return state_->kept.at(stop).layout; }
 

@@ -51,6 +51,7 @@ public:
   Status reach(ValueId stop);
   /// A reached stop's value of one sample, in the layout it was computed in. Thread-safe.
   [[nodiscard]] Result<Tensor> value(ValueId stop, std::size_t sample) const;
+  [[nodiscard]] const Dims &dims(ValueId stop, std::size_t sample) const;
   [[nodiscard]] Layout layout(ValueId stop) const;
   /// The stop may go when nothing later is computed from it.
   void release(ValueId stop);

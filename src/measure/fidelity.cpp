@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "measure/logits.h"
+#include "support/file.h"
 #include "support/parallel.h"
 
 namespace edgec {
@@ -268,6 +269,8 @@ Result<Fidelity> compare_logits(const std::string &name, std::span<const Tensor>
   std::vector<SampleResult> results;
   for (std::size_t item = 0; item < indices.size(); ++item) {
     const auto wanted = to_doubles(reference[item]), found = to_doubles(test[item]);
+    release_pages(reference[item].data);
+    release_pages(test[item].data);
     if (wanted.size() != found.size())
       return bad_input(fmt::format("{}: the logits have {} elements, the reference's {}", samples.label(indices[item]),
                                    found.size(), wanted.size()));

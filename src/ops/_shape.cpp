@@ -105,6 +105,14 @@ Axes elementwise_axes(const AxisArgs &args) {
   Axes axes;
   for (std::size_t i = 0; args.output() && i < args.inputs.size(); ++i)
     if (args.input(i)) std::ranges::copy(same_axes(i, *args.input(i), *args.output()), std::back_inserter(axes.links));
+  // Where the size of an operand is not known, what could be cut of the others might not be of this one.
+  for (const Type *operand : args.inputs)
+    std::erase_if(axes.links, [&](const AxisLink &link) {
+      if (!operand) return false;
+      if (!operand->shape) return true;
+      const int axis = link.output_axis - static_cast<int>(args.output()->shape->size() - operand->shape->size());
+      return axis >= 0 && !(*operand->shape)[static_cast<std::size_t>(axis)].is_known();
+    });
   return axes;
 }
 

@@ -140,9 +140,10 @@ std::optional<WeightInfo> weights(const Node &node, std::span<const Type *const>
 
 Result<ConvShape> as_conv(const Node &node, const Dims &data, const Dims &weight) {
   const Spec spec = read_spec(node);
-  if (spec.trans_a) return unsupported("its data is transposed");
   EDGEC_ASSIGN(const ProductStack stack, shape_of(spec, data, weight));
-  return ConvShape{.batch = stack.shape.m, .in_channels = stack.shape.k, .out_channels = stack.shape.n};
+  ConvShape shape{.batch = stack.shape.m, .in_channels = stack.shape.k, .out_channels = stack.shape.n};
+  if (spec.trans_a) std::swap(shape.batch, shape.axes[2].in), shape.axes[2].out = stack.shape.m; // [k, m]: an axis behind the channels
+  return shape;
 }
 
 Axes axes(const AxisArgs &args) {
@@ -160,8 +161,11 @@ Axes axes(const AxisArgs &args) {
   if (!n.is_known()) return found;
   links.push_back({.input = 1, .input_axis = column, .output_axis = 1, .count = n.size});
   const Type *c = args.input(2);
-  if (c && c->shape && !c->shape->empty() && c->shape->back() == n)
-    links.push_back({.input = 2, .input_axis = static_cast<int>(c->shape->size()) - 1, .output_axis = 1, .count = n.size});
+  if (!c || !c->shape || c->shape->empty()) return found;
+  const int last = static_cast<int>(c->shape->size()) - 1;
+  if (c->shape->back() == n) links.push_back({.input = 2, .input_axis = last, .output_axis = 1, .count = n.size});
+  if (const Dim &m = a[static_cast<std::size_t>(row)]; last == 1 && m.is_known() && c->shape->front() == m)
+    links.push_back({.input = 2, .input_axis = 0, .count = m.size});
   return found;
 }
 

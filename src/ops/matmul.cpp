@@ -81,7 +81,7 @@ std::optional<WeightInfo> weights(const Node &, std::span<const Type *const> inp
   if (inputs.size() < 2 || !inputs[0] || !inputs[1] || !inputs[0]->rank() || !inputs[1]->rank()) return std::nullopt;
   const int a = *inputs[0]->rank(), b = *inputs[1]->rank();
   if (b < 2) return std::nullopt;
-  return WeightInfo{.channel_axis = b - 1, .output_axis = std::max(a == 1 ? b - 1 : a, b) - 1};
+  return WeightInfo{.channel_axis = b - 1, .output_axis = std::max(a, b) - (a == 1 ? 2 : 1)};
 }
 
 Result<ConvShape> as_conv(const Node &, const Dims &data, const Dims &weight) {

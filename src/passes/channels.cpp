@@ -73,7 +73,8 @@ public:
     place_values();
     parent_.resize(places_);
     std::iota(parent_.begin(), parent_.end(), std::size_t{0});
-    reasons_.resize(places_);
+    reasons_.assign(places_, 0);
+    map_.reasons_ = {""};
     wall_interface();
     for (const NodeId id : graph_.nodes()) join(id);
     collect();
@@ -85,7 +86,7 @@ private:
   const OpRegistry &ops_;
   std::size_t places_ = 0;
   std::vector<std::size_t> parent_;
-  std::vector<std::string> reasons_; // of roots
+  std::vector<std::size_t> reasons_; // of roots, in map_.reasons_; 0: no wall
 
   /// Appends the axes of a value of `rank` (absent ones too, so that the n-th from the first is axis n).
   std::size_t place(ValueId id, std::optional<Use> reader) {
@@ -123,12 +124,15 @@ private:
     if (a == b) return;
     if (a > b) std::swap(a, b);
     parent_[b] = a;
-    if (reasons_[a].empty()) reasons_[a] = std::move(reasons_[b]);
+    if (reasons_[a] == 0) reasons_[a] = reasons_[b];
   }
 
+  /// Thousands of places may have the same reason: each is stored once.
   void wall(std::size_t place, const std::string &reason) {
-    std::string &known = reasons_[root(place)];
-    if (known.empty()) known = reason;
+    std::size_t &known = reasons_[root(place)];
+    if (known != 0) return;
+    if (map_.reasons_.back() != reason) map_.reasons_.push_back(reason);
+    known = map_.reasons_.size() - 1;
   }
 
   void wall_value(ValueId id, const std::string &reason) {
@@ -214,7 +218,7 @@ private:
       const ChannelAxis &axis = *cover.axes[i];
       const Type &type = graph_.value(axis.value).type;
       const bool sliceable = !type.is_quantized() && type.dtype != DType::string && bits(type.dtype) >= 8;
-      const std::string no_slice = sliceable ? "" : fmt::format("its type is {}", to_string(type));
+      const std::string no_slice = sliceable ? "" : fmt::format("its type is {}{}", type.is_quantized() ? "quantized " : "", name(type.dtype));
       for (std::size_t k = 0; k < cover.seen[i].size(); ++k)
         if (!cover.seen[i][k]) wall(axis.first + k, reason);
         else if (!sliceable) wall(axis.first + k, no_slice);

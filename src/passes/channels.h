@@ -43,7 +43,7 @@ public:
   [[nodiscard]] std::span<const std::size_t> members(std::size_t set) const { return members_[set]; }
   [[nodiscard]] const ChannelAxis &axis_of(std::size_t place) const;
   /// Why nothing of the set can be cut: "it is graph output `y`"; empty: it can.
-  [[nodiscard]] const std::string &wall(std::size_t set) const { return walls_[set]; }
+  [[nodiscard]] const std::string &wall(std::size_t set) const { return reasons_[walls_[set]]; }
   /// Where channels are summed over, in the order of nodes.
   [[nodiscard]] std::span<const ChannelSum> sums() const { return sums_; }
 
@@ -53,7 +53,8 @@ private:
   std::vector<std::size_t> values_;                                       // a value to its first axis
   std::vector<std::size_t> set_;
   std::vector<std::vector<std::size_t>> members_;
-  std::vector<std::string> walls_;
+  std::vector<std::size_t> walls_; // of sets, in reasons_
+  std::vector<std::string> reasons_; // the first: none
   std::vector<ChannelSum> sums_;
 
   friend class ChannelWalk;

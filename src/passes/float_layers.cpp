@@ -3,22 +3,10 @@
 #include <algorithm>
 #include <set>
 
+#include "passes/channel_bias.h"
+
 namespace edgec {
 namespace {
-
-/// The bias as an entry an output channel; empty: there can be none. Nothing: it is no such constant.
-std::optional<std::vector<double>> bias_of(const Graph &graph, const Node &node, const WeightInfo &info, std::size_t channels) {
-  if (!info.bias) return std::vector<double>();
-  const ValueId id = node.input(*info.bias);
-  if (!id.valid()) return std::vector<double>(channels);
-  const Tensor *stored = graph.constant(id);
-  if (!stored || stored->dtype != DType::float32) return std::nullopt;
-  auto values = to_doubles(*stored);
-  if (values.size() != 1 && (values.size() != channels || stored->dims.back() != static_cast<std::int64_t>(channels))) return std::nullopt;
-  values.resize(channels, values.front());
-  for (double &value : values) value *= node.get_float("beta", 1);
-  return values;
-}
 
 std::optional<Layer> float_layer(Graph &graph, NodeId id, const OpRegistry &ops) {
   const Node &node = graph.node(id);
@@ -31,7 +19,7 @@ std::optional<Layer> float_layer(Graph &graph, NodeId id, const OpRegistry &ops)
   if (!weight || weight->dtype != DType::float32 || graph.constant(node.input(info->data))) return std::nullopt;
   auto rows = weight_rows(*weight, *info);
   if (!rows) return std::nullopt;
-  auto bias = bias_of(graph, node, *info, rows->rows);
+  auto bias = channel_bias(graph, node, *info);
   if (!bias) return std::nullopt;
   for (double &value : rows->data) value *= node.get_float("alpha", 1);
   const ValueId out = node.outputs[0];

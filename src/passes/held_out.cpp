@@ -3,15 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
+#include "calibrate/sample_store.h"
 #include "runtime/plan.h"
 #include "support/parallel.h"
 
 namespace edgec {
 namespace {
 
-/// Runs the network on `samples` and hands each one's logits to `take`.
+/// Runs the network on `samples` and hands each one's logits, kept, to `take`.
 Status run_all(const Graph &graph, const std::function<ValueId(const Graph &)> &logits, const PassContext &context,
                std::span<const std::size_t> samples, const std::function<void(std::size_t, Tensor)> &take) {
+  TensorKeeper keeper;
   PlanOptions plan;
   plan.isa = context.isa;
   plan.fetches = {logits(graph)};
@@ -19,7 +21,8 @@ Status run_all(const Graph &graph, const std::function<ValueId(const Graph &)> &
   return parallel_for(samples.size(), context.threads, [&](std::size_t i, int worker) -> Status {
     EDGEC_ASSIGN(const Sample sample, context.calibration->load(samples[i]));
     EDGEC_ASSIGN(auto outputs, runner.run_tensors(sample, worker));
-    take(i, std::move(outputs[0]));
+    EDGEC_ASSIGN(Tensor kept, keeper.keep(std::move(outputs[0])));
+    take(i, std::move(kept));
     return {};
   });
 }
@@ -73,7 +76,7 @@ Result<std::vector<Tensor>> logits_of(const Graph &graph, const std::function<Va
 double sqnr_db(const std::vector<Tensor> &reference, const std::vector<Tensor> &test) {
   double signal = 0, noise = 0;
   for (std::size_t i = 0; i < reference.size(); ++i) {
-    const std::vector<double> a = to_doubles(reference[i]), b = to_doubles(test[i]);
+    const std::vector<double> a = kept_values(reference[i]), b = kept_values(test[i]);
     for (std::size_t k = 0; k < a.size() && k < b.size(); ++k) {
       signal += a[k] * a[k];
       noise += (a[k] - b[k]) * (a[k] - b[k]);
@@ -84,7 +87,7 @@ double sqnr_db(const std::vector<Tensor> &reference, const std::vector<Tensor> &
 
 double agreement(const std::vector<Tensor> &reference, const std::vector<Tensor> &test) {
   const auto largest = [](const Tensor &tensor) {
-    const std::vector<double> values = to_doubles(tensor);
+    const std::vector<double> values = kept_values(tensor);
     return std::ranges::max_element(values) - values.begin();
   };
   std::size_t same = 0;

@@ -213,7 +213,7 @@ extern const PassDef constants_to_initializers, eliminate_dead, eliminate_dead_c
     eliminate_dropout, eliminate_duplicates, eliminate_identity, eliminate_neutral, eliminate_no_op, fold_constants,
     fold_shapes, fuse_activation, fuse_bn_forward, fuse_conv_bn, fuse_matmul_add, fuse_pad, hoist_elementwise, inline_if,
     lift_scalars, merge_reshapes, merge_slices, merge_transposes, recognize_activation, recognize_normalization,
-    recognize_softmax, sink_dequantize, unflatten_gemm;
+    recognize_softmax, sink_dequantize, squeeze_matmul, unflatten_gemm;
 }
 
 std::span<const PassDef *const> exact_pipeline() {
@@ -230,6 +230,7 @@ std::span<const PassDef *const> exact_pipeline() {
       &passes::merge_transposes,          // the same; what is left of them after merge-reshapes
       &passes::merge_slices,              // when their bounds are constant
       &passes::sink_dequantize,           // what moves constants is gone then
+      &passes::squeeze_matmul,            // before what looks for constant matrices
       &passes::unflatten_gemm,            // before fuse-matmul-add, which takes what is a matrix already
       &passes::lift_scalars,              // what is left of shape computations
       &passes::hoist_elementwise,         // behind what only moves constants

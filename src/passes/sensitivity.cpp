@@ -6,6 +6,7 @@
 
 #include "calibrate/walk.h"
 #include "ir/evaluate.h"
+#include "passes/channel_bias.h"
 #include "passes/held_out.h"
 #include "runtime/plan.h"
 #include "support/parallel.h"
@@ -30,9 +31,9 @@ Tensor noisy(const Tensor &weight, std::uint64_t seed) {
 
 /// What the errors of one sample at one output are.
 double squared_difference(const Tensor &a, const Tensor *b) {
-  std::vector<double> difference = to_doubles(a);
+  std::vector<double> difference = kept_values(a);
   if (b != nullptr) {
-    const std::vector<double> other = to_doubles(*b);
+    const std::vector<double> other = kept_values(*b);
     for (std::size_t i = 0; i < difference.size() && i < other.size(); ++i) difference[i] -= other[i];
   }
   const std::size_t width = a.rank() == 2 && a.dims[1] > 1 ? static_cast<std::size_t>(a.dims[1]) : 0;
@@ -134,9 +135,13 @@ private:
     plan.fetches = judged_;
     Runner runner(graph_, context_.ops, plan);
     clean_.resize(samples_.size());
+    TensorKeeper keeper;
     EDGEC_CHECK(parallel_for(samples_.size(), context_.threads, [&](std::size_t i, int worker) -> Status {
       EDGEC_ASSIGN(const Sample sample, context_.calibration->load(samples_[i]));
       EDGEC_ASSIGN(clean_[i], runner.run_tensors(sample, worker));
+      for (Tensor &tensor : clean_[i]) {
+        EDGEC_ASSIGN(tensor, keeper.keep(std::move(tensor)));
+      }
       return {};
     }));
     std::vector<double> powers(judged_.size());
@@ -227,11 +232,12 @@ private:
     EDGEC_ASSIGN(const Differences seen, compare(walk, changed, live, output, info->output_axis));
     double power = 0;
     std::vector<float> bias(seen.sum.size());
-    const Tensor *old = info->bias ? graph_.constant(graph_.node(layer).input(*info->bias)) : nullptr;
-    const bool centred = info->bias && (old == nullptr ? !graph_.node(layer).input(*info->bias).valid() : old->size() == static_cast<std::int64_t>(bias.size()));
+    const auto old = channel_bias(graph_, graph_.node(layer), *info);
+    const float beta = graph_.node(layer).get_float("beta", 1);
+    const bool centred = old && old->size() == bias.size() && beta != 0;
     for (std::size_t c = 0; c < bias.size(); ++c) {
       const double mean = centred ? seen.sum[c] / seen.positions : 0;
-      bias[c] = (centred && old != nullptr ? to_floats(*old)[c] : 0.0F) - static_cast<float>(mean);
+      if (centred) bias[c] = (static_cast<float>((*old)[c]) - static_cast<float>(mean)) / beta;
       power += seen.squares[c] / seen.positions - mean * mean;
     }
     const Dims bias_dims{static_cast<std::int64_t>(bias.size())};

@@ -92,5 +92,27 @@ TEST(SampleStore, KeepsInMemoryAndInTheFile) {
   EXPECT_EQ(budget->used, 256U);
 }
 
+TEST(TensorKeeper, MapsWhatIsBeyondAFewMegabytes) {
+  constexpr std::size_t count = 40, elements = std::size_t{1} << 17; // of 512 KiB
+  std::vector<Tensor> kept;
+  {
+    TensorKeeper keeper;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto tensor = keeper.keep(Tensor::of({elements}, std::vector<float>(elements, static_cast<float>(i))));
+      ASSERT_TRUE(tensor) << tensor.error().message;
+      kept.push_back(*tensor);
+    }
+    const auto small = keeper.keep(Tensor::of({2}, std::vector<float>{1, 2}));
+    ASSERT_TRUE(small);
+    EXPECT_EQ(small->data.backing(), Backing::memory);
+  }
+  std::size_t mapped = 0;
+  for (std::size_t i = 0; i < count; ++i) { // the keeper is gone, what it kept is there
+    mapped += kept[i].data.backing() == Backing::file ? elements * sizeof(float) : 0;
+    EXPECT_EQ(kept_values(kept[i]), std::vector<double>(elements, static_cast<double>(i)));
+  }
+  EXPECT_EQ(mapped, (count - 16) * elements * sizeof(float));
+}
+
 } // namespace
 } // namespace edgec

@@ -227,5 +227,25 @@ TEST(Channels, OneStaysOfEachAxis) {
   EXPECT_EQ(leave_one(map, all).size(), 3U);
 }
 
+TEST(Channels, AWallOfCodesDoesNotListTheirScales) {
+  Graph graph = parse_graph(R"(g (uint8[1,2]{0.1,0} x) => (float[1,3] y)
+    <int8[2,3]{axis=1; 0.1,0; 0.2,0; 0.3,0} w = {1, 2, 3, 4, 5, 6}> { y = MatMul(x, w) })").value();
+  const ChannelMap map(graph, all_ops());
+  const ChannelAxis *terms = map.axis(graph, {graph.nodes()[0], 1}, 0);
+  ASSERT_NE(terms, nullptr);
+  for (std::size_t set = 0; set < map.set_count(); ++set)
+    EXPECT_THAT(map.wall(set), ::testing::Not(HasSubstr("0.3"))); // thousands of them, for each of thousands of sets
+}
+
+TEST(Channels, WhatIsAddedToAnUnknownSizeStays) {
+  Graph graph = parse_graph(R"(<opset_import: ["" : 17]> g (float[N,3] x) => (float[2] z)
+    <float[3] v = {1, 2, 3}, float[2] c = {1, 2}, float[2,2] w = {1, 2, 3, 4}> { a = MatMul(x, v)  b = Add(a, c)  z = MatMul(b, w) })").value();
+  ASSERT_TRUE(infer_types(graph, all_ops()));
+  const ChannelMap map(graph, all_ops());
+  const ChannelAxis *added = map.axis(graph, {graph.nodes()[1], 1}, 0);
+  ASSERT_NE(added, nullptr);
+  EXPECT_THAT(map.wall(map.set_of(added->first)), HasSubstr("Add"));
+}
+
 } // namespace
 } // namespace edgec

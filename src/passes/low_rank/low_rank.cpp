@@ -161,7 +161,7 @@ private:
   [[nodiscard]] double power() const {
     double sum = 0;
     for (const Tensor &logits : reference_)
-      for (const double x : to_doubles(logits)) sum += x * x;
+      for (const double x : kept_values(logits)) sum += x * x;
     return sum;
   }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <numeric>
 
+#include "calibrate/sample_store.h"
 #include "measure/logits.h"
 #include "passes/held_out.h"
 #include "support/random.h"
@@ -26,8 +27,8 @@ constexpr double least_ratio = 0.01;
 double logit_error(const std::vector<Tensor> &reference, const std::vector<Tensor> &test) {
   double sum = 0;
   for (std::size_t i = 0; i < reference.size(); ++i) {
-    std::vector<double> difference = to_doubles(reference[i]);
-    const std::vector<double> other = to_doubles(test[i]);
+    std::vector<double> difference = kept_values(reference[i]);
+    const std::vector<double> other = kept_values(test[i]);
     for (std::size_t k = 0; k < difference.size(); ++k) difference[k] -= other[k];
     const double mean = std::accumulate(difference.begin(), difference.end(), 0.0) / static_cast<double>(difference.size());
     for (const double d : difference) sum += (d - mean) * (d - mean);
@@ -42,7 +43,7 @@ double agreement_under_noise(const std::vector<Tensor> &reference, double square
   for (std::uint64_t draw = 0; draw < draws; ++draw) {
     Random random(draw); // the same noise for each strength: the curve is smooth
     for (const Tensor &tensor : reference) {
-      std::vector<double> logits = to_doubles(tensor);
+      std::vector<double> logits = kept_values(tensor);
       const auto before = std::ranges::max_element(logits) - logits.begin();
       const double sigma = std::sqrt(squared_error / static_cast<double>(logits.size()));
       for (double &x : logits) x += sigma * random.normal();

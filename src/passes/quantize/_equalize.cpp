@@ -6,6 +6,8 @@
 #include <limits>
 #include <set>
 
+#include "passes/channel_bias.h"
+#include "passes/channels.h"
 #include "passes/layerwise.h"
 
 namespace edgec {
@@ -41,8 +43,14 @@ std::optional<WeightInfo> weights_of(const Graph &graph, const PassContext &cont
 /// A bias that is absent can be, too: nothing is to be scaled.
 bool has_bias_per_channel(const Graph &graph, const Node &node, const WeightInfo &info) {
   const Tensor *bias = graph.constant(node.input(*info.bias));
-  const Tensor &weight = *graph.constant(node.inputs[info.weight]);
-  return bias == nullptr || bias->size() == weight.dims[static_cast<std::size_t>(info.channel_axis)];
+  const auto values = channel_bias(graph, node, info);
+  return values && (bias == nullptr || bias->size() == static_cast<std::int64_t>(values->size()));
+}
+
+/// Whether the layer sums over axis 1 of its data: a product may over another one.
+bool sums_over_channels(const Graph &graph, const PassContext &context, NodeId layer, const WeightInfo &info) {
+  return std::ranges::any_of(node_axes(graph, context.ops, layer).ties,
+                             [&](const AxisTie &tie) { return tie.input == info.data && tie.input_axis == 1; });
 }
 
 /// Adds the weighted layers that read `value`; false where something else does.
@@ -50,7 +58,8 @@ bool find_readers(const Graph &graph, const PassContext &context, ValueId value,
   if (graph.is_output(value)) return false;
   for (const Use use : graph.value(value).uses) {
     const Node &node = graph.node(use.node);
-    if (const auto info = weights_of(graph, context, node); info && use.index == info->data) {
+    if (const auto info = weights_of(graph, context, node);
+        info && use.index == info->data && sums_over_channels(graph, context, use.node, *info)) {
       readers.push_back({use.node, *info});
       continue;
     }

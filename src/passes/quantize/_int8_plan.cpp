@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "passes/channel_bias.h"
+
 namespace edgec {
 
 std::vector<std::size_t> data_operands(const OpDef &op, const Node &node) {
@@ -102,6 +104,7 @@ private:
     if (!graph_.constant(weight)) return true; // both operands are data
     if (weights.bias && node.input(*weights.bias).valid() && !graph_.constant(node.input(*weights.bias)))
       return stays_float(node, "its bias is not constant");
+    if (!channel_bias(graph_, node, weights)) return stays_float(node, "its bias is not one number an output channel");
     return true;
   }
 

@@ -7,6 +7,7 @@
 
 #include "compress/int8.h"
 #include "ir/evaluate.h"
+#include "passes/channel_bias.h"
 
 namespace edgec {
 namespace {
@@ -203,7 +204,8 @@ private:
     fold_alpha_beta(layer, values, state);
     state.dims = weight.dims;
     if (auto rows = weight_rows(Tensor::of(weight.dims, values), layer.weights)) state.original = std::move(*rows);
-    const bool per_tensor = layer.weights.groups > 1 && layer.weights.channel_axis != 0; // grouped ConvTranspose
+    // Of a grouped ConvTranspose, and of a stack of matrices: integer operators know scales of columns for one matrix only.
+    const bool per_tensor = (layer.weights.groups > 1 && layer.weights.channel_axis != 0) || layer.weights.channel_axis > 1;
     const ChannelSpan span = per_tensor ? ChannelSpan{1, 1, weight.size()} : ChannelSpan::of(weight.dims, layer.weights.channel_axis);
     std::vector<double> scale_bias = state.bias;
     if (per_tensor && !scale_bias.empty())
@@ -238,19 +240,9 @@ private:
   /// Reads the bias; Gemm's alpha and beta go into weight and bias, so that the integer form has neither.
   void fold_alpha_beta(const Int8Layer &layer, std::vector<float> &values, Int8LayerState &state) {
     const Node &node = graph_.node(layer.node);
-    const float alpha = node.get_float("alpha", 1), beta = node.get_float("beta", 1);
-    if (alpha != 1)
+    if (const float alpha = node.get_float("alpha", 1); alpha != 1)
       for (float &value : values) value *= alpha;
-    if (!layer.weights.bias) return;
-    const Tensor &weight = *graph_.constant(node.inputs[layer.weights.weight]);
-    const bool transposed_groups = layer.weights.groups > 1 && layer.weights.channel_axis != 0;
-    const auto channels = static_cast<std::size_t>(weight.dims[static_cast<std::size_t>(layer.weights.channel_axis)] *
-                                                   (transposed_groups ? layer.weights.groups : 1));
-    state.bias.assign(channels, 0.0);
-    if (const ValueId bias = node.input(*layer.weights.bias); bias.valid()) {
-      const auto stored = to_doubles(*graph_.constant(bias));
-      for (std::size_t c = 0; c < channels; ++c) state.bias[c] = stored[c % stored.size()] * beta;
-    }
+    state.bias = *channel_bias(graph_, node, layer.weights);
     graph_.remove_attribute(layer.node, "alpha");
     graph_.remove_attribute(layer.node, "beta");
   }

@@ -10,6 +10,7 @@
 
 #include "calibrate/calibrate.h"
 #include "measure/sizes.h"
+#include "passes/channel_bias.h"
 #include "passes/held_out.h"
 #include "passes/quantize/_equalize.h"
 #include "passes/quantize/_input_grid.h"
@@ -31,10 +32,10 @@ struct Source {
   std::vector<EqualizedTensor> tensors;
   Sensitivities sensitivities;         ///< of layers, where codes are chosen by a rate
 
-  /// The original's, of each sample.
+  /// The original's, of each sample, where they were asked for.
   [[nodiscard]] std::vector<Tensor> logits() const {
     std::vector<Tensor> found;
-    for (const auto &outputs : (means ? *means : ranges).outputs) found.push_back(outputs[0]);
+    for (const auto &outputs : (means ? *means : ranges).outputs) found.insert(found.end(), outputs.begin(), outputs.end());
     return found;
   }
   [[nodiscard]] RangeStatistics means_of(std::span<const int> folds) const { return (means ? *means : ranges).merged(folds); }
@@ -104,15 +105,14 @@ void aim_at_original(std::vector<Int8LayerState> &layers, const Source &source) 
     const Node &node = source.original.node(layer.node);
     const Tensor *weight = source.original.constant(node.input(layer.weights.weight));
     auto rows = weight ? weight_rows(*weight, layer.weights) : std::nullopt;
-    if (!rows || rows->data.size() != layer.original.data.size() || node.get_float("alpha", 1) != 1) continue;
+    if (!rows || rows->data.size() != layer.original.data.size()) continue;
+    for (double &w : rows->data) w *= node.get_float("alpha", 1);
     if (std::ranges::find(layer.original.data, 0.0) != layer.original.data.end()) {
       layer.keep.resize(layer.original.data.size());
       std::ranges::transform(layer.original.data, layer.keep.begin(), [](double w) { return w != 0 ? 1 : 0; });
     }
     layer.original = std::move(*rows);
-    if (const Tensor *bias = layer.weights.bias ? source.original.constant(node.input(*layer.weights.bias)) : nullptr;
-        bias && bias->size() == static_cast<std::int64_t>(layer.bias.size()))
-      layer.bias = to_doubles(*bias);
+    if (auto bias = channel_bias(source.original, node, layer.weights)) layer.bias = std::move(*bias);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "calibrate/sample_store.h"
 #include "passes/held_out.h"
 #include "passes/rate/_rate_bracket.h"
 #include "support/cancel.h"
@@ -31,7 +32,7 @@ constexpr double step_constant = 8;
 double centred_power(const std::vector<Tensor> &logits) {
   double power = 0;
   for (const Tensor &tensor : logits) {
-    const std::vector<double> values = to_doubles(tensor);
+    const std::vector<double> values = kept_values(tensor);
     double sum = 0, squares = 0;
     for (const double x : values) sum += x, squares += x * x;
     power += squares - sum * sum / static_cast<double>(std::max<std::size_t>(values.size(), 1));
