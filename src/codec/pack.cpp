@@ -140,8 +140,8 @@ std::vector<std::byte> excerpt(ByteView bytes) {
 /// by them: they are for forms that, by what they save on an excerpt, may become the smallest. 0: the form is left out.
 std::vector<int> zstd_levels(const std::vector<Form> &forms, ByteView raw, int level, std::size_t smallest) {
   constexpr double most_gain = 1.25;
-  const bool codes = !forms[0].shapes.empty(); // fewer bytes, of which each was asked for
-  const double doubt = codes ? 1.05 : 1.005, worthwhile = codes ? 0.995 : 0.96;
+  const bool codes = !forms[0].shapes.empty(); // of floats even a tenth is not worth the time
+  const double doubt = codes ? 1.05 : 1.005, worthwhile = codes ? 0.995 : 0.9;
   std::vector<int> levels(forms.size(), level);
   if (raw.size() <= probe_above || level <= fast_level) return levels;
   std::vector<double> gains(forms.size(), 1), expected(forms.size());
