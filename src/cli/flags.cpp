@@ -10,7 +10,7 @@ namespace edgec {
 void RunFlags::declare(Options &options) {
   options.group("Running");
   options.add("--threads", "N", &threads_given, "threads (default all processors); results do not depend on it")
-      .between(0, 4096);
+      .between(1, 4096);
   options.add("--isa", "NAME", &isa_name, "use no more than this instruction set (default the best)")
       .one_of({"scalar", "avx2", "avx512", "vnni", "amx"});
   options.add("--seed", "S", &seed, "of everything random");

@@ -115,9 +115,13 @@ Result<Scope> ScopeFlags::scope(const Graph &input) const {
   for (const NodeId id : input.nodes()) types.push_back(input.node(id).op);
   std::ranges::sort(types);
   types.erase(std::unique(types.begin(), types.end()), types.end());
+  const auto is_there = [&](const std::string &type) { return std::ranges::find(types, type) != types.end(); };
+  const bool none = std::ranges::none_of(op_types, is_there); // some: one recipe may serve several networks
   for (const std::string &type : op_types) {
-    if (std::ranges::find(types, type) == types.end())
-      return usage_error(fmt::format("--op-types: the network has no {}{}", type, did_you_mean(type, types)));
+    if (is_there(type)) continue;
+    const std::string absent = fmt::format("--op-types: the network has no {}{}", type, did_you_mean(type, types));
+    if (none) return usage_error(absent);
+    warn(absent);
   }
   scope.op_types = op_types;
   return scope;

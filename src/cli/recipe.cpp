@@ -110,7 +110,8 @@ std::string recipe_text(Options &options) {
   std::ostringstream text;
   text << "# edgec " << options.command() << " --recipe: the flags by their long names; a flag given beside it wins.\n";
   for (const Option &option : options.all()) { // one table each: the order stays that of --help
-    if (!option.given || left_out(option)) continue;
+    // A recipe serves several networks: where the result of one went is not a part of it, though a recipe may say so.
+    if (!option.given || left_out(option) || option.key() == "output") continue;
     toml::table table;
     std::visit(TomlNode{option, table}, option.target);
     // Literal strings and those over several lines lose line breaks.

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "codec/mixing.h"
+#include "support/cancel.h"
 
 namespace edgec {
 namespace {
@@ -64,7 +65,7 @@ public:
         columns_(shape.columns), places_(width_), taps_(shape.taps) {}
 
   void run() {
-    for (std::size_t r = 0; r < shape_.rows; ++r) {
+    for (std::size_t r = 0; r < shape_.rows && !interrupted(); ++r) {
       Mean row = all_;
       row.seen = std::min<std::uint16_t>(row.seen, 2);
       Code *at = codes_ + r * width_;
@@ -181,6 +182,7 @@ double context_bits(std::span<const std::int8_t> codes, std::span<const CodeShap
 Status decode_contexts(ByteView stream, std::span<const CodeShape> shapes, std::span<std::int8_t> codes) {
   BitDecoder coder(stream);
   code_all(coder, shapes, codes.data());
+  EDGEC_CHECK(check_interrupted());
   if (!coder.at_end()) return bad_input("the coded weights end at another place than their stream");
   return {};
 }

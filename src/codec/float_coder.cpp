@@ -7,11 +7,13 @@
 
 #include "codec/arithmetic.h"
 #include "codec/varint.h"
+#include "support/cancel.h"
 
 namespace edgec {
 namespace {
 
 constexpr int mantissa_bits = 23;
+constexpr std::size_t between_polls = std::size_t{1} << 18; ///< floats from one look for an interrupt to the next
 
 /// Bits one after another, the first in the lowest bit of the first byte, a number's low bits first.
 class BitWriter {
@@ -95,7 +97,9 @@ std::vector<std::byte> encode_floats(std::span<const std::uint32_t> floats) {
   BitEncoder coder;
   BitWriter mantissas;
   Model model;
-  for (const std::uint32_t value : floats) {
+  for (std::size_t i = 0; i < floats.size(); ++i) {
+    if (i % between_polls == 0 && interrupted()) return {};
+    const std::uint32_t value = floats[i];
     const auto found = std::ranges::find(model.recent, value);
     std::optional<std::uint32_t> place;
     if (found != model.recent.end()) place = static_cast<std::uint32_t>(found - model.recent.begin());
@@ -129,7 +133,9 @@ Status decode_floats(ByteView stream, std::span<std::uint32_t> floats) {
   BitDecoder coder(stream.first(*coded));
   BitReader mantissas(stream.subspan(*coded));
   Model model;
-  for (std::uint32_t &value : floats) {
+  for (std::size_t i = 0; i < floats.size(); ++i) {
+    if (i % between_polls == 0) EDGEC_CHECK(check_interrupted());
+    std::uint32_t &value = floats[i];
     if (const auto place = model.code_seen(coder, std::nullopt)) {
       value = model.recent[*place];
       continue;

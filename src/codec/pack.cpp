@@ -14,10 +14,12 @@
 namespace edgec {
 namespace {
 
-constexpr std::size_t compare_fully = std::size_t{16} << 20;
+constexpr std::size_t contexts_below = std::size_t{16} << 20;
 constexpr std::size_t any_speed_below = std::size_t{1} << 16; ///< bytes that even the slowest coder reads in no time
 constexpr std::size_t records_below = std::size_t{1} << 18;
 constexpr double contexts_gain_below = 6; ///< bits a code
+constexpr std::size_t probe_above = std::size_t{1} << 18; ///< bytes on which zstd's slow levels take a while
+constexpr int fast_level = 3;
 
 /// A buffer after a transform.
 struct Form {
@@ -38,6 +40,14 @@ std::size_t count_of(const std::vector<CodeShape> &shapes) {
   std::size_t count = 0;
   for (const CodeShape &shape : shapes) count += shape.count();
   return count;
+}
+
+/// Whether there are so many zeros that the bits which tell where they are take less.
+bool sparse_saves(ByteView raw, std::size_t width) {
+  constexpr std::byte nothing[8] = {};
+  std::size_t zeros = 0;
+  for (std::size_t at = 0; at + width <= raw.size(); at += width) zeros += std::memcmp(raw.data() + at, nothing, width) == 0 ? width : 0;
+  return zeros > raw.size() / width / 8;
 }
 
 std::vector<Form> forms_of(ByteView raw, const Content &content) {
@@ -69,7 +79,7 @@ std::vector<Form> forms_of(ByteView raw, const Content &content) {
       found.back().shapes = known(raw.size() / width);
     }
   }
-  offer(Transform::sparse, encode_sparse(raw, width));
+  if (raw.size() <= probe_above || sparse_saves(raw, width)) offer(Transform::sparse, encode_sparse(raw, width));
   if (content.hashed) offer(Transform::hashed, encode_hashed(raw, width, *content.hashed));
   if (width > 1) offer(Transform::planes, encode_planes(raw, width));
   return found;
@@ -95,15 +105,14 @@ void code_weights(const Form &form, ByteView coded, std::vector<Candidate> &foun
     rate = plan.bits / static_cast<double>(codes.size());
     found.push_back({Compressor::rans, encode_rans_stream(array, codes, plan)});
   }
-  const bool large = codes.size() > compare_fully || (codes.size() > any_speed_below && rate > contexts_gain_below);
+  const bool large = codes.size() > contexts_below || (codes.size() > any_speed_below && rate > contexts_gain_below);
   if (!large) found.push_back({Compressor::contexts, encode_context_stream(array, codes)});
 }
 
-std::vector<Candidate> candidates(const Form &form, const Content &content, ByteView raw, int level) {
+/// What is made of a form with the coders that know what it holds.
+std::vector<Candidate> candidates(const Form &form, const Content &content, ByteView raw) {
   const ByteView coded = bytes_of(form, raw);
   std::vector<Candidate> found;
-  if (form.transform != Transform::none) found.push_back({Compressor::none, form.coded});
-  found.push_back({Compressor::zstd, zstd_compress(coded, level)});
   if (!form.shapes.empty()) code_weights(form, coded, found);
   const bool floats_lie_bare = form.transform == Transform::none || form.transform == Transform::hashed;
   if (floats_lie_bare && content.is_float && coded.size() % 4 == 0) {
@@ -113,6 +122,47 @@ std::vector<Candidate> candidates(const Form &form, const Content &content, Byte
   }
   if (content.width == 0 && raw.size() <= records_below) found.push_back({Compressor::bytes, encode_bytes(raw)});
   return found;
+}
+
+/// Slices from all over a buffer, one after another.
+std::vector<std::byte> excerpt(ByteView bytes) {
+  constexpr std::size_t slices = 16, length = 4096;
+  static_assert(slices * length <= probe_above);
+  std::vector<std::byte> taken;
+  for (std::size_t i = 0; i < slices; ++i) {
+    const ByteView slice = bytes.subspan((bytes.size() - length) / (slices - 1) * i, length);
+    taken.insert(taken.end(), slice.begin(), slice.end());
+  }
+  return taken;
+}
+
+/// The level of zstd for each form. On large buffers the slow ones take a minute for 40 MB, and most floats gain nothing
+/// by them: they are for forms that, by what they save on an excerpt, may become the smallest. 0: the form is left out.
+std::vector<int> zstd_levels(const std::vector<Form> &forms, ByteView raw, int level, std::size_t smallest) {
+  constexpr double most_gain = 1.25;
+  const bool codes = !forms[0].shapes.empty(); // of floats even a tenth is not worth the time
+  const double doubt = codes ? 1.05 : 1.005, worthwhile = codes ? 0.995 : 0.9;
+  std::vector<int> levels(forms.size(), level);
+  if (raw.size() <= probe_above || level <= fast_level) return levels;
+  std::vector<double> gains(forms.size(), 1), expected(forms.size());
+  auto best = static_cast<double>(smallest);
+  for (std::size_t i = 0; i < forms.size(); ++i) {
+    expected[i] = static_cast<double>(zstd_compress(bytes_of(forms[i], raw), fast_level).size());
+    best = std::min(best, expected[i]);
+  }
+  for (std::size_t i = 0; i < forms.size(); ++i) {
+    const ByteView coded = bytes_of(forms[i], raw);
+    if (coded.size() <= probe_above || expected[i] > most_gain * best) continue;
+    const std::vector<std::byte> part = excerpt(coded);
+    gains[i] = static_cast<double>(zstd_compress(part, level).size()) / static_cast<double>(zstd_compress(part, fast_level).size());
+    expected[i] *= gains[i];
+  }
+  best = std::min(best, *std::ranges::min_element(expected));
+  for (std::size_t i = 0; i < forms.size(); ++i) {
+    const bool small = bytes_of(forms[i], raw).size() <= probe_above;
+    levels[i] = expected[i] > doubt * best ? 0 : small || gains[i] < worthwhile ? level : fast_level;
+  }
+  return levels;
 }
 
 /// How long a reader needs, by rank.
@@ -187,18 +237,21 @@ std::string to_string(const Packing &packing) {
 }
 
 Packed pack_smallest(ByteView raw, const Content &content, int level) {
-  std::vector<Form> forms = forms_of(raw, content);
-  if (raw.size() > compare_fully) {
-    const bool coded = !forms[0].shapes.empty();
-    std::vector<std::size_t> rough;
-    for (const Form &form : forms) rough.push_back(zstd_compress(bytes_of(form, raw), 3).size());
-    const auto smallest = static_cast<std::size_t>(std::ranges::min_element(rough) - rough.begin());
-    if (!coded) forms = {std::move(forms[smallest])}; // codes are best told as they are
-    if (coded) forms.resize(1);
+  const std::vector<Form> forms = forms_of(raw, content);
+  std::vector<std::vector<Candidate>> coded;
+  std::size_t smallest = raw.size();
+  for (const Form &form : forms) {
+    for (const Candidate &candidate : coded.emplace_back(candidates(form, content, raw)))
+      if (!candidate.stored.empty()) smallest = std::min(smallest, candidate.stored.size());
   }
+  const std::vector<int> levels = zstd_levels(forms, raw, level, smallest);
   Choice choice(raw);
-  for (const Form &form : forms)
-    for (Candidate &candidate : candidates(form, content, raw, level)) choice.consider(form, std::move(candidate));
+  for (std::size_t i = 0; i < forms.size(); ++i) {
+    const Form &form = forms[i];
+    if (form.transform != Transform::none) choice.consider(form, {Compressor::none, form.coded});
+    if (levels[i] > 0) choice.consider(form, {Compressor::zstd, zstd_compress(bytes_of(form, raw), levels[i])});
+    for (Candidate &candidate : coded[i]) choice.consider(form, std::move(candidate));
+  }
   return choice.take();
 }
 

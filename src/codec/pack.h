@@ -62,7 +62,8 @@ constexpr std::uint64_t expansion_limit(std::uint64_t size) {
 }
 
 /// The smallest of all forms within expansion_limit, of large buffers the fastest one that is within 0.5 % of it; plain
-/// where nothing saves a byte. level: zstd's; buffers above 16 MiB are compared at level 3.
+/// where nothing saves a byte. level: zstd's; of large buffers an excerpt tells where it is worth its time. Once
+/// interrupted, what comes back may be anything: the caller asks again.
 Packed pack_smallest(ByteView raw, const Content &content, int level);
 
 /// The raw bytes. Errors: unknown transform or compressor (Code::unsupported, named by number), sizes beyond

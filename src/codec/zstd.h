@@ -9,7 +9,7 @@
 namespace edgec {
 
 /// The same bytes for the same input, level and library version, whatever the number of threads. level 1..19.
-/// Empty, which no frame is, where zstd finds no memory.
+/// Empty, which no frame is, where zstd finds no memory, or once interrupted.
 std::vector<std::byte> zstd_compress(ByteView raw, int level);
 
 /// Exactly one frame that becomes exactly raw_size bytes; the caller limits raw_size.

@@ -9,6 +9,7 @@
 #include "formats/flat/graph_section.h"
 #include "formats/flat/memory_plan.h"
 #include "formats/flat/tensor_store.h"
+#include "support/cancel.h"
 #include "support/file.h"
 
 namespace edgec {
@@ -126,6 +127,7 @@ Result<std::vector<std::byte>> serialize_flat(const Model &model, const FlatWrit
   if (!options.plain) graph = flat::compact_graph(graph);
   Packed packed{{0, 0, graph.size(), graph.size()}, {}};
   if (!options.plain) packed = pack_smallest(graph, {}, options.level);
+  EDGEC_CHECK(check_interrupted());
   std::vector<flat::SectionSource> sections{{options.plain ? SectionKind::graph : SectionKind::compact_graph, true,
                                              packed.packing,
                                              packed.packing.is_plain() ? ByteView(graph) : ByteView(packed.bytes)}};

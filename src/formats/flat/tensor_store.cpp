@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "codec/parts.h"
+#include "support/cancel.h"
 #include "support/parallel.h"
 
 namespace edgec::flat {
@@ -129,7 +130,7 @@ Result<PackedBlocks> pack_blocks(const std::vector<Block> &blocks, std::uint32_t
     const ByteView raw = blocks[i].bytes();
     packed[i] = options.plain ? Packed{{0, 0, raw.size(), raw.size()}, {}}
                               : pack_smallest(raw, blocks[i].content, options.level);
-    return {};
+    return check_interrupted(); // what was cut short is not to be written
   }));
   std::vector<std::size_t> shared, alone;
   for (std::size_t i = 0; i < blocks.size(); ++i) {
