@@ -29,11 +29,6 @@ Result<Isa> RunFlags::isa() const {
 void OutputFlags::declare(Options &options, std::string help) {
   options.group("Output");
   options.add("-o,--output", "OUT", &path, std::move(help));
-  declare_force(options);
-}
-
-void OutputFlags::declare_force(Options &options) {
-  options.group("Output");
   options.flag("--force", &force, "replace an existing file");
 }
 

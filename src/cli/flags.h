@@ -29,7 +29,6 @@ struct OutputFlags {
   bool force = false;
 
   void declare(Options &options, std::string help);
-  void declare_force(Options &options);
 };
 
 /// Samples to run: --data or --calib, with --preprocess and a limit.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/console.h"
 #include "cli/edit_flags.h"
@@ -12,6 +13,7 @@
 #include "passes/edit.h"
 #include "passes/pass.h"
 #include "support/file.h"
+#include "support/text.h"
 
 namespace edgec {
 namespace {
@@ -63,14 +65,27 @@ Status fold_quantization(Graph &graph) {
 
 } // namespace
 
+Status check_ending(const std::string &path, std::span<const std::string_view> endings) {
+  const std::string ending = lower_ending(path);
+  std::error_code ignored;
+  if (std::ranges::find(endings, ending) != endings.end() || fs::is_directory(path, ignored)) return {};
+  const std::string what = ending.empty() ? "has no ending, which says the format" : "'" + ending + "' is no format that is written here";
+  return usage_error(fmt::format("{}: {}; {} {}", path, what, endings.size() == 1 ? "there is" : "there are",
+                                 fmt::join(endings, ", ")));
+}
+
 Result<ModelFormat> output_format(const std::string &path, const std::string &wanted) {
-  const bool flat_name = fs::path(path).extension() == ".edgec";
+  static constexpr std::string_view onnx = ".onnx", flat = ".edgec", endings[] = {onnx, flat};
+  const ModelFormat format = wanted == "flat" ? ModelFormat::flat
+                             : wanted == "qoperator" ? ModelFormat::qoperator : ModelFormat::qdq;
+  if (path == "-") return format;
+  EDGEC_CHECK(check_ending(path, endings));
+  const bool flat_name = lower_ending(path) == flat;
   if (wanted.empty()) return flat_name ? ModelFormat::flat : ModelFormat::qdq;
-  const bool flat = wanted == "flat";
-  if (flat_name && !flat)
-    return usage_error(fmt::format("{}: a .edgec file cannot hold --format {}; name it .onnx", path, wanted));
-  if (!flat && path != "-" && !flat_name) return wanted == "qoperator" ? ModelFormat::qoperator : ModelFormat::qdq;
-  return flat ? ModelFormat::flat : wanted == "qoperator" ? ModelFormat::qoperator : ModelFormat::qdq;
+  if (flat_name != (format == ModelFormat::flat))
+    return usage_error(fmt::format("{}: {} file cannot hold --format {}; name it {}", path,
+                                   flat_name ? "an .edgec" : "an .onnx", wanted, flat_name ? onnx : flat));
+  return format;
 }
 
 Result<Model> read_model(const std::string &path, const ReadOptions &options, const EditFlags *edits, Graph *stored) {

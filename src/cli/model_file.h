@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "formats/onnx/onnx.h"
@@ -22,8 +23,12 @@ struct ReadOptions {
 
 enum class ModelFormat { qdq, qoperator, flat };
 
-/// The format of an output: `wanted` ("qdq", "qoperator", "flat", or empty), else by the name: .edgec is flat.
-/// Error (usage): both are given and do not fit.
+/// Error (usage) where the name ends in none of `endings` (".json", ...; case does not count): which there are. A folder
+/// is left to check_output().
+Status check_ending(const std::string &path, std::span<const std::string_view> endings);
+
+/// The format of an output: `wanted` ("qdq", "qoperator", "flat", or empty), else by the name: .onnx or .edgec, which
+/// is flat. Error (usage): another ending, or both are given and do not fit. "-" is ONNX unless asked otherwise.
 Result<ModelFormat> output_format(const std::string &path, const std::string &wanted);
 
 /// Reads .onnx or .edgec, told apart by content, infers the types of all values, and folds QuantizeLinear and

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/command_line.h"
 #include "cli/console.h"
+#include "cli/model_file.h"
 #include "cli/recipe.h"
 #include "cli/version.h"
 #include "formats/onnx/functions.h"
@@ -75,6 +76,8 @@ Result<Outcome> run_command(Command &command) {
   set_up_console(command.shared.console);
   EDGEC_CHECK(check_required(command.options));
   if (!command.shared.save_recipe.empty()) {
+    constexpr std::string_view recipe_ending[] = {".toml"};
+    EDGEC_CHECK(check_ending(command.shared.save_recipe, recipe_ending).in("--save-recipe"));
     const std::string text = recipe_text(command.options);
     const Option *force = command.options.find("force");
     const ByteView bytes = std::as_bytes(std::span(text));

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "support/text.h"
+
 namespace edgec {
 namespace {
 
@@ -15,10 +17,8 @@ bool starts_with(ByteView file, std::string_view magic) {
 } // namespace
 
 bool has_image_extension(const std::filesystem::path &path) {
-  std::string extension = path.extension().string();
-  std::ranges::transform(extension, extension.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
   constexpr std::array<std::string_view, 5> known{".jpg", ".jpeg", ".png", ".ppm", ".pgm"};
-  return std::ranges::find(known, extension) != known.end();
+  return std::ranges::find(known, lower_ending(path)) != known.end();
 }
 
 Result<Image> decode_image(ByteView file) {

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <fmt/format.h>
 #include <functional>
 #include <nlohmann/json.hpp>
+
+#include "support/text.h"
 
 namespace edgec {
 namespace {
@@ -142,7 +143,7 @@ std::string pareto_svg(const Pareto &pareto) {
 }
 
 Result<std::string> pareto_text(const Pareto &pareto, const std::string &path) {
-  const std::string extension = std::filesystem::path(path).extension().string();
+  const std::string extension = lower_ending(path);
   if (extension == ".json") return pareto_json(pareto);
   if (extension == ".csv") return pareto_csv(pareto);
   if (extension == ".svg") return pareto_svg(pareto);

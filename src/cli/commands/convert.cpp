@@ -14,42 +14,47 @@ namespace edgec::commands {
 namespace {
 
 struct Arguments {
-  std::string from, to, format;
+  std::string from, to_argument, format;
   std::int64_t opset = 0;
   bool overridable = false, strip_names = false;
   OutputFlags output;
   EditFlags edits;
+
+  [[nodiscard]] const std::string &to() const { return to_argument.empty() ? output.path : to_argument; }
 };
 
 Result<Outcome> run(const Arguments &arguments) {
-  EDGEC_ASSIGN(const ModelFormat format, output_format(arguments.to, arguments.format));
+  const std::string &to = arguments.to();
+  if (to.empty()) return usage_error("TO is missing: name the file to write; see 'edgec convert --help'");
+  if (!arguments.to_argument.empty() && !arguments.output.path.empty())
+    return usage_error(fmt::format("{} and -o {} both name the file to write", to, arguments.output.path));
+  EDGEC_ASSIGN(const ModelFormat format, output_format(to, arguments.format));
   if (arguments.strip_names && format != ModelFormat::flat)
-    return usage_error(fmt::format("--strip-names: {} is ONNX, which needs its names; write an .edgec", arguments.to));
+    return usage_error(fmt::format("--strip-names: {} is ONNX, which needs its names; write an .edgec", to));
   const std::vector<std::string> inputs{arguments.from};
-  EDGEC_CHECK(check_output(arguments.to, inputs, arguments.output.force));
+  EDGEC_CHECK(check_output(to, inputs, arguments.output.force));
   ReadOptions options;
   options.exact_opset = arguments.opset;
   options.onnx.overridable = arguments.overridable;
   EDGEC_ASSIGN(const Model model, read_model(arguments.from, options, &arguments.edits));
   EDGEC_CHECK(check_interrupted());
-  EDGEC_CHECK(write_model(model, arguments.to, format, arguments.output.force, !arguments.strip_names));
-  log_info(fmt::format("{}: written, {}", arguments.to, bytes_text(file_bytes(arguments.to))));
+  EDGEC_CHECK(write_model(model, to, format, arguments.output.force, !arguments.strip_names));
+  if (to != "-") say(fmt::format("wrote {}, {}", to, bytes_text(file_bytes(to))));
   return Outcome::done;
 }
 
 CommandRun declare(Options &options) {
   auto arguments = std::make_shared<Arguments>();
   options.argument("FROM", &arguments->from, "the network to read, .onnx or .edgec; - is standard input");
-  options.argument("TO", &arguments->to,
-                   "the file to write; its ending says which format; - is standard output (ONNX)");
-  options.group("Output");
+  options.argument("TO", &arguments->to_argument,
+                   "the file to write, .onnx or .edgec: its ending says which format; - is standard output (ONNX)", false);
+  arguments->output.declare(options, "another way to name TO");
   options.add("--format", "FORMAT", &arguments->format, "how to write it (default qdq; flat for a name in .edgec)")
       .one_of({"qdq", "qoperator", "flat"});
   options.add("--opset", "N", &arguments->opset, "write this version of ONNX's operators (default that of the input)")
       .between(1, 1000);
   options.flag("--overridable", &arguments->overridable, "keep weights that are also graph inputs as inputs");
   options.flag("--strip-names", &arguments->strip_names, "leave out the names of inner values and nodes (.edgec)");
-  arguments->output.declare_force(options);
   arguments->edits.declare(options);
   return [arguments] { return run(*arguments); };
 }

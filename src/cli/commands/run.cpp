@@ -1,6 +1,5 @@
 // edgec run: one call of a network on given inputs, or several of a recurrent one; outputs into a file or printed.
 #include <cmath>
-#include <filesystem>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -16,6 +15,7 @@
 #include "measure/fidelity.h"
 #include "ops/registry.h"
 #include "runtime/plan.h"
+#include "support/text.h"
 
 namespace edgec::commands {
 namespace {
@@ -130,7 +130,7 @@ std::string json_of(const NamedTensors &outputs) {
 }
 
 Status write_outputs(const NamedTensors &outputs, const OutputFlags &to) {
-  if (std::filesystem::path(to.path).extension() == ".npz") return save_npz(to.path, outputs, to.force);
+  if (lower_ending(to.path) == ".npz") return save_npz(to.path, outputs, to.force);
   if (outputs.size() != 1)
     return usage_error(
         fmt::format("{}: a .npy holds one array, the network has {} outputs; name it .npz", to.path, outputs.size()));
@@ -141,9 +141,8 @@ Status check_arguments(const Arguments &arguments) {
   if (!arguments.feeds.empty() && arguments.sequences.empty() && arguments.steps == 0)
     return usage_error("--feed: how many steps? give --steps N, or --sequence");
   if (arguments.output.path.empty()) return {};
-  const std::string extension = std::filesystem::path(arguments.output.path).extension();
-  if (extension != ".npy" && extension != ".npz")
-    return usage_error(fmt::format("{}: outputs are written as .npy or .npz", arguments.output.path));
+  constexpr std::string_view endings[] = {".npy", ".npz"};
+  EDGEC_CHECK(check_ending(arguments.output.path, endings));
   std::vector<std::string> inputs{arguments.model};
   for (const std::string &input : arguments.inputs) inputs.push_back(input.substr(input.find('=') + 1));
   return check_output(arguments.output.path, inputs, arguments.output.force);
