@@ -72,7 +72,8 @@ public:
                                                  .threads = request.threads,
                                                  .isa = request.isa,
                                                  .seed = request.seed,
-                                                 .memory = value_memory(source, request.max_memory)},
+                                                 .memory = value_memory(source, request.max_memory),
+                                                 .channel_multiple = request.channel_multiple},
         result_{source, {}, std::nullopt, std::nullopt, {}} {}
 
   Result<Compressed> run() {

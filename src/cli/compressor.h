@@ -22,6 +22,7 @@ struct CompressRequest {
   std::size_t max_memory = 300'000'000; ///< bytes of the process that compressing aims at
   Scope scope;
   PassFlags passes;
+  int channel_multiple = 1; ///< PassContext
   int threads = 1;
   Isa isa = Isa::scalar;
   std::uint64_t seed = 0;

@@ -132,6 +132,7 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   for (const std::string &text : a.scope.include) add("include", text);
   for (const std::string &text : a.scope.exclude) add("exclude", text);
   if (!a.scope.op_types.empty()) add("op-types", fmt::format("{}", fmt::join(a.scope.op_types, ",")));
+  if (a.passes.channel_multiple > 0) add("channel-multiple", fmt::to_string(a.passes.channel_multiple));
   for (const std::string &text : a.passes.skip) add("skip-pass", text);
   if (!a.passes.stop_after.empty()) add("stop-after", a.passes.stop_after);
   add("format", format == ModelFormat::flat ? "flat" : format == ModelFormat::qoperator ? "qoperator" : "qdq");
@@ -221,6 +222,7 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   }
   request.max_memory = static_cast<std::size_t>(a.max_memory);
   request.passes = a.passes;
+  request.channel_multiple = a.passes.multiple_for(format);
   request.threads = a.run.threads();
   request.seed = a.run.seed;
   return request;

@@ -104,8 +104,12 @@ struct Attempt {
 Result<Attempt> attempt(const Job &job, bool checked, bool force, Report &report) {
   const Arguments &arguments = job.arguments;
   const auto pipeline = pipeline_of(arguments);
-  const PassContext context{
-      .ops = all_ops(), .lossy = {}, .scope = {}, .threads = arguments.run.threads(), .isa = job.running.isa};
+  const PassContext context{.ops = all_ops(),
+                            .lossy = {},
+                            .scope = {},
+                            .threads = arguments.run.threads(),
+                            .isa = job.running.isa,
+                            .channel_multiple = arguments.passes.multiple_for(job.format)};
   const PipelineOptions options = arguments.passes.pipeline_options(pipeline);
   const Proof proof{job.source.graph, job.data, job.running, arguments.rtol};
   Model result = job.source;
