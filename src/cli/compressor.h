@@ -17,6 +17,7 @@ namespace edgec {
 struct CompressRequest {
   LossyOptions lossy;
   bool int8 = false;
+  bool border_nodes = false; ///< Int8Request
   bool cross_fit = true; ///< judge what was fitted to samples on others
   std::optional<RateRequest> rate; ///< round weights for a budget
   std::size_t max_memory = 300'000'000; ///< bytes of the process that compressing aims at

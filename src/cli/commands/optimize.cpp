@@ -171,6 +171,7 @@ Result<Outcome> run(const Arguments &arguments) {
       provenance_of("optimize", arguments.edits.effective(), arguments.run.seed, isa, arguments.model, source, written);
   report.before = ModelFigures::of(measure_sizes(source.graph, all_ops(), false), source.source_bytes);
   report.after = ModelFigures::of(measure_sizes(written.model.graph, all_ops(), false), written.bytes);
+  if (auto grown = growth_warning(arguments.model, source, written)) report.warnings.push_back(*std::move(grown));
   report.peak_memory_bytes = peak_memory_bytes();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (arguments.passes.time_passes) fmt::print(stderr, "{}", pass_times(report.passes));

@@ -74,6 +74,22 @@ save("next_word.onnx", [helper.make_node("Gather", ["table", "word"], ["scores"]
 np.save(os.path.join(HERE, "steps.npy"), np.arange(12, dtype=np.float32).reshape(4, 1, 3))
 
 
+def tiny_layers(classes):
+    """Eight layers of 16 weights with a gate between each and the next, and a classifier: few weights, many values."""
+    random = np.random.default_rng(0)
+    nodes, weights, x = [], [], "x"
+    for i in range(9):
+        weights.append(numpy_helper.from_array((0.5 * random.standard_normal((4, classes if i == 8 else 4))).astype(np.float32), f"w{i}"))
+        nodes.append(helper.make_node("MatMul", [x, f"w{i}"], ["y" if i == 8 else f"m{i}"], name=f"layer{i}"))
+        nodes += [helper.make_node("Sigmoid", [f"m{i}"], [f"s{i}"]), helper.make_node("Mul", [f"m{i}", f"s{i}"], [f"p{i}"])] if i < 8 else []
+        x = f"p{i}"
+    return nodes, [tensor("x", [1, 4])], [tensor("y", [1, classes])], weights
+
+
+save("tiny_layers.onnx", *tiny_layers(128))
+save("tiny_layers_only.onnx", *tiny_layers(3))
+
+
 def dead_channels():
     """Gemms of 16 channels, of which 11 and 3 are made by zeros."""
     random = np.random.default_rng(1)
