@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fmt/format.h>
 
 #include "cli/console.h"
 #include "cli/proof.h"
@@ -72,7 +73,8 @@ public:
                                                  .threads = request.threads,
                                                  .isa = request.isa,
                                                  .seed = request.seed,
-                                                 .memory = value_memory(source, request.max_memory)},
+                                                 .memory = value_memory(source, request.max_memory),
+                                                 .channel_multiple = request.channel_multiple},
         result_{source, {}, std::nullopt, std::nullopt, {}} {}
 
   Result<Compressed> run() {
@@ -178,6 +180,7 @@ private:
     Int8Request wanted;
     wanted.logits = find_logits;
     wanted.cross_fit = request_.cross_fit;
+    wanted.border_nodes = request_.border_nodes;
     wanted.rate = request_.rate;
     if (wanted.rate)
       wanted.rate->progress = [&](std::string_view what, std::size_t done, std::size_t all) { line.stage(what, done, all); };
@@ -186,6 +189,11 @@ private:
     EDGEC_ASSIGN(result_.int8, quantize_int8(result_.graph, context, wanted));
     figures.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     figures.changed = result_.int8->layers > 0;
+    if (const std::size_t left = result_.int8->left; left > 0)
+      result_.warnings.push_back(
+          fmt::format("{} of {} layers stay float, and what is between them: all in codes, QuantizeLinear and "
+                      "DequantizeLinear would make the file larger (a file OUT.edgec has none)",
+                      left, left + result_.int8->layers));
     result_.curve = result_.int8->curve;
     result_.interrupted = result_.int8->interrupted;
     result_.passes.push_back(std::move(figures));

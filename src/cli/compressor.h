@@ -17,11 +17,13 @@ namespace edgec {
 struct CompressRequest {
   LossyOptions lossy;
   bool int8 = false;
+  bool border_nodes = false; ///< Int8Request
   bool cross_fit = true; ///< judge what was fitted to samples on others
   std::optional<RateRequest> rate; ///< round weights for a budget
   std::size_t max_memory = 300'000'000; ///< bytes of the process that compressing aims at
   Scope scope;
   PassFlags passes;
+  int channel_multiple = 1; ///< PassContext
   int threads = 1;
   Isa isa = Isa::scalar;
   std::uint64_t seed = 0;

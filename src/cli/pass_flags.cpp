@@ -76,6 +76,11 @@ void PassFlags::declare(Options &options) {
   options.add("--print-after", "NAME", &print_after, "print the graph to stderr after this pass").split(',');
   options.flag("--check-each", &check_each,
                "run the network after each exact pass; leave out one that moves an output");
+  options
+      .add("--channel-multiple", "N", &channel_multiple,
+           "where channels are cut, layers keep a multiple of N, or all (default 8, which runtimes compute faster; 1 "
+           "for .edgec)")
+      .between(1, 1024);
   options.flag("--time-passes", &time_passes, "print the time of each pass to stderr");
 }
 
@@ -84,6 +89,12 @@ Status PassFlags::check() const {
   for (const std::string &name : print_after) EDGEC_CHECK(check_pass("--print-after", name));
   if (!stop_after.empty()) EDGEC_CHECK(check_pass("--stop-after", stop_after));
   return {};
+}
+
+int PassFlags::multiple_for(ModelFormat format) const {
+  constexpr int vector = 8;
+  if (channel_multiple > 0) return static_cast<int>(channel_multiple);
+  return format == ModelFormat::flat ? 1 : vector;
 }
 
 bool PassFlags::stops_in(std::span<const PassDef *const> passes) const { return holds(passes, stop_after); }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/model_file.h"
 #include "cli/options.h"
 #include "measure/report.h"
 #include "passes/pipeline.h"
@@ -14,10 +15,15 @@ struct PassFlags {
   std::vector<std::string> skip, print_after;
   std::string stop_after;
   bool check_each = false, time_passes = false;
+  std::int64_t channel_multiple = 0; ///< 0: as the format of the output wants
 
   void declare(Options &options);
   /// Error (usage): a name that is no pass, with the nearest ones.
   [[nodiscard]] Status check() const;
+  /// Of which layers keep as many channels where some are cut (PassContext::channel_multiple). Runtimes read .onnx
+  /// files and are fast with whole vectors of channels; edgec's own is no slower without, and .edgec files are to be
+  /// small.
+  [[nodiscard]] int multiple_for(ModelFormat format) const;
   /// --stop-after named one of `passes`: what follows does not run.
   [[nodiscard]] bool stops_in(std::span<const PassDef *const> passes) const;
   /// For a list of passes: only the names that it holds. --print-after goes to stderr; --check-each is not in them

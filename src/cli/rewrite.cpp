@@ -5,8 +5,10 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <tuple>
 
 #include "cli/version.h"
+#include "formats/onnx/file_bytes.h"
 #include "kernels/isa.h"
 #include "ops/registry.h"
 
@@ -84,6 +86,23 @@ Result<Written> write_and_read_back(const Model &model, const std::string &path,
   written.model = *std::move(again);
   written.bytes = written.model.source_bytes;
   return written;
+}
+
+std::optional<std::string> growth_warning(const std::string &input, const Model &source, const Written &written) {
+  if (written.bytes <= source.source_bytes) return std::nullopt;
+  std::string text = fmt::format("the file is larger than the input, by {} bytes", written.bytes - source.source_bytes);
+  const auto before = count_onnx_bytes(input), after = count_onnx_bytes(written.path);
+  if (!before || !after) return text; // other formats spend bytes on other things
+  const std::tuple<const char *, std::uint64_t, std::uint64_t> parts[] = {
+      {"QuantizeLinear, DequantizeLinear and their scales", before->quantization, after->quantization},
+      {"weights", before->weights, after->weights},
+      {"nodes and names", before->nodes(), after->nodes()},
+      {"metadata (how it was made)", before->metadata, after->metadata}};
+  std::vector<std::string> grown;
+  for (const auto &[what, was, is] : parts)
+    if (is > was) grown.push_back(fmt::format("{} take {} more", what, is - was));
+  if (after->quantization > before->quantization) grown.emplace_back("a file OUT.edgec has no such nodes");
+  return fmt::format("{}: {}", text, fmt::join(grown, "; "));
 }
 
 Provenance provenance_of(const std::string &command, const EffectiveOptions &options, std::uint64_t seed, Isa isa,

@@ -1,6 +1,7 @@
 // What compress and optimize share: reading, writing what came out, reading that back, and saying where it comes from.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +36,9 @@ struct Written {
 };
 Result<Written> write_and_read_back(const Model &model, const std::string &path, ModelFormat format, bool force,
                                     bool inner_names = true);
+
+/// Where a written file has more bytes than the input, how many and on what they are spent; nothing: it has not.
+std::optional<std::string> growth_warning(const std::string &input, const Model &source, const Written &written);
 
 Provenance provenance_of(const std::string &command, const EffectiveOptions &options, std::uint64_t seed, Isa isa,
                          const std::string &input, const Model &source, const Written &written);

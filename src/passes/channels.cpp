@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -197,10 +198,26 @@ private:
     for (const AxisTie &tie : axes.ties) {
       if (tie.input >= in.size() || tie.other >= in.size()) continue;
       join_tie(in[tie.input], in[tie.other], tie, reason);
-      if (!is_grouping(axes, tie)) map_.sums_.push_back({id, tie});
+      if (is_grouping(axes, tie)) continue;
+      map_.sums_.push_back({id, tie});
+      add_width(map_.axis(graph_, {id, static_cast<std::uint32_t>(tie.input)}, tie.input_axis));
+      for (const AxisLink &link : axes.links)
+        if (link.input == tie.other && !links(axes, tie.input, link))
+          add_width(map_.axis(node.outputs[link.output], link.output_axis));
     }
     for (std::vector<Cover> *side : {&in, &out})
       for (const Cover &cover : *side) wall_unseen(cover, reason);
+  }
+
+  /// Does operand `input`, too, make the output axis of `link`? A batch of both, then.
+  static bool links(const Axes &axes, std::size_t input, const AxisLink &link) {
+    return std::ranges::any_of(axes.links, [&](const AxisLink &other) {
+      return other.input == input && other.output == link.output && other.output_axis == link.output_axis;
+    });
+  }
+
+  void add_width(const ChannelAxis *axis) {
+    if (axis != nullptr && axis->size > 0) map_.widths_.push_back(axis->first);
   }
 
   void join_tie(Cover &input, Cover &other, const AxisTie &tie, const std::string &reason) {
@@ -226,6 +243,7 @@ private:
   }
 
   void collect() {
+    std::ranges::sort(map_.widths_);
     map_.set_.resize(places_);
     std::vector<std::size_t> number(places_, none);
     for (std::size_t place = 0; place < places_; ++place) {
@@ -262,20 +280,45 @@ const ChannelAxis &ChannelMap::axis_of(std::size_t place) const {
   return *std::prev(after); // absent axes share the first place of the next present one, which stands behind them
 }
 
-std::vector<std::size_t> leave_one(const ChannelMap &map, std::vector<std::size_t> sets) {
-  std::map<std::size_t, std::int64_t> left; // by the first place of an axis
-  std::vector<std::size_t> fine;
-  for (const std::size_t set : sets) {
-    std::map<std::size_t, std::int64_t> taken;
-    for (const std::size_t place : map.members(set)) ++taken[map.axis_of(place).first];
-    const bool fits = std::ranges::all_of(taken, [&](const auto &each) {
-      const auto known = left.emplace(each.first, map.axis_of(each.first).size).first;
-      return known->second > each.second;
-    });
-    if (!fits) continue;
-    for (const auto &[first, count] : taken) left[first] -= count;
-    fine.push_back(set);
+std::map<std::size_t, std::int64_t> indices_taken(const ChannelMap &map, std::size_t set) {
+  std::map<std::size_t, std::int64_t> taken;
+  for (const std::size_t place : map.members(set)) ++taken[map.axis_of(place).first];
+  return taken;
+}
+
+bool may_stay(const ChannelMap &map, const ChannelAxis &axis, std::int64_t left, int multiple) {
+  return left == axis.size || (left > 0 && (!map.is_width(axis.first) || left % multiple == 0));
+}
+
+std::vector<std::size_t> leave_multiples(const ChannelMap &map, std::vector<std::size_t> sets, int multiple) {
+  std::map<std::size_t, std::int64_t> left;               // by the first place of an axis
+  std::map<std::size_t, std::vector<std::size_t>> takers; // of an axis: places in the list
+  for (std::size_t i = 0; i < sets.size(); ++i)
+    for (const auto &[first, count] : indices_taken(map, sets[i])) {
+      left.emplace(first, map.axis_of(first).size).first->second -= count;
+      takers[first].push_back(i);
+    }
+  std::vector<char> dropped(sets.size());
+  std::set<std::size_t> open;
+  for (const auto &[first, count] : left) open.insert(first);
+  while (!open.empty()) {
+    const std::size_t first = *open.begin();
+    if (may_stay(map, map.axis_of(first), left.at(first), multiple)) {
+      open.erase(first);
+      continue;
+    }
+    const std::size_t last = takers.at(first).back();
+    takers.at(first).pop_back();
+    if (dropped[last]) continue;
+    dropped[last] = 1;
+    for (const auto &[other, count] : indices_taken(map, sets[last])) {
+      left.at(other) += count;
+      open.insert(other);
+    }
   }
+  std::vector<std::size_t> fine;
+  for (std::size_t i = 0; i < sets.size(); ++i)
+    if (!dropped[i]) fine.push_back(sets[i]);
   return fine;
 }
 

@@ -1,6 +1,7 @@
 // Channels that are kept or cut together: found by walking along the operators' axes through a whole network, and cut.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <span>
@@ -46,6 +47,8 @@ public:
   [[nodiscard]] const std::string &wall(std::size_t set) const { return reasons_[walls_[set]]; }
   /// Where channels are summed over, in the order of nodes.
   [[nodiscard]] std::span<const ChannelSum> sums() const { return sums_; }
+  /// Is it an axis of that first place that a layer sums over, or that its weights make?
+  [[nodiscard]] bool is_width(std::size_t first) const { return std::ranges::binary_search(widths_, first); }
 
 private:
   std::vector<ChannelAxis> axes_;
@@ -56,6 +59,7 @@ private:
   std::vector<std::size_t> walls_; // of sets, in reasons_
   std::vector<std::string> reasons_; // the first: none
   std::vector<ChannelSum> sums_;
+  std::vector<std::size_t> widths_; // sorted
 
   friend class ChannelWalk;
 };
@@ -75,8 +79,14 @@ bool is_grouping(const Axes &axes, const AxisTie &tie);
 /// By output index along `output_axis` of output 0: what it comes from, axes that are summed over aside.
 std::vector<std::vector<ChannelSource>> channel_sources(const Axes &axes, int output_axis, std::int64_t size);
 
-/// Drops sets from a list, last ones first, until every axis that the list cuts keeps an index.
-std::vector<std::size_t> leave_one(const ChannelMap &map, std::vector<std::size_t> sets);
+/// How many indices of each axis, by its first place, a set takes.
+std::map<std::size_t, std::int64_t> indices_taken(const ChannelMap &map, std::size_t set);
+
+/// May `left` indices stay of an axis that has `size`? One at least, and of a layer's width all or a multiple.
+bool may_stay(const ChannelMap &map, const ChannelAxis &axis, std::int64_t left, int multiple);
+
+/// Drops sets from a list, last ones first, until every axis that the list cuts keeps what may stay of it.
+std::vector<std::size_t> leave_multiples(const ChannelMap &map, std::vector<std::size_t> sets, int multiple);
 
 /// Cuts all places of `sets` (none of them walled): constants are sliced, operators' sizes and groups follow, types are
 /// inferred anew. After an error the graph is as it was.

@@ -76,6 +76,7 @@ struct PassContext {
   std::uint64_t seed = 0;
   std::size_t memory = std::size_t{192} << 20; ///< bytes of samples' values kept at once; more go to a temporary file
   std::size_t fold_growth_limit = 1024; ///< bytes a folded constant may grow beyond what it replaces
+  int channel_multiple = 1;             ///< where channels are cut, layers keep a multiple of this many
   std::function<void(PassNote)> note;
   /// What a long pass is doing, and how much of it is done.
   std::function<void(std::string_view what, std::size_t done, std::size_t all)> progress;

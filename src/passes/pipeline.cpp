@@ -210,10 +210,10 @@ Result<PipelineReport> run_pipeline(Graph &graph, std::span<const PassDef *const
 
 namespace passes {
 extern const PassDef constants_to_initializers, eliminate_dead, eliminate_dead_channels, eliminate_dead_outputs,
-    eliminate_dropout, eliminate_duplicates, eliminate_identity, eliminate_neutral, eliminate_no_op, fold_constants,
-    fold_shapes, fuse_activation, fuse_bn_forward, fuse_conv_bn, fuse_matmul_add, fuse_pad, hoist_elementwise, inline_if,
-    lift_scalars, merge_reshapes, merge_slices, merge_transposes, recognize_activation, recognize_normalization,
-    recognize_softmax, sink_dequantize, squeeze_matmul, unflatten_gemm;
+    eliminate_dropout, eliminate_duplicates, eliminate_identity, eliminate_neutral, eliminate_no_op, flatten_conv,
+    fold_constants, fold_shapes, fuse_activation, fuse_bn_forward, fuse_conv_bn, fuse_matmul_add, fuse_pad,
+    hoist_elementwise, inline_if, lift_scalars, merge_reshapes, merge_slices, merge_transposes, recognize_activation,
+    recognize_normalization, recognize_softmax, sink_dequantize, squeeze_matmul, unflatten_gemm;
 }
 
 std::span<const PassDef *const> exact_pipeline() {
@@ -239,6 +239,7 @@ std::span<const PassDef *const> exact_pipeline() {
       &passes::fuse_pad,                  // when its pads are constant
       &passes::fuse_conv_bn,              // when weights are constant and nothing stands between
       &passes::fuse_bn_forward,           // what no node before it could take
+      &passes::flatten_conv,              // when its bias is in it and reshapes are joined
       &passes::fuse_activation,           // after what stood between Relu and Clip is gone
       &passes::recognize_activation,      // when nothing stands between the parts of a formula
       &passes::recognize_normalization,   // the same

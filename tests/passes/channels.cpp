@@ -89,7 +89,7 @@ Tried cut_each(std::string_view text) {
       if (weighted) tried.walls.push_back(map.wall(set));
       continue;
     }
-    if (leave_one(map, {set}).empty()) continue;
+    if (leave_multiples(map, {set}, 1).empty()) continue;
     const Graph zeroed = without(graph, map, set);
     const ChannelMap fresh(zeroed, all_ops());
     Graph cut = zeroed;
@@ -224,7 +224,7 @@ TEST(Channels, OneStaysOfEachAxis) {
   for (std::size_t set = 0; set < map.set_count(); ++set)
     if (map.wall(set).empty() && map.members(set).size() > 1) all.push_back(set);
   EXPECT_EQ(all.size(), 4U);
-  EXPECT_EQ(leave_one(map, all).size(), 3U);
+  EXPECT_EQ(leave_multiples(map, all, 1).size(), 3U);
 }
 
 TEST(Channels, AWallOfCodesDoesNotListTheirScales) {

@@ -17,12 +17,14 @@ struct Outcome {
 };
 
 /// Fitted to all of `samples`.
-inline Outcome run_pass(std::string_view name, const Graph &graph, const SampleSet &samples, const LossyOptions &lossy, int threads = 1) {
+inline Outcome run_pass(std::string_view name, const Graph &graph, const SampleSet &samples, const LossyOptions &lossy,
+                        int threads = 1, int channel_multiple = 1) {
   Outcome outcome{graph, {}};
   PassContext context{.ops = all_ops(), .lossy = lossy};
   context.calibration = &samples;
   for (std::size_t i = 0; i < samples.size(); ++i) context.samples.push_back(i);
   context.threads = threads;
+  context.channel_multiple = channel_multiple;
   context.note = [&](const PassNote &note) { outcome.notes.push_back(note); };
   const PassDef *pass = find_pass(name);
   const auto report = run_pipeline(outcome.graph, std::span(&pass, 1), context, {.check_honesty = true});

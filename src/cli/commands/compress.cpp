@@ -132,6 +132,7 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   for (const std::string &text : a.scope.include) add("include", text);
   for (const std::string &text : a.scope.exclude) add("exclude", text);
   if (!a.scope.op_types.empty()) add("op-types", fmt::format("{}", fmt::join(a.scope.op_types, ",")));
+  if (a.passes.channel_multiple > 0) add("channel-multiple", fmt::to_string(a.passes.channel_multiple));
   for (const std::string &text : a.passes.skip) add("skip-pass", text);
   if (!a.passes.stop_after.empty()) add("stop-after", a.passes.stop_after);
   add("format", format == ModelFormat::flat ? "flat" : format == ModelFormat::qoperator ? "qoperator" : "qdq");
@@ -221,6 +222,8 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   }
   request.max_memory = static_cast<std::size_t>(a.max_memory);
   request.passes = a.passes;
+  request.channel_multiple = a.passes.multiple_for(format);
+  request.border_nodes = format == ModelFormat::qdq;
   request.threads = a.run.threads();
   request.seed = a.run.seed;
   return request;
@@ -274,6 +277,7 @@ Result<Report> measure(const Arguments &a, const Model &source, const Compressed
   report.before = ModelFigures::of(measure_sizes(with.stored.graph, all_ops()), source.source_bytes);
   const GraphSizes sizes = measure_sizes(written.model.graph, all_ops());
   report.after = ModelFigures::of(sizes, written.bytes);
+  if (auto grown = growth_warning(a.model, source, written)) report.warnings.push_back(*std::move(grown));
   report.layers = layer_figures(sizes);
   list_float_nodes(compressed, report);
   const bool other = with.other.has_value();
@@ -374,6 +378,8 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   const bool met = judge_budgets(a.budgets, report);
   if (compressed.interrupted) report.warnings.push_back("INTERRUPTED: the search was stopped; this is the best that it had found");
   judge_quality(a.int8, a.prune || a.prune_channels || a.max_macs, report);
+  if (a.prune && format != ModelFormat::flat)
+    report.next.push_back("-o OUT.edgec: an .onnx file stores zeros like other weights and gets no smaller by --prune");
   report.peak_memory_bytes = peak_memory_bytes();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   EDGEC_CHECK(write_report(report, a));

@@ -104,8 +104,12 @@ struct Attempt {
 Result<Attempt> attempt(const Job &job, bool checked, bool force, Report &report) {
   const Arguments &arguments = job.arguments;
   const auto pipeline = pipeline_of(arguments);
-  const PassContext context{
-      .ops = all_ops(), .lossy = {}, .scope = {}, .threads = arguments.run.threads(), .isa = job.running.isa};
+  const PassContext context{.ops = all_ops(),
+                            .lossy = {},
+                            .scope = {},
+                            .threads = arguments.run.threads(),
+                            .isa = job.running.isa,
+                            .channel_multiple = arguments.passes.multiple_for(job.format)};
   const PipelineOptions options = arguments.passes.pipeline_options(pipeline);
   const Proof proof{job.source.graph, job.data, job.running, arguments.rtol};
   Model result = job.source;
@@ -167,6 +171,7 @@ Result<Outcome> run(const Arguments &arguments) {
       provenance_of("optimize", arguments.edits.effective(), arguments.run.seed, isa, arguments.model, source, written);
   report.before = ModelFigures::of(measure_sizes(source.graph, all_ops(), false), source.source_bytes);
   report.after = ModelFigures::of(measure_sizes(written.model.graph, all_ops(), false), written.bytes);
+  if (auto grown = growth_warning(arguments.model, source, written)) report.warnings.push_back(*std::move(grown));
   report.peak_memory_bytes = peak_memory_bytes();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (arguments.passes.time_passes) fmt::print(stderr, "{}", pass_times(report.passes));

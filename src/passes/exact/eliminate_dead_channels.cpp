@@ -8,8 +8,9 @@
 // A constant goes on through what links channels (activations, pools, sums, concatenations) as far as the operators'
 // references keep it constant; the reader's bias takes up what it contributes. Not where
 //  - a constant other than zero meets the reader's zero padding: it is none at the border then;
-//  - the reader has no bias to take it up (MatMul), or something in between cannot lose a channel (ChannelMap says what);
-//  - it is the last channel of an axis: one stays.
+//  - the reader has no bias to take it up (MatMul), or something in between cannot lose a channel (ChannelMap says
+//  what);
+//  - it is the last channel of an axis: one stays, or, where asked, a multiple of some number.
 //
 // A row counts as zero below 1e-9 of its layer's root mean square: what it does is far below float's own rounding.
 #include <algorithm>
@@ -270,16 +271,19 @@ public:
       if (map_.wall(set).empty() && std::ranges::all_of(readers, [&](const Reader &reader) { return says_nothing(reader); }))
         dead.push_back(set);
     refuse_varying(dead);
-    dead = leave_one(map_, std::move(dead));
+    const auto all = channels_among(dead);
+    dead = leave_multiples(map_, std::move(dead), context_.channel_multiple);
+    report_kept(all, channels_among(dead));
     if (dead.empty()) return false;
-    const auto told = report(dead);
+    const auto removed = channels_among(dead);
     Graph changed = graph_;
     move_constants(changed, dead);
     EDGEC_CHECK(cut(changed, dead));
     const auto macs = [&](const Graph &graph) { return measure_sizes(with_unit_dims(graph, context_.ops), context_.ops).macs; };
     const double before = macs(graph_), after = macs(changed);
     graph_ = std::move(changed);
-    for (const auto &[label, text] : told) context_.say(pass, label, text);
+    for (const auto &[label, count, size] : removed)
+      context_.say(pass, label, fmt::format("{} of {} channels are dead: removed", count, size));
     if (before > 0)
       context_.say(pass, "", fmt::format("dead channels took {:.1f} % of the multiply-accumulates", 100 * (before - after) / before));
     return true;
@@ -376,9 +380,15 @@ private:
     return cut_channels(graph, context_.ops, map, std::vector<std::size_t>(found.begin(), found.end()));
   }
 
-  /// How many channels each node with weights loses, in the order of nodes.
-  [[nodiscard]] std::vector<std::pair<std::string, std::string>> report(const std::vector<std::size_t> &dead) const {
-    std::vector<std::pair<std::string, std::string>> told;
+  /// How many channels of a node with weights are among some sets.
+  struct Count {
+    std::string label;
+    std::int64_t count, size;
+  };
+
+  /// In the order of nodes; those that have none are left out.
+  [[nodiscard]] std::vector<Count> channels_among(const std::vector<std::size_t> &sets) const {
+    std::vector<Count> found;
     for (const NodeId id : graph_.nodes()) {
       const Node &node = graph_.node(id);
       const OpDef *op = context_.ops.find(node);
@@ -387,10 +397,25 @@ private:
       if (!out) continue;
       std::int64_t count = 0;
       for (std::int64_t i = 0; i < out->size; ++i)
-        count += std::ranges::find(dead, map_.set_of(out->first + static_cast<std::size_t>(i))) != dead.end() ? 1 : 0;
-      if (count > 0) told.emplace_back(node.label(), fmt::format("{} of {} channels are dead: removed", count, out->size));
+        count += std::ranges::find(sets, map_.set_of(out->first + static_cast<std::size_t>(i))) != sets.end() ? 1 : 0;
+      if (count > 0) found.push_back({node.label(), count, out->size});
     }
-    return told;
+    return found;
+  }
+
+  /// Dead channels that stay because runtimes are slow on other numbers of them.
+  void report_kept(const std::vector<Count> &dead, const std::vector<Count> &removed) const {
+    if (context_.channel_multiple == 1) return;
+    for (const auto &[label, count, size] : dead) {
+      const auto found = std::ranges::find(removed, label, &Count::label);
+      const std::int64_t kept = count - (found == removed.end() ? 0 : found->count);
+      if (kept > 0)
+        context_.skip(
+            pass, label,
+            fmt::format("{} of {} channels are dead, {} of them kept: all or a multiple of {} stay, which runtimes "
+                        "compute faster (--channel-multiple 1 removes them)",
+                        count, size, kept, context_.channel_multiple));
+    }
   }
 };
 

@@ -27,10 +27,23 @@ struct Work {
 /// What one set takes away.
 struct Candidate {
   std::size_t set = 0;
-  std::map<std::size_t, std::pair<double, double>> work;              // node: output channels and inputs of it
-  std::map<std::size_t, std::vector<std::size_t>> columns;            // reader: columns of its weight
-  std::map<std::size_t, double> costs;                                // reader: what they cost there now
-  std::map<std::size_t, std::int64_t> taken;                          // axis, by its first place: indices
+  std::map<std::size_t, std::vector<std::size_t>> columns; // reader: columns of its weight
+  std::map<std::size_t, double> costs;                     // reader: what they cost there now
+  [[nodiscard]] double cost() const {
+    double sum = 0;
+    for (const auto &[reader, one] : costs) sum += one;
+    return sum;
+  }
+};
+
+/// Sets that take as much of the same axes: which of them go first is a matter of their costs.
+struct Group {
+  std::map<std::size_t, std::int64_t> taken;             // by each set, of an axis (by its first place): indices
+  std::map<std::size_t, std::pair<double, double>> work; // of a node: output channels and inputs
+  std::vector<Candidate> candidates;                     // cheapest first
+  std::size_t step = 0;                                  // how many have to go together; 0: none can
+  double cost = 0, saved = 0;                            // of a step
+  bool priced = false;                                   // cost is that of the step now
 };
 
 class Selection {
@@ -40,19 +53,20 @@ public:
       : graph_(graph), map_(map), readers_(readers) {
     for (const ChannelReader &reader : readers) removals_.emplace_back(reader.layer->original, reader.inputs.h, damping);
     find_work(with_unit_dims(graph, ops), ops);
-    find_candidates(ops, excluded);
+    find_groups(ops, excluded);
   }
 
-  ChannelChoice run(double macs_wanted) {
-    ChannelChoice choice;
+  ChannelChoice run(double macs_wanted, int multiple) {
+    ChannelChoice choice{.multiple = multiple};
     for (const Work &work : work_) choice.macs += work.macs;
     choice.macs_left = choice.macs;
+    for (Group &group : groups_) plan_step(group, multiple);
     while (choice.macs_left > macs_wanted) {
-      const std::size_t best = cheapest();
-      if (best == candidates_.size()) break;
-      choice.macs_left -= saving(candidates_[best]);
-      choice.sets.push_back(candidates_[best].set);
-      cut(best);
+      Group *best = cheapest(choice.macs_left - macs_wanted);
+      if (best == nullptr) break;
+      choice.macs_left -= best->saved;
+      for (std::size_t left = best->step; left > 0; --left) choice.sets.push_back(cut(*best));
+      for (Group &group : groups_) plan_step(group, multiple);
     }
     return choice;
   }
@@ -63,7 +77,7 @@ private:
   const std::vector<ChannelReader> &readers_;
   std::vector<BlockRemoval> removals_;
   std::vector<Work> work_;
-  std::vector<Candidate> candidates_;
+  std::vector<Group> groups_;
   std::map<std::size_t, std::int64_t> left_; // axis, by its first place: indices
 
   /// Every node that has a cost: its multiply-accumulates, and by which axes they are counted.
@@ -85,16 +99,17 @@ private:
   std::map<NodeId, std::size_t> node_work_;
 
   /// Sets that save work and whose readers are all known.
-  void find_candidates(const OpRegistry &ops, const std::vector<NodeId> &excluded) {
+  void find_groups(const OpRegistry &ops, const std::vector<NodeId> &excluded) {
     std::map<std::size_t, Candidate> found;
+    std::map<std::size_t, std::map<std::size_t, std::pair<double, double>>> work; // set, node
     std::set<std::size_t> unknown;
-    count_outputs(ops, found, unknown, excluded);
+    count_outputs(ops, work, unknown, excluded);
     for (const ChannelSum &sum : map_.sums()) {
       const ChannelAxis *data = map_.axis(graph_, {sum.node, static_cast<std::uint32_t>(sum.tie.input)}, sum.tie.input_axis);
       if (!data || data->size == 0) continue;
       const auto reader = std::ranges::find_if(readers_, [&](const ChannelReader &each) { return each.layer->node == sum.node; });
-      Work &work = work_[node_work_.at(sum.node)];
-      work.inputs = work.inputs_left = static_cast<double>(data->size);
+      Work &node_work = work_[node_work_.at(sum.node)];
+      node_work.inputs = node_work.inputs_left = static_cast<double>(data->size);
       for (std::int64_t i = 0; i < data->size; ++i) {
         const std::size_t set = map_.set_of(data->first + static_cast<std::size_t>(i));
         if (!map_.wall(set).empty()) continue;
@@ -102,24 +117,27 @@ private:
           unknown.insert(set);
           continue;
         }
-        Candidate &candidate = found[set];
-        candidate.work[node_work_.at(sum.node)].second += 1;
-        auto &columns = candidate.columns[static_cast<std::size_t>(reader - readers_.begin())];
+        work[set][node_work_.at(sum.node)].second += 1;
+        auto &columns = found[set].columns[static_cast<std::size_t>(reader - readers_.begin())];
         for (const std::size_t column : columns_of(reader->layer->original.columns, data->size, i)) columns.push_back(column);
       }
     }
+    std::map<std::map<std::size_t, std::int64_t>, std::size_t> known; // places in groups_, by what is taken
     for (auto &[set, candidate] : found) {
-      if (unknown.contains(set) || candidate.columns.empty()) continue;
+      if (unknown.contains(set)) continue;
       candidate.set = set;
-      for (const std::size_t place : map_.members(set)) ++candidate.taken[map_.axis_of(place).first];
-      for (const auto &[axis, count] : candidate.taken) left_.emplace(axis, map_.axis_of(axis).size);
-      candidates_.push_back(std::move(candidate));
-      price(candidates_.back());
+      for (const auto &[reader, columns] : candidate.columns) candidate.costs[reader] = cost(reader, columns);
+      auto taken = indices_taken(map_, set);
+      for (const auto &[first, count] : taken) left_.emplace(first, map_.axis_of(first).size);
+      const auto [at, fresh] = known.emplace(taken, groups_.size());
+      if (fresh) groups_.push_back({.taken = std::move(taken), .work = work[set]});
+      groups_[at->second].candidates.push_back(std::move(candidate));
     }
   }
 
-  void count_outputs(const OpRegistry &ops, std::map<std::size_t, Candidate> &found, std::set<std::size_t> &unknown,
-                     const std::vector<NodeId> &excluded) {
+  void count_outputs(const OpRegistry &ops,
+                     std::map<std::size_t, std::map<std::size_t, std::pair<double, double>>> &work,
+                     std::set<std::size_t> &unknown, const std::vector<NodeId> &excluded) {
     for (const NodeId id : graph_.nodes()) {
       const Node &node = graph_.node(id);
       const OpDef *op = ops.find(node);
@@ -130,55 +148,80 @@ private:
       const ChannelAxis *out = info ? map_.axis(node.outputs[0], info->output_axis) : nullptr;
       if (!out || out->size == 0) continue;
       const bool kept = std::ranges::find(excluded, id) != excluded.end();
-      Work &work = work_[node_work_.at(id)];
-      work.outputs = work.outputs_left = static_cast<double>(out->size);
+      Work &node_work = work_[node_work_.at(id)];
+      node_work.outputs = node_work.outputs_left = static_cast<double>(out->size);
       for (std::int64_t i = 0; i < out->size; ++i) {
         const std::size_t set = map_.set_of(out->first + static_cast<std::size_t>(i));
-        if (map_.wall(set).empty()) found[set].work[node_work_.at(id)].first += 1;
+        if (map_.wall(set).empty()) work[set][node_work_.at(id)].first += 1;
         if (kept) unknown.insert(set);
       }
     }
   }
 
-  void price(Candidate &candidate) {
-    for (const auto &[reader, columns] : candidate.columns)
-      candidate.costs[reader] = std::max(0.0, readers_[reader].sensitivity * removals_[reader].cost(columns));
+  /// Of columns that go together.
+  [[nodiscard]] double cost(std::size_t reader, std::span<const std::size_t> columns) const {
+    return std::max(0.0, readers_[reader].sensitivity * removals_[reader].cost(columns));
   }
 
-  [[nodiscard]] double saving(const Candidate &candidate) const {
-    double saved = 0;
-    for (const auto &[node, counts] : candidate.work) saved += work_[node].without(0, 0) - work_[node].without(counts.first, counts.second);
-    return saved;
+  /// The fewest sets of a group after which all of its axes keep what may stay.
+  [[nodiscard]] std::size_t step_of(const Group &group, int multiple) const {
+    for (std::size_t sets = 1; sets <= group.candidates.size(); ++sets) {
+      const bool fits = std::ranges::all_of(group.taken, [&](const auto &each) {
+        return may_stay(map_, map_.axis_of(each.first),
+                        left_.at(each.first) - static_cast<std::int64_t>(sets) * each.second, multiple);
+      });
+      if (fits) return sets;
+    }
+    return 0;
   }
 
-  [[nodiscard]] std::size_t cheapest() const {
-    std::size_t best = candidates_.size();
+  /// The next step of a group: those sets that cost least, and what they cost together.
+  void plan_step(Group &group, int multiple) const {
+    const std::size_t step = step_of(group, multiple);
+    const auto share = static_cast<double>(step);
+    group.saved = 0;
+    for (const auto &[node, counts] : group.work)
+      group.saved += work_[node].without(0, 0) - work_[node].without(share * counts.first, share * counts.second);
+    if (group.priced && group.step == step) return;
+    group.step = step;
+    group.priced = true;
+    group.cost = 0;
+    std::ranges::stable_sort(group.candidates, {}, &Candidate::cost);
+    std::map<std::size_t, std::vector<std::size_t>> columns;
+    for (const Candidate &candidate : std::span(group.candidates).first(step))
+      for (const auto &[reader, some] : candidate.columns) std::ranges::copy(some, std::back_inserter(columns[reader]));
+    for (const auto &[reader, all] : columns) group.cost += cost(reader, all);
+  }
+
+  /// By the work saved that is still missing.
+  [[nodiscard]] Group *cheapest(double missing) {
+    Group *best = nullptr;
     double least = infinite;
-    for (std::size_t i = 0; i < candidates_.size(); ++i) {
-      const Candidate &candidate = candidates_[i];
-      const bool fits = std::ranges::all_of(candidate.taken, [&](const auto &each) { return left_.at(each.first) > each.second; });
-      if (!fits) continue;
-      double cost = 0;
-      for (const auto &[reader, one] : candidate.costs) cost += one;
-      const double saved = saving(candidate);
-      if (saved > 0 && cost / saved < least) least = cost / saved, best = i;
+    for (Group &group : groups_) {
+      if (group.step == 0 || group.saved <= 0) continue;
+      const double price = group.cost / std::min(group.saved, missing);
+      if (price < least) least = price, best = &group;
     }
     return best;
   }
 
-  void cut(std::size_t index) {
-    const Candidate gone = std::move(candidates_[index]);
-    candidates_.erase(candidates_.begin() + static_cast<std::ptrdiff_t>(index));
-    for (const auto &[node, counts] : gone.work) {
+  /// Cuts the cheapest set of a group.
+  std::size_t cut(Group &group) {
+    const Candidate gone = std::move(group.candidates.front());
+    group.candidates.erase(group.candidates.begin());
+    for (const auto &[node, counts] : group.work) {
       work_[node].outputs_left -= counts.first;
       work_[node].inputs_left -= counts.second;
     }
-    for (const auto &[axis, count] : gone.taken) left_[axis] -= count;
+    for (const auto &[axis, count] : group.taken) left_[axis] -= count;
     for (const auto &[reader, columns] : gone.columns) removals_[reader].remove(columns);
-    for (Candidate &candidate : candidates_)
-      for (auto &[reader, cost] : candidate.costs)
-        if (gone.columns.contains(reader))
-          cost = std::max(0.0, readers_[reader].sensitivity * removals_[reader].cost(candidate.columns.at(reader)));
+    for (Group &each : groups_)
+      for (Candidate &candidate : each.candidates)
+        for (auto &[reader, one] : candidate.costs)
+          if (gone.columns.contains(reader)) one = cost(reader, candidate.columns.at(reader)), each.priced = false;
+    std::ranges::stable_sort(group.candidates, {}, &Candidate::cost);
+    group.priced = false;
+    return gone.set;
   }
 };
 
@@ -193,8 +236,11 @@ std::vector<std::size_t> columns_of(std::size_t columns, std::int64_t axis_size,
 
 ChannelChoice choose_channels(const Graph &graph, const OpRegistry &ops, const ChannelMap &map,
                               const std::vector<ChannelReader> &readers, double macs_wanted,
-                              const std::vector<NodeId> &excluded) {
-  return Selection(graph, ops, map, readers, excluded).run(macs_wanted);
+                              const std::vector<NodeId> &excluded, int multiple) {
+  for (;; multiple /= 2) {
+    ChannelChoice choice = Selection(graph, ops, map, readers, excluded).run(macs_wanted, multiple);
+    if (choice.macs_left <= macs_wanted || multiple == 1) return choice;
+  }
 }
 
 } // namespace edgec

@@ -19,14 +19,16 @@ struct ChannelReader {
 struct ChannelChoice {
   std::vector<std::size_t> sets; ///< of the map, in the order in which they were chosen
   double macs = 0, macs_left = 0;
+  int multiple = 1; ///< of which layers keep as many channels, if not all
 };
 
-/// Chooses sets one by one, each time that with the least added error (a sum over its readers of sensitivity times
-/// BlockRemoval::cost) per multiply-accumulate saved, until at most `macs_wanted` are left or nothing can be cut. Of each
-/// axis one index stays. `excluded`: nodes that shall keep their outputs.
+/// Chooses sets step by step, each time those with the least added error (a sum over their readers of sensitivity times
+/// BlockRemoval::cost) per multiply-accumulate saved, until at most `macs_wanted` are left or nothing can be cut. A
+/// step leaves a multiple of `multiple` channels of each layer, and one at least; where so little cannot be reached in
+/// such steps, they are halved. `excluded`: nodes that shall keep their outputs.
 ChannelChoice choose_channels(const Graph &graph, const OpRegistry &ops, const ChannelMap &map,
                               const std::vector<ChannelReader> &readers, double macs_wanted,
-                              const std::vector<NodeId> &excluded);
+                              const std::vector<NodeId> &excluded, int multiple);
 
 /// The columns of a reader's weight (K of them) that belong to index `index` of `axis_size` of the axis it sums over.
 std::vector<std::size_t> columns_of(std::size_t columns, std::int64_t axis_size, std::int64_t index);

@@ -43,7 +43,8 @@ public:
     name_walls();
     if (wanted >= all) return std::optional<Graph>();
     EDGEC_CHECK(gather());
-    const ChannelChoice choice = choose_channels(graph_, context_.ops, map_, readers_, wanted, excluded());
+    const ChannelChoice choice =
+        choose_channels(graph_, context_.ops, map_, readers_, wanted, excluded(), context_.channel_multiple);
     if (choice.sets.empty()) return std::optional<Graph>();
     EDGEC_CHECK(fit(choice.sets));
     report(choice, wanted);
@@ -173,6 +174,14 @@ private:
     }
     context_.say(name, "", fmt::format("{:.1f} % of the multiply-accumulates cut: {:.4g} M of {:.4g} M are left",
                                        100 * (1 - choice.macs_left / choice.macs), choice.macs_left / 1e6, choice.macs / 1e6));
+    if (context_.channel_multiple > 1)
+      context_.say(name, "",
+                   fmt::format("layers keep a multiple of {} channels, or all: runtimes are slow on others{}",
+                               choice.multiple,
+                               choice.multiple < context_.channel_multiple
+                                   ? fmt::format("; with multiples of {} so little work was not to be had",
+                                                 context_.channel_multiple)
+                                   : std::string()));
     if (choice.macs_left > wanted)
       context_.skip(name, "", fmt::format("{:.4g} M were asked for, but nothing more can be cut", wanted / 1e6));
   }

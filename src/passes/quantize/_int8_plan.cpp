@@ -24,13 +24,14 @@ namespace {
 
 class Planner {
 public:
-  Planner(const Graph &graph, const PassContext &context, bool integer_results, const std::set<ValueId> &wide)
-      : graph_(graph), context_(context), integer_results_(integer_results), wide_(wide) {}
+  Planner(const Graph &graph, const PassContext &context, bool integer_results, const std::set<ValueId> &wide,
+          const std::set<NodeId> *only)
+      : graph_(graph), context_(context), integer_results_(integer_results), wide_(wide), only_(only) {}
 
   Int8Plan plan() {
     const auto order = graph_.nodes();
     for (const NodeId id : order)
-      if (is_candidate(id)) candidates_.insert(id);
+      if ((!only_ || only_->contains(id)) && is_candidate(id)) candidates_.insert(id);
     find_absorbed();
     // Demand flows against the arrows: a value is quantized because some integer operator reads it.
     for (auto id = order.rbegin(); id != order.rend(); ++id) visit(*id);
@@ -46,6 +47,7 @@ private:
   const PassContext &context_;
   bool integer_results_;
   const std::set<ValueId> &wide_;
+  const std::set<NodeId> *only_;
   std::map<NodeId, ValueId> wide_layers_; // and the input that they read
   Int8Plan plan_;
   std::set<NodeId> candidates_;
@@ -220,8 +222,9 @@ private:
 
 } // namespace
 
-Int8Plan plan_int8(const Graph &graph, const PassContext &context, bool integer_results, const std::set<ValueId> &wide) {
-  return Planner(graph, context, integer_results, wide).plan();
+Int8Plan plan_int8(const Graph &graph, const PassContext &context, bool integer_results, const std::set<ValueId> &wide,
+                   const std::set<NodeId> *only) {
+  return Planner(graph, context, integer_results, wide, only).plan();
 }
 
 } // namespace edgec

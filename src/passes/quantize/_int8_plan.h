@@ -36,8 +36,9 @@ struct Int8Plan {
 
 /// Says by `context.skip` why a node that could be integer stays float. `integer_results`: every integer node but a
 /// Gemm gets a quantized output (for a file of operators that exist in integer form only).
-/// `wide`: inputs that are to have 16 bits.
-Int8Plan plan_int8(const Graph &graph, const PassContext &context, bool integer_results, const std::set<ValueId> &wide = {});
+/// `wide`: inputs that are to have 16 bits. `only`: no other nodes become integer; null: all that can.
+Int8Plan plan_int8(const Graph &graph, const PassContext &context, bool integer_results,
+                   const std::set<ValueId> &wide = {}, const std::set<NodeId> *only = nullptr);
 
 /// Operand indices that are real-valued data.
 std::vector<std::size_t> data_operands(const OpDef &op, const Node &node);

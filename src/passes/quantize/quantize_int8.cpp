@@ -15,6 +15,7 @@
 #include "passes/quantize/_equalize.h"
 #include "passes/quantize/_input_grid.h"
 #include "passes/quantize/_int8_fit.h"
+#include "passes/quantize/_int8_gain.h"
 #include "passes/quantize/int8.h"
 #include "passes/sensitivity.h"
 
@@ -31,6 +32,7 @@ struct Source {
   std::optional<Calibration> means;    ///< of original, where it differs
   std::vector<EqualizedTensor> tensors;
   Sensitivities sensitivities;         ///< of layers, where codes are chosen by a rate
+  std::size_t left = 0;                ///< layers that stay float, since codes would take more bytes
 
   /// The original's, of each sample, where they were asked for.
   [[nodiscard]] std::vector<Tensor> logits() const {
@@ -62,8 +64,23 @@ Status calibrate_source(Source &source, const PassContext &context, const Int8Re
   return {};
 }
 
+/// Where codes would make the file larger, only layers that get smaller have them.
+void leave_what_grows(Source &source, const PassContext &context, const std::set<ValueId> &wide) {
+  const auto worth = layers_worth_codes(source.graph, source.plan, context.lossy.weight_bits);
+  if (!worth) return;
+  for (const Int8Layer &layer : source.plan.layers)
+    if (!worth->contains(layer.node)) {
+      ++source.left;
+      context.skip("quantize-int8", source.graph.node(layer.node).label(),
+                   "its codes would take more of the file than they save: QuantizeLinear, DequantizeLinear and scales");
+    }
+  PassContext quiet = context;
+  quiet.note = nullptr;
+  source.plan = plan_int8(source.graph, quiet, false, wide, &*worth);
+}
+
 /// The networks, not yet calibrated. Inputs whose values fit 8-bit codes have exactly those, others 16 bits where asked.
-Result<Source> prepare(const Graph &graph, const PassContext &context) {
+Result<Source> prepare(const Graph &graph, const PassContext &context, const Int8Request &request) {
   std::map<ValueId, Quant> exact;
   std::set<ValueId> wide;
   for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
@@ -71,8 +88,15 @@ Result<Source> prepare(const Graph &graph, const PassContext &context) {
     if (quant) exact[graph.inputs()[i]] = *quant;
     else if (context.lossy.input_bits == 16) wide.insert(graph.inputs()[i]);
   }
-  Source source{graph, context.original ? *context.original : graph, plan_int8(graph, context, context.lossy.integer_results, wide),
-                {}, std::nullopt, {}, {}};
+  Source source{graph,
+                context.original ? *context.original : graph,
+                plan_int8(graph, context, context.lossy.integer_results, wide),
+                {},
+                std::nullopt,
+                {},
+                {},
+                0};
+  if (request.border_nodes) leave_what_grows(source, context, wide);
   for (const auto &[input, quant] : exact)
     if (source.plan.quantized.contains(input)) {
       source.plan.exact[input] = quant;
@@ -243,12 +267,13 @@ Result<Int8Outcome> quantize_int8(Graph &graph, const PassContext &given, const 
   PassContext context = given;
   if (!context.calibration || context.samples.empty())
     return usage_error("int8 quantization needs calibration samples (--calib)");
-  EDGEC_ASSIGN(Source source, prepare(graph, context));
+  EDGEC_ASSIGN(Source source, prepare(graph, context, request));
   const bool judged = request.logits && context.samples.size() >= 2;
   if (!source.tensors.empty() && (judged || context.lossy.equalize == Choice::on))
     EDGEC_CHECK(equalize_where_better(source, context, request));
   EDGEC_CHECK(calibrate_source(source, context, request));
   Int8Outcome outcome;
+  outcome.left = source.left;
   outcome.reference = source.logits();
   if (context.lossy.range == "auto" && judged) {
     EDGEC_ASSIGN(context.lossy.range, best_range(source, outcome.reference, context, request));

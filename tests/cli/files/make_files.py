@@ -72,3 +72,36 @@ save("next_word.onnx", [helper.make_node("Gather", ["table", "word"], ["scores"]
      [helper.make_tensor_value_info("word", TensorProto.INT64, [1, "length"])], [tensor("scores", [1, "length", 3])],
      [numpy_helper.from_array(np.eye(3, dtype=np.float32)[[1, 2, 0]], "table")])
 np.save(os.path.join(HERE, "steps.npy"), np.arange(12, dtype=np.float32).reshape(4, 1, 3))
+
+
+def tiny_layers(classes):
+    """Eight layers of 16 weights with a gate between each and the next, and a classifier: few weights, many values."""
+    random = np.random.default_rng(0)
+    nodes, weights, x = [], [], "x"
+    for i in range(9):
+        weights.append(numpy_helper.from_array((0.5 * random.standard_normal((4, classes if i == 8 else 4))).astype(np.float32), f"w{i}"))
+        nodes.append(helper.make_node("MatMul", [x, f"w{i}"], ["y" if i == 8 else f"m{i}"], name=f"layer{i}"))
+        nodes += [helper.make_node("Sigmoid", [f"m{i}"], [f"s{i}"]), helper.make_node("Mul", [f"m{i}", f"s{i}"], [f"p{i}"])] if i < 8 else []
+        x = f"p{i}"
+    return nodes, [tensor("x", [1, 4])], [tensor("y", [1, classes])], weights
+
+
+save("tiny_layers.onnx", *tiny_layers(128))
+save("tiny_layers_only.onnx", *tiny_layers(3))
+
+
+def dead_channels():
+    """Gemms of 16 channels, of which 11 and 3 are made by zeros."""
+    random = np.random.default_rng(1)
+    nodes, weights, x = [], [], "x"
+    for name, shape, dead in (("first", (16, 4), 11), ("second", (16, 16), 3), ("last", (3, 16), 0)):
+        data = random.standard_normal(shape).astype(np.float32)
+        data[:dead] = 0
+        weights.append(numpy_helper.from_array(data, name + ".weight"))
+        nodes.append(helper.make_node("Gemm", [x, name + ".weight"], ["y" if name == "last" else name + ".out"], name=name, transB=1))
+        nodes += [] if name == "last" else [helper.make_node("Relu", [name + ".out"], [name + ".relu"])]
+        x = name + ".relu"
+    return nodes, [tensor("x", [1, 4])], [tensor("y", [1, 3])], weights
+
+
+save("dead_channels.onnx", *dead_channels())
