@@ -110,6 +110,7 @@ const Row rows[] = {
     {7, 8, 7, "g (float[2,3,4] x) => (float[2,3,4] y) <float[3] s = {1, 2, 3}> { y = BatchNormalization<spatial = 1>(x, s, s, s, s) }"},
     {14, newest, 7, "g (float[2,3,4] x) => (float[2,3,4] y) <float[3] s = {1, 2, 3}> { y = BatchNormalization@(x, s, s, s, s) }", {"", "<training_mode = 0, epsilon = 0.01>"}},
     {7, 11, 7, "g (float[2,3] x) => (float[2,3] y) { y = Dropout@(x) }", {"", "<ratio = 0.25>"}},
+    {7, 11, 7, "g (float[2,3] x) => (float[2,3] y) { y, unread = Dropout@(x) }", {"", "<ratio = 0.25>"}},
     {13, newest, 7, "g (float[2,3] x) => (float[2,3] y) <float r = {0.25}, bool t = {0}> { y = Dropout@ }", {"(x)", "(x, r)", "(x, r, t)", "(x, , t)"}},
     {11, newest, 7, "g (float[2,3] x) => (float[2,4] y) <float[3,4] w = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}> { y = Gemm<alpha = 0.5>(x, w) }"},
     {12, newest, 7, "g (float[2,3] x) => (float[2,3] y) <int64[3] e = {1, 2, 3}> { y = Pow(x, e) }"},

@@ -69,9 +69,15 @@ Status refuse_statistics(const OpsetChange &at) {
   return {};
 }
 
-/// What a mask holds where nothing is dropped was not said before opset 12, and was no bool before opset 10.
+/// What a mask holds where nothing is dropped was not said before opset 12, and was no bool before opset 10. One that
+/// nobody reads changes its type only.
 Status refuse_mask(const OpsetChange &at) {
-  return at.is_read(1) ? Status(at.refuse("a mask that is read")) : Status();
+  if (at.is_read(1)) return at.refuse("a mask that is read");
+  if (at.node().outputs.size() < 2 || !at.node().outputs[1].valid()) return {};
+  Type mask = at.graph.value(at.node().outputs[1]).type;
+  mask.dtype = at.to >= 10 ? DType::boolean : at.type(0).dtype;
+  at.graph.set_type(at.node().outputs[1], std::move(mask));
+  return {};
 }
 
 Status dropout_without_training(const OpsetChange &at) {
