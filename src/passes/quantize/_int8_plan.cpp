@@ -20,13 +20,23 @@ std::vector<std::size_t> data_operands(const OpDef &op, const Node &node) {
   return found;
 }
 
+bool reads_codes(const Int8Plan &plan, const OpRegistry &ops, const Graph &graph, const Use &use) {
+  if (!plan.integer.contains(use.node)) return false;
+  const Node &reader = graph.node(use.node);
+  const auto operands = data_operands(*ops.find(reader), reader);
+  return std::ranges::find(operands, use.index) != operands.end();
+}
+
 namespace {
 
 class Planner {
 public:
-  Planner(const Graph &graph, const PassContext &context, bool integer_results, const std::set<ValueId> &wide,
-          const std::set<NodeId> *only)
-      : graph_(graph), context_(context), integer_results_(integer_results), wide_(wide), only_(only) {}
+  Planner(const Graph &graph, const PassContext &context, const Int8Constraints &constraints)
+      : graph_(graph), context_(context), integer_results_(constraints.integer_results), wide_(constraints.wide),
+        only_(constraints.only ? &*constraints.only : nullptr), reals_(constraints.reals) {
+    for (const ValueId input : wide_) origin_[input] = input;
+    reals_.insert(wide_.begin(), wide_.end());
+  }
 
   Int8Plan plan() {
     const auto order = graph_.nodes();
@@ -35,10 +45,10 @@ public:
     find_absorbed();
     // Demand flows against the arrows: a value is quantized because some integer operator reads it.
     for (auto id = order.rbegin(); id != order.rend(); ++id) visit(*id);
-    for (const ValueId input : wide_)
-      if (plan_.quantized.contains(input)) read_as_reals(input, input);
     group_scales();
     for (const NodeId id : order) add_layer(id);
+    if (plan_.layers.empty()) plan_.wide.clear();
+    for (const auto &[input, readers] : plan_.wide) plan_.quantized.insert(input), plan_.group[input] = input;
     return std::move(plan_);
   }
 
@@ -48,7 +58,9 @@ private:
   bool integer_results_;
   const std::set<ValueId> &wide_;
   const std::set<NodeId> *only_;
-  std::map<NodeId, ValueId> wide_layers_; // and the input that they read
+  std::set<ValueId> reals_;            // stay float
+  std::map<ValueId, ValueId> origin_;  // wide inputs and what is moved of them -> the input
+  std::set<NodeId> layers_of_reals_;   // compute on reals, with weights in codes
   Int8Plan plan_;
   std::set<NodeId> candidates_;
 
@@ -85,7 +97,7 @@ private:
     return true;
   }
 
-  [[nodiscard]] bool is_candidate(NodeId id) const {
+  [[nodiscard]] bool is_candidate(NodeId id) {
     const Node &node = graph_.node(id);
     const OpDef *op = context_.ops.find(node);
     if (!op) return stays_float(node, fmt::format("operator {} is unknown and stays as it is", node.op));
@@ -94,9 +106,50 @@ private:
     if (op->quant != QuantRule::same_scale && !context_.scope.allows(node)) return stays_float(node, "left out as asked");
     if (op->quant == QuantRule::fixed_range && feeds_only_outputs(node))
       return stays_float(node, fmt::format("{} feeds only a graph output: float keeps the answers exact", node.op));
-    if (const auto weights = weights_of(node)) return has_fixed_weights(node, *weights);
-    return std::ranges::all_of(data_operands(*op, node),
-                               [&](std::size_t i) { return !node.inputs[i].valid() || is_float_tensor(node.inputs[i]); });
+    const auto weights = weights_of(node);
+    if (weights && !has_fixed_weights(node, *weights)) return false;
+    if (!weights && !std::ranges::all_of(data_operands(*op, node), [&](std::size_t i) {
+          return !node.inputs[i].valid() || is_float_tensor(node.inputs[i]);
+        }))
+      return false;
+    return reads_possible_codes(id, *op, weights);
+  }
+
+  /// Data operands that are there.
+  [[nodiscard]] std::vector<ValueId> data_of(const Node &node, const OpDef &op, const std::optional<WeightInfo> &weights) const {
+    std::vector<std::size_t> places = data_operands(op, node);
+    if (weights) {
+      places = {weights->data};
+      if (!graph_.constant(node.input(weights->weight))) places.push_back(weights->weight);
+    }
+    std::vector<ValueId> found;
+    for (const std::size_t i : places)
+      if (node.input(i).valid()) found.push_back(node.input(i));
+    return found;
+  }
+
+  bool reads_possible_codes(NodeId id, const OpDef &op, const std::optional<WeightInfo> &weights) {
+    const Node &node = graph_.node(id);
+    const auto data = data_of(node, op, weights);
+    bool free = true;
+    for (const ValueId value : data) {
+      if (!reals_.contains(value)) continue;
+      free = false;
+      const auto origin = origin_.find(value);
+      if (wide_.contains(value)) plan_.wide[value].insert(id);
+      if (op.quant != QuantRule::same_scale) continue;
+      for (const ValueId moved : node.outputs) {
+        reals_.insert(moved);
+        if (origin != origin_.end()) origin_.emplace(moved, origin->second);
+      }
+    }
+    if (!free && weights && graph_.constant(node.input(weights->weight))) layers_of_reals_.insert(id);
+    if (!free || weights) return free && !(integer_results_ && weights && reals_.contains(node.outputs[0]));
+    // What follows a float operator gains nothing from codes of its own: they begin where a product reads.
+    return !std::ranges::all_of(data, [&](ValueId value) {
+      const NodeId producer = graph_.value(value).producer;
+      return graph_.constant(value) || (producer.valid() && !candidates_.contains(producer));
+    });
   }
 
   [[nodiscard]] bool has_fixed_weights(const Node &node, const WeightInfo &weights) const {
@@ -132,7 +185,7 @@ private:
     if (op.quant == QuantRule::same_scale && !wanted) return;
     if (plan_.absorbed_by.contains(id)) {
       // Its producer computes its output; alone at the end of the graph it stays a float operator.
-      if (wanted || integer_results_) plan_.quantized.insert(node.outputs[0]), plan_.integer.insert(id);
+      if (wanted || (integer_results_ && !reals_.contains(node.outputs[0]))) plan_.quantized.insert(node.outputs[0]), plan_.integer.insert(id);
       else plan_.absorbed_by.erase(id);
       return;
     }
@@ -141,42 +194,18 @@ private:
     // A sum or an activation at the end of the graph gains nothing from codes.
     if (!wanted && !weights && !clamped && op.elementwise && !integer_results_) return;
     plan_.integer.insert(id);
-    if (integer_results_ && !clamped && !node.is("Gemm")) plan_.quantized.insert(node.outputs[0]);
+    if (integer_results_ && !clamped && !node.is("Gemm")) want_codes(node.outputs[0]);
     if (op.quant == QuantRule::fixed_range) plan_.fixed_ranges[node.outputs[0]] = op.fixed_range;
-    std::vector<std::size_t> operands = data_operands(op, node);
-    if (weights) {
-      operands = {weights->data};
-      if (!graph_.constant(node.input(weights->weight))) operands.push_back(weights->weight);
-    }
-    for (const std::size_t i : operands)
-      if (node.input(i).valid()) plan_.quantized.insert(node.input(i));
+    for (const ValueId operand : data_of(node, op, weights)) want_codes(operand);
+  }
+
+  void want_codes(ValueId value) {
+    if (!reals_.contains(value)) plan_.quantized.insert(value);
   }
 
   [[nodiscard]] bool is_before_absorbed(const Node &node) const {
     const NodeId reader = graph_.sole_user(node.outputs[0]);
     return reader.valid() && plan_.absorbed_by.contains(reader);
-  }
-
-  /// Whoever would read codes of `value`, the wide input or what was only moved since, reads reals instead.
-  void read_as_reals(ValueId value, ValueId input) {
-    auto &readers = plan_.wide[input];
-    for (const Use &use : graph_.value(value).uses) {
-      const Node &node = graph_.node(use.node);
-      if (!plan_.integer.contains(use.node) || use.index >= node.inputs.size()) continue;
-      plan_.integer.erase(use.node);
-      std::erase_if(plan_.absorbed_by, [&](const auto &pair) {
-        if (pair.second == use.node) plan_.integer.erase(pair.first);
-        return pair.second == use.node;
-      });
-      if (value == input) readers.insert(use.node);
-      const auto weights = weights_of(node);
-      if (weights && graph_.constant(node.input(weights->weight))) wide_layers_[use.node] = input;
-      if (context_.ops.find(node)->quant != QuantRule::same_scale) continue;
-      for (const ValueId moved : node.outputs) {
-        plan_.quantized.erase(moved);
-        read_as_reals(moved, input);
-      }
-    }
   }
 
   ValueId representative(ValueId id) {
@@ -203,14 +232,14 @@ private:
 
   void add_layer(NodeId id) {
     const Node &node = graph_.node(id);
-    const auto wide = wide_layers_.find(id);
-    const auto weights = plan_.integer.contains(id) || wide != wide_layers_.end() ? weights_of(node) : std::nullopt;
+    const bool reads_reals = layers_of_reals_.contains(id);
+    const auto weights = plan_.integer.contains(id) || reads_reals ? weights_of(node) : std::nullopt;
     if (!weights || !graph_.constant(node.input(weights->weight))) return;
-    Int8Layer layer{id, *weights, node.inputs[weights->data], node.outputs[0], std::nullopt, {}};
-    if (wide != wide_layers_.end()) layer.wide = wide->second;
+    Int8Layer layer{id, *weights, node.inputs[weights->data], node.outputs[0], std::nullopt, reads_reals, {}};
+    if (const auto origin = origin_.find(layer.data); origin != origin_.end()) layer.wide = origin->second;
     const NodeId reader = graph_.sole_user(node.outputs[0]);
     const auto clamps = [&] {
-      return layer.wide.valid() ? as_clamp(graph_, graph_.node(reader)).has_value() : plan_.absorbed_by.contains(reader);
+      return reads_reals ? as_clamp(graph_, graph_.node(reader)).has_value() : plan_.absorbed_by.contains(reader);
     };
     if (reader.valid() && clamps()) {
       layer.target = graph_.node(reader).outputs[0];
@@ -222,9 +251,8 @@ private:
 
 } // namespace
 
-Int8Plan plan_int8(const Graph &graph, const PassContext &context, bool integer_results, const std::set<ValueId> &wide,
-                   const std::set<NodeId> *only) {
-  return Planner(graph, context, integer_results, wide, only).plan();
+Int8Plan plan_int8(const Graph &graph, const PassContext &context, const Int8Constraints &constraints) {
+  return Planner(graph, context, constraints).plan();
 }
 
 } // namespace edgec

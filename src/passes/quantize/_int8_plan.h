@@ -11,14 +11,15 @@
 
 namespace edgec {
 
-/// A Conv, ConvTranspose, Gemm or MatMul with constant weights that will run on codes.
+/// A Conv, ConvTranspose, Gemm or MatMul whose constant weights become codes.
 struct Int8Layer {
   NodeId node;
   WeightInfo weights;
   ValueId data;               ///< what it reads
   ValueId target;             ///< float value whose channel means the layer should keep: after an absorbed activation
   std::optional<Clamp> clamp; ///< of the absorbed activation
-  ValueId wide;               ///< the input whose 16-bit codes it reads as reals (Int8Plan::wide); none: it reads codes
+  bool reads_reals = false;   ///< its data stay reals (Int8Request::reals, Int8Plan::wide): it computes on reals
+  ValueId wide;               ///< the input whose 16-bit codes those reals stand for; none: another value
 };
 
 struct Int8Plan {
@@ -34,13 +35,21 @@ struct Int8Plan {
   std::map<ValueId, std::set<NodeId>> wide;
 };
 
-/// Says by `context.skip` why a node that could be integer stays float. `integer_results`: every integer node but a
-/// Gemm gets a quantized output (for a file of operators that exist in integer form only).
-/// `wide`: inputs that are to have 16 bits. `only`: no other nodes become integer; null: all that can.
-Int8Plan plan_int8(const Graph &graph, const PassContext &context, bool integer_results,
-                   const std::set<ValueId> &wide = {}, const std::set<NodeId> *only = nullptr);
+/// What a plan has to keep to.
+struct Int8Constraints {
+  bool integer_results = false; ///< every integer node but a Gemm gets a quantized output (files of integer operators only)
+  std::set<ValueId> wide;       ///< inputs that are to have 16 bits
+  std::set<ValueId> reals;      ///< values that stay float, and so does what only moves their elements
+  std::optional<std::set<NodeId>> only; ///< no other nodes become integer; nothing: all that can
+};
+
+/// Says by `context.skip` why a node that could be integer stays float. Float operators take along what follows: an
+/// operator that would read nothing but reals, and is no product, reads reals; codes begin at the next product.
+Int8Plan plan_int8(const Graph &graph, const PassContext &context, const Int8Constraints &constraints);
 
 /// Operand indices that are real-valued data.
 std::vector<std::size_t> data_operands(const OpDef &op, const Node &node);
+/// Whether operand `index` of a node that computes on codes is data, so codes.
+bool reads_codes(const Int8Plan &plan, const OpRegistry &ops, const Graph &graph, const Use &use);
 
 } // namespace edgec

@@ -25,13 +25,28 @@ Tensor scales_tensor(const Quant &quant) {
   return Tensor::of({static_cast<std::int64_t>(quant.scales.size())}, quant.scales);
 }
 
+Result<Range> range_of(ValueId id, const Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics,
+                       const LossyOptions &options) {
+  if (const auto fixed = plan.fixed_ranges.find(id); fixed != plan.fixed_ranges.end())
+    return Range{fixed->second.first, fixed->second.second};
+  if (const Tensor *data = graph.constant(id)) {
+    Range range;
+    for (const float value : data->as<float>())
+      if (std::isfinite(value)) range = {std::min(range.low, value), std::max(range.high, value)};
+    return range;
+  }
+  const auto found = statistics.find(id);
+  if (found == statistics.end()) return internal_error(fmt::format("value {} was not calibrated", graph.value(id).name));
+  return choose_range(found->second, method_of(options), options.percentile);
+}
+
 class Retyper {
 public:
   Retyper(Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics, const PassContext &context)
       : graph_(graph), plan_(plan), statistics_(statistics), context_(context) {}
 
   Result<std::vector<Int8LayerState>> run() {
-    EDGEC_CHECK(choose_quants());
+    EDGEC_ASSIGN(quants_, choose_quants(graph_, plan_, statistics_, context_.lossy));
     for (const ValueId id : plan_.quantized) make_codes(id);
     for (const ValueId id : plan_.quantized) connect(id);
     for (const auto &[input, readers] : plan_.wide) connect_reals(input, readers);
@@ -47,41 +62,12 @@ private:
   const Int8Plan &plan_;
   const RangeStatistics &statistics_;
   const PassContext &context_;
-  std::map<ValueId, Quant> quants_;  // by representative
+  std::map<ValueId, Quant> quants_;  // of float values
   std::map<ValueId, ValueId> codes_; // float value -> its codes
   std::map<NodeId, ValueId> clamped_outputs_;
   std::set<NodeId> saturating_;
 
-  Result<Range> range_of(ValueId id) const {
-    if (const auto fixed = plan_.fixed_ranges.find(id); fixed != plan_.fixed_ranges.end())
-      return Range{fixed->second.first, fixed->second.second};
-    if (const Tensor *data = graph_.constant(id)) {
-      const auto values = data->as<float>();
-      Range range;
-      for (const float value : values) range = {std::min(range.low, value), std::max(range.high, value)};
-      return range;
-    }
-    const auto found = statistics_.find(id);
-    if (found == statistics_.end()) return internal_error(fmt::format("value {} was not calibrated", graph_.value(id).name));
-    return choose_range(found->second, method_of(context_.lossy), context_.lossy.percentile);
-  }
-
-  Status choose_quants() {
-    std::map<ValueId, Range> ranges;
-    for (const auto &[id, root] : plan_.group) {
-      EDGEC_ASSIGN(const Range range, range_of(id));
-      Range &all = ranges[root];
-      all = {std::min(all.low, range.low), std::max(all.high, range.high)};
-    }
-    for (const auto &[root, range] : ranges) quants_[root] = asymmetric_quant(range, activation_bits);
-    for (const auto &[input, quant] : plan_.exact)
-      if (plan_.group.contains(input)) quants_[plan_.group.at(input)] = quant;
-    for (const auto &[input, readers] : plan_.wide)
-      quants_[input] = asymmetric_quant(choose_range(statistics_.at(input), RangeMethod::minmax, 100), wide_bits);
-    return {};
-  }
-
-  const Quant &quant_of(ValueId id) const { return quants_.at(plan_.group.at(id)); }
+  const Quant &quant_of(ValueId id) const { return quants_.at(id); }
 
   Type code_type(ValueId id) const {
     Type type = graph_.value(id).type;
@@ -126,12 +112,7 @@ private:
       if (readers.contains(use.node)) graph_.set_input(use.node, use.index, dequantized);
   }
 
-  bool reads_codes(const Use &use) const {
-    if (!plan_.integer.contains(use.node)) return false;
-    const Node &reader = graph_.node(use.node);
-    const auto operands = data_operands(*context_.ops.find(reader), reader);
-    return std::ranges::find(operands, use.index) != operands.end();
-  }
+  bool reads_codes(const Use &use) const { return edgec::reads_codes(plan_, context_.ops, graph_, use); }
 
   /// Integer readers get the codes, float readers and graph outputs the reals.
   void connect(ValueId id) {
@@ -193,12 +174,13 @@ private:
     state.target = layer.target;
     if (const auto found = clamped_outputs_.find(layer.node); found != clamped_outputs_.end()) state.output = found->second;
     if (saturating_.contains(layer.node) || clamped_outputs_.contains(layer.node)) state.clamp = layer.clamp;
-    if (layer.wide.valid()) {
+    if (layer.reads_reals) {
       state.clamp = layer.clamp;
       const auto codes = codes_.find(layer.target);
       state.output = codes != codes_.end() ? codes->second : layer.target;
     }
-    state.input_scale = layer.wide.valid() ? quant_of(layer.wide).scale() : graph_.value(node.inputs[layer.weights.data]).type.quant->scale();
+    if (layer.wide.valid()) state.input_scale = quant_of(layer.wide).scale();
+    else if (!layer.reads_reals) state.input_scale = graph_.value(node.inputs[layer.weights.data]).type.quant->scale();
     const Tensor weight = *graph_.constant(node.inputs[layer.weights.weight]);
     std::vector<float> values(weight.as<float>().begin(), weight.as<float>().end());
     fold_alpha_beta(layer, values, state);
@@ -215,10 +197,11 @@ private:
     const std::string name = graph_.value(node.inputs[layer.weights.weight]).name;
     const Tensor codes = weight_codes(weight.dims, quantize_symmetric(values, span, state.scales, weight_levels(context_.lossy)), context_.lossy);
     const ValueId stored = graph_.add_constant(codes, name, quant);
-    graph_.set_input(layer.node, layer.weights.weight, layer.wide.valid() ? reals_of(stored, quant, layer.node) : stored);
+    graph_.set_input(layer.node, layer.weights.weight, layer.reads_reals ? reals_of(stored, quant, layer.node) : stored);
     if (!state.bias.empty()) {
       const Dims dims{static_cast<std::int64_t>(state.bias.size())};
-      ValueId bias = graph_.add_constant(Tensor::of(dims, std::vector<std::int32_t>(state.bias.size())));
+      ValueId bias = graph_.add_constant(state.has_real_bias() ? Tensor::of(dims, std::vector<float>(state.bias.size()))
+                                                               : Tensor::of(dims, std::vector<std::int32_t>(state.bias.size())));
       quant.axis = quant.scales.size() == 1 ? -1 : 0;
       if (layer.wide.valid()) bias = reals_of(bias, quant, layer.node);
       graph_.set_input(layer.node, *layer.weights.bias, bias);
@@ -250,6 +233,25 @@ private:
 
 } // namespace
 
+Result<std::map<ValueId, Quant>> choose_quants(const Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics,
+                                               const LossyOptions &options) {
+  std::map<ValueId, Range> ranges; // by representative
+  for (const auto &[id, root] : plan.group) {
+    EDGEC_ASSIGN(const Range range, range_of(id, graph, plan, statistics, options));
+    Range &all = ranges[root];
+    all = {std::min(all.low, range.low), std::max(all.high, range.high)};
+  }
+  std::map<ValueId, Quant> shared;
+  for (const auto &[root, range] : ranges) shared[root] = asymmetric_quant(range, activation_bits);
+  for (const auto &[input, quant] : plan.exact)
+    if (plan.group.contains(input)) shared[plan.group.at(input)] = quant;
+  for (const auto &[input, readers] : plan.wide)
+    shared[input] = asymmetric_quant(choose_range(statistics.at(input), RangeMethod::minmax, 100), wide_bits);
+  std::map<ValueId, Quant> quants;
+  for (const auto &[id, root] : plan.group) quants[id] = shared.at(root);
+  return quants;
+}
+
 Tensor weight_codes(const Dims &dims, std::vector<std::int8_t> codes, const LossyOptions &options) {
   if (options.weight_bits == 8) return Tensor::of(dims, std::move(codes));
   const std::vector<std::int64_t> wide(codes.begin(), codes.end());
@@ -266,6 +268,10 @@ void set_codes(Graph &graph, ValueId operand, Tensor codes, Quant quant) {
 
 void store_bias(Graph &graph, const Int8LayerState &layer) {
   const ValueId id = graph.node(layer.node).inputs[*layer.weights.bias];
+  if (layer.has_real_bias()) {
+    const std::vector<float> values(layer.bias.begin(), layer.bias.end());
+    return graph.set_data(id, Tensor::of({static_cast<std::int64_t>(values.size())}, values));
+  }
   std::vector<float> scales;
   for (const float scale : layer.scales) scales.push_back(layer.input_scale * scale);
   const int axis = scales.size() == 1 ? -1 : 0;

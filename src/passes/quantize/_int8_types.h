@@ -1,6 +1,8 @@
 // Retypes a float graph to 8-bit codes as an Int8Plan says; numbers come from range statistics.
 #pragma once
 
+#include <cmath>
+#include <limits>
 #include <vector>
 
 #include "compress/survivors.h"
@@ -11,9 +13,12 @@ namespace edgec {
 
 /// A weighted layer after retyping, with the scales that its codes have.
 struct Int8LayerState : Layer {
-  float input_scale = 1;
+  /// Of the codes that it reads; infinite where it reads reals, which set its bias no units: that stays real.
+  float input_scale = std::numeric_limits<float>::infinity();
   Mask keep;                 ///< weights that pruning left; empty: all
   std::vector<float> scales; ///< of the weight
+
+  [[nodiscard]] bool has_real_bias() const { return std::isinf(input_scale); }
 };
 
 /// The largest code of a symmetric weight, and its element type.
@@ -21,6 +26,10 @@ constexpr int weight_levels(const LossyOptions &options) { return options.weight
 constexpr DType weight_type(const LossyOptions &options) { return options.weight_bits == 4 ? DType::int4 : DType::int8; }
 /// Codes as a tensor of that type.
 Tensor weight_codes(const Dims &dims, std::vector<std::int8_t> codes, const LossyOptions &options);
+
+/// The codes of each value that becomes some.
+Result<std::map<ValueId, Quant>> choose_quants(const Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics,
+                                               const LossyOptions &options);
 
 /// Returns the layers in topological order. Nodes that saturation makes superfluous are removed; QuantizeLinear and
 /// DequantizeLinear are added where float and integer meet.

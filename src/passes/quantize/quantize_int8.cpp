@@ -12,6 +12,7 @@
 #include "measure/sizes.h"
 #include "passes/channel_bias.h"
 #include "passes/held_out.h"
+#include "passes/quantize/_coarse_values.h"
 #include "passes/quantize/_equalize.h"
 #include "passes/quantize/_input_grid.h"
 #include "passes/quantize/_int8_fit.h"
@@ -65,7 +66,7 @@ Status calibrate_source(Source &source, const PassContext &context, const Int8Re
 }
 
 /// Where codes would make the file larger, only layers that get smaller have them.
-void leave_what_grows(Source &source, const PassContext &context, const std::set<ValueId> &wide) {
+void leave_what_grows(Source &source, const PassContext &context, Int8Constraints constraints) {
   const auto worth = layers_worth_codes(source.graph, source.plan, context.lossy.weight_bits);
   if (!worth) return;
   for (const Int8Layer &layer : source.plan.layers)
@@ -76,27 +77,38 @@ void leave_what_grows(Source &source, const PassContext &context, const std::set
     }
   PassContext quiet = context;
   quiet.note = nullptr;
-  source.plan = plan_int8(source.graph, quiet, false, wide, &*worth);
+  constraints.integer_results = false;
+  constraints.only = *worth;
+  source.plan = plan_int8(source.graph, quiet, constraints);
+}
+
+/// Adds what 8 bits hold too coarsely to the values that stay float, until nothing is left that they do.
+Status leave_coarse_values(const Graph &graph, const std::map<ValueId, Quant> &exact, Int8Constraints &constraints,
+                           const PassContext &context) {
+  PassContext silent = context;
+  silent.note = nullptr;
+  Int8Plan plan = plan_int8(graph, silent, constraints);
+  plan.exact = exact;
+  EDGEC_ASSIGN(const auto found, find_coarse_values(graph, plan, context));
+  for (const CoarseValue &coarse : found) {
+    constraints.reals.insert(coarse.value);
+    context.skip("quantize-int8", coarse.node, coarse.why);
+  }
+  return {};
 }
 
 /// The networks, not yet calibrated. Inputs whose values fit 8-bit codes have exactly those, others 16 bits where asked.
 Result<Source> prepare(const Graph &graph, const PassContext &context, const Int8Request &request) {
   std::map<ValueId, Quant> exact;
-  std::set<ValueId> wide;
+  Int8Constraints constraints{.integer_results = context.lossy.integer_results, .wide = {}, .reals = {}};
   for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
     EDGEC_ASSIGN(const auto quant, exact_quant(context, i));
     if (quant) exact[graph.inputs()[i]] = *quant;
-    else if (context.lossy.input_bits == 16) wide.insert(graph.inputs()[i]);
+    else if (context.lossy.input_bits == 16) constraints.wide.insert(graph.inputs()[i]);
   }
-  Source source{graph,
-                context.original ? *context.original : graph,
-                plan_int8(graph, context, context.lossy.integer_results, wide),
-                {},
-                std::nullopt,
-                {},
-                {},
-                0};
-  if (request.border_nodes) leave_what_grows(source, context, wide);
+  EDGEC_CHECK(leave_coarse_values(graph, exact, constraints, context));
+  Source source{graph, context.original ? *context.original : graph, plan_int8(graph, context, constraints), {}, std::nullopt, {}, {}, 0};
+  if (request.border_nodes) leave_what_grows(source, context, constraints);
   for (const auto &[input, quant] : exact)
     if (source.plan.quantized.contains(input)) {
       source.plan.exact[input] = quant;
