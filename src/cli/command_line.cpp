@@ -35,6 +35,8 @@ Status assign_all(const Bound &bound) {
 /// A word that fits nothing: a mistyped flag or command, or an argument too many.
 Error unexpected(const std::string &word, Options *command, std::span<Options *const> commands) {
   std::vector<std::string> names;
+  if (command == nullptr && word.starts_with('-'))
+    return usage_error(fmt::format("there is no flag {} before a command; see 'edgec --help'", word));
   if (command == nullptr) {
     for (const Options *options : commands) names.push_back(options->command());
     return usage_error(fmt::format("there is no command '{}'; see 'edgec --help'{}", word, did_you_mean(word, names)));
@@ -51,12 +53,22 @@ Error unexpected(const std::string &word, Options *command, std::span<Options *c
 
 } // namespace
 
+/// `edgec help COMMAND` is `edgec COMMAND --help`, `edgec version` is `edgec --version`.
+std::vector<std::string> spelled_as_flags(int argc, char **argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  if (!words.empty() && words[0] == "version") words[0] = "--version";
+  if (words.empty() || words[0] != "help") return words;
+  words.erase(words.begin());
+  words.insert(words.begin() + (words.empty() ? 0 : 1), "--help");
+  return words;
+}
+
 Result<CommandLine> parse_command_line(int argc, char **argv, std::span<Options *const> commands) {
   CLI::App app;
   CommandLine line;
   app.set_help_flag();
   app.add_flag("-h,--help", line.help);
-  app.add_flag("--version", line.version);
+  app.add_flag("-V,--version", line.version);
   app.add_flag("--json", line.json);
   app.allow_extras();
   std::map<CLI::App *, std::pair<Options *, Bound>> declared;
@@ -67,15 +79,22 @@ Result<CommandLine> parse_command_line(int argc, char **argv, std::span<Options 
     command->allow_extras();
     declared[command] = {options, declare(*command, *options)};
   }
+  std::vector<std::string> words = spelled_as_flags(argc, argv);
+  if (words.size() == 2 && words[0] == "preprocess" && words[1] == "--help") {
+    line.topic = words[0];
+    return line;
+  }
+  std::ranges::reverse(words); // as CLI11 takes them
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(words));
   } catch (const CLI::ParseError &error) {
     return usage_error(fmt::format("{}; see 'edgec --help'", error.what()));
   }
   const auto chosen = app.get_subcommands();
   if (!chosen.empty()) line.command = declared.at(chosen.front()).first;
-  if (line.help) return line;
-  if (const auto words = app.remaining(true); !words.empty()) return unexpected(words.front(), line.command, commands);
+  const auto rest = app.remaining(true);
+  if (line.help && (line.command != nullptr || rest.empty())) return line;
+  if (!rest.empty()) return unexpected(rest.front(), line.command, commands);
   if (chosen.size() > 1)
     return usage_error(fmt::format("'{}' is a second command; one was expected", chosen.back()->get_name()));
   if (line.command != nullptr) EDGEC_CHECK(assign_all(declared.at(chosen.front()).second));

@@ -6,6 +6,8 @@
 #include <numeric>
 
 #include "cli/console.h"
+#include "cli/doubts.h"
+#include "data/preprocess_help.h"
 
 namespace edgec {
 namespace {
@@ -28,14 +30,15 @@ Status check_sample(const Sample &sample, std::span<const InputSpec> inputs) {
 } // namespace
 
 void DataFlags::declare(Options &options, bool with_labels) {
+  labelled = with_labels;
   options.group("Data");
-  options.add("--data", "D", &path,
-              "samples: a folder of images, a CSV, .npy, .npz, a folder of ONNX test data, or 'synthetic'");
+  options.add(
+      "--data", "D", &path,
+      "samples: a folder of images or of class folders, a CSV, .npy, .npz, a folder of ONNX test data, or 'synthetic'");
   if (with_labels)
     options.add("--labels", "L", &labels,
                 "the right answers: a CSV of file,label or .npy (default y of an .npz, column of a CSV)");
-  options.add("--preprocess", "P", &preprocess,
-              "how images become tensors: imagenet, FILE.json:ENTRY, or resize=256,crop=224,...");
+  options.add("--preprocess", "P", &preprocess, preprocess_flag_help);
   options.add("--limit", "N", &limit, "at most N samples (default all)").between(1, 1e9);
 }
 
@@ -43,6 +46,18 @@ std::vector<InputSpec> input_specs(const Graph &graph) {
   std::vector<InputSpec> specs;
   for (const ValueId id : graph.inputs()) specs.push_back({graph.value(id).name, graph.value(id).type});
   return specs;
+}
+
+std::string values_text(const Sample &sample, std::span<const InputSpec> inputs) {
+  std::string text;
+  for (std::size_t i = 0; i < sample.size() && i < inputs.size(); ++i) {
+    if (sample[i].dtype == DType::string || sample[i].size() == 0) continue;
+    const auto values = to_doubles(sample[i]);
+    const auto [low, high] = std::ranges::minmax(values);
+    text += fmt::format("{}{} {}, values {:.6g} .. {:.6g}", text.empty() ? "" : "; ", inputs[i].name,
+                        to_string(Type::of(sample[i])), low, high);
+  }
+  return text.empty() ? "no numbers" : text;
 }
 
 Result<Dataset> open_dataset(const DataFlags &flags, const Graph &graph, std::uint64_t seed) {
@@ -62,13 +77,23 @@ Result<Dataset> open_dataset(const DataFlags &flags, const Graph &graph, std::ui
   std::iota(data.rest.begin(), data.rest.end(), used);
   EDGEC_ASSIGN(const Sample first, data.samples->load(0));
   EDGEC_CHECK(check_sample(first, specs).in(data.samples->label(0)));
+  if (!data.synthetic) say(fmt::format("{}: {}", flags.path, values_text(first, specs)));
   log_info(data.samples->description());
-  EDGEC_ASSIGN(data.labels, open_labels(flags.labels, flags.path, *data.samples));
+  if (flags.labelled) {
+    EDGEC_ASSIGN(data.labels, open_labels(flags.labels, flags.path, *data.samples));
+    if (data.labels) EDGEC_CHECK(check_labels(*data.labels, class_count(graph)));
+    if (data.labels && !data.labels->names.empty())
+      say(fmt::format("{}: the labels are the ranks of {} names: {} = 0 .. {} = {}", data.labels->source,
+                      data.labels->names.size(), data.labels->names.front(), data.labels->names.back(),
+                      data.labels->names.size() - 1));
+  }
   std::size_t rows = 0;
   for (const std::size_t index : data.indices) rows += data.samples->rows(index);
   data.description = used == count
                          ? fmt::format("{}, {} samples", flags.path, rows)
                          : fmt::format("{}, the first {} of {} samples", flags.path, rows, data.samples->rows());
+  if (!data.synthetic)
+    if (const auto doubt = input_warning(data, graph)) warn(fmt::format("{}: {}", flags.path, *doubt));
   return data;
 }
 

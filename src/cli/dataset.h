@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "data/labels.h"
 #include "data/samples.h"
 #include "ir/graph.h"
 
@@ -16,6 +17,7 @@ namespace edgec {
 struct DataFlags {
   std::string path, preprocess, labels;
   std::int64_t limit = 0; ///< samples; 0: all
+  bool labelled = false;  ///< labels are wanted, where there are some
 
   void declare(Options &options, bool with_labels);
 };
@@ -25,16 +27,21 @@ struct Dataset {
   std::unique_ptr<SampleSet> samples;
   std::vector<std::size_t> indices; ///< the calls used
   std::vector<std::size_t> rest;    ///< those beyond the limit
-  std::optional<std::vector<std::int64_t>> labels;
+  std::optional<Labels> labels;
   std::string description; ///< "digits_test.npz, 450 samples"
   bool synthetic = false;
 };
+
+/// "input float[1,1,49,10], values -124 .. 98.2": of each input that holds numbers.
+std::string values_text(const Sample &sample, std::span<const InputSpec> inputs);
 
 /// What a network's inputs want of samples.
 std::vector<InputSpec> input_specs(const Graph &graph);
 
 /// Opens the samples and loads the first, so that what does not fit is said before long work. With -v that sample is
-/// described. Errors (bad_input) name the file: none there, no sample in it, shapes or types that do not fit.
+/// described; the range of its values is always said. Where data do not look like what the network was trained on, that
+/// is a warning (cli/doubts.h). Errors (bad_input) name the file: none there, no sample in it, shapes or types that do
+/// not fit.
 Result<Dataset> open_dataset(const DataFlags &flags, const Graph &graph, std::uint64_t seed);
 
 /// `count` seeded synthetic samples, where there is no data.

@@ -10,6 +10,7 @@
 #include "cli/model_file.h"
 #include "cli/recipe.h"
 #include "cli/version.h"
+#include "data/preprocess_help.h"
 #include "formats/onnx/functions.h"
 #include "ops/registry.h"
 #include "support/cancel.h"
@@ -49,7 +50,8 @@ std::string program_help() {
   std::string text = "usage: edgec COMMAND MODEL [flags]\n\n"
                      "Makes trained networks small and fast without making them wrong.\n\nCommands:\n";
   for (const CommandDef *command : all_commands()) text += fmt::format("  {:<12}{}\n", command->name, command->summary);
-  text += "\n'edgec COMMAND --help' explains a command, 'edgec --version [--json]' says what this program is made of.\n"
+  text += "\n'edgec COMMAND --help' explains a command, 'edgec help preprocess' how images become tensors, 'edgec "
+          "--version [--json]' says what this program is made of.\n"
           "\nExit status: 0 done, every budget met; 1 a budget or a tolerance was missed; 2 usage; 3 bad input;\n"
           "4 valid but unsupported; 5 resource (disk, memory); 70 internal error; 130 interrupted.\n";
   return text;
@@ -96,6 +98,10 @@ Result<Outcome> run(int argc, char **argv) {
   std::vector<Options *> options;
   for (Command &command : commands) options.push_back(&command.options);
   EDGEC_ASSIGN(const CommandLine line, parse_command_line(argc, argv, options));
+  if (!line.topic.empty()) {
+    print(preprocess_help());
+    return Outcome::done;
+  }
   if (line.help) {
     print(line.command != nullptr ? line.command->help() : program_help());
     return Outcome::done;

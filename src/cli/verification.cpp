@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/console.h"
+#include "cli/doubts.h"
 #include "measure/latency.h"
 #include "measure/logits.h"
 #include "measure/node_compare.h"
@@ -95,9 +96,12 @@ Status evaluate_written(const Reference &reference, const Written &written, cons
                         const std::string &path, FidelityOptions options, Report &report) {
   if (!data.labels)
     report.warnings.push_back(fmt::format("{}: has no labels, so accuracy was not measured; give --labels", path));
-  options.labels = data.labels ? &*data.labels : nullptr;
+  options.labels = data.labels ? &data.labels->classes : nullptr;
   EDGEC_ASSIGN(Fidelity fidelity,
                run_beside(reference.model.graph, written.model.graph, data, data.indices, options, "evaluating"));
+  if (fidelity.reference_accuracy)
+    if (auto doubt = chance_warning(*fidelity.reference_accuracy, class_count(reference.model.graph)))
+      report.warnings.push_back(*std::move(doubt));
   report.evaluated = MeasuredFidelity{std::move(fidelity), data.description, reference.name, data.synthetic};
   return {};
 }

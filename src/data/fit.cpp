@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <numeric>
 
 namespace edgec {
 namespace {
@@ -13,6 +14,30 @@ std::optional<std::int64_t> misfit(std::span<const std::int64_t> values, DType d
   const std::int64_t low = dtype == DType::uint64 ? 0 : range.low;
   const auto found = std::ranges::find_if(values, [&](std::int64_t v) { return v < low || v > range.high; });
   return found == values.end() ? std::nullopt : std::optional(*found);
+}
+
+bool fits(std::span<const std::int64_t> dims, const Shape &shape) {
+  return std::ranges::equal(dims, shape,
+                            [](std::int64_t size, const Dim &dim) { return !dim.is_known() || dim.size == size; });
+}
+
+/// What to do where the channels stand last instead of first, or the other way round.
+std::string transposed_hint(std::span<const std::int64_t> dims, const Shape &shape) {
+  if (dims.size() != shape.size() || dims.size() < 3) return {};
+  const auto advice = [](const char *from, const char *to, std::span<const std::int64_t> axes) {
+    return fmt::format("; its channels stand {}, not {}: transpose it, np.transpose(x, ({}))", from, to,
+                       fmt::join(axes, ", "));
+  };
+  Dims moved(dims.begin(), dims.end()), axes(dims.size());
+  std::iota(axes.begin(), axes.end(), 0);
+  std::rotate(moved.begin() + 1, moved.end() - 1, moved.end());
+  std::rotate(axes.begin() + 1, axes.end() - 1, axes.end());
+  if (fits(moved, shape)) return advice("last", "first", axes);
+  std::copy(dims.begin(), dims.end(), moved.begin());
+  std::iota(axes.begin(), axes.end(), 0);
+  std::rotate(moved.begin() + 1, moved.begin() + 2, moved.end());
+  std::rotate(axes.begin() + 1, axes.begin() + 2, axes.end());
+  return fits(moved, shape) ? advice("first", "last", axes) : std::string();
 }
 
 } // namespace
@@ -31,7 +56,8 @@ Status check_fit(std::span<const std::int64_t> dims, const InputSpec &input, boo
   for (std::size_t i = 0; fits && i < dims.size(); ++i)
     fits = !shape[i].is_known() || shape[i].size == dims[i] || (i == 0 && any_batch && dims.size() != 3);
   if (fits) return {};
-  return bad_input(fmt::format("gives {}, but input '{}' is {}", format_dims(dims), input.name, to_string(input.type)));
+  return bad_input(fmt::format("gives {}, but input '{}' is {}{}", format_dims(dims), input.name, to_string(input.type),
+                               transposed_hint(dims, shape)));
 }
 
 Result<Tensor> convert(const Tensor &tensor, const InputSpec &input) {

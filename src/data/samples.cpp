@@ -5,12 +5,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "data/class_folders.h"
 #include "data/csv.h"
 #include "data/fit.h"
 #include "data/npy.h"
 #include "data/sources.h"
 #include "formats/onnx/tensor_proto.h"
 #include "support/file.h"
+#include "support/text.h"
 
 namespace edgec {
 namespace {
@@ -48,16 +50,29 @@ Samples open_folder(const fs::path &folder, std::span<const InputSpec> inputs,
   if (!images.empty()) return image_samples(folder.string(), std::move(images), inputs, preprocess);
   EDGEC_ASSIGN(auto tests, entries(folder, [](const auto &e) { return has_first_input(e.path()); }));
   if (!tests.empty()) return onnx_test_samples(std::move(tests), inputs);
-  return bad_input(fmt::format("{}: the folder holds neither images (.jpg, .jpeg, .png, .ppm, .pgm) nor ONNX test data "
-                               "(input_0.pb); images in folders below it are listed by a CSV file,label",
+  EDGEC_ASSIGN(ClassFolders classes, find_class_folders(folder));
+  if (!classes.files.empty()) return image_samples(folder.string(), std::move(classes.files), inputs, preprocess);
+  return bad_input(fmt::format("{}: the folder holds neither images (.jpg, .jpeg, .png, .ppm, .pgm), nor class folders "
+                               "of images, nor ONNX test data (input_0.pb)",
                                folder.string()));
 }
 
 Samples open_list(const fs::path &path, std::span<const InputSpec> inputs,
                   const std::optional<Preprocess> &preprocess) {
-  EDGEC_ASSIGN(const auto list, read_list(path));
+  EDGEC_ASSIGN(const SampleList list, read_list(path));
+  const ListedFile &first = list.rows.front();
+  std::error_code ignored;
+  if (first.file.empty())
+    return bad_input(fmt::format("{}: lists no files, lines of file,label were expected", path.string()));
+  if (!fs::exists(first.file, ignored)) {
+    if (!list.first.empty())
+      return bad_input(fmt::format("{}: line {}: '{}' is no file; is it a header? `file,label` was expected",
+                                   path.string(), first.line, list.first));
+    return bad_input(fmt::format("{}: line {}: there is no file {}; names are relative to the list's folder",
+                                 path.string(), first.line, first.file.string()));
+  }
   std::vector<fs::path> files;
-  for (const ListedFile &listed : list) files.push_back(listed.file);
+  for (const ListedFile &listed : list.rows) files.push_back(listed.file);
   return image_samples(path.string(), std::move(files), inputs, preprocess);
 }
 
@@ -72,12 +87,12 @@ Samples open_synthetic(std::string_view path, std::span<const InputSpec> inputs,
 }
 
 /// What a file is by its name, or else by its first bytes.
-enum class Kind { npy, npz, csv, image, tensor, other };
+enum class Kind { npy, npz, list, image, tensor, other };
 Kind kind_of(const fs::path &path, ByteView file) {
-  const std::string extension = path.extension().string();
+  const std::string extension = lower_ending(path);
   if (extension == ".npy") return Kind::npy;
   if (extension == ".npz") return Kind::npz;
-  if (extension == ".csv") return Kind::csv;
+  if (is_list(path)) return Kind::list;
   if (extension == ".pb") return Kind::tensor;
   if (has_image_extension(path)) return Kind::image;
   const std::string_view start(reinterpret_cast<const char *>(file.data()), std::min<std::size_t>(file.size(), 6));
@@ -122,11 +137,13 @@ Samples open_samples(const std::string &path, std::span<const InputSpec> inputs,
   switch (kind_of(path, file.bytes())) {
   case Kind::npy: return npy_samples(path, inputs, preprocess);
   case Kind::npz: return npz_samples(path, inputs, preprocess);
-  case Kind::csv: return open_list(path, inputs, preprocess);
+  case Kind::list: return open_list(path, inputs, preprocess);
   case Kind::image: return image_samples(path, {path}, inputs, preprocess);
   case Kind::tensor:
     return bad_input(fmt::format("{}: is one tensor; give the folder of the test data that holds input_0.pb", path));
-  default: return bad_input(fmt::format("{}: is no image, .npy, .npz, CSV of file,label, or folder of these", path));
+  default:
+    return bad_input(
+        fmt::format("{}: is no image, .npy, .npz, list of file,label (.csv, .tsv, .txt), or folder of images", path));
   }
 }
 

@@ -46,9 +46,11 @@ public:
   [[nodiscard]] std::size_t rows(std::size_t index) const { return std::min(batch(), rows() - index * batch()); }
 };
 
-/// Opens `--calib` / `--data`: an image, a folder of images (in byte order of their names), a CSV `file,label` (paths
-/// relative to it), a .npy, a .npz (the array named as the input, else `x`), a folder of ONNX test data
-/// (input_0.pb ..., or folders of those), or "synthetic" (seeded random inputs; "synthetic:N" for N of them).
+/// Opens `--calib` / `--data`: an image, a folder of images (in byte order of their names), a folder of class folders
+/// with images (one of each class in turn, so that the first few stand for all), a list `file,label` (data/csv.h; paths
+/// relative to it), a .npy, a .npz (the array named as the input, else `x`, else the only one that holds no labels), a
+/// folder of ONNX test data (input_0.pb ..., or folders of those), or "synthetic" (seeded random inputs; "synthetic:N"
+/// for N of them).
 ///
 /// The first axis of an array counts the samples; one that has the input's rank plus one holds whole inputs. Integers
 /// become floats where the input wants floats; other conversions have to keep every value. uint8 arrays [N,C,H,W] or
@@ -61,11 +63,5 @@ Result<std::unique_ptr<SampleSet>> open_samples(const std::string &path, std::sp
 /// One input from one file, whole: .npy, .npz (as open_samples), an ONNX tensor (.pb), or an image with preprocessing.
 Result<Tensor> load_input(const std::filesystem::path &path, const InputSpec &input,
                           const std::optional<Preprocess> &preprocess);
-
-/// Labels for the rows of `samples`, opened from `data`: a CSV `file,label` (matched by file where the samples are
-/// images, else by order), a .npy, a .npz with `y`; where `path` is empty, those of `data` itself. Nothing: there are
-/// none. Errors: a sample without label, a count that differs, a label that is no whole number >= 0.
-Result<std::optional<std::vector<std::int64_t>>> open_labels(const std::string &path, const std::string &data,
-                                                             const SampleSet &samples);
 
 } // namespace edgec

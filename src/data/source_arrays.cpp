@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "data/fit.h"
+#include "data/labels.h"
 #include "data/npy.h"
 #include "data/sources.h"
 
@@ -215,8 +216,11 @@ Samples npz_samples(const std::filesystem::path &path, std::span<const InputSpec
   EDGEC_ASSIGN(const NpzFile npz, NpzFile::open(path));
   std::vector<Tensor> arrays;
   std::vector<std::string> names;
+  std::vector<std::string> others = npz.names();
+  std::erase_if(others, names_labels);
   for (const InputSpec &input : inputs) {
-    names.push_back(npz.has(input.name) || inputs.size() > 1 ? input.name : "x");
+    const bool exact = npz.has(input.name) || inputs.size() > 1;
+    names.push_back(exact ? input.name : others.size() == 1 ? others.front() : "x");
     if (!npz.has(names.back()))
       return bad_input(fmt::format("{}: has no array named '{}' as the network's input{}; there are: {}", path.string(),
                                    input.name, inputs.size() == 1 ? " or 'x'" : "", fmt::join(npz.names(), ", ")));

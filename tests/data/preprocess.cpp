@@ -50,10 +50,42 @@ TEST(Preprocess, InlineKeys) {
   EXPECT_EQ(rule("color=grey,mean=0.5").channels(), 1);
 }
 
+TEST(Preprocess, PresetsMayBeChanged) {
+  EXPECT_EQ(describe(rule("torchvision")), describe(rule("imagenet")));
+  EXPECT_EQ(describe(rule("keras-mobilenet")),
+            "shorter side to 256 (bilinear), centre crop 224 x 224, RGB, (pixel * 1 - [127.5]) / [127.5]");
+  EXPECT_EQ(describe(rule("Caffe, crop=96")), "shorter side to 256 (bilinear), centre crop 96 x 96, BGR, (pixel * 1 - "
+                                              "[103.939 116.779 123.68]) / [1]");
+  EXPECT_EQ(describe(rule("keras-vgg")), describe(rule("caffe")));
+  EXPECT_EQ(describe(rule("raw255")), "RGB, (pixel * 1 - [0]) / [1]");
+  EXPECT_EQ(describe(rule("unit,color=grey")), "grey, (pixel * 0.003921569 - [0]) / [1]");
+}
+
+TEST(Preprocess, SpacesDoNotCount) {
+  for (const char *text : {"resize=256, crop=224, mean=1, 2, 3", " resize = 256 ,crop=224,mean=1,2,3",
+                           "resize=256,crop=224,mean=1  2 3,", "resize=256,crop=224,mean= 1 2 3 "})
+    EXPECT_EQ(describe(rule(text)),
+              "shorter side to 256 (bilinear), centre crop 224 x 224, RGB, (pixel * 1 - [1 2 3]) / [1]")
+        << text;
+}
+
+TEST(Preprocess, MeansAreOfThePixelsUnit) {
+  for (const char *text : {"mean=0.485,0.456,0.406,std=0.229,0.224,0.225", "mean=0.5,std=0.5", "crop=8,std=0.25"})
+    EXPECT_THAT(message(text), HasSubstr("are meant for pixels of 0 .. 1, but pixels are 0 .. 255; add scale=1/255"))
+        << text;
+  EXPECT_THAT(message("scale=1/255,mean=123.7,116.8,103.9"),
+              HasSubstr("mean 123.7,116.8,103.9 is meant for pixels of 0 .. 255"));
+  for (const char *text : {"scale=1,mean=0.5,std=0.5", "scale=1/255,mean=0.5,std=0.5", "mean=0.5",
+                           "scale=1/127.5,mean=1", "mean=127.5,std=127.5", "std=255"})
+    EXPECT_EQ(message(text), "parsed") << text;
+}
+
 TEST(Preprocess, NamesAWrongKeyOrValue) {
-  EXPECT_EQ(message("imagent"),
-            "--preprocess: 'imagent' is neither a known name (imagenet), nor FILE.json:ENTRY, nor of the form "
-            "resize=256,crop=224,...");
+  EXPECT_EQ(
+      message("imagent"),
+      "--preprocess: 'imagent' is neither a known name (torchvision, imagenet, keras-mobilenet, keras-vgg, caffe, "
+      "raw255, unit), nor FILE.json:ENTRY, nor of the form "
+      "resize=256,crop=224,...");
   EXPECT_EQ(message("crops=3"),
             "--preprocess: unknown key 'crops'; there are resize, crop, resize_to, filter, color, layout, scale, "
             "mean, std");

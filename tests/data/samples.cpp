@@ -6,6 +6,7 @@
 #include <fstream>
 #include <numeric>
 
+#include "data/labels.h"
 #include "data/npy.h"
 
 namespace edgec {
@@ -240,11 +241,11 @@ TEST_F(Samples, NamesTheImageThatIsWrong) {
 }
 
 TEST_F(Samples, NamesWhatHoldsNoSamples) {
-  EXPECT_THAT(message(folder),
-              HasSubstr("the folder holds neither images (.jpg, .jpeg, .png, .ppm, .pgm) nor ONNX test data"));
+  EXPECT_THAT(message(folder), HasSubstr("the folder holds neither images (.jpg, .jpeg, .png, .ppm, .pgm), nor class "
+                                         "folders of images, nor ONNX test data"));
   EXPECT_THAT(message(folder / "missing"), HasSubstr("missing: cannot open: No such file"));
-  EXPECT_THAT(message(write("a.txt", "text")),
-              HasSubstr("a.txt: is no image, .npy, .npz, CSV of file,label, or folder of these"));
+  EXPECT_THAT(message(write("a.dat", "text")),
+              HasSubstr("a.dat: is no image, .npy, .npz, list of file,label (.csv, .tsv, .txt), or folder of images"));
   EXPECT_THAT(message(write("a.csv", "")), HasSubstr("a.csv: is empty, lines of file,label were expected"));
   EXPECT_THAT(message(write("b.csv", "file,label\n")), HasSubstr("b.csv: lists no files"));
   EXPECT_THAT(message(write("c.csv", "file,label\n\"a,1\n")), HasSubstr("c.csv: line 2: a quote is not closed"));
@@ -264,8 +265,131 @@ TEST_F(Samples, AListOfImagesWithLabels) {
   EXPECT_EQ(samples->label(1), (folder / "sub/one, two.png").string());
   const auto labels = open_labels("", path, *samples);
   ASSERT_TRUE(labels) << labels.error().message;
-  EXPECT_EQ(**labels, (std::vector<std::int64_t>{7, 3}));
+  EXPECT_EQ((*labels)->classes, (std::vector<std::int64_t>{7, 3}));
   EXPECT_EQ(opened(write("bare.csv", "b.ppm,7\n"))->size(), 1U);
+}
+
+/// Two images and their labels 7 and 3, however the list is spelled.
+TEST_F(Samples, ListsInEverySpelling) {
+  images();
+  copy("rgb.ppm", "b.ppm");
+  copy("rgb.png", "a b.png");
+  std::vector<std::string> lists;
+  for (const std::string separator : {",", ";", "\t", ", ", " ; "})
+    for (const std::string end : {"\n", "\r\n", "\r"})
+      for (const std::string mark : {"", "\xef\xbb\xbf"})
+        for (const std::string head :
+             {"", "file,label", "filename,class", "path,target", "image,y", "name,Label", "File,LABEL"}) {
+          const auto comma = head.find(',');
+          const std::string header =
+              head.empty() ? "" : head.substr(0, comma) + separator + head.substr(comma + 1) + end;
+          lists.push_back(mark + header + "b.ppm" + separator + "7" + end + "\"a b.png\"" + separator + "3" + end);
+          if (head.empty()) continue;
+          const std::string swapped =
+              head.substr(comma + 1) + separator + "more" + separator + head.substr(0, comma) + end;
+          lists.push_back(mark + swapped + "7" + separator + separator + "b.ppm" + end + "3" + separator + "x" +
+                          separator + "a b.png" + end);
+        }
+  lists.emplace_back("b.ppm 7\n\"a b.png\"   3");
+  lists.emplace_back("id,label\nb.ppm,7\na b.png,3.0\n,\n");
+  for (const std::string &text : lists) {
+    const std::string path = write("list.csv", text);
+    const auto samples = open(path);
+    ASSERT_TRUE(samples) << samples.error().message << "\n" << text;
+    const auto labels = open_labels("", path, **samples);
+    ASSERT_TRUE(labels && *labels) << text;
+    EXPECT_EQ((*labels)->classes, (std::vector<std::int64_t>{7, 3})) << text;
+  }
+  EXPECT_EQ(lists.size(), 392U);
+}
+
+TEST_F(Samples, AHeaderThatIsNotKnownIsTakenForOne) {
+  images();
+  copy("rgb.ppm", "b.ppm");
+  const std::string path = write("list.csv", "foo,bar\nb.ppm,1\n");
+  EXPECT_EQ(message(path), path + ": line 1: 'foo' is no file; is it a header? `file,label` was expected");
+  EXPECT_THAT(message(write("list.csv", "file,label\nc.ppm,1\n")), HasSubstr("list.csv: line 2: there is no file"));
+  EXPECT_THAT(message(write("list.csv", "label\n1\n")), HasSubstr("list.csv: lists no files"));
+  EXPECT_THAT(message(write("list.csv", std::string("\xff\xfe"
+                                                    "f\0",
+                                                    4))),
+              HasSubstr("is UTF-16 text; save it as UTF-8"));
+}
+
+TEST_F(Samples, ANamesRankIsItsLabel) {
+  images();
+  for (const char *name : {"a.ppm", "b.ppm", "c.ppm"}) copy("rgb.ppm", name);
+  const auto path = write("list.csv", "file,label\na.ppm,zebra\nb.ppm,cat\nc.ppm,zebra\n");
+  const auto labels = open_labels("", path, *opened(path));
+  ASSERT_TRUE(labels) << labels.error().message;
+  EXPECT_EQ((*labels)->classes, (std::vector<std::int64_t>{1, 0, 1}));
+  EXPECT_EQ((*labels)->names, (std::vector<std::string>{"cat", "zebra"}));
+  EXPECT_EQ((*labels)->place(2), path + ": line 4");
+  const auto mixed = write("mixed.csv", "file,label\na.ppm,2\nb.ppm,cat\n");
+  EXPECT_THAT(open_labels("", mixed, *opened(mixed)).error().message,
+              HasSubstr("mixed.csv: line 3: the label 'cat' is no whole number >= 0"));
+  const auto gap = write("gap.csv", "file,label\na.ppm,2\nb.ppm,\n");
+  EXPECT_THAT(open_labels("", gap, *opened(gap)).error().message, HasSubstr("gap.csv: line 3: no label stands there"));
+}
+
+TEST_F(Samples, ClassFoldersGiveTheirRanks) {
+  images();
+  for (const char *name : {"zebra", "cat/deep", "empty", ".git", "__MACOSX"})
+    fs::create_directories(folder / "set" / name);
+  copy("rgb.ppm", "set/zebra/1.ppm");
+  copy("rgb.ppm", "set/cat/2.ppm");
+  copy("rgb.png", "set/cat/deep/1.PNG");
+  copy("grey.jpg", "set/.git/no.jpg");
+  for (const std::string &path : {(folder / "set").string(), (folder / "set").string() + "/"}) {
+    const auto samples = opened(path);
+    ASSERT_TRUE(samples);
+    ASSERT_EQ(samples->rows(), 3U);
+    EXPECT_THAT(samples->label(0), testing::EndsWith("cat/2.ppm"));
+    EXPECT_THAT(samples->label(1), testing::EndsWith("zebra/1.ppm"));
+    EXPECT_THAT(samples->label(2), testing::EndsWith("cat/deep/1.PNG"));
+    const auto labels = open_labels("", path, *samples);
+    ASSERT_TRUE(labels && *labels);
+    EXPECT_EQ((*labels)->classes, (std::vector<std::int64_t>{0, 2, 0}));
+    EXPECT_EQ((*labels)->names, (std::vector<std::string>{"cat", "empty", "zebra"}));
+  }
+  fs::create_directories(folder / "all");
+  fs::rename(folder / "set", folder / "all" / "train");
+  EXPECT_EQ(message(folder / "all"),
+            (folder / "all").string() + ": holds train, which are no classes; give one of them");
+}
+
+TEST_F(Samples, LabelArraysInEverySpelling) {
+  const Tensor x = counting(DType::float32, {3, 2});
+  const std::vector<std::int64_t> wanted{2, 0, 1};
+  std::vector<Tensor> spelled{Tensor::of<float>({3}, {2, 0, 1}), Tensor::of<float>({3, 3}, {0, 0, 1, 1, 0, 0, 0, 1, 0}),
+                              Tensor::of_strings({3}, {"dog", "ant", "cat"}),
+                              Tensor::of_strings({3, 1}, {"2", "0", "1"})};
+  for (const DType dtype : {DType::uint8, DType::int8, DType::int32, DType::int64})
+    spelled.push_back(from_int64s(dtype, {3}, wanted));
+  for (const char *name : {"y", "label", "labels", "target", "targets", "Classes"})
+    for (const Tensor &array : spelled) {
+      const auto path = npz("a.npz", {{"pictures", x}, {name, array}});
+      const auto labels = open_labels("", path, *opened(path));
+      ASSERT_TRUE(labels && *labels) << name << (labels ? "" : labels.error().message);
+      EXPECT_EQ((*labels)->classes, wanted);
+    }
+  const auto path = npz("b.npz", {{"x", x}});
+  const auto other = npz("c.npz", {{"truth", spelled[0]}, {"more", x}});
+  EXPECT_THAT(
+      open_labels(other, path, *opened(path)).error().message,
+      HasSubstr("c.npz: has no array of labels, which is named one of y, label, labels, target, targets, classes; "
+                "there are: truth, more"));
+}
+
+TEST_F(Samples, SaysHowToTransposeAnArray) {
+  inputs = {input("x", DType::float32, "N,1,4,5")};
+  EXPECT_THAT(
+      message(npy("a.npy", counting(DType::float32, {2, 4, 5, 1}))),
+      HasSubstr("gives [1,4,5,1], but input 'x' is float[N,1,4,5]; its channels stand last, not first: transpose it, "
+                "np.transpose(x, (0, 3, 1, 2))"));
+  inputs = {input("x", DType::float32, "N,4,5,1")};
+  EXPECT_THAT(message(npy("a.npy", counting(DType::float32, {2, 1, 4, 5}))),
+              HasSubstr("np.transpose(x, (0, 2, 3, 1))"));
 }
 
 TEST_F(Samples, LabelsAreFoundByFile) {
@@ -278,8 +402,9 @@ TEST_F(Samples, LabelsAreFoundByFile) {
   const auto labels = [&](std::string_view text) {
     return open_labels(write("labels.csv", text), folder / "set", *samples);
   };
-  EXPECT_EQ(**labels("file,label\nset/b.png,1\nset/a.ppm,2\nset/other.png,3\n"), (std::vector<std::int64_t>{2, 1}));
-  EXPECT_EQ(**labels("b.png,1\na.ppm,2\n"), (std::vector<std::int64_t>{2, 1})); // by name alone
+  EXPECT_EQ((*labels("file,label\nset/b.png,1\nset/a.ppm,2\nset/other.png,3\n"))->classes,
+            (std::vector<std::int64_t>{2, 1}));
+  EXPECT_EQ((*labels("b.png,1\na.ppm,2\n"))->classes, (std::vector<std::int64_t>{2, 1})); // by name alone
   EXPECT_THAT(labels("file,label\nset/b.png,1\n").error().message,
               HasSubstr("labels.csv: has no label for " + (folder / "set/a.ppm").string()));
   EXPECT_THAT(labels("file,label\nset/b.png,1\nset/a.ppm,cat\n").error().message,
@@ -292,15 +417,15 @@ TEST_F(Samples, LabelsOfArrays) {
       npz("a.npz", {{"x", counting(DType::float32, {3, 2})}, {"y", counting(DType::uint8, {3, 1})}});
   const auto samples = opened(path);
   ASSERT_TRUE(samples);
-  EXPECT_EQ(**open_labels("", path, *samples), (std::vector<std::int64_t>{0, 1, 2}));
-  EXPECT_EQ(**open_labels(npy("l.npy", counting(DType::int64, {3})), path, *samples),
+  EXPECT_EQ((*open_labels("", path, *samples))->classes, (std::vector<std::int64_t>{0, 1, 2}));
+  EXPECT_EQ((*open_labels(npy("l.npy", counting(DType::int64, {3})), path, *samples))->classes,
             (std::vector<std::int64_t>{0, 1, 2}));
-  EXPECT_EQ(**open_labels(write("l.csv", "file,label\na,5\nb,6\nc,7\n"), path, *samples),
+  EXPECT_EQ((*open_labels(write("l.csv", "file,label\na,5\nb,6\nc,7\n"), path, *samples))->classes,
             (std::vector<std::int64_t>{5, 6, 7}));
   EXPECT_THAT(open_labels(npy("l.npy", counting(DType::int64, {4})), path, *samples).error().message,
               HasSubstr("has labels [4], but there are 3 samples"));
-  EXPECT_THAT(open_labels(npy("l.npy", counting(DType::float32, {3})), path, *samples).error().message,
-              HasSubstr("labels are whole numbers, float values were found"));
+  EXPECT_THAT(open_labels(npy("l.npy", Tensor::of<float>({3}, {0, .5F, 1})), path, *samples).error().message,
+              HasSubstr("l.npy[1]: the label 0.5 is no whole number >= 0"));
   const std::string bare = npz("b.npz", {{"x", counting(DType::float32, {3, 2})}});
   EXPECT_FALSE(open_labels("", bare, *opened(bare))->has_value());
 }

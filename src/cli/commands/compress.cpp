@@ -16,6 +16,7 @@
 #include "cli/judgement.h"
 #include "cli/rewrite.h"
 #include "cli/verification.h"
+#include "data/preprocess_help.h"
 #include "formats/flat/flat.h"
 #include "measure/latency.h"
 #include "measure/pareto.h"
@@ -257,7 +258,8 @@ Result<Measuring> open_measuring(const Arguments &a, const Graph &graph) {
   Measuring with;
   EDGEC_ASSIGN(with.calibration, open_calibration(a, graph));
   if (!a.eval.empty()) {
-    const DataFlags eval{.path = a.eval, .preprocess = a.calib.preprocess, .labels = a.calib.labels, .limit = 0};
+    const DataFlags eval{
+        .path = a.eval, .preprocess = a.calib.preprocess, .labels = a.calib.labels, .limit = 0, .labelled = true};
     EDGEC_ASSIGN(with.evaluation, open_dataset(eval, graph, a.run.seed));
   }
   if (!a.reference.empty()) {
@@ -442,11 +444,11 @@ void declare_job(Options &options, Arguments &a) {
 
 void declare_data(Options &options, Arguments &a) {
   options.group("Data");
-  options.add("--calib", "D", &a.calib.path,
-              "unlabelled samples: a folder of images, a CSV, .npy, .npz, a folder of ONNX test data, or 'synthetic'");
+  options.add(
+      "--calib", "D", &a.calib.path,
+      "samples: a folder of images or of class folders, a CSV, .npy, .npz, a folder of ONNX test data, or 'synthetic'");
   options.add("--calib-limit", "N", &a.calib.limit, "at most N samples").between(1, 1e9);
-  options.add("--preprocess", "P", &a.calib.preprocess,
-              "how images become tensors: imagenet, FILE.json:ENTRY, or resize=256,crop=224,...");
+  options.add("--preprocess", "P", &a.calib.preprocess, preprocess_flag_help);
   options.add("--eval", "D", &a.eval, "samples to measure accuracy on, before and after");
   options.add("--labels", "L", &a.calib.labels,
               "their right answers: a CSV of file,label or .npy (default y of an .npz, column of a CSV)");

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/dataset.h"
+#include "cli/doubts.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
 #include "measure/fidelity.h"
@@ -56,7 +57,7 @@ Result<Outcome> run(const Arguments &arguments) {
                           .isa = isa,
                           .reference_kernels = arguments.reference_kernels,
                           .indices = data.indices,
-                          .labels = data.labels ? &*data.labels : nullptr,
+                          .labels = data.labels ? &data.labels->classes : nullptr,
                           .step = [&] { line.show("running samples", ++done, data.indices.size()); }};
   EDGEC_ASSIGN(const Fidelity fidelity, measure_fidelity(reference ? &reference->graph : nullptr, model.graph,
                                                          all_ops(), *data.samples, options));
@@ -64,6 +65,9 @@ Result<Outcome> run(const Arguments &arguments) {
     warn(fmt::format("{}: {} of {} labels are no class of the network: accuracy was not measured",
                      arguments.data.labels.empty() ? arguments.data.path : arguments.data.labels,
                      fidelity.foreign_labels, fidelity.samples));
+  const auto &accuracy = fidelity.reference_accuracy ? fidelity.reference_accuracy : fidelity.test_accuracy;
+  if (accuracy)
+    if (const auto doubt = chance_warning(*accuracy, class_count(model.graph))) warn(*doubt);
   print(arguments.json ? json_of(arguments, data, fidelity) : text_of(arguments, data, fidelity));
   return Outcome::done;
 }

@@ -12,6 +12,7 @@
 #include "cli/nearest.h"
 #include "cli/steps.h"
 #include "data/npy.h"
+#include "data/preprocess_help.h"
 #include "measure/fidelity.h"
 #include "ops/registry.h"
 #include "runtime/plan.h"
@@ -93,6 +94,7 @@ Result<Steps> load_inputs(const Arguments &arguments, const Graph &graph) {
           fmt::format("--input {}=FILE is missing: the network takes {}", specs[i].name, to_string(specs[i].type)));
     steps.first.push_back(*std::move(found[i]));
   }
+  if (preprocess) say(values_text(steps.first, specs));
   return steps;
 }
 
@@ -187,8 +189,7 @@ CommandRun declare(Options &options) {
               "an output, or argmax(OUT), is an input of the next step; outputs that are not fed are printed for all "
               "steps; may be given again");
   options.add("--steps", "N", &arguments->steps, "so many steps (default as many as --sequence has)").between(0, 1e9);
-  options.add("--preprocess", "P", &arguments->preprocess,
-              "how images become tensors: imagenet, FILE.json:ENTRY, or resize=256,crop=224,...");
+  options.add("--preprocess", "P", &arguments->preprocess, preprocess_flag_help);
   arguments->output.declare(options, "write the outputs to a .npz, or a single one to a .npy (default: print them)");
   arguments->run.declare(options);
   options.flag("--reference-kernels", &arguments->reference_kernels,

@@ -59,6 +59,11 @@ std::string recognise(ByteView bytes) {
   if (head.size() >= 8 && head.substr(4, 4) == "TFL3") return "a TensorFlow Lite model";
   if (starts("\x1f\x8b")) return "a gzip archive";
   if (starts("\x89HDF\r\n")) return "an HDF5 file (Keras?)";
+  if (starts("\xff\xd8\xff")) return "a JPEG image";
+  if (starts("\x89PNG\r\n")) return "a PNG image";
+  if (starts("GIF8")) return "a GIF image";
+  if (starts("%PDF-")) return "a PDF document";
+  if (starts("\x93NUMPY")) return "a numpy array (.npy)";
   if (starts("EDGEC")) return "a flat .edgec file";
   if (head.size() >= 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5) return "a Python pickle";
   std::string lower(head.substr(std::min(head.find_first_not_of(" \t\r\n\xef\xbb\xbf"), head.size())));
@@ -66,6 +71,10 @@ std::string recognise(ByteView bytes) {
   if (lower.starts_with("<!doctype html") || lower.starts_with("<html") || lower.starts_with("<head"))
     return "an HTML page: the download went wrong";
   if (lower.starts_with("<?xml")) return "an XML file";
+  if (lower.starts_with('{') || lower.starts_with('[')) return "a JSON file";
+  const bool printable =
+      std::ranges::all_of(head, [](char c) { return (c >= ' ' && c < 0x7f) || c == '\t' || c == '\r' || c == '\n'; });
+  if (printable && !head.empty()) return "a text file";
   return {};
 }
 
