@@ -261,7 +261,8 @@ Result<Measuring> open_measuring(const Arguments &a, const Graph &graph) {
     EDGEC_ASSIGN(with.evaluation, open_dataset(eval, graph, a.run.seed));
   }
   if (!a.reference.empty()) {
-    EDGEC_ASSIGN(with.other, read_model(a.reference));
+    const EditFlags beside = a.edits.beside();
+    EDGEC_ASSIGN(with.other, read_model(a.reference, {}, &beside));
   }
   return with;
 }
