@@ -41,7 +41,7 @@ struct Compressed {
   bool structure_changed = false; ///< what was fitted after that was judged by the smaller network, not by the source
 };
 
-/// The names of the passes that a request runs, in order: what --dry-run prints.
+/// The names of the passes that a request runs, in order.
 std::vector<std::string> plan_of(const CompressRequest &request);
 
 /// Runs them. `data` are the calibration samples. Progress is shown on a terminal.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/fixed_input.h"
 #include "cli/nearest.h"
 #include "ir/extract.h"
 #include "ops/registry.h"
@@ -101,6 +102,13 @@ void EditFlags::declare(Options &options) {
   options.add("--batch", "N|dynamic", &batch, "another batch size, or its name: the first dimension of the inputs");
   options.add("--extract", "INPUTS:OUTPUTS", &extract,
               "only the part between these values (names separated by commas; nothing: those of the network)");
+  declare_fixed(options);
+}
+
+void EditFlags::declare_fixed(Options &options) {
+  options.add("--fix-input", "NAME=VALUE", &fixed_inputs,
+              "an input becomes a constant: one value for all its elements, or all of them separated by commas; may be "
+              "given again");
 }
 
 Status EditFlags::apply(Model &model) const {
@@ -117,6 +125,10 @@ Status EditFlags::apply(Model &model) const {
     if (!dim || dim->size == 0) return usage_error(fmt::format("--batch: '{}' is neither a number, nor a name, nor 'dynamic'", batch));
     EDGEC_CHECK(set_batch(model.graph, *dim, all_ops(), model.notes).in("--batch"));
   }
+  if (!fixed_inputs.empty()) {
+    EDGEC_CHECK(fix_inputs(model.graph, fixed_inputs, skip_absent).in("--fix-input"));
+    EDGEC_CHECK(infer_types(model.graph, all_ops()));
+  }
   if (!extract.empty()) EDGEC_CHECK(extract_part(model.graph, extract).in("--extract"));
   drop_defaults(model);
   return {};
@@ -126,6 +138,7 @@ std::vector<std::pair<std::string, std::string>> EditFlags::effective() const {
   std::vector<std::pair<std::string, std::string>> options;
   for (const std::string &text : input_shapes) options.emplace_back("input-shape", text);
   if (!batch.empty()) options.emplace_back("batch", batch);
+  for (const std::string &text : fixed_inputs) options.emplace_back("fix-input", text);
   if (!extract.empty()) options.emplace_back("extract", extract);
   return options;
 }

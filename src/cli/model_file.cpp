@@ -9,6 +9,7 @@
 #include "cli/edit_flags.h"
 #include "cli/opset.h"
 #include "formats/flat/flat.h"
+#include "measure/sizes.h"
 #include "ops/registry.h"
 #include "passes/edit.h"
 #include "passes/pass.h"
@@ -55,14 +56,6 @@ Status infer(Model &model) {
   return {};
 }
 
-/// ONNX spells integer operators with QuantizeLinear and DequantizeLinear around them; here they are types.
-Status fold_quantization(Graph &graph) {
-  const PassDef *fold = find_pass("fold-qdq");
-  if (fold == nullptr) return internal_error("the pass fold-qdq is missing");
-  EDGEC_CHECK(fold->run(graph, PassContext{.ops = all_ops(), .lossy = {}, .scope = {}}));
-  return graph.sort();
-}
-
 } // namespace
 
 Status check_ending(const std::string &path, std::span<const std::string_view> endings) {
@@ -88,20 +81,29 @@ Result<ModelFormat> output_format(const std::string &path, const std::string &wa
   return format;
 }
 
-Result<Model> read_model(const std::string &path, const ReadOptions &options, const EditFlags *edits, Graph *stored) {
+Status fold_quantization(Graph &graph) {
+  const PassDef *fold = find_pass("fold-qdq");
+  if (fold == nullptr) return internal_error("the pass fold-qdq is missing");
+  EDGEC_CHECK(fold->run(graph, PassContext{.ops = all_ops(), .lossy = {}, .scope = {}}));
+  return graph.sort();
+}
+
+Result<Model> read_model(const std::string &path, const ReadOptions &options, const EditFlags *edits, StoredGraph *stored) {
   EDGEC_ASSIGN(const bool flat, holds_flat(path));
   EDGEC_ASSIGN(Model model, flat ? read_flat(path) : read_onnx(path, options.onnx));
   EDGEC_CHECK(infer(model).in(path));
   if (edits && edits->any()) EDGEC_CHECK(edits->apply(model).in(path));
-  if (stored) {
-    *stored = model.graph;
-    if (!flat) EDGEC_CHECK(fold_quantization(*stored).in(path));
-  }
+  if (stored) stored->nodes = count_nodes(model.graph), stored->coded = flat;
   const std::int64_t present = model.graph.opset(), least = present > 0 ? std::max(present, options.least_opset) : 0;
-  if (const auto opset = options.exact_opset > 0 ? options.exact_opset : least; opset != present)
-    EDGEC_CHECK(change_opset(model, opset).in(path));
+  const std::int64_t opset = options.exact_opset > 0 ? options.exact_opset : least;
+  if (stored && opset != present) {
+    stored->graph = model.graph;
+    if (!flat) EDGEC_CHECK(fold_quantization(stored->graph).in(path));
+  }
+  if (opset != present) EDGEC_CHECK(change_opset(model, opset).in(path));
   model.qoperator = spells_qoperators(model.graph);
-  if (!flat) EDGEC_CHECK(fold_quantization(model.graph).in(path));
+  if (!flat && options.fold) EDGEC_CHECK(fold_quantization(model.graph).in(path));
+  if (stored && opset == present) stored->graph = model.graph;
   for (const std::string &note : model.notes) log_info(fmt::format("{}: {}", path, note));
   return model;
 }

@@ -19,6 +19,7 @@ struct ReadOptions {
   OnnxReadOptions onnx;
   std::int64_t least_opset = 0; ///< raised to at least this
   std::int64_t exact_opset = 0; ///< converted to exactly this; 0: as it is
+  bool fold = true;             ///< quantization into types; false: the nodes of an .onnx file as they are
 };
 
 enum class ModelFormat { qdq, qoperator, flat };
@@ -31,11 +32,21 @@ Status check_ending(const std::string &path, std::span<const std::string_view> e
 /// is flat. Error (usage): another ending, or both are given and do not fit. "-" is ONNX unless asked otherwise.
 Result<ModelFormat> output_format(const std::string &path, const std::string &wanted);
 
+/// A network as its file has it, in the file's opset.
+struct StoredGraph {
+  Graph graph;           ///< quantization folded
+  std::size_t nodes = 0; ///< of the file, sub-graphs included: before folding
+  bool coded = false;    ///< an .edgec file
+};
+
 /// Reads .onnx or .edgec, told apart by content, infers the types of all values, and folds QuantizeLinear and
 /// DequantizeLinear into quantized types. "-" is stdin. `edits` are applied before the
 /// folding, and so is another opset, which is proven by running both; `stored` is the network in the opset of the file.
 Result<Model> read_model(const std::string &path, const ReadOptions &options = {}, const EditFlags *edits = nullptr,
-                         Graph *stored = nullptr);
+                         StoredGraph *stored = nullptr);
+
+/// QuantizeLinear and DequantizeLinear of a graph as ONNX spells it become quantized types.
+Status fold_quantization(Graph &graph);
 
 /// Error (usage) where writing `path` would overwrite an input or, without `force`, any file; bad_input where its
 /// folder is missing. To be asked before long work.

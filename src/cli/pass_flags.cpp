@@ -148,6 +148,37 @@ std::vector<std::string> ScopeFlags::included(const Graph &input) const {
   return found;
 }
 
+std::string plan_text(std::span<const std::string> passes, bool verbose) {
+  constexpr std::size_t width = 80;
+  std::string text;
+  std::size_t step = 0;
+  bool listed = false;
+  for (std::size_t i = 0; i < passes.size();) {
+    const PassDef *pass = find_pass(passes[i]);
+    if (pass != nullptr && pass->kind == PassKind::lossy) {
+      text += fmt::format("  {}. {}: {}\n", ++step, pass->name, pass->summary);
+      ++i;
+      continue;
+    }
+    const std::size_t first = i;
+    const auto is_lossy = [](const std::string &name) { return find_pass(name) != nullptr && find_pass(name)->kind == PassKind::lossy; };
+    while (i < passes.size() && !is_lossy(passes[i])) ++i;
+    text += fmt::format("  {}. {} exact passes, which keep what the network computes{}\n", ++step, i - first,
+                        verbose || listed ? "" : " (-v lists them)");
+    std::string line;
+    for (std::size_t at = first; verbose && !listed && at < i; ++at) {
+      if (!line.empty() && 5 + line.size() + 2 + passes[at].size() > width) {
+        text += "     " + line + ",\n";
+        line.clear();
+      }
+      line += (line.empty() ? "" : ", ") + passes[at];
+    }
+    if (!line.empty()) text += "     " + line + "\n";
+    listed = true;
+  }
+  return text;
+}
+
 std::vector<PassFigures> pass_figures(const PipelineReport &report) {
   std::vector<PassFigures> figures;
   for (const PassRecord &record : report.passes) {

@@ -42,6 +42,10 @@ struct ScopeFlags {
   [[nodiscard]] std::vector<std::string> included(const Graph &input) const;
 };
 
+/// What passes would run, a numbered line for each step: a lossy pass, or exact passes that follow one another, whose
+/// names are listed once and only if `verbose`.
+std::string plan_text(std::span<const std::string> passes, bool verbose);
+
 /// What a pipeline did, for the report.
 std::vector<PassFigures> pass_figures(const PipelineReport &report);
 /// A table of the seconds that passes took, for --time-passes.

@@ -73,6 +73,7 @@ Result<Written> write_and_read_back(const Model &model, const std::string &path,
   EDGEC_CHECK(write_model(model, path, format, force, inner_names));
   if (path == "-") { // a stream cannot be read again
     written.model = model;
+    written.stored = {model.graph, count_nodes(model.graph), false};
     return written;
   }
   // What was not changed is not read into memory a second time.
@@ -81,11 +82,18 @@ Result<Written> write_and_read_back(const Model &model, const std::string &path,
     if (const Tensor *data = model.graph.constant(id)) known.push_back(data->data);
   ReadOptions reading;
   reading.onnx.known = &known;
-  auto again = read_model(path, reading);
+  auto again = read_model(path, reading, nullptr, &written.stored);
   if (!again) return internal_error(fmt::format("the file written cannot be read again: {}", again.error().message));
   written.model = *std::move(again);
   written.bytes = written.model.source_bytes;
   return written;
+}
+
+ModelFigures figures_of(const GraphSizes &sizes, const StoredGraph &stored, std::uint64_t bytes) {
+  ModelFigures figures = ModelFigures::of(sizes, bytes);
+  figures.nodes = stored.nodes;
+  figures.coded = stored.coded;
+  return figures;
 }
 
 std::optional<std::string> growth_warning(const std::string &input, const Model &source, const Written &written) {

@@ -33,9 +33,13 @@ struct Written {
   std::string path;
   std::uint64_t bytes = 0;
   Model model;
+  StoredGraph stored; ///< as the file has it
 };
 Result<Written> write_and_read_back(const Model &model, const std::string &path, ModelFormat format, bool force,
                                     bool inner_names = true);
+
+/// Figures of a file.
+ModelFigures figures_of(const GraphSizes &sizes, const StoredGraph &stored, std::uint64_t bytes);
 
 /// Where a written file has more bytes than the input, how many and on what they are spent; nothing: it has not.
 std::optional<std::string> growth_warning(const std::string &input, const Model &source, const Written &written);

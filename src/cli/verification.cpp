@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/console.h"
 #include "cli/doubts.h"
@@ -138,12 +139,40 @@ Status measure_latencies(const Model &source, const Written &written, const Data
   return {};
 }
 
-std::vector<std::string> idle_passes(const Compressed &compressed) {
+namespace {
+
+/// Of float weights that the int8 pass said nothing about.
+std::string why_float(const LayerFigures &layer) {
+  if (layer.in_body) return "weights in the bodies of If, Loop and Scan are not quantized";
+  const OpDef *op = all_ops().find("", layer.op);
+  return op != nullptr && op->weights != nullptr ? "not quantized" : "its operator has no int8 form of its weights";
+}
+
+/// The different reasons why a pass left something, the first few.
+std::string reasons_of(const PassFigures &pass) {
+  constexpr std::size_t few = 3;
+  std::vector<std::string> reasons;
+  for (const NoteFigures &note : pass.notes) {
+    const bool known = std::ranges::any_of(reasons, [&](const std::string &reason) { return reason.ends_with(": " + note.text) || reason == note.text; });
+    if (note.skipped && !known) reasons.push_back(note.node.empty() ? note.text : note.node + ": " + note.text);
+  }
+  if (reasons.size() > few) reasons.resize(few);
+  return fmt::format("{}", fmt::join(reasons, "; "));
+}
+
+} // namespace
+
+std::vector<std::string> idle_passes(const Compressed &compressed, double max_macs) {
+  const bool limit_held = max_macs > 0 && measure_sizes(compressed.graph, all_ops(), false).macs <= max_macs;
   std::vector<std::string> sentences;
   for (const PassFigures &pass : compressed.passes) {
     const PassDef *def = find_pass(pass.name);
-    if (def != nullptr && def->kind == PassKind::lossy && !pass.changed)
-      sentences.push_back(fmt::format("{} had no effect: it found nothing that it may change", pass.name));
+    if (def == nullptr || def->kind != PassKind::lossy || pass.changed) continue;
+    if (pass.name == "prune-channels" && limit_held) continue;
+    const std::string reasons = reasons_of(pass);
+    sentences.push_back(fmt::format(
+        "{} had no effect: {}", pass.name,
+        reasons.empty() ? "no layer outside the bodies of If, Loop and Scan has constant float weights that it changes" : reasons));
   }
   return sentences;
 }
@@ -166,6 +195,8 @@ void list_float_nodes(const Compressed &compressed, Report &report) {
     }
     report.layers.push_back(std::move(figures));
   }
+  for (LayerFigures &layer : report.layers)
+    if (layer.float_bytes > 0 && !layer.integer && layer.left_float.empty()) layer.left_float = why_float(layer);
 }
 
 } // namespace edgec

@@ -30,9 +30,10 @@ struct ModelFigures {
   std::uint64_t parameter_bytes = 0; ///< of the parameters as stored, uncompressed
   double macs = 0;                   ///< of one sample
   std::size_t nodes = 0;
+  bool coded = false; ///< an .edgec file, which packs its weights: the bits of a parameter are those of the file
 
   static ModelFigures of(const GraphSizes &sizes, std::uint64_t file_bytes);
-  /// Mean bits a parameter takes.
+  /// Mean bits a parameter takes where it is stored.
   [[nodiscard]] double bits() const;
 };
 
@@ -68,6 +69,8 @@ struct LayerFigures {
   std::uint64_t parameters = 0, zeros = 0;
   std::uint64_t distinct = 0; ///< values of its weight
   double bits = 0;            ///< a parameter takes
+  std::uint64_t float_bytes = 0; ///< of those that are float and no earlier layer reads
+  bool in_body = false;          ///< of an If, Loop or Scan
   std::optional<double> macs;
   bool integer = false;          ///< computes on codes
   std::optional<double> sqnr_db; ///< of its output against the float network's; nothing: not measured or equal

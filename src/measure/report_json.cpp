@@ -65,6 +65,7 @@ Json to_json(const LayerFigures &layer) {
           {"zeros", layer.zeros},
           {"distinct", layer.distinct},
           {"bits_per_parameter", finite(layer.bits)},
+          {"float_bytes", layer.float_bytes},
           {"macs", finite(layer.macs)},
           {"integer", layer.integer},
           {"sqnr_db", finite(layer.sqnr_db)},

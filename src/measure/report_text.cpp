@@ -1,7 +1,9 @@
 // The report for people.
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <functional>
 
 #include "measure/fidelity_text.h"
 #include "measure/report.h"
@@ -94,10 +96,26 @@ std::string layers_text(const Report &report) {
   return table.empty() ? "" : table.text();
 }
 
-std::string left_float_text(const Report &report) {
-  std::string text;
+std::string left_float_text(const Report &report, bool verbose) {
+  constexpr std::size_t few = 5;
+  std::vector<const LayerFigures *> layers;
   for (const LayerFigures &layer : report.layers)
-    if (!layer.left_float.empty()) text += fmt::format("  {} ({}): {}\n", layer.name, layer.op, layer.left_float);
+    if (!layer.left_float.empty()) layers.push_back(&layer);
+  std::ranges::stable_sort(layers, std::ranges::greater(), &LayerFigures::float_bytes);
+  std::string text;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const LayerFigures &layer = *layers[i];
+    if (!verbose && i == few) {
+      text += fmt::format("  and {} smaller ones (-v lists them)\n", layers.size() - few);
+      break;
+    }
+    text += fmt::format("  {} ({}): ", layer.name, layer.op);
+    if (layer.float_bytes > 0) text += bytes_text(layer.float_bytes) + " float";
+    const std::uint64_t file = report.after ? report.after->bytes : 0;
+    if (layer.float_bytes > 0 && layer.float_bytes <= file)
+      text += fmt::format(", {} of the file", percent(static_cast<double>(layer.float_bytes), static_cast<double>(file)));
+    text += fmt::format("{}{}\n", layer.float_bytes > 0 ? ": " : "", layer.left_float);
+  }
   return text.empty() ? text : "left float\n" + text;
 }
 
@@ -151,7 +169,7 @@ std::string report_text(const Report &report, bool verbose) {
   text += list_text("note", report.notes);
   text += passes_text(report, verbose);
   if (verbose) text += layers_text(report);
-  text += left_float_text(report) + comparison_text(report);
+  text += left_float_text(report, verbose) + comparison_text(report);
   if (report.seconds > 0)
     text += fmt::format("{:.1f} s{}\n", report.seconds,
                         report.peak_memory_bytes > 0

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
+#include <functional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "support/file.h"
 
@@ -80,22 +82,101 @@ std::uint64_t count_zeros(const Tensor &tensor, const std::optional<Quant> &quan
   return zeros;
 }
 
-TensorSizes sizes_of(const Value &value, bool count_distinct) {
-  const Tensor &tensor = *value.data;
-  TensorSizes sizes;
-  sizes.name = value.name;
-  sizes.type = value.type;
-  sizes.elements = static_cast<std::uint64_t>(tensor.size());
-  sizes.bits = bits(tensor.dtype);
-  sizes.bytes = tensor.data.size();
-  if (tensor.dtype == DType::string) return sizes;
-  sizes.parameter = is_float(tensor.dtype) || value.type.is_quantized() || sizes.bits <= 8;
-  if (tensor.dtype == DType::boolean || sizes.bits > 64) sizes.parameter = false;
-  if (sizes.bits <= 64) {
-    if (count_distinct) sizes.distinct = distinct_values(tensor);
-    sizes.zeros = count_zeros(tensor, value.type.quant);
+/// Whether elements of this type may be weights.
+bool may_be_weights(const Type &type) {
+  if (type.dtype == DType::string || type.dtype == DType::boolean || bits(type.dtype) > 64) return false;
+  return is_float(type.dtype) || type.is_quantized() || bits(type.dtype) <= 8;
+}
+
+/// A constant where it is stored: a value of a graph, or the attribute of a Constant node.
+struct Stored {
+  const Tensor *data = nullptr;
+  Type type;
+  std::string name;
+};
+
+std::optional<Stored> stored_in(const Graph &graph, ValueId id) {
+  if (!id.valid()) return std::nullopt;
+  const Value &value = graph.value(id);
+  if (value.data) return Stored{&*value.data, value.type, value.name};
+  const Node *producer = graph.producer(id);
+  const Tensor *held = producer != nullptr && producer->is("Constant") ? producer->get<Tensor>("value") : nullptr;
+  if (held == nullptr) return std::nullopt;
+  return Stored{held, Type::of(*held), value.name};
+}
+
+/// A graph, and what its captures are in the graph around it.
+struct Scoped {
+  const Graph &graph;
+  const Scoped *outer = nullptr;
+  std::span<const ValueId> captured = {}; // outer values, in the order of the graph's captures
+
+  [[nodiscard]] std::optional<Stored> stored(ValueId id) const {
+    const auto place = std::ranges::find(graph.captures(), id) - graph.captures().begin();
+    const bool from_outside = outer != nullptr && static_cast<std::size_t>(place) < std::min(graph.captures().size(), captured.size());
+    return from_outside ? outer->stored(captured[static_cast<std::size_t>(place)]) : stored_in(graph, id);
   }
-  return sizes;
+
+  /// Calls `visit` for each sub-graph of a node of this graph.
+  template <class F>
+  void bodies(const Node &node, F visit) const {
+    std::span<const ValueId> left = node.captures; // those of one sub-graph after the other
+    const auto enter = [&](const SubGraph &body) {
+      const std::size_t count = std::min(body->captures().size(), left.size());
+      visit(Scoped{*body, this, left.first(count)});
+      left = left.subspan(count);
+    };
+    for (const Attribute &attribute : node.attributes) {
+      if (const auto *one = std::get_if<SubGraph>(&attribute.value)) enter(*one);
+      if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value)) std::ranges::for_each(*many, enter);
+    }
+  }
+};
+
+/// Operands that set how an operator computes.
+bool is_setting(const Node &node, std::size_t operand) {
+  struct Settings {
+    std::string_view op;
+    std::size_t first, last;
+  };
+  static constexpr Settings settings[] = {
+      {"QuantizeLinear", 1, 2}, {"DequantizeLinear", 1, 2}, {"MatMulInteger", 2, 3}, {"ConvInteger", 2, 3},
+      {"Resize", 1, 3},         {"Upsample", 1, 1},         {"OneHot", 1, 2}};
+  return node.domain.empty() && std::ranges::any_of(settings, [&](const Settings &of) {
+           return node.op == of.op && operand >= of.first && operand <= of.last;
+         });
+}
+
+void count_operators(const Scoped &scope, int depth, std::map<std::string, std::size_t> &counts) {
+  for (const NodeId id : scope.graph.nodes()) {
+    const Node &node = scope.graph.node(id);
+    ++counts[node.domain.empty() ? node.op : node.domain + ":" + node.op];
+    if (depth < deepest) scope.bodies(node, [&](const Scoped &body) { count_operators(body, depth + 1, counts); });
+  }
+}
+
+/// The dims of the inputs that with_unit_dims() takes as 1.
+std::vector<std::string> open_dims(const Graph &graph) {
+  std::vector<std::string> names;
+  for (const ValueId id : graph.inputs()) {
+    const auto &shape = graph.value(id).type.shape;
+    for (const Dim &dim : shape ? *shape : Shape{}) {
+      const std::string name = dim.symbol.empty() ? "?" : dim.symbol;
+      if (!dim.is_known() && std::ranges::find(names, name) == names.end()) names.push_back(name);
+    }
+  }
+  return names;
+}
+
+/// "int8 weights per channel, uint8 activations": of a layer's largest weight; empty: it has none.
+std::string precision_of(const LayerSizes &layer) {
+  const TensorSizes *weight = nullptr;
+  for (const TensorSizes &constant : layer.constants)
+    if (constant.parameter && (weight == nullptr || constant.elements > weight->elements)) weight = &constant;
+  if (weight == nullptr) return {};
+  const auto &quant = weight->type.quant;
+  const char *scales = !quant ? "" : quant->block > 0 ? " per block" : !quant->is_per_tensor() ? " per channel" : "";
+  return fmt::format("{} weights{}, {} activations", name(weight->type.dtype), scales, layer.data ? name(*layer.data) : "float");
 }
 
 /// Visits a graph and its sub-graphs.
@@ -104,59 +185,78 @@ struct Measuring {
   bool count_distinct;
   GraphSizes result;
   std::unordered_map<const std::byte *, TensorSizes> known; // constants by where they lie: each is read once
+  std::unordered_set<const std::byte *> weights;            // where those lie that some node reads as weights
 
-  std::vector<SubGraph> subgraphs(const Node &node) {
-    std::vector<SubGraph> found;
-    for (const Attribute &attribute : node.attributes) {
-      if (const auto *one = std::get_if<SubGraph>(&attribute.value)) found.push_back(*one);
-      if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value))
-        found.insert(found.end(), many->begin(), many->end());
-    }
-    return found;
-  }
-
-  TensorSizes sizes(const Value &value) {
-    const auto found = known.find(value.data->data.data());
-    if (found != known.end() && found->second.type == value.type) {
+  TensorSizes sizes(const Stored &stored) {
+    const Tensor &tensor = *stored.data;
+    const auto found = known.find(tensor.data.data());
+    if (found != known.end() && found->second.type == stored.type) {
       TensorSizes same = found->second;
-      same.name = value.name;
+      same.name = stored.name;
       return same;
     }
-    TensorSizes made = sizes_of(value, count_distinct);
-    known.insert_or_assign(value.data->data.data(), made);
-    return made;
+    TensorSizes sizes{.name = stored.name, .type = stored.type};
+    sizes.elements = static_cast<std::uint64_t>(tensor.size());
+    sizes.bits = bits(tensor.dtype);
+    sizes.bytes = tensor.data.size();
+    sizes.parameter = may_be_weights(stored.type) && weights.contains(tensor.data.data());
+    if (tensor.dtype != DType::string && sizes.bits <= 64) {
+      if (count_distinct) sizes.distinct = distinct_values(tensor);
+      sizes.zeros = count_zeros(tensor, stored.type.quant);
+    }
+    known.insert_or_assign(tensor.data.data(), sizes);
+    return sizes;
   }
 
-  void constants(const Graph &graph, int depth) {
-    for (const ValueId id : graph.values()) {
-      if (graph.constant(id) != nullptr) result.constants.push_back(sizes(graph.value(id)));
+  void find_weights(const Scoped &scope, int depth) {
+    for (const NodeId id : scope.graph.nodes()) {
+      const Node &node = scope.graph.node(id);
+      const auto info = weight_info(scope.graph, node);
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        const auto stored = scope.stored(node.inputs[i]);
+        if (!stored || is_setting(node, i)) continue;
+        const bool of_layer = info && (i == info->weight || i == info->bias);
+        if (of_layer || stored->data->size() > 1) weights.insert(stored->data->data.data());
+      }
+      if (depth < deepest) scope.bodies(node, [&](const Scoped &body) { find_weights(body, depth + 1); });
     }
+  }
+
+  [[nodiscard]] std::optional<WeightInfo> weight_info(const Graph &graph, const Node &node) const {
+    const OpDef *op = ops.find(node);
+    if (op == nullptr || op->weights == nullptr) return std::nullopt;
+    std::vector<const Type *> inputs;
+    for (const ValueId id : node.inputs) inputs.push_back(id.valid() ? &graph.value(id).type : nullptr);
+    return op->weights(node, inputs);
+  }
+
+  void constants(const Scoped &scope, int depth) {
+    const Graph &graph = scope.graph;
+    for (const ValueId id : graph.values())
+      if (const auto stored = stored_in(graph, id)) result.constants.push_back(sizes(*stored));
     for (const NodeId id : graph.nodes()) {
       const Node &node = graph.node(id);
-      ++result.nodes;
-      ++result.operators[node.domain.empty() ? node.op : node.domain + ":" + node.op];
-      if (depth >= deepest) continue;
-      for (const SubGraph &sub : subgraphs(node)) constants(*sub, depth + 1);
+      if (depth < deepest) scope.bodies(node, [&](const Scoped &body) { constants(body, depth + 1); });
     }
   }
 
-  void layer(const Graph &graph, const Node &node, int depth) {
-    LayerSizes layer{
-        .label = node.label(), .op = node.op, .output = std::nullopt, .macs = std::nullopt, .constants = {}};
+  void layer(const Scoped &scope, const Node &node, int depth) {
+    const Graph &graph = scope.graph;
+    LayerSizes layer{.label = node.label(), .op = node.op, .output = {}, .macs = {}, .constants = {}, .in_body = depth > 0};
     std::vector<const Type *> inputs, outputs;
     for (const ValueId id : node.inputs) {
       inputs.push_back(id.valid() ? &graph.value(id).type : nullptr);
-      if (graph.constant(id) != nullptr) layer.constants.push_back(sizes(graph.value(id)));
+      if (const auto stored = scope.stored(id)) layer.constants.push_back(sizes(*stored));
     }
     for (const ValueId id : node.outputs) outputs.push_back(id.valid() ? &graph.value(id).type : nullptr);
     if (!outputs.empty() && outputs[0] != nullptr) layer.output = outputs[0]->concrete();
     layer.integer = inputs.size() > 1 && inputs[0] != nullptr && inputs[1] != nullptr && inputs[0]->is_quantized() &&
                     inputs[1]->is_quantized();
+    if (const auto info = weight_info(graph, node); info && inputs[info->data] != nullptr) layer.data = inputs[info->data]->dtype;
     add_cost(node, inputs, outputs, layer);
     const bool has_parameters = std::ranges::any_of(layer.constants, &TensorSizes::parameter);
     if (has_parameters || layer.macs.value_or(0) > 0) result.layers.push_back(std::move(layer));
-    if (depth >= deepest) return;
-    for (const SubGraph &sub : subgraphs(node)) layers(*sub, depth + 1);
+    if (depth < deepest) scope.bodies(node, [&](const Scoped &body) { layers(body, depth + 1); });
   }
 
   void add_cost(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const> outputs,
@@ -172,12 +272,45 @@ struct Measuring {
     result.macs += *layer.macs;
   }
 
-  void layers(const Graph &graph, int depth) {
-    for (const NodeId id : graph.nodes()) layer(graph, graph.node(id), depth);
+  void layers(const Scoped &scope, int depth) {
+    for (const NodeId id : scope.graph.nodes()) layer(scope, scope.graph.node(id), depth);
   }
 };
 
 } // namespace
+
+std::map<std::string, std::size_t> count_operators(const Graph &graph) {
+  std::map<std::string, std::size_t> counts;
+  count_operators(Scoped{graph}, 0, counts);
+  return counts;
+}
+
+std::size_t count_nodes(const Graph &graph) {
+  std::size_t nodes = 0;
+  for (const auto &[op, count] : count_operators(graph)) nodes += count;
+  return nodes;
+}
+
+std::string precision_text(const GraphSizes &sizes) {
+  std::map<std::string, std::size_t> counts;
+  bool quantized = false;
+  std::size_t layers = 0;
+  for (const LayerSizes &layer : sizes.layers) {
+    if (!layer.data && layer.op != "DequantizeLinear") continue; // an addition, say
+    const std::string precision = precision_of(layer);
+    if (precision.empty()) continue;
+    ++layers;
+    ++counts[precision];
+    quantized = quantized || std::ranges::any_of(layer.constants, [](const TensorSizes &constant) { return constant.parameter && constant.bits <= 8; });
+  }
+  if (!quantized) return {};
+  std::vector<std::pair<std::string, std::size_t>> ranked(counts.begin(), counts.end());
+  std::ranges::stable_sort(ranked, std::ranges::greater{}, &std::pair<std::string, std::size_t>::second);
+  std::string text;
+  for (const auto &[precision, count] : ranked)
+    text += fmt::format("{}{}{}", text.empty() ? "" : "; ", precision, ranked.size() > 1 ? fmt::format(" in {} of {} layers", count, layers) : "");
+  return text;
+}
 
 Graph with_unit_dims(const Graph &graph, const OpRegistry &ops) {
   Graph copy = graph;
@@ -193,10 +326,16 @@ Graph with_unit_dims(const Graph &graph, const OpRegistry &ops) {
 }
 
 GraphSizes measure_sizes(const Graph &graph, const OpRegistry &ops, bool count_distinct) {
-  Measuring measuring{ops, count_distinct, {}, {}};
-  measuring.constants(graph, 0);
-  measuring.layers(with_unit_dims(graph, ops), 0);
+  Measuring measuring{ops, count_distinct, {}, {}, {}};
+  const Scoped stored{graph};
+  measuring.find_weights(stored, 0);
+  measuring.constants(stored, 0);
+  const Graph sized = with_unit_dims(graph, ops);
+  measuring.layers(Scoped{sized}, 0);
   GraphSizes &result = measuring.result;
+  result.operators = count_operators(graph);
+  result.nodes = count_nodes(graph);
+  result.unit_dims = open_dims(graph);
   for (const TensorSizes &constant : result.constants) {
     result.constant_bytes += constant.bytes;
     if (!constant.parameter) continue;

@@ -57,6 +57,7 @@ Report full_report() {
        .zeros = 50,
        .distinct = 40,
        .bits = 32,
+       .float_bytes = 400,
        .left_float = "excluded"},
       {.name = "conv2", .op = "Conv", .parameters = 100, .bits = 8, .macs = 1e6, .integer = true, .sqnr_db = 33}};
   report.budgets = {{"--min-agreement", 0.97, 0.955, false}};
@@ -160,7 +161,7 @@ TEST(ReportText, ComparesBeforeAndAfter) {
   EXPECT_THAT(text, testing::ContainsRegex("non-zero +1,235,400 +617,748 +50\\.0 %"));
   EXPECT_THAT(text, testing::ContainsRegex("top-1 +60\\.00 % +59\\.00 % +-1\\.00 points"));
   EXPECT_THAT(text, testing::ContainsRegex("latency +10\\.00 ms +4\\.00 ms +2\\.50x"));
-  EXPECT_THAT(text, HasSubstr("  conv1 (Conv): excluded\n"));
+  EXPECT_THAT(text, HasSubstr("  conv1 (Conv): 400 B float, 0.0 % of the file: excluded\n"));
   EXPECT_THAT(text, HasSubstr("--min-agreement 0.97: MISSED with 0.955\n"));
   EXPECT_THAT(text, HasSubstr("    left conv1: its input has no range\n"));
   EXPECT_THAT(text, Not(HasSubstr("fuse-pad")));
@@ -207,6 +208,29 @@ TEST(LayerFigures, SumUpTheParametersOfALayer) {
   EXPECT_EQ(figures[0].zeros, 8U);
   EXPECT_EQ(figures[0].distinct, 30U);
   EXPECT_DOUBLE_EQ(figures[0].bits, 140 * 8 / 110.0);
+}
+
+TEST(ReportText, NamesTheLargestFloatWeightsFirstAndOnlyThose) {
+  Report report;
+  report.after = ModelFigures{.bytes = 1000};
+  for (std::uint64_t i = 1; i <= 7; ++i) {
+    LayerFigures layer{.name = "layer" + std::to_string(i), .op = "Gather"};
+    layer.float_bytes = 100 * i;
+    layer.left_float = "why";
+    report.layers.push_back(layer);
+  }
+  const std::string few = report_text(report, false);
+  EXPECT_THAT(few, HasSubstr("left float\n  layer7 (Gather): 700 B float, 70.0 % of the file: why\n  layer6 "));
+  EXPECT_THAT(few, HasSubstr("  and 2 smaller ones (-v lists them)\n"));
+  EXPECT_THAT(few, Not(HasSubstr("layer2 ")));
+  EXPECT_THAT(report_text(report, true), HasSubstr("  layer1 (Gather): 100 B float, 10.0 % of the file: why\n"));
+}
+
+TEST(ModelFigures, BitsOfAPackedFileAreThoseOfTheFile) {
+  ModelFigures figures{.bytes = 600, .parameters = 800, .parameter_bytes = 800};
+  EXPECT_EQ(figures.bits(), 8);
+  figures.coded = true;
+  EXPECT_EQ(figures.bits(), 6);
 }
 
 } // namespace

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/dataset.h"
+#include "cli/edit_flags.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
 #include "kernels/isa.h"
@@ -22,6 +23,7 @@ struct Arguments {
   std::string model;
   DataFlags data;
   RunFlags run;
+  EditFlags edits;
   std::int64_t runs = 20;
   double seconds = 1;
   bool profile = false, json = false, reference_kernels = false;
@@ -87,7 +89,7 @@ std::string json_of(const Arguments &arguments, const Setting &setting, const La
 
 Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
-  EDGEC_ASSIGN(const Model model, read_model(arguments.model));
+  EDGEC_ASSIGN(const Model model, read_model(arguments.model, {}, &arguments.edits));
   EDGEC_ASSIGN(const Dataset data, arguments.data.path.empty()
                                        ? synthetic_dataset(model.graph, 1, arguments.run.seed)
                                        : open_dataset(arguments.data, model.graph, arguments.run.seed));
@@ -113,6 +115,7 @@ CommandRun declare(Options &options) {
   options.argument("MODEL", &arguments->model, "the network, .onnx or .edgec");
   arguments->data.declare(options, false);
   arguments->run.declare(options);
+  arguments->edits.declare_fixed(options);
   options.add("--runs", "N", &arguments->runs, "at least so many runs").between(1, 100'000);
   options.add("--seconds", "S", &arguments->seconds, "and at least so long").between(0, 3600);
   options.flag("--profile", &arguments->profile, "the time of each step");

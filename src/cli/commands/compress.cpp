@@ -23,6 +23,7 @@
 #include "ops/registry.h"
 #include "support/cancel.h"
 #include "support/file.h"
+#include "support/table.h"
 
 namespace edgec::commands {
 namespace {
@@ -252,6 +253,7 @@ struct Measuring {
   std::optional<Dataset> evaluation;
   std::optional<Model> other; ///< of --reference
   Model stored;               ///< the input in the opset of its file
+  StoredGraph file;           ///< the same, and how it is stored
 };
 
 Result<Measuring> open_measuring(const Arguments &a, const Graph &graph) {
@@ -263,22 +265,23 @@ Result<Measuring> open_measuring(const Arguments &a, const Graph &graph) {
     EDGEC_ASSIGN(with.evaluation, open_dataset(eval, graph, a.run.seed));
   }
   if (!a.reference.empty()) {
-    EDGEC_ASSIGN(with.other, read_model(a.reference));
+    const EditFlags beside = a.edits.beside();
+    EDGEC_ASSIGN(with.other, read_model(a.reference, {}, &beside));
   }
   return with;
 }
 
 /// Everything after the file was written: what is measured, and the report of it.
 Result<Report> measure(const Arguments &a, const Model &source, const Compressed &compressed, const Written &written,
-                       const Measuring &with, Isa isa, bool each_layer) {
+                       const Measuring &with, std::span<const std::string> idle, Isa isa, bool each_layer) {
   Report report;
   report.notes = source.notes;
   report.passes = compressed.passes;
   report.warnings = compressed.warnings;
-  std::ranges::copy(idle_passes(compressed), std::back_inserter(report.warnings));
-  report.before = ModelFigures::of(measure_sizes(with.stored.graph, all_ops()), source.source_bytes);
+  report.warnings.insert(report.warnings.end(), idle.begin(), idle.end());
+  report.before = figures_of(measure_sizes(with.stored.graph, all_ops()), with.file, source.source_bytes);
   const GraphSizes sizes = measure_sizes(written.model.graph, all_ops());
-  report.after = ModelFigures::of(sizes, written.bytes);
+  report.after = figures_of(sizes, written.stored, written.bytes);
   if (auto grown = growth_warning(a.model, source, written)) report.warnings.push_back(*std::move(grown));
   report.layers = layer_figures(sizes);
   list_float_nodes(compressed, report);
@@ -340,22 +343,24 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   EDGEC_CHECK(a.passes.check());
   CompressRequest request = request_of(a, format);
   const EffectiveOptions effective = effective_options(a, format);
-  if (a.dry_run) {
-    print(fmt::format("{}\n", fmt::join(plan_of(request), "\n")));
-    return Outcome::done;
-  }
   EDGEC_CHECK(check_outputs(a, path));
   warn_of_idle_flags(a, options, format);
   EDGEC_ASSIGN(request.isa, a.run.isa());
   EDGEC_ASSIGN(const ReadOptions reading_options, reading(a, format));
-  Graph stored; // what the result is measured against
+  StoredGraph stored; // what the result is measured against
   EDGEC_ASSIGN(const Model source, read_model(a.model, reading_options, &a.edits, &stored));
   EDGEC_CHECK(check_weights(source.graph).in(a.model));
   EDGEC_ASSIGN(request.scope, a.scope.scope(source.graph));
   request.lossy.include_depthwise = a.scope.included(source.graph);
   EDGEC_ASSIGN(Measuring with, open_measuring(a, source.graph));
+  if (a.dry_run) {
+    print(fmt::format("{}, {} -> {}\nsamples {}\noptions {}\n{}", a.model, bytes_text(source.source_bytes), path,
+                      with.calibration.description, options_text(effective), plan_text(plan_of(request), options.given("--verbose"))));
+    return Outcome::done;
+  }
+  with.file = std::move(stored);
   with.stored = source;
-  with.stored.graph = std::move(stored);
+  with.stored.graph = with.file.graph;
   request.cross_fit = with.calibration.rest.empty();
   say(fmt::format("plan: {}; samples {}", options_text(effective), with.calibration.description));
 
@@ -375,7 +380,8 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   EDGEC_ASSIGN(const Written written, write_and_read_back(result, path, format, a.output.force, !(a.rounds_weights() && format == ModelFormat::flat)));
 
   const bool each_layer = a.json || !a.report_path.empty() || options.given("--verbose");
-  EDGEC_ASSIGN(Report report, measure(a, source, compressed, written, with, request.isa, each_layer));
+  const std::vector<std::string> idle = idle_passes(compressed, a.prune_channels ? 0 : a.max_macs.value_or(0));
+  EDGEC_ASSIGN(Report report, measure(a, source, compressed, written, with, idle, request.isa, each_layer));
   report.provenance = provenance_of("compress", effective, a.run.seed, request.isa, a.model, source, written);
   const bool met = judge_budgets(a.budgets, report);
   if (compressed.interrupted) report.warnings.push_back("INTERRUPTED: the search was stopped; this is the best that it had found");
@@ -394,7 +400,7 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
       warn(fmt::format("BUDGET MISSED: {} {} was asked, {:.6g} was found; {} is written all the same", budget.name,
                        budget.limit, budget.found, path));
   }
-  return compressed.interrupted ? Outcome::interrupted : met ? Outcome::done : Outcome::missed;
+  return compressed.interrupted ? Outcome::interrupted : met && idle.empty() ? Outcome::done : Outcome::missed;
 }
 
 void declare_job(Options &options, Arguments &a) {
@@ -479,7 +485,7 @@ CommandRun declare(Options &options) {
   options.flag("--overridable", &a.overridable, "keep weights that are also graph inputs as inputs");
   options.add("--report", "FILE.json", &a.report_path, "write the report as JSON");
   options.flag("--json", &a.json, "print the report as JSON");
-  options.flag("--dry-run", &a.dry_run, "print the pipeline and stop");
+  options.flag("--dry-run", &a.dry_run, "read everything, say what would be done and stop; -v lists every pass");
   a.edits.declare(options);
   a.passes.declare(options);
   a.run.declare(options);

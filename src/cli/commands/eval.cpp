@@ -8,6 +8,7 @@
 #include "cli/console.h"
 #include "cli/dataset.h"
 #include "cli/doubts.h"
+#include "cli/edit_flags.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
 #include "measure/fidelity.h"
@@ -21,6 +22,7 @@ struct Arguments {
   std::string model, reference;
   DataFlags data;
   RunFlags run;
+  EditFlags edits;
   bool json = false, reference_kernels = false;
 };
 
@@ -42,10 +44,11 @@ std::string text_of(const Arguments &arguments, const Dataset &data, const Fidel
 
 Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
-  EDGEC_ASSIGN(const Model model, read_model(arguments.model));
+  EDGEC_ASSIGN(const Model model, read_model(arguments.model, {}, &arguments.edits));
   std::optional<Model> reference;
   if (!arguments.reference.empty()) {
-    EDGEC_ASSIGN(reference, read_model(arguments.reference));
+    const EditFlags beside = arguments.edits.beside();
+    EDGEC_ASSIGN(reference, read_model(arguments.reference, {}, &beside));
   }
   EDGEC_ASSIGN(const Dataset data, open_dataset(arguments.data, model.graph, arguments.run.seed));
   if (!data.labels && !reference)
@@ -80,6 +83,7 @@ CommandRun declare(Options &options) {
   options.add("--reference", "R", &arguments->reference,
               "also measure agreement with this network and the SQNR of its outputs");
   arguments->run.declare(options);
+  arguments->edits.declare_fixed(options);
   options.flag("--reference-kernels", &arguments->reference_kernels,
                "run the plain definition of every operator (slow)");
   options.flag("--json", &arguments->json, "as JSON");

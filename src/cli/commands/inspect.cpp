@@ -69,6 +69,13 @@ std::string opsets_text(const Opsets &opsets) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+/// " at batch = 1, sequence = 1": the dims that figures hold for; nothing where all are known.
+std::string at_text(const std::vector<std::string> &unit_dims) {
+  std::vector<std::string> parts;
+  for (const std::string &dim : unit_dims) parts.push_back(dim == "?" ? "unnamed dimensions = 1" : dim + " = 1");
+  return parts.empty() ? "" : fmt::format(" at {}", fmt::join(parts, ", "));
+}
+
 /// What an .edgec file spends its bytes on: sections by kind, those in parts by how these are packed.
 std::string sections_text(const FlatInfo &info, std::uint64_t file_bytes) {
   std::map<std::string, std::uint64_t> spent;
@@ -105,12 +112,14 @@ std::string text_of(const Arguments &arguments, const Model &model, const GraphS
   for (const GraphOutput &output : graph.outputs())
     line("output", fmt::format("{}  {}", output.name, to_string(graph.value(output.value).type)));
   line("operators", operators_text(sizes));
+  line("nodes", grouped(sizes.nodes));
+  if (const std::string precision = precision_text(sizes); !precision.empty()) line("precision", precision);
   line("parameters",
        fmt::format("{} in {} of weights; {} zero", grouped(sizes.parameters), bytes_text(sizes.parameter_bytes),
                    percent(static_cast<double>(sizes.parameters - sizes.nonzero_parameters),
                            static_cast<double>(sizes.parameters))));
   line("MACs",
-       grouped(static_cast<std::uint64_t>(sizes.macs)) +
+       grouped(static_cast<std::uint64_t>(sizes.macs)) + at_text(sizes.unit_dims) +
            (sizes.macs_unknown > 0 ? fmt::format(", not counting {} nodes of unknown shape", sizes.macs_unknown) : ""));
   for (const std::string &note : model.notes) line("note", note);
   if (arguments.layers) text += "\n" + layer_table(sizes);
@@ -169,6 +178,9 @@ std::string json_of(const Arguments &arguments, const Model &model, const GraphS
   object["parameter_bytes"] = sizes.parameter_bytes;
   object["macs"] = sizes.macs;
   object["macs_unknown"] = sizes.macs_unknown;
+  object["macs_at"] = Json::object();
+  for (const std::string &dim : sizes.unit_dims) object["macs_at"][dim] = 1;
+  object["precision"] = precision_text(sizes);
   object["notes"] = model.notes;
   object["metadata"] = Json::object();
   for (const auto &[key, value] : model.metadata) object["metadata"][key] = value;
@@ -189,9 +201,16 @@ Result<std::optional<FlatInfo>> sections_of(const std::string &path) {
 }
 
 Result<Outcome> run(const Arguments &arguments) {
-  EDGEC_ASSIGN(const Model model, read_model(arguments.model));
-  const GraphSizes sizes = measure_sizes(model.graph, all_ops());
   EDGEC_ASSIGN(const std::optional<FlatInfo> flat, sections_of(arguments.model));
+  ReadOptions as_stored;
+  as_stored.fold = false;
+  EDGEC_ASSIGN(Model model, read_model(arguments.model, as_stored));
+  const auto operators = count_operators(model.graph);
+  const std::size_t nodes = count_nodes(model.graph);
+  if (!flat) EDGEC_CHECK(fold_quantization(model.graph).in(arguments.model));
+  GraphSizes sizes = measure_sizes(model.graph, all_ops());
+  sizes.operators = operators;
+  sizes.nodes = nodes;
   print(arguments.json ? json_of(arguments, model, sizes, flat) : text_of(arguments, model, sizes, flat));
   return Outcome::done;
 }

@@ -15,6 +15,7 @@
 #include "measure/latency.h"
 #include "ops/registry.h"
 #include "runtime/parts.h"
+#include "support/table.h"
 
 namespace edgec::commands {
 namespace {
@@ -60,14 +61,28 @@ std::vector<const PassDef *> pipeline_of(const Arguments &arguments) {
   return passes;
 }
 
-/// A flag that had no effect is said.
-void warn_of_unrecognized(const Arguments &arguments, const Graph &graph, Report &report) {
+/// The names of the passes that would run.
+std::vector<std::string> plan_of(const Arguments &arguments) {
+  std::vector<std::string> names;
+  for (const PassDef *pass : pipeline_of(arguments)) {
+    if (std::ranges::find(arguments.passes.skip, pass->name) != arguments.passes.skip.end()) continue;
+    names.emplace_back(pass->name);
+    if (pass->name == arguments.passes.stop_after) break;
+  }
+  return names;
+}
+
+/// Says of each flag that had no effect that it had none; true: all had.
+bool warn_of_unrecognized(const Arguments &arguments, const Graph &graph, Report &report) {
+  bool all = true;
   for (const std::string &name : arguments.recognize) {
     const auto pass = std::ranges::find(report.passes, "recognize-" + name, &PassFigures::name);
     if (pass != report.passes.end() && pass->changed) continue;
     report.warnings.push_back(fmt::format("--recognize {}: nothing was found{}", name,
                                           graph.opset() < 23 ? "; the operator needs --opset 23" : ""));
+    all = false;
   }
+  return all;
 }
 
 struct Job {
@@ -144,20 +159,22 @@ Result<Outcome> run(const Arguments &arguments) {
       arguments.output.path.empty() ? default_output(arguments.model, ".optimized.onnx") : arguments.output.path;
   EDGEC_ASSIGN(ModelFormat format, output_format(path, arguments.format));
   const std::vector<std::string> inputs{arguments.model};
-  if (arguments.dry_run) {
-    for (const PassDef *pass : pipeline_of(arguments)) print(fmt::format("{}\n", pass->name));
-    return Outcome::done;
-  }
   EDGEC_CHECK(check_output(path, inputs, arguments.output.force));
   EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
   ReadOptions reading;
   reading.exact_opset = arguments.opset;
   reading.onnx.overridable = arguments.overridable;
-  EDGEC_ASSIGN(const Model source, read_model(arguments.model, reading, &arguments.edits));
+  StoredGraph stored;
+  EDGEC_ASSIGN(const Model source, read_model(arguments.model, reading, &arguments.edits, &stored));
   if (arguments.format.empty() && format == ModelFormat::qdq && source.qoperator) format = ModelFormat::qoperator;
   Report report;
   report.notes = source.notes;
   EDGEC_ASSIGN(const Dataset data, open_data(arguments, source.graph, report));
+  if (arguments.dry_run) {
+    print(fmt::format("{}, {} -> {}\nsamples {}\n{}", arguments.model, bytes_text(source.source_bytes), path,
+                      data.samples ? data.description : "none", plan_text(plan_of(arguments), arguments.verbose)));
+    return Outcome::done;
+  }
   const std::uint64_t weights = constant_bytes(source.graph), most = most_memory(arguments, weights);
   const PartOptions parts{.isa = isa, .weight_bytes = part_bytes, .most_bytes = most - std::min(most, weights)};
   const bool large = 3 * weights > most; // the file's, and each network's packed for its kernels
@@ -165,18 +182,18 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Attempt result, optimize_and_verify({arguments, source, data, running, path, format}, report));
   const Written &written = result.written;
   report.passes = pass_figures(result.passes);
-  warn_of_unrecognized(arguments, written.model.graph, report);
+  const bool recognized = warn_of_unrecognized(arguments, written.model.graph, report);
   report.verified = result.verified;
   report.provenance =
       provenance_of("optimize", arguments.edits.effective(), arguments.run.seed, isa, arguments.model, source, written);
-  report.before = ModelFigures::of(measure_sizes(source.graph, all_ops(), false), source.source_bytes);
-  report.after = ModelFigures::of(measure_sizes(written.model.graph, all_ops(), false), written.bytes);
+  report.before = figures_of(measure_sizes(source.graph, all_ops(), false), stored, source.source_bytes);
+  report.after = figures_of(measure_sizes(written.model.graph, all_ops(), false), written.stored, written.bytes);
   if (auto grown = growth_warning(arguments.model, source, written)) report.warnings.push_back(*std::move(grown));
   report.peak_memory_bytes = peak_memory_bytes();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (arguments.passes.time_passes) fmt::print(stderr, "{}", pass_times(report.passes));
   if (path != "-") print(arguments.json ? report_json(report) : report_text(report, arguments.verbose));
-  return result.moved ? Outcome::missed : Outcome::done;
+  return result.moved || !recognized ? Outcome::missed : Outcome::done;
 }
 
 CommandRun declare(Options &options) {
@@ -195,7 +212,7 @@ CommandRun declare(Options &options) {
       .one_of({"attention"})
       .split(',');
   options.flag("--json", &arguments->json, "print the report as JSON");
-  options.flag("--dry-run", &arguments->dry_run, "print the pipeline and stop");
+  options.flag("--dry-run", &arguments->dry_run, "read everything, say what would be done and stop; -v lists every pass");
   arguments->edits.declare(options);
   arguments->data.declare(options, false);
   options

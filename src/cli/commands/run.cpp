@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/dataset.h"
+#include "cli/edit_flags.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
 #include "cli/nearest.h"
@@ -30,6 +31,7 @@ struct Arguments {
   std::int64_t steps = 0;
   OutputFlags output;
   RunFlags run;
+  EditFlags edits;
   bool json = false, reference_kernels = false;
 };
 
@@ -161,7 +163,7 @@ Result<NamedTensors> run_network(Runner &runner, const Steps &steps) {
 Result<Outcome> run_once(const Arguments &arguments) {
   EDGEC_CHECK(check_arguments(arguments));
   EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
-  EDGEC_ASSIGN(const Model model, read_model(arguments.model));
+  EDGEC_ASSIGN(const Model model, read_model(arguments.model, {}, &arguments.edits));
   EDGEC_ASSIGN(const auto inputs, load_inputs(arguments, model.graph));
   PlanOptions options;
   options.isa = isa;
@@ -192,6 +194,7 @@ CommandRun declare(Options &options) {
   options.add("--preprocess", "P", &arguments->preprocess, preprocess_flag_help);
   arguments->output.declare(options, "write the outputs to a .npz, or a single one to a .npy (default: print them)");
   arguments->run.declare(options);
+  arguments->edits.declare_fixed(options);
   options.flag("--reference-kernels", &arguments->reference_kernels,
                "run the plain definition of every operator (slow)");
   options.flag("--json", &arguments->json, "print the outputs as JSON");

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/dataset.h"
+#include "cli/edit_flags.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
 #include "measure/fidelity.h"
@@ -28,6 +29,7 @@ struct Arguments {
   bool per_node = false, json = false;
   DataFlags data;
   RunFlags run;
+  EditFlags edits;
 };
 
 constexpr std::size_t synthetic_samples = 8;
@@ -111,8 +113,9 @@ std::string json_of(const Arguments &arguments, const Verdict &verdict) {
 
 Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
-  EDGEC_ASSIGN(const Model reference, read_model(arguments.reference));
-  EDGEC_ASSIGN(const Model test, read_model(arguments.test));
+  EDGEC_ASSIGN(const Model reference, read_model(arguments.reference, {}, &arguments.edits));
+  const EditFlags beside = arguments.edits.beside();
+  EDGEC_ASSIGN(const Model test, read_model(arguments.test, {}, &beside));
   if (arguments.data.path.empty()) warn(fmt::format("without --data: {} synthetic samples", synthetic_samples));
   EDGEC_ASSIGN(const Dataset data, arguments.data.path.empty()
                                        ? synthetic_dataset(reference.graph, synthetic_samples, arguments.run.seed)
@@ -148,6 +151,7 @@ CommandRun declare(Options &options) {
   options.flag("--per-node", &arguments->per_node,
                "compare node by node on the first sample; names the first and the worst difference");
   arguments->run.declare(options);
+  arguments->edits.declare_fixed(options);
   options.flag("--json", &arguments->json, "as JSON");
   return [arguments] { return run(*arguments); };
 }
