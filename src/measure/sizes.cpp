@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unordered_map>
 
+#include "support/cancel.h"
 #include "support/file.h"
 
 namespace edgec {
@@ -129,6 +130,7 @@ struct Measuring {
 
   void constants(const Graph &graph, int depth) {
     for (const ValueId id : graph.values()) {
+      if (interrupted()) return; // nobody will look at the figures
       if (graph.constant(id) != nullptr) result.constants.push_back(sizes(graph.value(id)));
     }
     for (const NodeId id : graph.nodes()) {
@@ -173,7 +175,10 @@ struct Measuring {
   }
 
   void layers(const Graph &graph, int depth) {
-    for (const NodeId id : graph.nodes()) layer(graph, graph.node(id), depth);
+    for (const NodeId id : graph.nodes()) {
+      if (interrupted()) return;
+      layer(graph, graph.node(id), depth);
+    }
   }
 };
 
