@@ -14,6 +14,7 @@
 #include "ops/registry.h"
 #include "support/cancel.h"
 #include "support/file.h"
+#include "support/table.h"
 
 namespace edgec {
 namespace {
@@ -26,7 +27,7 @@ struct SharedFlags {
   void declare(Options &options) {
     options.group("Messages");
     options.flag("-v,--verbose", &console.verbose, "say more on stderr");
-    options.flag("-q,--quiet", &console.quiet, "errors only on stderr");
+    options.flag("-q,--quiet", &console.quiet, "print errors and missed budgets, nothing else: no report, no warnings; --json stays");
     options.flag("--no-progress", &console.no_progress, "no progress line (there is one on a terminal only)");
     options.add("--color", "WHEN", &console.color, "colour on a terminal; NO_COLOR turns it off")
         .one_of({"auto", "always", "never"});
@@ -50,7 +51,7 @@ std::string program_help() {
                      "Makes trained networks small and fast without making them wrong.\n\nCommands:\n";
   for (const CommandDef *command : all_commands()) text += fmt::format("  {:<12}{}\n", command->name, command->summary);
   text += "\n'edgec COMMAND --help' explains a command, 'edgec --version [--json]' says what this program is made of.\n"
-          "\nExit status: 0 done, every budget met; 1 a budget or a tolerance was missed; 2 usage; 3 bad input;\n"
+          "\nExit status: 0 done, every budget met; 1 a budget or a tolerance was missed; 2 usage; 3 bad input; "
           "4 valid but unsupported; 5 resource (disk, memory); 70 internal error; 130 interrupted.\n";
   return text;
 }
@@ -97,7 +98,9 @@ Result<Outcome> run(int argc, char **argv) {
   for (Command &command : commands) options.push_back(&command.options);
   EDGEC_ASSIGN(const CommandLine line, parse_command_line(argc, argv, options));
   if (line.help) {
-    print(line.command != nullptr ? line.command->help() : program_help());
+    constexpr std::size_t usual = 80; // not on a terminal
+    const std::size_t width = output_width() > 0 ? output_width() : usual;
+    print(line.command != nullptr ? line.command->help(width) : wrap_lines(program_help(), width));
     return Outcome::done;
   }
   if (line.version) {

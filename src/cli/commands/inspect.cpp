@@ -11,6 +11,7 @@
 #include "formats/flat/flat.h"
 #include "measure/sizes.h"
 #include "ops/registry.h"
+#include "support/cancel.h"
 #include "support/file.h"
 #include "support/table.h"
 
@@ -51,7 +52,7 @@ std::string layer_table(const GraphSizes &sizes) {
                weight == nullptr ? "-" : grouped(weight->distinct),
                weight == nullptr ? "-" : fmt::to_string(weight->bits)});
   }
-  return table.text();
+  return table.text(output_width());
 }
 
 std::string operators_text(const GraphSizes &sizes) {
@@ -191,8 +192,9 @@ Result<std::optional<FlatInfo>> sections_of(const std::string &path) {
 Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Model model, read_model(arguments.model));
   const GraphSizes sizes = measure_sizes(model.graph, all_ops());
+  EDGEC_CHECK(check_interrupted());
   EDGEC_ASSIGN(const std::optional<FlatInfo> flat, sections_of(arguments.model));
-  print(arguments.json ? json_of(arguments, model, sizes, flat) : text_of(arguments, model, sizes, flat));
+  arguments.json ? print(json_of(arguments, model, sizes, flat)) : print_text(text_of(arguments, model, sizes, flat));
   return Outcome::done;
 }
 
