@@ -75,7 +75,10 @@ public:
                                                  .seed = request.seed,
                                                  .memory = value_memory(source, request.max_memory),
                                                  .channel_multiple = request.channel_multiple},
-        result_{source, {}, std::nullopt, std::nullopt, {}} {}
+        result_{source, {}, std::nullopt, std::nullopt, {}} {
+    if (ProgressLine *line = request.progress)
+      context_.progress = [line](std::string_view what, std::size_t done, std::size_t all) { line->show(what, done, all); };
+  }
 
   Result<Compressed> run() {
     const auto exact = exact_pipeline();
@@ -103,23 +106,24 @@ private:
   Compressed result_;
   bool stopped_ = false; // --stop-after was reached
 
-  static Progress shown_on(ProgressLine &line) {
-    return [&line](std::string_view what, std::size_t done, std::size_t all) { line.show(what, done, all); };
+  /// Tells of the parts of a search.
+  [[nodiscard]] Progress stages() const {
+    ProgressLine *line = request_.progress;
+    if (line == nullptr) return nullptr;
+    return [line](std::string_view what, std::size_t done, std::size_t all) { line->stage(what, done, all); };
   }
 
   Status run_passes(std::span<const PassDef *const> passes) {
     if (stopped_ || passes.empty()) return {};
-    ProgressLine line;
-    PassContext context = context_;
-    context.progress = shown_on(line);
     EDGEC_ASSIGN(const PipelineReport report,
-                 run_pipeline(result_.graph, passes, context, request_.passes.pipeline_options(passes)));
+                 run_pipeline(result_.graph, passes, context_, request_.passes.pipeline_options(passes)));
     return finish(passes, report);
   }
 
   /// Exact passes are proven on the first samples.
   Status run_exact(std::span<const PassDef *const> passes) {
     if (stopped_) return {};
+    if (request_.progress) request_.progress->begin("rewriting");
     constexpr std::size_t few = 4;
     const Graph before = result_.graph;
     FidelityOptions running{.threads = request_.threads, .isa = request_.isa};
@@ -154,11 +158,9 @@ private:
     PassContext context = context_;
     if (!lossy_passes(request_.lossy).empty()) context.original = &original;
     context.note = [&](PassNote note) { figures.notes.push_back({note.node, note.text, note.skipped}); };
-    ProgressLine line;
-    context.progress = shown_on(line);
     RateRequest wanted = *request_.rate;
     wanted.cross_fit = request_.cross_fit;
-    wanted.progress = [&](std::string_view what, std::size_t done, std::size_t all) { line.stage(what, done, all); };
+    wanted.progress = stages();
     const auto begin = std::chrono::steady_clock::now();
     EDGEC_ASSIGN(result_.rate, round_weights(result_.graph, context, find_logits, wanted));
     result_.graph = std::move(result_.rate->graph);
@@ -175,16 +177,13 @@ private:
     PassContext context = context_;
     if (!lossy_passes(request_.lossy).empty()) context.original = &original;
     context.note = [&](PassNote note) { figures.notes.push_back({note.node, note.text, note.skipped}); };
-    ProgressLine line;
-    context.progress = shown_on(line);
     Int8Request wanted;
     wanted.logits = find_logits;
     wanted.cross_fit = request_.cross_fit;
     wanted.border_nodes = request_.border_nodes;
     wanted.rate = request_.rate;
-    if (wanted.rate)
-      wanted.rate->progress = [&](std::string_view what, std::size_t done, std::size_t all) { line.stage(what, done, all); };
-    wanted.progress = shown_on(line);
+    if (wanted.rate) wanted.rate->progress = stages();
+    wanted.progress = context.progress;
     const auto begin = std::chrono::steady_clock::now();
     EDGEC_ASSIGN(result_.int8, quantize_int8(result_.graph, context, wanted));
     figures.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -221,6 +220,26 @@ std::vector<std::string> plan_of(const CompressRequest &request) {
     if (pass->name == request.passes.stop_after) break;
   }
   return names;
+}
+
+std::vector<ProgressStep> steps_of(const CompressRequest &request) {
+  const LossyOptions &lossy = request.lossy;
+  std::vector<ProgressStep> steps{{"rewriting", 2}};
+  const auto add = [&](bool wanted, std::initializer_list<ProgressStep> more) {
+    if (wanted) steps.insert(steps.end(), more);
+  };
+  const bool int8 = request.int8, judged = int8 && lossy.second_order && lossy.equalize == Choice::automatic;
+  add(lossy.prune_channels > 0 || lossy.max_macs > 0, {{"measuring layers", 5}, {"fitting layers", 5}});
+  add((lossy.prune_ratio > 0 || lossy.prune_m > 0) && !lossy.prune_by_magnitude,
+      {{"calibrating", 2}, {"looking at layers", 5}, {"pruning layers", 8}});
+  add(lossy.share_bits > 0 && !lossy.share_network && !lossy.prune_by_magnitude, {{"sharing weights", 8}});
+  add(judged, {{"calibrating", 1}, {"calibrating", 1}});
+  for (int fit = 0; fit < 4; ++fit) add(judged, {{"fitting layers", .5}});
+  add(int8, {{"calibrating", 2}});
+  add(request.rate.has_value(), {{"searching the rate", 60}});
+  for (int fit = 0; fit < (request.cross_fit ? 3 : 1); ++fit) add(int8 && !request.rate, {{"fitting layers", 8}});
+  add(true, {{"rewriting", 1}});
+  return steps;
 }
 
 Result<Compressed> compress(const Graph &source, const CompressRequest &request, const Dataset &data) {

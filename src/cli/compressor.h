@@ -8,6 +8,7 @@
 
 #include "cli/dataset.h"
 #include "cli/pass_flags.h"
+#include "cli/progress.h"
 #include "passes/pass.h"
 #include "passes/quantize/int8.h"
 #include "passes/rate/rate_search.h"
@@ -27,6 +28,7 @@ struct CompressRequest {
   int threads = 1;
   Isa isa = Isa::scalar;
   std::uint64_t seed = 0;
+  ProgressLine *progress = nullptr; ///< null: nobody wants to know
 };
 
 struct Compressed {
@@ -44,7 +46,10 @@ struct Compressed {
 /// The names of the passes that a request runs, in order.
 std::vector<std::string> plan_of(const CompressRequest &request);
 
-/// Runs them. `data` are the calibration samples. Progress is shown on a terminal.
+/// What a request is thought to take its time for, in order.
+std::vector<ProgressStep> steps_of(const CompressRequest &request);
+
+/// Runs them. `data` are the calibration samples.
 Result<Compressed> compress(const Graph &source, const CompressRequest &request, const Dataset &data);
 
 } // namespace edgec

@@ -121,7 +121,7 @@ Status check_output(const std::string &path, std::span<const std::string> inputs
   const fs::path folder = fs::path(path).parent_path();
   if (!folder.empty() && !fs::is_directory(folder, ignored))
     return usage_error(fmt::format("{}: there is no folder {}; make it first", path, folder.string()));
-  return {};
+  return check_writable(path);
 }
 
 Status write_model(const Model &model, const std::string &path, ModelFormat format, bool force, bool inner_names) {

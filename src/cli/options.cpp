@@ -7,12 +7,14 @@
 #include <fmt/ranges.h>
 
 #include "cli/nearest.h"
+#include "support/table.h"
+#include "support/text.h"
 
 namespace edgec {
 namespace {
 
 template <class T>
-std::optional<T> number(const std::string &text) {
+std::optional<T> number(std::string_view text) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
@@ -20,6 +22,59 @@ std::optional<T> number(const std::string &text) {
     if (!std::isfinite(value)) return std::nullopt;
   }
   return value;
+}
+
+/// Bytes in a unit as typed after a number.
+std::optional<double> bytes_in(std::string unit) {
+  unit = lower(trim(unit));
+  if (unit.ends_with('b')) unit.pop_back();
+  const double base = unit.ends_with('i') ? 1024 : 1000;
+  if (base == 1024) unit.pop_back();
+  if (unit.empty()) return base == 1000 ? std::optional(1.0) : std::nullopt;
+  const std::size_t power = std::string_view("kmgt").find(unit);
+  return unit.size() == 1 && power != std::string_view::npos ? std::optional(std::pow(base, power + 1)) : std::nullopt;
+}
+
+/// A number with its unit.
+template <class T>
+std::optional<T> quantity(std::string_view text, Unit unit) {
+  if (unit == Unit::none) return number<T>(text);
+  text = trim(text);
+  if (const auto plain = number<T>(text)) return plain;
+  const std::size_t end = text.find_last_of("0123456789.") + 1; // 0: there is none
+  const auto value = number<double>(text.substr(0, end));
+  if (!value) return std::nullopt;
+  if (unit != Unit::bytes) {
+    if (trim(text.substr(end)) != "%") return std::nullopt;
+    return static_cast<T>(unit == Unit::fraction ? *value / 100 : *value);
+  }
+  const auto scale = bytes_in(std::string(text.substr(end)));
+  constexpr double most = 9e18; // fits any T
+  if (!scale || !(std::abs(*value * *scale) <= most) || (*scale == 1 && std::floor(*value) != *value)) return std::nullopt;
+  return static_cast<T>(std::round(*value * *scale));
+}
+
+/// What a value should have been.
+template <class T>
+const char *kind_of(Unit unit) {
+  switch (unit) {
+  case Unit::bytes: return "a size: bytes, or a number with KB, MB, GB (1000) or KiB, MiB, GiB (1024), as 40KB or 1.2MiB";
+  case Unit::fraction: return "a fraction, as 0.5 or 50%";
+  case Unit::points: return "a number of points, as 1 or 1%";
+  case Unit::none: break;
+  }
+  return std::is_floating_point_v<T> ? "a number" : "a whole number";
+}
+
+/// How a value may be written, for help.
+const char *forms_of(Unit unit) {
+  switch (unit) {
+  case Unit::bytes: return " (bytes, or as 40KB or 1.2MiB)";
+  case Unit::fraction: return " (as 0.5 or 50%)";
+  case Unit::points: return " (as 1 or 1%)";
+  case Unit::none: break;
+  }
+  return "";
 }
 
 std::vector<std::string> split_at(const std::vector<std::string> &texts, char separator) {
@@ -51,43 +106,36 @@ struct DefaultText {
   }
 };
 
-/// Breaks text into lines of at most `width` characters at spaces.
-std::vector<std::string> wrap(std::string_view text, std::size_t width) {
-  std::vector<std::string> lines;
-  while (text.size() > width) {
-    std::size_t cut = text.rfind(' ', width);
-    if (cut == std::string_view::npos) cut = width;
-    lines.emplace_back(text.substr(0, cut));
-    text.remove_prefix(std::min(text.size(), cut + 1));
-  }
-  lines.emplace_back(text);
-  return lines;
-}
+constexpr std::size_t help_column = 28, most_help_width = 110;
 
-constexpr std::size_t help_column = 28, help_width = 110;
-
-std::string help_entry(const std::string &left, const std::string &text) {
-  const bool fits = left.size() + 4 <= help_column;
-  std::string result =
-      fits ? fmt::format("  {:<{}}", left, help_column - 2) : fmt::format("  {}\n{:{}}", left, "", help_column);
-  const auto lines = wrap(text, help_width - help_column);
-  for (std::size_t i = 0; i < lines.size(); ++i)
-    result += fmt::format("{:{}}{}\n", "", i == 0 ? 0 : help_column, lines[i]);
+std::string help_entry(const std::string &left, const std::string &text, std::size_t width) {
+  const std::size_t column = std::min(help_column, width / 3);
+  std::string result = "  ";
+  for (const std::string &line : wrap(left, width - 6)) result += (result.size() > 2 ? "\n      " : "") + line;
+  if (left.size() + 4 <= column)
+    result.resize(column, ' ');
+  else
+    result += "\n" + std::string(column, ' ');
+  const auto lines = wrap(text, width - column);
+  for (const std::string &line : lines) result += (&line == &lines.front() ? "" : std::string(column, ' ')) + line + "\n";
   return result;
 }
 
-std::string help_of(const Option &option) {
+std::string help_of(const Option &option, std::size_t width) {
   std::string left = option.names;
   if (const auto comma = left.find(','); comma != std::string::npos) left.replace(comma, 1, ", ");
   if (!option.value.empty())
     left += " " + (option.choices.empty() ? option.value : fmt::format("{}", fmt::join(option.choices, "|")));
-  std::string text = option.help;
-  const std::string value = std::visit(DefaultText{}, option.target);
+  std::string text = option.help + forms_of(option.unit);
+  std::string value = std::visit(DefaultText{}, option.target);
+  if (const auto bytes = number<std::uint64_t>(value); bytes && option.unit == Unit::bytes) value = bytes_text(*bytes);
   if (!value.empty() && !option.is_switch() && !option.is_argument()) text += fmt::format(" (default {})", value);
-  return help_entry(left, text);
+  return help_entry(left, text, width);
 }
 
 } // namespace
+
+std::optional<double> parse_fraction(std::string_view text) { return quantity<double>(text, Unit::fraction); }
 
 Option &Option::one_of(std::vector<std::string> values) {
   choices = std::move(values);
@@ -96,6 +144,11 @@ Option &Option::one_of(std::vector<std::string> values) {
 
 Option &Option::between(double low, double high) {
   limits = {low, high};
+  return *this;
+}
+
+Option &Option::in(Unit counted) {
+  unit = counted;
   return *this;
 }
 
@@ -123,15 +176,12 @@ struct Assign {
   [[nodiscard]] const std::string &last() const { return texts.back(); }
   template <class T>
   Result<T> parse() const {
-    const auto value = number<T>(last());
-    if (!value) {
-      const char *kind = std::is_floating_point_v<T> ? "a number" : "a whole number";
-      return usage_error(fmt::format("{}: '{}' is not {}", option.shown(), last(), kind));
-    }
+    const auto value = quantity<T>(last(), option.unit);
+    if (!value) return usage_error(fmt::format("{}: '{}' is not {}", option.shown(), last(), kind_of<T>(option.unit)));
     const auto real = static_cast<double>(*value);
     if (option.limits && (real < option.limits->first || real > option.limits->second))
-      return usage_error(fmt::format("{}: {} is not between {} and {}", option.shown(), last(), option.limits->first,
-                                     option.limits->second));
+      return usage_error(fmt::format("{}: {} is not between {} and {}{}", option.shown(), last(), option.limits->first,
+                                     option.limits->second, option.unit == Unit::fraction ? forms_of(option.unit) : ""));
     return *value;
   }
   template <class T>
@@ -214,16 +264,17 @@ Option *Options::find(std::string_view key) {
   return found == options_.end() ? nullptr : &*found;
 }
 
-std::string Options::help() const {
+std::string Options::help(std::size_t width) const {
+  width = std::min(width, most_help_width);
   std::string text = fmt::format("usage: edgec {}", command_);
   for (const Option &option : options_) {
     if (option.is_argument()) text += option.required ? " " + option.names : fmt::format(" [{}]", option.names);
   }
   text += fmt::format(" [flags]\n\n");
-  for (const std::string &line : wrap(summary_, help_width)) text += line + "\n";
+  for (const std::string &line : wrap(summary_, width)) text += line + "\n";
   std::string arguments;
   for (const Option &option : options_) {
-    if (option.is_argument()) arguments += help_of(option);
+    if (option.is_argument()) arguments += help_of(option, width);
   }
   if (!arguments.empty()) text += "\n" + arguments;
   std::vector<std::string> groups;
@@ -234,10 +285,12 @@ std::string Options::help() const {
   for (const std::string &title : groups) {
     text += fmt::format("\n{}:\n", title);
     for (const Option &option : options_) {
-      if (!option.is_argument() && option.group == title) text += help_of(option);
+      if (!option.is_argument() && option.group == title) text += help_of(option, width);
     }
   }
-  if (!examples_.empty()) text += fmt::format("\nExamples:\n{}", examples_);
+  if (!examples_.empty()) text += "\nExamples:\n";
+  for (const std::string &line : split_at({examples_}, '\n'))
+    text += fmt::format("{}\n", fmt::join(wrap(line, width - 8), " \\\n      "));
   return text;
 }
 

@@ -19,6 +19,17 @@ namespace edgec {
 using OptionTarget = std::variant<bool *, int *, std::int64_t *, std::uint64_t *, double *, std::string *,
                                   std::optional<double> *, std::optional<std::int64_t> *, std::vector<std::string> *>;
 
+/// What a number counts, which says how else it may be written.
+enum class Unit {
+  none,
+  bytes,    ///< "690000", "40KB" (1000), "64KiB" (1024)
+  fraction, ///< of one: "0.99", "99%"
+  points    ///< hundredths: "1", "1%"
+};
+
+/// A fraction as people write it; nothing where `text` is none.
+std::optional<double> parse_fraction(std::string_view text);
+
 /// One flag ("--prune R"), switch ("--int8") or argument ("MODEL").
 struct Option {
   std::string names; ///< "-o,--output": the long one last; an argument's has no dash
@@ -28,6 +39,7 @@ struct Option {
   std::string group;
   std::vector<std::string> choices;                ///< the only values allowed; empty: any
   std::optional<std::pair<double, double>> limits; ///< of a number, both included
+  Unit unit = Unit::none;                          ///< of a number
   char separator = 0;                              ///< of a list: "A,B" is two values
   bool required = false;                           ///< an argument that must be there
   bool given = false;                              ///< by a flag or a recipe
@@ -35,6 +47,7 @@ struct Option {
 
   Option &one_of(std::vector<std::string> values);
   Option &between(double low, double high);
+  Option &in(Unit counted);
   Option &split(char at);
 
   [[nodiscard]] bool is_argument() const { return names.front() != '-'; }
@@ -66,8 +79,8 @@ public:
   [[nodiscard]] Option *find(std::string_view key);
   [[nodiscard]] std::deque<Option> &all() { return options_; }
   [[nodiscard]] const std::string &command() const { return command_; }
-  /// What --help prints.
-  [[nodiscard]] std::string help() const;
+  /// What --help prints, in lines of at most `width` characters.
+  [[nodiscard]] std::string help(std::size_t width) const;
 
 private:
   std::string command_, summary_, examples_, group_ = "Flags";

@@ -194,7 +194,7 @@ std::string pass_times(const std::vector<PassFigures> &passes) {
   Table table({"pass", "seconds", "changed"});
   for (const PassFigures &pass : passes)
     table.add({pass.name, fmt::format("{:.3f}", pass.seconds), pass.changed ? "yes" : "no"});
-  return table.text();
+  return table.text(output_width());
 }
 
 } // namespace edgec

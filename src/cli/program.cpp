@@ -15,6 +15,7 @@
 #include "ops/registry.h"
 #include "support/cancel.h"
 #include "support/file.h"
+#include "support/table.h"
 
 namespace edgec {
 namespace {
@@ -27,7 +28,7 @@ struct SharedFlags {
   void declare(Options &options) {
     options.group("Messages");
     options.flag("-v,--verbose", &console.verbose, "say more on stderr");
-    options.flag("-q,--quiet", &console.quiet, "errors only on stderr");
+    options.flag("-q,--quiet", &console.quiet, "print errors and missed budgets, nothing else: no report, no warnings; --json stays");
     options.flag("--no-progress", &console.no_progress, "no progress line (there is one on a terminal only)");
     options.add("--color", "WHEN", &console.color, "colour on a terminal; NO_COLOR turns it off")
         .one_of({"auto", "always", "never"});
@@ -52,7 +53,7 @@ std::string program_help() {
   for (const CommandDef *command : all_commands()) text += fmt::format("  {:<12}{}\n", command->name, command->summary);
   text += "\n'edgec COMMAND --help' explains a command, 'edgec help preprocess' how images become tensors, 'edgec "
           "--version [--json]' says what this program is made of.\n"
-          "\nExit status: 0 done, every budget met; 1 a budget or a tolerance was missed; 2 usage; 3 bad input;\n"
+          "\nExit status: 0 done, every budget met; 1 a budget or a tolerance was missed; 2 usage; 3 bad input; "
           "4 valid but unsupported; 5 resource (disk, memory); 70 internal error; 130 interrupted.\n";
   return text;
 }
@@ -103,7 +104,9 @@ Result<Outcome> run(int argc, char **argv) {
     return Outcome::done;
   }
   if (line.help) {
-    print(line.command != nullptr ? line.command->help() : program_help());
+    constexpr std::size_t usual = 80; // not on a terminal
+    const std::size_t width = output_width() > 0 ? output_width() : usual;
+    print(line.command != nullptr ? line.command->help(width) : wrap_lines(program_help(), width));
     return Outcome::done;
   }
   if (line.version) {

@@ -1,11 +1,9 @@
 #include "cli/verification.h"
 
 #include <algorithm>
-#include <atomic>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "cli/console.h"
 #include "cli/doubts.h"
 #include "measure/latency.h"
 #include "measure/logits.h"
@@ -19,21 +17,19 @@ constexpr std::size_t most_unseen = 200; // samples beyond the limit that are ru
 constexpr std::size_t few = 8;           // samples on which the written file is run beside the network in memory
 
 Result<Fidelity> run_beside(const Graph &reference, const Graph &test, const Dataset &data,
-                            std::span<const std::size_t> indices, FidelityOptions options, const char *what) {
-  ProgressLine line;
-  std::atomic<std::size_t> done = 0;
+                            std::span<const std::size_t> indices, FidelityOptions options, ProgressLine &line, const char *what) {
   options.indices = indices;
-  options.step = [&] { line.show(what, ++done, indices.size()); };
+  options.step = line.counter(what, indices.size());
   return measure_fidelity(&reference, test, all_ops(), *data.samples, options);
 }
 
 /// The written file must compute what the network in memory computes; reading may round requantization once more.
 Status check_written(const Compressed &compressed, const Written &written, const Dataset &data,
-                     const FidelityOptions &options, Report &report) {
+                     const FidelityOptions &options, ProgressLine &line, Report &report) {
   constexpr double least_sqnr_db = 30;
   const auto first = std::span(data.indices).first(std::min(few, data.indices.size()));
   EDGEC_ASSIGN(const Fidelity fidelity,
-               run_beside(compressed.graph, written.model.graph, data, first, options, "reading back"));
+               run_beside(compressed.graph, written.model.graph, data, first, options, line, "reading back"));
   const auto sqnr = fidelity.logits.noise.sqnr_db();
   if (sqnr && *sqnr < least_sqnr_db)
     report.warnings.push_back(
@@ -42,11 +38,11 @@ Status check_written(const Compressed &compressed, const Written &written, const
 }
 
 Result<MeasuredFidelity> measure_fitted(const Reference &reference, const Compressed &compressed, const Written &written,
-                                      const Dataset &data, const FidelityOptions &options) {
+                                      const Dataset &data, const FidelityOptions &options, ProgressLine &line) {
   if (!data.rest.empty()) {
     const auto unseen = std::span(data.rest).first(std::min(most_unseen, data.rest.size()));
     EDGEC_ASSIGN(Fidelity fidelity,
-                 run_beside(reference.model.graph, written.model.graph, data, unseen, options, "verifying"));
+                 run_beside(reference.model.graph, written.model.graph, data, unseen, options, line, "verifying"));
     return MeasuredFidelity{std::move(fidelity),
                             fmt::format("{} samples beyond those used ({})", unseen.size(), data.description),
                             reference.name, data.synthetic};
@@ -68,21 +64,21 @@ Result<MeasuredFidelity> measure_fitted(const Reference &reference, const Compre
 }
 
 Result<MeasuredFidelity> measure_all(const Reference &reference, const Written &written, const Dataset &data,
-                                     const FidelityOptions &options) {
+                                     const FidelityOptions &options, ProgressLine &line) {
   EDGEC_ASSIGN(Fidelity fidelity,
-               run_beside(reference.model.graph, written.model.graph, data, data.indices, options, "verifying"));
+               run_beside(reference.model.graph, written.model.graph, data, data.indices, options, line, "verifying"));
   return MeasuredFidelity{std::move(fidelity), data.description, reference.name, data.synthetic};
 }
 
 } // namespace
 
 Status verify_written(const Reference &reference, const Compressed &compressed, const Written &written,
-                      const Dataset &data, FidelityOptions options, Report &report) {
+                      const Dataset &data, FidelityOptions options, ProgressLine &line, Report &report) {
   if (!data.samples) return {};
   const bool held_out = compressed.rate ? !compressed.rate->held_out.empty() : compressed.int8 && !compressed.int8->held_out.empty();
   const bool fitted = (compressed.rate || compressed.int8 || compressed.refit) && (!data.rest.empty() || held_out);
-  auto measured = fitted ? measure_fitted(reference, compressed, written, data, options)
-                         : measure_all(reference, written, data, options);
+  auto measured = fitted ? measure_fitted(reference, compressed, written, data, options, line)
+                         : measure_all(reference, written, data, options, line);
   if (!measured && excusable(measured.error(), data)) {
     report.unverified = measured.error().message;
     return {};
@@ -90,16 +86,16 @@ Status verify_written(const Reference &reference, const Compressed &compressed, 
   if (!measured) return std::move(measured).error();
   report.verified = *std::move(measured);
   if (!fitted && compressed.refit) report.verified->samples += ", to which its weights were fitted";
-  return fitted ? check_written(compressed, written, data, options, report) : Status{};
+  return fitted ? check_written(compressed, written, data, options, line, report) : Status{};
 }
 
 Status evaluate_written(const Reference &reference, const Written &written, const Dataset &data,
-                        const std::string &path, FidelityOptions options, Report &report) {
+                        const std::string &path, FidelityOptions options, ProgressLine &line, Report &report) {
   if (!data.labels)
     report.warnings.push_back(fmt::format("{}: has no labels, so accuracy was not measured; give --labels", path));
   options.labels = data.labels ? &data.labels->classes : nullptr;
   EDGEC_ASSIGN(Fidelity fidelity,
-               run_beside(reference.model.graph, written.model.graph, data, data.indices, options, "evaluating"));
+               run_beside(reference.model.graph, written.model.graph, data, data.indices, options, line, "evaluating"));
   if (fidelity.reference_accuracy)
     if (auto doubt = chance_warning(*fidelity.reference_accuracy, class_count(reference.model.graph)))
       report.warnings.push_back(*std::move(doubt));

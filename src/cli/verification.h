@@ -21,11 +21,11 @@ struct Reference {
 /// file is then run on a few samples beside the network in memory. Without int8 the file is run on the samples.
 /// Networks that cannot be run leave a warning.
 Status verify_written(const Reference &reference, const Compressed &compressed, const Written &written,
-                      const Dataset &data, FidelityOptions options, Report &report);
+                      const Dataset &data, FidelityOptions options, ProgressLine &line, Report &report);
 
 /// Fills in report.evaluated: accuracy of both with labels, agreement and SQNR.
 Status evaluate_written(const Reference &reference, const Written &written, const Dataset &data,
-                        const std::string &path, FidelityOptions options, Report &report);
+                        const std::string &path, FidelityOptions options, ProgressLine &line, Report &report);
 
 /// Fills in the error of each layer on the first sample. Keeps all values of both networks in memory.
 Status measure_layers(const Model &source, const Written &written, const Dataset &data, Isa isa, Report &report);

@@ -106,7 +106,7 @@ std::vector<LayerFigures> layer_figures(const GraphSizes &sizes);
 
 /// Lines for people. The last ones are always: size before and after, error against the reference or "NOT VERIFIED"
 /// and why, what to try next. `verbose` adds the layers and every note of every pass.
-std::string report_text(const Report &report, bool verbose);
+std::string report_text(const Report &report, bool verbose, std::size_t width = 0);
 /// The report as JSON, indented, ended by a newline. Numbers that are not finite, and figures that are not there, are
 /// null.
 std::string report_json(const Report &report);

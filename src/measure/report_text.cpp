@@ -57,12 +57,12 @@ void add_latency(Table &table, const Report &report) {
              before > 0 ? fmt::format("{:.2f}x", before / report.latency_after->median_ms) : ""});
 }
 
-std::string comparison_text(const Report &report) {
+std::string comparison_text(const Report &report, std::size_t width) {
   Table table({"", "before", "after", ""});
   if (report.before && report.after) add_sizes(table, *report.before, *report.after);
   if (report.evaluated) add_accuracy(table, report.evaluated->fidelity);
   add_latency(table, report);
-  std::string text = table.empty() ? "" : table.text();
+  std::string text = table.empty() ? "" : table.text(width);
   if (report.evaluated && report.evaluated->fidelity.test_accuracy)
     text += fmt::format("top-1 and top-5 on {}\n", report.evaluated->samples);
   return text;
@@ -86,14 +86,14 @@ std::string passes_text(const Report &report, bool verbose) {
   return text.empty() ? text : "passes\n" + text;
 }
 
-std::string layers_text(const Report &report) {
+std::string layers_text(const Report &report, std::size_t width) {
   Table table({"layer", "operator", "parameters", "bits", "zeros", "distinct", "MACs", "SQNR", ""});
   for (const LayerFigures &layer : report.layers)
     table.add({layer.name, layer.op, grouped(layer.parameters), fmt::format("{:.1f}", layer.bits),
                percent(static_cast<double>(layer.zeros), static_cast<double>(layer.parameters)),
                grouped(layer.distinct), layer.macs ? millions(*layer.macs) : "-",
                layer.sqnr_db ? fmt::format("{:.1f} dB", *layer.sqnr_db) : "-", layer.integer ? "int" : ""});
-  return table.empty() ? "" : table.text();
+  return table.empty() ? "" : table.text(width);
 }
 
 std::string left_float_text(const Report &report, bool verbose) {
@@ -162,20 +162,21 @@ std::string summary_text(const Report &report) {
 
 } // namespace
 
-std::string report_text(const Report &report, bool verbose) {
+// Warnings are messages and not repeated here.
+std::string report_text(const Report &report, bool verbose, std::size_t width) {
   std::string text = report.provenance.input;
   if (!report.provenance.output.empty()) text += " -> " + report.provenance.output;
   if (!text.empty()) text += '\n';
   text += list_text("note", report.notes);
   text += passes_text(report, verbose);
-  if (verbose) text += layers_text(report);
-  text += left_float_text(report, verbose) + comparison_text(report);
+  if (verbose) text += layers_text(report, width);
+  text += left_float_text(report, verbose) + comparison_text(report, width);
   if (report.seconds > 0)
     text += fmt::format("{:.1f} s{}\n", report.seconds,
                         report.peak_memory_bytes > 0
                             ? fmt::format(", at most {} of memory", bytes_text(report.peak_memory_bytes))
                             : "");
-  text += list_text("warning", report.warnings) + budgets_text(report);
+  text += budgets_text(report);
   return text + summary_text(report);
 }
 

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "support/cancel.h"
 #include "support/file.h"
 
 namespace edgec {
@@ -210,6 +211,7 @@ struct Measuring {
 
   void find_weights(const Scoped &scope, int depth) {
     for (const NodeId id : scope.graph.nodes()) {
+      if (interrupted()) return; // nobody will look at the figures
       const Node &node = scope.graph.node(id);
       const auto info = weight_info(scope.graph, node);
       for (std::size_t i = 0; i < node.inputs.size(); ++i) {
@@ -273,7 +275,10 @@ struct Measuring {
   }
 
   void layers(const Scoped &scope, int depth) {
-    for (const NodeId id : scope.graph.nodes()) layer(scope, scope.graph.node(id), depth);
+    for (const NodeId id : scope.graph.nodes()) {
+      if (interrupted()) return;
+      layer(scope, scope.graph.node(id), depth);
+    }
   }
 };
 

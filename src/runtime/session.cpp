@@ -12,6 +12,7 @@
 #include "runtime/plan_state.h"
 #include "runtime/reorder.h"
 #include "runtime/write_check.h"
+#include "support/cancel.h"
 
 namespace edgec {
 namespace {
@@ -96,6 +97,7 @@ public:
     if (step_seconds) step_seconds->resize(s_.steps.size());
     if (s_.options.check_writes) poison({arena_, s_.arena_bytes});
     for (std::size_t i = 0; i < s_.steps.size(); ++i) {
+      EDGEC_CHECK(check_interrupted());
       if (s_.options.check_writes) begin_lives(i);
       const auto start = std::chrono::steady_clock::now();
       EDGEC_CHECK(run_step(s_.steps[i]));

@@ -33,11 +33,16 @@ Error failed(const std::filesystem::path &path, const char *what) {
   return {code, fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno))};
 }
 
+/// What keeps a file from being written is the disk, its folder or its owner: never the input.
+Error not_written(const std::filesystem::path &path, const char *what) {
+  return {Code::resource, fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno))};
+}
+
 Status write_all(int fd, ByteView bytes, const std::filesystem::path &path) {
   while (!bytes.empty()) {
     const auto written = ::write(fd, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failed(path, "cannot write");
+    if (written < 0) return not_written(path, "cannot write");
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
   return {};
@@ -78,6 +83,14 @@ Result<Storage> read_file(const std::filesystem::path &path) {
   return map_file(path);
 }
 
+Status check_writable(const std::filesystem::path &path) {
+  std::string temporary = path.string() + ".XXXXXX";
+  const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (file.fd < 0) return not_written(path, "cannot create a file in its folder");
+  ::unlink(temporary.c_str());
+  return {};
+}
+
 Status write_file(const std::filesystem::path &path, std::span<const ByteView> parts, bool force) {
   if (path == "-") {
     for (const auto part : parts) EDGEC_CHECK(write_all(STDOUT_FILENO, part, "standard output"));
@@ -88,7 +101,7 @@ Status write_file(const std::filesystem::path &path, std::span<const ByteView> p
     return usage_error(fmt::format("{}: exists already; give --force to replace it", path.string()));
   std::string temporary = path.string() + ".XXXXXX";
   const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (file.fd < 0) return failed(path, "cannot create a file in its folder");
+  if (file.fd < 0) return not_written(path, "cannot create a file in its folder");
   Status status;
   for (const auto part : parts) {
     status = write_all(file.fd, part, path);
@@ -96,9 +109,9 @@ Status write_file(const std::filesystem::path &path, std::span<const ByteView> p
   }
   const mode_t mask = ::umask(0);
   ::umask(mask);
-  if (status && ::fchmod(file.fd, 0666 & ~mask) != 0) status = failed(path, "cannot set its mode");
-  if (status && ::fsync(file.fd) != 0) status = failed(path, "cannot write");
-  if (status && ::rename(temporary.c_str(), path.c_str()) != 0) status = failed(path, "cannot replace");
+  if (status && ::fchmod(file.fd, 0666 & ~mask) != 0) status = not_written(path, "cannot set its mode");
+  if (status && ::fsync(file.fd) != 0) status = not_written(path, "cannot write");
+  if (status && ::rename(temporary.c_str(), path.c_str()) != 0) status = not_written(path, "cannot replace");
   if (!status) ::unlink(temporary.c_str());
   return status;
 }

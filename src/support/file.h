@@ -21,6 +21,9 @@ Result<Storage> read_file(const std::filesystem::path &path);
 /// Without `force` an existing file is an error (Code::usage). "-" writes to stdout.
 Status write_file(const std::filesystem::path &path, std::span<const ByteView> parts, bool force);
 
+/// Whether write_file() can make a file there; found out before long work. Nothing is left.
+Status check_writable(const std::filesystem::path &path);
+
 /// SHA-256 of bytes (FIPS 180-4), 64 lower-case hexadecimal digits.
 std::string sha256(ByteView bytes);
 

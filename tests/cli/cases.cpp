@@ -122,7 +122,7 @@ Step run_step(const std::string &command, const fs::path &folder, const fs::path
   const std::string program_folder = fs::path(EDGEC_PROGRAM).parent_path().string();
   std::ofstream(scratch / "command.sh") << "cd '" << folder.string() << "' || exit 99\nexport MODELS='" << models
                                         << "' FILES='" << files << "' PATH='" << program_folder
-                                        << "':\"$PATH\"\nunset NO_COLOR\n"
+                                        << "':\"$PATH\"\nunset NO_COLOR COLUMNS\n"
                                         << command << "\n";
   const std::string call = "/bin/sh '" + (scratch / "command.sh").string() + "' > '" + (scratch / "out").string() +
                            "' 2> '" + (scratch / "err").string() + "' < /dev/null";

@@ -44,7 +44,7 @@ std::string profile_text(const Latency &latency) {
     table.add({step.step.label, step.step.op, fmt::format("{:.1f}", 1e6 * step.seconds), percent(step.seconds, total),
                step.step.macs > 0 ? fmt::format("{:.1f}", rate) : "-", step.step.kernel});
   }
-  return "\n" + table.text();
+  return "\n" + table.text(output_width());
 }
 
 std::string text_of(const Arguments &arguments, const Setting &setting, const Latency &latency) {
@@ -106,7 +106,7 @@ Result<Outcome> run(const Arguments &arguments) {
   wanted.least_runs = static_cast<std::size_t>(arguments.runs);
   wanted.least_seconds = arguments.seconds;
   EDGEC_ASSIGN(const Latency latency, measure_latency(plan, sample, wanted));
-  print(arguments.json ? json_of(arguments, setting, latency) : text_of(arguments, setting, latency));
+  arguments.json ? print(json_of(arguments, setting, latency)) : print_text(text_of(arguments, setting, latency));
   return Outcome::done;
 }
 

@@ -83,10 +83,11 @@ Status parse_prune(Arguments &a) {
     a.prune = 1 - static_cast<double>(*n) / *m;
     return {};
   }
-  const auto ratio = number<double>(text);
+  const auto ratio = parse_fraction(text);
   if (!ratio || !(*ratio >= 0 && *ratio <= 1))
-    return usage_error(fmt::format("--prune: {} is not a number in [0 - 1], nor N:M", text));
+    return usage_error(fmt::format("--prune: {} is not a fraction in [0 - 1], as 0.5 or 50%, nor N:M", text));
   a.prune = *ratio;
+  a.prune_text = fmt::format("{}", *ratio);
   return {};
 }
 
@@ -273,7 +274,7 @@ Result<Measuring> open_measuring(const Arguments &a, const Graph &graph) {
 
 /// Everything after the file was written: what is measured, and the report of it.
 Result<Report> measure(const Arguments &a, const Model &source, const Compressed &compressed, const Written &written,
-                       const Measuring &with, std::span<const std::string> idle, Isa isa, bool each_layer) {
+                       const Measuring &with, std::span<const std::string> idle, Isa isa, bool each_layer, ProgressLine &line) {
   Report report;
   report.notes = source.notes;
   report.passes = compressed.passes;
@@ -288,9 +289,10 @@ Result<Report> measure(const Arguments &a, const Model &source, const Compressed
   const bool other = with.other.has_value();
   const Reference reference{other ? *with.other : with.stored, other ? a.reference : a.model, other};
   const FidelityOptions options{.threads = a.run.threads(), .isa = isa};
-  EDGEC_CHECK(verify_written(reference, compressed, written, with.calibration, options, report));
-  if (with.evaluation) EDGEC_CHECK(evaluate_written(reference, written, *with.evaluation, a.eval, options, report));
+  EDGEC_CHECK(verify_written(reference, compressed, written, with.calibration, options, line, report));
+  if (with.evaluation) EDGEC_CHECK(evaluate_written(reference, written, *with.evaluation, a.eval, options, line, report));
   if (each_layer) EDGEC_CHECK(measure_layers(source, written, with.calibration, isa, report));
+  if (a.latency) line.begin("measuring latency");
   if (a.latency) EDGEC_CHECK(measure_latencies(with.stored, written, with.calibration, options, report));
   return report;
 }
@@ -334,6 +336,18 @@ Status check_outputs(const Arguments &a, const std::string &path) {
   return {};
 }
 
+/// Everything that takes time.
+std::vector<ProgressStep> progress_plan(const Arguments &a, const CompressRequest &request, ModelFormat format) {
+  std::vector<ProgressStep> plan{{"reading", 1}};
+  std::ranges::copy(steps_of(request), std::back_inserter(plan));
+  plan.push_back({"writing", format == ModelFormat::flat ? 4.0 : 1.0});
+  plan.push_back({"verifying", 3});
+  plan.push_back({"reading back", .5});
+  if (!a.eval.empty()) plan.push_back({"evaluating", 4});
+  if (a.latency) plan.push_back({"measuring latency", 2});
+  return plan;
+}
+
 /// The recipe: read, rewrite, write, verify, report.
 Result<Outcome> run(const Arguments &a, const Options &options) {
   const auto begin = std::chrono::steady_clock::now();
@@ -345,6 +359,9 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   const EffectiveOptions effective = effective_options(a, format);
   EDGEC_CHECK(check_outputs(a, path));
   warn_of_idle_flags(a, options, format);
+  ProgressLine line(progress_plan(a, request, format));
+  request.progress = &line;
+  line.begin("reading");
   EDGEC_ASSIGN(request.isa, a.run.isa());
   EDGEC_ASSIGN(const ReadOptions reading_options, reading(a, format));
   StoredGraph stored; // what the result is measured against
@@ -362,7 +379,7 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   with.stored = source;
   with.stored.graph = with.file.graph;
   request.cross_fit = with.calibration.rest.empty();
-  say(fmt::format("plan: {}; samples {}", options_text(effective), with.calibration.description));
+  log_info(fmt::format("plan: {}; samples {}", options_text(effective), with.calibration.description));
 
   if (request.rate && format == ModelFormat::flat)
     request.rate->bytes = [&](const Graph &graph) -> Result<std::size_t> {
@@ -377,11 +394,12 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   result.graph = compressed.graph;
   add_provenance(result, effective, a.run.seed, request.isa, source.source_sha256);
   EDGEC_CHECK(check_interrupted());
+  line.begin("writing");
   EDGEC_ASSIGN(const Written written, write_and_read_back(result, path, format, a.output.force, !(a.rounds_weights() && format == ModelFormat::flat)));
 
   const bool each_layer = a.json || !a.report_path.empty() || options.given("--verbose");
   const std::vector<std::string> idle = idle_passes(compressed, a.prune_channels ? 0 : a.max_macs.value_or(0));
-  EDGEC_ASSIGN(Report report, measure(a, source, compressed, written, with, idle, request.isa, each_layer));
+  EDGEC_ASSIGN(Report report, measure(a, source, compressed, written, with, idle, request.isa, each_layer, line));
   report.provenance = provenance_of("compress", effective, a.run.seed, request.isa, a.model, source, written);
   const bool met = judge_budgets(a.budgets, report);
   if (compressed.interrupted) report.warnings.push_back("INTERRUPTED: the search was stopped; this is the best that it had found");
@@ -393,11 +411,12 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   EDGEC_CHECK(write_report(report, a));
   EDGEC_CHECK(write_pareto(a, compressed));
   if (a.passes.time_passes) say(pass_times(report.passes));
-  if (path != "-") print(a.json ? report_json(report) : report_text(report, options.given("--verbose")));
-  for (const std::string &text : report.warnings) warn(text);
+  if (path != "-") a.json ? print(report_json(report)) : print_report(report_text(report, options.given("--verbose"), output_width()));
+  const bool done = met && idle.empty() && !compressed.interrupted;
+  for (const std::string &text : report.warnings) (done ? warn : miss)(text);
   for (const BudgetFigures &budget : report.budgets) {
     if (!budget.met)
-      warn(fmt::format("BUDGET MISSED: {} {} was asked, {:.6g} was found; {} is written all the same", budget.name,
+      miss(fmt::format("BUDGET MISSED: {} {} was asked, {:.6g} was found; {} is written all the same", budget.name,
                        budget.limit, budget.found, path));
   }
   return compressed.interrupted ? Outcome::interrupted : met && idle.empty() ? Outcome::done : Outcome::missed;
@@ -408,7 +427,7 @@ void declare_job(Options &options, Arguments &a) {
   options.flag("--int8", &a.int8,
                "static int8: weights per output channel symmetric, activations per tensor asymmetric");
   options.add("--prune", "R|N:M", &a.prune_text,
-              "set the fraction R of prunable weights to zero, or all but N of M neighbours; with --calib the others make up");
+              "set the fraction R (0.5 or 50%) of prunable weights to zero, or all but N of M neighbours; with --calib the others make up");
   options.add("--prune-scope", "SCOPE", &a.prune_scope,
               "auto: what layers mean to the answers decides (global without --calib); global: one magnitude for all "
               "layers; layer: each layer its share")
@@ -416,12 +435,14 @@ void declare_job(Options &options, Arguments &a) {
   options.add("--prune-mask", "WHICH", &a.prune_mask, "weights of a layer that go: those that others make up for, or the smallest")
       .one_of({"second-order", "magnitude"});
   options.add("--prune-channels", "R", &a.prune_channels, "cut whole channels, the fraction R of the multiply-accumulates")
-      .between(0, 1);
+      .between(0, 1)
+      .in(Unit::fraction);
   options.add("--max-macs", "N", &a.max_macs, "cut whole channels until at most N multiply-accumulates are left").between(1, 1e18);
   options.add("--low-rank", "R", &a.low_rank,
               "split 1x1 Conv, Gemm and MatMul into two with the fraction R of a layer's weights, where the answers "
               "keep --low-rank-sqnr; needs --calib")
-      .between(0, 1);
+      .between(0, 1)
+      .in(Unit::fraction);
   options.add("--low-rank-sqnr", "DB", &a.low_rank_sqnr, "decibels over the error that --low-rank leaves on held-out samples")
       .between(0, 200);
   options.add("--share", "BITS", &a.share, "weights share 2^BITS values a tensor").between(2, 8);
@@ -430,7 +451,8 @@ void declare_job(Options &options, Arguments &a) {
       .one_of({"tensor", "network"});
   options.add("--share-hash", "RATIO", &a.share_hash,
               "weights share RATIO stored values a weight, which one says a hash; fitted to --calib; smaller in .edgec only")
-      .between(0, 1);
+      .between(0, 1)
+      .in(Unit::fraction);
   options.add("--rate", "L", &a.rate, "weights as codes; a bit of the file may cost this much squared error of the logits (.edgec: without inner "
               "names)")
       .between(0, 1e30);
@@ -469,9 +491,10 @@ CommandRun declare(Options &options) {
   declare_data(options, a);
   options.add("--pareto", "FILE", &a.pareto, "write the sizes and losses that the search saw: .json, .csv or .svg");
   options
-      .add("--max-memory", "BYTES", &a.max_memory,
+      .add("--max-memory", "SIZE", &a.max_memory,
            "hold no more of the samples' values in memory than fits with the rest; others go to a temporary file")
-      .between(0, 1e15);
+      .between(0, 1e15)
+      .in(Unit::bytes);
   options.flag("--latency", &a.latency, "also measure one-thread latency before and after");
   a.scope.declare(options);
   a.budgets.declare(options);

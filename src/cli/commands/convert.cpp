@@ -7,6 +7,7 @@
 #include "cli/edit_flags.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
+#include "cli/progress.h"
 #include "support/cancel.h"
 #include "support/table.h"
 
@@ -36,8 +37,11 @@ Result<Outcome> run(const Arguments &arguments) {
   ReadOptions options;
   options.exact_opset = arguments.opset;
   options.onnx.overridable = arguments.overridable;
+  ProgressLine line({{"reading", 1}, {"writing", format == ModelFormat::flat ? 10.0 : 1.0}});
+  line.begin("reading");
   EDGEC_ASSIGN(const Model model, read_model(arguments.from, options, &arguments.edits));
   EDGEC_CHECK(check_interrupted());
+  line.begin("writing");
   EDGEC_CHECK(write_model(model, to, format, arguments.output.force, !arguments.strip_names));
   if (to != "-") say(fmt::format("wrote {}, {}", to, bytes_text(file_bytes(to))));
   return Outcome::done;

@@ -12,6 +12,7 @@
 #include "measure/graph_diff.h"
 #include "measure/sizes.h"
 #include "ops/registry.h"
+#include "support/cancel.h"
 #include "support/table.h"
 
 namespace edgec::commands {
@@ -56,7 +57,7 @@ std::string text_of(const Arguments &arguments, const GraphDiff &diff, const std
   for (const Size &size : sizes)
     if (size.a != size.b) table.add({size.name, grouped(size.a), grouped(size.b)});
   for (const auto &[op, count] : diff.operators) table.add({op, grouped(count.first), grouped(count.second)});
-  if (!table.empty()) text += table.text();
+  if (!table.empty()) text += table.text(output_width());
   for (const Difference &change : diff.model) text += fmt::format("{}: {} -> {}\n", change.what, shown(change.a), shown(change.b));
   for (const std::string &node : diff.only_a) text += fmt::format("- {}\n", node);
   for (const std::string &node : diff.only_b) text += fmt::format("+ {}\n", node);
@@ -108,7 +109,8 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Model b, read_model(arguments.b));
   const GraphDiff diff = diff_models(a, b);
   const std::vector<Size> sizes = sizes_of(a, b);
-  print(arguments.json ? json_of(arguments, diff, sizes) : text_of(arguments, diff, sizes));
+  EDGEC_CHECK(check_interrupted());
+  arguments.json ? print(json_of(arguments, diff, sizes)) : print_text(text_of(arguments, diff, sizes));
   return diff.same() ? Outcome::done : Outcome::missed;
 }
 

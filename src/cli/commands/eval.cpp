@@ -1,5 +1,4 @@
 // edgec eval: how often a network is right, and how faithful it is to a reference.
-#include <atomic>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 #include "cli/edit_flags.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
+#include "cli/progress.h"
 #include "measure/fidelity.h"
 #include "measure/fidelity_text.h"
 #include "ops/registry.h"
@@ -43,6 +43,8 @@ std::string text_of(const Arguments &arguments, const Dataset &data, const Fidel
 }
 
 Result<Outcome> run(const Arguments &arguments) {
+  ProgressLine line({{"reading", 1}, {"running samples", 10}});
+  line.begin("reading");
   EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
   EDGEC_ASSIGN(const Model model, read_model(arguments.model, {}, &arguments.edits));
   std::optional<Model> reference;
@@ -54,14 +56,12 @@ Result<Outcome> run(const Arguments &arguments) {
   if (!data.labels && !reference)
     return usage_error(fmt::format("{}: has no labels: give --labels to measure accuracy, or --reference to compare",
                                    arguments.data.path));
-  ProgressLine line;
-  std::atomic<std::size_t> done = 0;
   FidelityOptions options{.threads = arguments.run.threads(),
                           .isa = isa,
                           .reference_kernels = arguments.reference_kernels,
                           .indices = data.indices,
                           .labels = data.labels ? &data.labels->classes : nullptr,
-                          .step = [&] { line.show("running samples", ++done, data.indices.size()); }};
+                          .step = line.counter("running samples", data.indices.size())};
   EDGEC_ASSIGN(const Fidelity fidelity, measure_fidelity(reference ? &reference->graph : nullptr, model.graph,
                                                          all_ops(), *data.samples, options));
   if (fidelity.foreign_labels > 0)
@@ -71,7 +71,7 @@ Result<Outcome> run(const Arguments &arguments) {
   const auto &accuracy = fidelity.reference_accuracy ? fidelity.reference_accuracy : fidelity.test_accuracy;
   if (accuracy)
     if (const auto doubt = chance_warning(*accuracy, class_count(model.graph))) warn(*doubt);
-  print(arguments.json ? json_of(arguments, data, fidelity) : text_of(arguments, data, fidelity));
+  arguments.json ? print(json_of(arguments, data, fidelity)) : print_text(text_of(arguments, data, fidelity));
   return Outcome::done;
 }
 

@@ -11,6 +11,7 @@
 #include "formats/flat/flat.h"
 #include "measure/sizes.h"
 #include "ops/registry.h"
+#include "support/cancel.h"
 #include "support/file.h"
 #include "support/table.h"
 
@@ -51,7 +52,7 @@ std::string layer_table(const GraphSizes &sizes) {
                weight == nullptr ? "-" : grouped(weight->distinct),
                weight == nullptr ? "-" : fmt::to_string(weight->bits)});
   }
-  return table.text();
+  return table.text(output_width());
 }
 
 std::string operators_text(const GraphSizes &sizes) {
@@ -211,7 +212,8 @@ Result<Outcome> run(const Arguments &arguments) {
   GraphSizes sizes = measure_sizes(model.graph, all_ops());
   sizes.operators = operators;
   sizes.nodes = nodes;
-  print(arguments.json ? json_of(arguments, model, sizes, flat) : text_of(arguments, model, sizes, flat));
+  EDGEC_CHECK(check_interrupted());
+  arguments.json ? print(json_of(arguments, model, sizes, flat)) : print_text(text_of(arguments, model, sizes, flat));
   return Outcome::done;
 }
 

@@ -46,14 +46,14 @@ std::string table() {
     table.add(
         {full_name(*op), fmt::to_string(op->since), runs, std::string(rule_name(op->quant)), std::string(op->summary)});
   }
-  return table.text();
+  return table.text(output_width());
 }
 
 CommandRun declare(Options &options) {
   auto json = std::make_shared<bool>(false);
   options.flag("--json", json.get(), "as JSON");
   return [json]() -> Result<Outcome> {
-    print(*json ? json_list() : table());
+    *json ? print(json_list()) : print_text(table());
     return Outcome::done;
   };
 }

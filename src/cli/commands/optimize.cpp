@@ -10,6 +10,7 @@
 #include "cli/dataset.h"
 #include "cli/edit_flags.h"
 #include "cli/pass_flags.h"
+#include "cli/progress.h"
 #include "cli/proof.h"
 #include "cli/rewrite.h"
 #include "measure/latency.h"
@@ -92,6 +93,7 @@ struct Job {
   FidelityOptions running;
   std::string path;
   ModelFormat format;
+  ProgressLine &line;
 };
 
 /// The written file against the input; nothing where the network cannot be run, or not on made-up inputs.
@@ -100,6 +102,7 @@ Result<std::optional<MeasuredFidelity>> verify(const Job &job, const Model &resu
   if (!data.samples) return std::optional<MeasuredFidelity>();
   FidelityOptions options = job.running;
   options.indices = data.indices;
+  options.step = job.line.counter("verifying", data.indices.size());
   auto fidelity = measure_fidelity(&job.source.graph, result.graph, all_ops(), *data.samples, options);
   if (fidelity) return std::optional(MeasuredFidelity{*fidelity, data.description, job.arguments.model, data.synthetic});
   if (!excusable(fidelity.error(), data) && fidelity.error().code != Code::resource) return std::move(fidelity).error();
@@ -134,7 +137,9 @@ Result<Attempt> attempt(const Job &job, bool checked, bool force, Report &report
     return run_pipeline(result.graph, pipeline, context, options); // verified when it is written
   };
   Attempt done;
+  job.line.begin("rewriting");
   EDGEC_ASSIGN(done.passes, run_passes());
+  job.line.begin("writing");
   EDGEC_ASSIGN(done.written, write_and_read_back(result, job.path, job.format, force));
   EDGEC_ASSIGN(done.verified, verify(job, done.written.model, report));
   if (done.verified) done.moved = moved_output(job.source.graph, done.verified->fidelity, arguments.rtol);
@@ -161,6 +166,8 @@ Result<Outcome> run(const Arguments &arguments) {
   const std::vector<std::string> inputs{arguments.model};
   EDGEC_CHECK(check_output(path, inputs, arguments.output.force));
   EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
+  ProgressLine line({{"reading", 1}, {"rewriting", 4}, {"writing", format == ModelFormat::flat ? 10.0 : 1.0}, {"verifying", 2}});
+  line.begin("reading");
   ReadOptions reading;
   reading.exact_opset = arguments.opset;
   reading.onnx.overridable = arguments.overridable;
@@ -179,7 +186,7 @@ Result<Outcome> run(const Arguments &arguments) {
   const PartOptions parts{.isa = isa, .weight_bytes = part_bytes, .most_bytes = most - std::min(most, weights)};
   const bool large = 3 * weights > most; // the file's, and each network's packed for its kernels
   const FidelityOptions running{.threads = large ? 1 : arguments.run.threads(), .isa = isa, .parts = large ? &parts : nullptr};
-  EDGEC_ASSIGN(const Attempt result, optimize_and_verify({arguments, source, data, running, path, format}, report));
+  EDGEC_ASSIGN(const Attempt result, optimize_and_verify({arguments, source, data, running, path, format, line}, report));
   const Written &written = result.written;
   report.passes = pass_figures(result.passes);
   const bool recognized = warn_of_unrecognized(arguments, written.model.graph, report);
@@ -192,7 +199,8 @@ Result<Outcome> run(const Arguments &arguments) {
   report.peak_memory_bytes = peak_memory_bytes();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (arguments.passes.time_passes) fmt::print(stderr, "{}", pass_times(report.passes));
-  if (path != "-") print(arguments.json ? report_json(report) : report_text(report, arguments.verbose));
+  if (path != "-") arguments.json ? print(report_json(report)) : print_report(report_text(report, arguments.verbose, output_width()));
+  for (const std::string &text : report.warnings) result.moved ? miss(text) : warn(text);
   return result.moved || !recognized ? Outcome::missed : Outcome::done;
 }
 
@@ -221,10 +229,11 @@ CommandRun declare(Options &options) {
   arguments->passes.declare(options);
   arguments->run.declare(options);
   options
-      .add("--max-memory", "BYTES", &arguments->max_memory,
+      .add("--max-memory", "SIZE", &arguments->max_memory,
            "verify with no more memory than this, in parts; what takes more is not verified (default 1.2 times the "
            "weights plus 300 MB)")
-      .between(0, 1e15);
+      .between(0, 1e15)
+      .in(Unit::bytes);
   return [arguments, &options] {
     arguments->verbose = options.given("--verbose");
     return run(*arguments);

@@ -39,14 +39,14 @@ std::string table() {
   Table table({"pass", "kind", "what it does"});
   for (const PassDef *pass : in_order())
     table.add({std::string(pass->name), kind_name(*pass), std::string(pass->summary)});
-  return table.text();
+  return table.text(output_width());
 }
 
 CommandRun declare(Options &options) {
   auto json = std::make_shared<bool>(false);
   options.flag("--json", json.get(), "as JSON");
   return [json]() -> Result<Outcome> {
-    print(*json ? json_list() : table());
+    *json ? print(json_list()) : print_text(table());
     return Outcome::done;
   };
 }

@@ -175,7 +175,7 @@ Result<Outcome> run_once(const Arguments &arguments) {
   if (arguments.json)
     print(json_of(outputs));
   else if (arguments.output.path.empty())
-    print(text_of(outputs));
+    print_text(text_of(outputs));
   return Outcome::done;
 }
 

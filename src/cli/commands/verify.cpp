@@ -1,6 +1,5 @@
 // edgec verify: are two networks the same function?
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <fmt/format.h>
 #include <memory>
@@ -12,6 +11,7 @@
 #include "cli/edit_flags.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
+#include "cli/progress.h"
 #include "measure/fidelity.h"
 #include "measure/fidelity_text.h"
 #include "measure/node_compare.h"
@@ -68,7 +68,7 @@ std::string nodes_text(const Arguments &arguments, const Verdict &verdict) {
   for (const NodeDifference &node : verdict.nodes)
     table.add({node.node, node.op, node.reference, sqnr_text(node.noise), fmt::format("{:.3g}", node.noise.max_error),
                fmt::format("{:.3g}", node.noise.max_reference)});
-  std::string text = "\n" + table.text();
+  std::string text = "\n" + table.text(output_width());
   const NodeDifference *first = verdict.first(arguments), *worst = verdict.worst();
   text += first != nullptr ? node_line("first difference", *first) : "first difference: none beyond the tolerance\n";
   if (worst != nullptr) text += node_line("worst difference", *worst);
@@ -112,6 +112,8 @@ std::string json_of(const Arguments &arguments, const Verdict &verdict) {
 }
 
 Result<Outcome> run(const Arguments &arguments) {
+  ProgressLine line({{"reading", 1}, {"running samples", 10}, {"comparing nodes", 2}});
+  line.begin("reading");
   EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
   EDGEC_ASSIGN(const Model reference, read_model(arguments.reference, {}, &arguments.edits));
   const EditFlags beside = arguments.edits.beside();
@@ -120,21 +122,21 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Dataset data, arguments.data.path.empty()
                                        ? synthetic_dataset(reference.graph, synthetic_samples, arguments.run.seed)
                                        : open_dataset(arguments.data, reference.graph, arguments.run.seed));
-  ProgressLine line;
-  std::atomic<std::size_t> done = 0;
-  const FidelityOptions options{.threads = arguments.run.threads(), .isa = isa, .indices = data.indices, .step = [&] {
-                                  line.show("running samples", ++done, data.indices.size());
-                                }};
+  const FidelityOptions options{.threads = arguments.run.threads(), .isa = isa, .indices = data.indices, .step = line.counter("running samples", data.indices.size())};
   Verdict verdict;
   verdict.samples = data.description;
   EDGEC_ASSIGN(verdict.fidelity, measure_fidelity(&reference.graph, test.graph, all_ops(), *data.samples, options));
   for (const OutputNoise &output : verdict.fidelity.outputs)
     verdict.same = verdict.same && within(arguments, output.noise);
   if (arguments.per_node) {
+    line.begin("comparing nodes");
     EDGEC_ASSIGN(const Sample sample, data.samples->load(data.indices.front()));
     EDGEC_ASSIGN(verdict.nodes, compare_nodes(reference.graph, test.graph, all_ops(), sample, isa));
   }
-  print(arguments.json ? json_of(arguments, verdict) : text_of(arguments, verdict));
+  if (arguments.json)
+    print(json_of(arguments, verdict));
+  else
+    (verdict.same ? print_report : print_text)(text_of(arguments, verdict));
   return verdict.same ? Outcome::done : Outcome::missed;
 }
 
