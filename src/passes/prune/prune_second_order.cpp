@@ -15,7 +15,6 @@
 #include "calibrate/calibrate.h"
 #include "compress/magnitude.h"
 #include "compress/survivors.h"
-#include "measure/logits.h"
 #include "passes/float_layers.h"
 #include "passes/held_out.h"
 #include "passes/prune/_answers.h"
@@ -107,7 +106,7 @@ private:
     std::vector<Layer *> layers;
     for (PrunedLayer &layer : layers_)
       if (layer.pruned) layers.push_back(&layer), nodes.push_back(layer.node);
-    EDGEC_ASSIGN(const auto sensitivities, layer_sensitivities(original_, nodes, find_logits, with_samples(sensitivity_samples)));
+    EDGEC_ASSIGN(const auto sensitivities, layer_sensitivities(original_, nodes, with_samples(sensitivity_samples)));
     std::map<NodeId, LossCurve> found;
     LayerSteps steps;
     steps.positions = curve_positions;
