@@ -6,7 +6,6 @@
 
 #include "cli/console.h"
 #include "cli/proof.h"
-#include "measure/logits.h"
 #include "ops/registry.h"
 #include "passes/rate/round_weights.h"
 #include "passes/weights.h"
@@ -65,7 +64,7 @@ std::size_t value_memory(const Graph &graph, std::size_t most) {
 class Compressor {
 public:
   Compressor(const Graph &source, const CompressRequest &request, const Dataset &data)
-      : request_(request), data_(data), context_{.ops = all_ops(),
+      : request_(request), data_(data), reference_(request.reference ? *request.reference : source), context_{.ops = all_ops(),
                                                  .lossy = request.lossy,
                                                  .scope = request.scope,
                                                  .calibration = data.samples.get(),
@@ -84,11 +83,8 @@ public:
     const auto exact = exact_pipeline();
     EDGEC_CHECK(run_exact(exact));
     EDGEC_CHECK(run_passes(structural_passes(request_.lossy)));
-    result_.structure_changed = std::ranges::any_of(result_.passes, [](const PassFigures &pass) {
-      return (pass.name == channel_pass || pass.name == low_rank_pass) && pass.changed;
-    });
     const Graph original = result_.graph; // shares its tensors
-    EDGEC_CHECK(run_passes(lossy_passes(request_.lossy)));
+    EDGEC_CHECK(run_passes(lossy_passes(request_.lossy), &original));
     result_.refit = std::ranges::any_of(result_.passes, [](const PassFigures &pass) {
       constexpr std::string_view fitting[] = {channel_pass, low_rank_pass, prune_pass, refit_share_pass, network_share_pass, hash_pass};
       return pass.changed && std::ranges::find(fitting, pass.name) != std::end(fitting);
@@ -102,6 +98,7 @@ public:
 private:
   const CompressRequest &request_;
   const Dataset &data_;
+  const Graph &reference_;
   PassContext context_;
   Compressed result_;
   bool stopped_ = false; // --stop-after was reached
@@ -113,10 +110,13 @@ private:
     return [line](std::string_view what, std::size_t done, std::size_t all) { line->stage(what, done, all); };
   }
 
-  Status run_passes(std::span<const PassDef *const> passes) {
+  /// `original`: what they are fitted to, where passes before may have changed weights.
+  Status run_passes(std::span<const PassDef *const> passes, const Graph *original = nullptr) {
     if (stopped_ || passes.empty()) return {};
+    PassContext context = context_;
+    context.original = original;
     EDGEC_ASSIGN(const PipelineReport report,
-                 run_pipeline(result_.graph, passes, context_, request_.passes.pipeline_options(passes)));
+                 run_pipeline(result_.graph, passes, context, request_.passes.pipeline_options(passes)));
     return finish(passes, report);
   }
 
@@ -162,9 +162,10 @@ private:
     wanted.cross_fit = request_.cross_fit;
     wanted.progress = stages();
     const auto begin = std::chrono::steady_clock::now();
-    EDGEC_ASSIGN(result_.rate, round_weights(result_.graph, context, find_logits, wanted));
+    EDGEC_ASSIGN(result_.rate, round_weights(result_.graph, reference_, context, wanted));
     result_.graph = std::move(result_.rate->graph);
     result_.curve = result_.rate->curve;
+    result_.smallest = result_.rate->smallest;
     result_.interrupted = result_.rate->interrupted;
     figures.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     result_.passes.push_back(std::move(figures));
@@ -178,7 +179,7 @@ private:
     if (!lossy_passes(request_.lossy).empty()) context.original = &original;
     context.note = [&](PassNote note) { figures.notes.push_back({note.node, note.text, note.skipped}); };
     Int8Request wanted;
-    wanted.logits = find_logits;
+    wanted.reference = &reference_;
     wanted.cross_fit = request_.cross_fit;
     wanted.border_nodes = request_.border_nodes;
     wanted.rate = request_.rate;
@@ -194,6 +195,7 @@ private:
                       "DequantizeLinear would make the file larger (a file OUT.edgec has none)",
                       left, left + result_.int8->layers));
     result_.curve = result_.int8->curve;
+    result_.smallest = result_.int8->smallest;
     result_.interrupted = result_.int8->interrupted;
     result_.passes.push_back(std::move(figures));
     EDGEC_CHECK(result_.graph.sort());

@@ -21,6 +21,7 @@ struct CompressRequest {
   bool border_nodes = false; ///< Int8Request
   bool cross_fit = true; ///< judge what was fitted to samples on others
   std::optional<RateRequest> rate; ///< round weights for a budget
+  const Graph *reference = nullptr; ///< what networks are judged beside; null: the source
   std::size_t max_memory = 300'000'000; ///< bytes of the process that compressing aims at
   Scope scope;
   PassFlags passes;
@@ -39,8 +40,8 @@ struct Compressed {
   std::vector<std::string> warnings; ///< exact passes that were left out, because they moved an output
   bool refit = false;        ///< weights were fitted to the samples, without int8 or a rate too
   std::vector<RatePoint> curve; ///< what a search of the rate saw
+  std::size_t smallest = 0;     ///< bytes of the smallest file among them
   bool interrupted = false;     ///< that search was stopped; what it had found meets the budget
-  bool structure_changed = false; ///< what was fitted after that was judged by the smaller network, not by the source
 };
 
 /// The names of the passes that a request runs, in order.

@@ -1,6 +1,7 @@
 #include "cli/dataset.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
 #include <numeric>
@@ -26,6 +27,36 @@ Status check_sample(const Sample &sample, std::span<const InputSpec> inputs) {
   }
   return {};
 }
+
+/// Samples whose reals are numbers: a NaN is named where it comes in, not where it comes out.
+class NumberedSamples : public SampleSet {
+public:
+  NumberedSamples(std::unique_ptr<SampleSet> from, std::vector<InputSpec> inputs)
+      : from_(std::move(from)), inputs_(std::move(inputs)) {}
+  using SampleSet::rows;
+  [[nodiscard]] std::size_t size() const override { return from_->size(); }
+  [[nodiscard]] std::string label(std::size_t index) const override { return from_->label(index); }
+  [[nodiscard]] std::size_t rows() const override { return from_->rows(); }
+  [[nodiscard]] std::size_t batch() const override { return from_->batch(); }
+  [[nodiscard]] std::filesystem::path file(std::size_t row) const override { return from_->file(row); }
+  [[nodiscard]] std::string description() const override { return from_->description(); }
+  [[nodiscard]] Result<Sample> load(std::size_t index) const override {
+    EDGEC_ASSIGN(Sample sample, from_->load(index));
+    for (std::size_t i = 0; i < sample.size(); ++i) {
+      if (sample[i].dtype != DType::float32) continue;
+      const auto values = sample[i].as<float>();
+      const auto bad = std::ranges::find_if(values, [](float value) { return std::isnan(value); });
+      if (bad != values.end())
+        return bad_input(fmt::format("{}: input {} holds NaN (element {}); numbers were expected", label(index),
+                                     i < inputs_.size() ? inputs_[i].name : std::to_string(i), bad - values.begin()));
+    }
+    return sample;
+  }
+
+private:
+  std::unique_ptr<SampleSet> from_;
+  std::vector<InputSpec> inputs_;
+};
 
 } // namespace
 
@@ -65,7 +96,8 @@ Result<Dataset> open_dataset(const DataFlags &flags, const Graph &graph, std::ui
   EDGEC_ASSIGN(const auto preprocess, parse_preprocess(flags.preprocess));
   Dataset data;
   data.synthetic = flags.path.starts_with("synthetic");
-  EDGEC_ASSIGN(data.samples, open_samples(flags.path, specs, preprocess, seed));
+  EDGEC_ASSIGN(auto samples, open_samples(flags.path, specs, preprocess, seed));
+  data.samples = std::make_unique<NumberedSamples>(std::move(samples), specs);
   const std::size_t count = data.samples->size();
   if (count == 0) return bad_input(fmt::format("{}: has no samples", flags.path));
   const std::size_t batch = data.samples->batch();

@@ -1,12 +1,15 @@
 #include "cli/judgement.h"
 
 #include <algorithm>
+#include <limits>
 #include <fmt/format.h>
 
 namespace edgec {
 namespace {
 
 constexpr double poor_agreement = 0.5, fair_agreement = 0.9;
+constexpr double poor_sqnr_db = 10, fair_sqnr_db = 20; // of the output that suffered most
+constexpr double rounding = 1e-9;                      // of a share or of points
 constexpr double notable_drop = 2; // points of top-1
 
 /// The figures that rest on most: labelled samples before calibration samples.
@@ -14,6 +17,16 @@ const Fidelity *best_fidelity(const Report &report) {
   if (report.verified && report.verified->fidelity.compared) return &report.verified->fidelity;
   if (report.evaluated && report.evaluated->fidelity.compared) return &report.evaluated->fidelity;
   return nullptr;
+}
+
+/// What is wrong; empty: nothing.
+std::string poor_text(const Fidelity *fidelity, double agreement, double sqnr) {
+  if (agreement < poor_agreement)
+    return fmt::format("the answer stayed the same on {:.1f} % of the samples only", 100 * agreement);
+  if (sqnr < poor_sqnr_db)
+    return fmt::format("the error of output {} is {:.1f} dB below its signal only (below {:g} dB is poor, agreement or not)",
+                       fidelity->logits.name, sqnr, poor_sqnr_db);
+  return {};
 }
 
 std::optional<double> top1_drop(const Report &report) {
@@ -39,15 +52,15 @@ void BudgetFlags::declare(Options &options) {
 bool judge_budgets(const BudgetFlags &flags, Report &report) {
   const Fidelity *fidelity = best_fidelity(report);
   if (flags.min_agreement) {
-    const double found = fidelity != nullptr ? fidelity->agreement() : 0;
-    report.budgets.push_back(
-        {"--min-agreement", *flags.min_agreement, found, fidelity != nullptr && found >= *flags.min_agreement});
+    const auto found = fidelity != nullptr ? fidelity->agreement() : std::nullopt;
+    if (!found) report.warnings.push_back("--min-agreement: no output looks like scores of classes, so it could not be measured");
+    report.budgets.push_back({"--min-agreement", *flags.min_agreement, found.value_or(0), found && *found >= *flags.min_agreement - rounding});
   }
   if (flags.max_drop) {
     const auto top1 = top1_drop(report);
-    const double found = top1 ? *top1 : fidelity != nullptr ? 100 * (1 - fidelity->agreement()) : 100;
-    report.budgets.push_back(
-        {"--max-drop", *flags.max_drop, found, (top1 || fidelity != nullptr) && found <= *flags.max_drop});
+    const auto agreement = fidelity != nullptr ? fidelity->agreement() : std::nullopt;
+    const double found = top1 ? *top1 : 100 * (1 - agreement.value_or(0));
+    report.budgets.push_back({"--max-drop", *flags.max_drop, found, (top1 || agreement) && found <= *flags.max_drop + rounding});
   }
   if (flags.max_size) {
     const auto found = static_cast<double>(report.after ? report.after->bytes : 0);
@@ -59,16 +72,15 @@ bool judge_budgets(const BudgetFlags &flags, Report &report) {
 
 void judge_quality(bool int8, bool pruned, Report &report) {
   const Fidelity *fidelity = best_fidelity(report);
-  const double agreement = fidelity != nullptr ? fidelity->agreement() : 1;
+  const double agreement = fidelity != nullptr ? fidelity->agreement().value_or(1) : 1;
+  const double sqnr = fidelity != nullptr && fidelity->logits.numbers && fidelity->logits.noise.signal > 0
+                          ? fidelity->sqnr_db()
+                          : std::numeric_limits<double>::infinity();
   const auto drop = top1_drop(report);
-  const bool poor = agreement < poor_agreement;
-  if (poor)
-    report.warnings.push_back(
-        fmt::format("POOR RESULT: the answer stayed the same on {:.1f} % of the samples only; do not use this "
-                    "file before finding out why",
-                    100 * agreement));
+  if (const std::string poor = poor_text(fidelity, agreement, sqnr); !poor.empty())
+    report.warnings.push_back(fmt::format("POOR RESULT: {}; do not use this file before finding out why", poor));
   if (drop && *drop > notable_drop) report.warnings.push_back(fmt::format("top-1 fell by {:.1f} points", *drop));
-  const bool lossy = agreement < fair_agreement || (drop && *drop > notable_drop);
+  const bool lossy = agreement < fair_agreement || sqnr < fair_sqnr_db || (drop && *drop > notable_drop);
   if (lossy && pruned) report.next.push_back("prune less (--prune), or leave sensitive layers out (--exclude)");
   if (lossy && int8)
     report.next.push_back("other activation ranges (--range mse), or leave sensitive layers float (--exclude)");

@@ -17,6 +17,16 @@ Matrix about(Matrix sums, double count, const std::vector<double> &left, const s
   return sums;
 }
 
+/// Products are summed in float32 before the means are taken off: what is left of inputs that hardly vary is rounding.
+/// As if noise of that power were on both networks' inputs: it keeps H positive, and a fit where the weights were.
+void add_rounding_noise(Covariance &found, const std::vector<double> &powers) {
+  constexpr double relative = 1e-6;
+  for (std::size_t i = 0; i < found.h.rows; ++i) {
+    found.h(i, i) += relative * powers[i];
+    found.c(i, i) += relative * powers[i];
+  }
+}
+
 void shrink(Matrix &m, double share) {
   for (std::size_t i = 0; i < m.rows; ++i)
     for (std::size_t j = 0; j < m.columns; ++j)
@@ -39,8 +49,11 @@ Covariance covariance(Moments all, bool centred) {
   Covariance result{count, std::move(all.x), std::move(all.y), {}, {}};
   for (double &mean : result.mean_x) mean = centred ? mean / count : 0;
   for (double &mean : result.mean_y) mean = centred ? mean / count : 0;
+  std::vector<double> powers;
+  for (std::size_t i = 0; i < all.yy.rows; ++i) powers.push_back(all.yy(i, i) / count);
   result.h = about(std::move(all.yy), count, result.mean_y, result.mean_y);
   result.c = about(std::move(all.xy), count, result.mean_x, result.mean_y);
+  add_rounding_noise(result, powers);
   if (all.count <= all.samples) {
     const double share = std::min(0.6, 0.8 * static_cast<double>(result.h.rows) / count);
     shrink(result.h, share);

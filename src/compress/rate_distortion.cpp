@@ -14,7 +14,8 @@ namespace edgec {
 namespace {
 
 constexpr double damping = 0.01; // of H's mean diagonal
-constexpr double largest_code = 127, roomy_code = 118;
+constexpr double roomy_share = 118.0 / 127; // of the largest code that rounding before the errors may reach
+constexpr double most_grid = 80; // quarters of an octave that the steps of depthwise rows may lie apart
 constexpr int descents = 2; // sweeps of coordinate descent with one set of prices
 constexpr std::size_t lanes = 16;
 using Lanes = std::array<float, lanes>;
@@ -77,11 +78,11 @@ struct Tile {
 
 /// The cheapest of the candidates: `x` is the weight in steps, `error_price` what a squared step costs in bits; prices
 /// by code.
-[[gnu::always_inline]] inline float choose(float x, float error_price, const float *prices) {
+[[gnu::always_inline]] inline float choose(float x, float error_price, float limit, const float *prices) {
   const float magnitude = x < 0 ? -x : x;
   const int sign = x < 0 ? -1 : 1;
   float nearest = __builtin_nearbyintf(magnitude);
-  nearest = nearest > 127.0F ? 127.0F : nearest;
+  nearest = nearest > limit ? limit : nearest;
   float best = 0, least = magnitude * magnitude * error_price + prices[0];
   for (int back = 2; back >= 0; --back) {
     float candidate = nearest - static_cast<float>(back);
@@ -95,18 +96,18 @@ struct Tile {
   return x < 0 ? -best : best;
 }
 
-[[gnu::always_inline]] inline float to_nearest(float x) {
+[[gnu::always_inline]] inline float to_nearest(float x, float limit) {
   const float rounded = __builtin_nearbyintf(x);
-  return rounded > 127.0F ? 127.0F : rounded < -127.0F ? -127.0F : rounded;
+  return rounded > limit ? limit : rounded < -limit ? -limit : rounded;
 }
 
 /// Rounds to nearest column by column, the error carried to the columns after it.
-EDGEC_VECTOR_CLONES void carry_errors(Tile &tile, const float *factor) {
+EDGEC_VECTOR_CLONES void carry_errors(Tile &tile, const float *factor, float limit) {
   const std::size_t k = tile.columns;
   for (std::size_t j = 0; j < k; ++j) {
     Lanes error;
     for (std::size_t l = 0; l < lanes; ++l) {
-      tile.codes[j][l] = to_nearest(tile.work[j][l] * tile.reciprocal[l]);
+      tile.codes[j][l] = to_nearest(tile.work[j][l] * tile.reciprocal[l], limit);
       error[l] = tile.work[j][l] - tile.codes[j][l] * tile.scale[l];
     }
     const float *row = factor + j * k;
@@ -116,7 +117,7 @@ EDGEC_VECTOR_CLONES void carry_errors(Tile &tile, const float *factor) {
 }
 
 /// Chooses codes anew, column by column, with those of the other columns as they are.
-EDGEC_VECTOR_CLONES void descend(Tile &tile, const float *h, float inverse_lambda, const TilePrices &prices) {
+EDGEC_VECTOR_CLONES void descend(Tile &tile, const float *h, float inverse_lambda, float limit, const TilePrices &prices) {
   const std::size_t k = tile.columns;
   std::vector<Lanes> gradient(k);
   for (std::size_t j = 0; j < k; ++j) {
@@ -135,7 +136,7 @@ EDGEC_VECTOR_CLONES void descend(Tile &tile, const float *h, float inverse_lambd
       for (std::size_t l = 0; l < lanes; ++l) {
         const float old = tile.codes[j][l], price = row[j] * tile.scale[l] * tile.scale[l] * inverse_lambda;
         const std::size_t table = prices.class_of_sum[std::size_t{prices.rows[l]} + prices.places[j]];
-        const float code = choose(old + gradient[j][l] * inverse * tile.reciprocal[l], price, prices.tables + 256 * table + 128);
+        const float code = choose(old + gradient[j][l] * inverse * tile.reciprocal[l], price, limit, prices.tables + 256 * table + 128);
         delta[l] = (code - old) * tile.scale[l];
         moved += code != old ? 1.0F : 0.0F;
         tile.codes[j][l] = code;
@@ -199,17 +200,21 @@ private:
   void choose_scales() {
     double mean = 0;
     for (const auto &metric : metrics_) mean += metric->mean_weight / static_cast<double>(groups_.size());
-    const double base = step_of(mean);
+    double peak = 0;
+    for (const RateGroup &group : groups_)
+      for (std::size_t row = 0; row < group.weights.rows; ++row) peak = std::max(peak, row_peak(group.weights, row));
+    // With a step of four times the largest weight all codes are 0; a step a millionth of it is below float's precision.
+    const double base = peak > 0 ? std::clamp(step_of(mean), 1e-6 * peak, 4 * peak) : 1.0;
     double excess = 0;
     std::size_t first = 0;
     for (std::size_t g = 0; g < groups_.size(); ++g) {
       const Matrix &weights = groups_[g].weights;
       first_row_.push_back(first);
       int grid = 0; // of 2^(1/4)
-      if (groups_.size() > 1) grid = static_cast<int>(std::lround(4 * std::log2(step_of(metrics_[g]->mean_weight) / base)));
+      if (groups_.size() > 1) grid = static_cast<int>(std::lround(std::clamp(4 * std::log2(step_of(metrics_[g]->mean_weight) / base), -most_grid, most_grid)));
       for (std::size_t row = 0; row < weights.rows; ++row) {
         const std::size_t number = first + row;
-        const double least = std::max(row_peak(weights, row) / roomy_code,
+        const double least = std::max(row_peak(weights, row) / (roomy_share * options_.levels),
                                       options_.least_scales.empty() ? 0.0 : static_cast<double>(options_.least_scales[number]));
         int more = grid;
         while (base * std::exp2(more / 4.0) < least) ++more;
@@ -236,6 +241,7 @@ private:
     const Metric &metric = *metrics_[place.group];
     const std::size_t k = weights.columns, count = std::min(lanes, weights.rows - place.row);
     const std::size_t first = first_row_[place.group] + place.row;
+    const auto limit = static_cast<float>(options_.levels);
     Tile tile(k);
     for (std::size_t l = 0; l < lanes; ++l) {
       tile.scale[l] = l < count ? result_.scales[first + l] : 1.0F;
@@ -244,11 +250,11 @@ private:
         tile.work[j][l] = l < count ? static_cast<float>(weights(place.row + l, metric.order[j])) : 0.0F;
     }
     if (prices == nullptr) {
-      carry_errors(tile, metric.factor.data());
+      carry_errors(tile, metric.factor.data(), limit);
     } else {
       for (std::size_t l = 0; l < count; ++l)
         for (std::size_t j = 0; j < k; ++j) tile.codes[j][l] = result_.codes[(first + l) * k + metric.order[j]];
-      descend(tile, metric.h.data(), static_cast<float>(1 / options_.lambda), prices_of(*prices, metric, first, count));
+      descend(tile, metric.h.data(), static_cast<float>(1 / options_.lambda), limit, prices_of(*prices, metric, first, count));
     }
     for (std::size_t l = 0; l < count; ++l)
       for (std::size_t j = 0; j < k; ++j)

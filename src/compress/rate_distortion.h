@@ -22,6 +22,7 @@ struct RateOptions {
   std::size_t taps = 1;     ///< columns of a row that belong to one input channel lie side by side
   int threads = 1;
   std::vector<float> least_scales; ///< of each row, or empty: scales may not be smaller
+  int levels = 127;                ///< the largest code
 };
 
 struct RatedCodes {
@@ -34,7 +35,7 @@ struct RatedCodes {
 /// Rounds to nearest column by column with the error carried to the columns after it (GPTQ's order and factor; Frantar et al.
 /// 2022); then coordinate descent: each code becomes the nearest to what is best given all others, one or two steps less, or
 /// zero, whichever has the least error + lambda * bits. Prices are learnt from the codes before, by density of rows, columns
-/// and taps (codec/code_cost.h). A layer has one step, a row that would need codes beyond 118 of it a multiple by a power of
+/// and taps (codec/code_cost.h). A layer has one step, a row that would need codes beyond 118 (of 127) of it a multiple by a power of
 /// 2^(1/4); a group of one row (depthwise) has its own, on the same grid.
 RatedCodes round_for_rate(std::span<const RateGroup> groups, const RateOptions &options);
 

@@ -299,7 +299,8 @@ std::vector<double> share_out(std::span<const LossCurve> curves, std::span<const
   }
   const auto shares_at = [&](double price) {
     std::vector<double> found;
-    for (const auto &layer : layers) found.push_back(layer ? layer->share_at(price) : 0.0);
+    for (std::size_t i = 0; i < layers.size(); ++i)
+      found.push_back(layers[i] ? std::min(layers[i]->share_at(price), std::max(curves[i].most, ratio)) : 0.0);
     return found;
   };
   const auto zeros = [&](const std::vector<double> &found) {

@@ -40,9 +40,10 @@ std::vector<double> loss_curve(std::span<const FitGroup> groups, std::span<const
 struct LossCurve {
   std::vector<double> losses; ///< at the common shares, losses of nothing (0) left out
   std::size_t weights = 0;
+  double most = 1; ///< the share of zeros that is not to be exceeded, unless more are asked for of all layers
 };
 /// Shares of zeros of the layers, together `ratio` of all weights, with about the least sum of losses: everywhere the next
-/// zero costs the same.
+/// zero costs the same, where a layer may have more.
 std::vector<double> share_out(std::span<const LossCurve> curves, std::span<const double> shares, double ratio);
 
 /// Ridge regression of the survivors S of each row onto the original outputs given y,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <fmt/format.h>
 #include <limits>
 
@@ -12,17 +13,27 @@
 namespace edgec {
 namespace {
 
-/// A network being run: its outputs, then its logits where they are no output.
+/// A tensor's numbers; empty: no tensor of numbers.
+struct Reals {
+  Dims dims;
+  std::vector<double> values;
+  bool integers = false; // they stand for themselves
+};
+using Outputs = std::vector<Reals>;
+
+/// A network being run: its outputs, then what its answers are read from where that is no output.
 class Candidate {
 public:
   Candidate(const Candidate &) = delete;
   Candidate &operator=(const Candidate &) = delete;
-  Candidate(const Graph &graph, const OpRegistry &ops, const FidelityOptions &options) : graph_(graph) {
+  Candidate(const Graph &graph, const OpRegistry &ops, const FidelityOptions &options)
+      : graph_(graph), answers_(find_answers(graph)) {
     for (const GraphOutput &output : graph.outputs()) fetches_.push_back(output.value);
-    const ValueId logits = find_logits(graph);
-    const auto found = std::ranges::find(fetches_, logits);
-    logits_ = static_cast<std::size_t>(found - fetches_.begin());
-    if (found == fetches_.end()) fetches_.push_back(logits);
+    for (const Answer &answer : answers_) {
+      const auto found = std::ranges::find(fetches_, answer.value);
+      places_.push_back(static_cast<std::size_t>(found - fetches_.begin()));
+      if (found == fetches_.end()) fetches_.push_back(answer.value);
+    }
     if (options.parts) {
       in_parts_ = [&graph, &ops, parts = *options.parts, this](std::span<const RuntimeValue> feeds) {
         return run_in_parts(graph, ops, feeds, fetches_, parts);
@@ -36,22 +47,26 @@ public:
     runner_ = std::make_unique<Runner>(graph, ops, plan);
   }
 
-  /// Reals of each output (empty: no tensor of numbers), the logits last where they are no output.
-  Result<std::vector<std::vector<double>>> run(const Sample &sample, int worker) {
+  Result<Outputs> run(const Sample &sample, int worker) {
     std::vector<RuntimeValue> feeds;
     for (const Tensor &tensor : sample) feeds.emplace_back(tensor);
     EDGEC_ASSIGN(const auto results, in_parts_ ? in_parts_(feeds) : runner_->run(feeds, worker));
-    std::vector<std::vector<double>> reals(results.size());
+    Outputs reals(results.size());
     for (std::size_t i = 0; i < results.size(); ++i) {
       const auto &tensor = results[i].tensor;
-      if (tensor && tensor->dtype != DType::string) reals[i] = real_values(*tensor, graph_.value(fetches_[i]).type);
-      const bool finite = std::ranges::all_of(reals[i], [](double value) { return std::isfinite(value); });
-      if (i == logits_ && !finite) return bad_input(fmt::format("output {}: has NaN or infinity", name(i)));
+      const Type &type = graph_.value(fetches_[i]).type;
+      if (tensor && tensor->dtype != DType::string)
+        reals[i] = {tensor->dims, real_values(*tensor, type), !is_float(tensor->dtype) && !type.quant};
     }
+    for (const std::size_t place : places_)
+      if (!std::ranges::all_of(reals[place].values, [](double value) { return std::isfinite(value); }))
+        return bad_input(fmt::format("output {}: has NaN or infinity", name(place)));
     return reals;
   }
 
-  [[nodiscard]] std::size_t logits() const { return logits_; }
+  [[nodiscard]] const std::vector<Answer> &answers() const { return answers_; }
+  /// Where the answers of an output are among what run() gives.
+  [[nodiscard]] std::size_t place(std::size_t answer) const { return places_[answer]; }
   [[nodiscard]] std::size_t outputs() const { return graph_.outputs().size(); }
   [[nodiscard]] std::string name(std::size_t i) const {
     return i < outputs() ? graph_.outputs()[i].name : graph_.value(fetches_[i]).name;
@@ -59,8 +74,9 @@ public:
 
 private:
   const Graph &graph_;
+  std::vector<Answer> answers_;
   std::vector<ValueId> fetches_;
-  std::size_t logits_ = 0;
+  std::vector<std::size_t> places_;
   std::unique_ptr<Runner> runner_;
   std::function<Result<std::vector<RuntimeValue>>(std::span<const RuntimeValue>)> in_parts_; // instead of runner_
 };
@@ -68,15 +84,10 @@ private:
 /// What one sample gives; kept for each, so that sums are taken in the samples' order.
 struct SampleResult {
   std::vector<Noise> outputs;
-  Noise logits;
-  bool agrees = false;
+  std::vector<OutputNoise> answers;
   std::size_t reference_rank = 0, test_rank = 0;
   bool foreign_label = false;
 };
-
-std::size_t largest(std::span<const double> values) {
-  return static_cast<std::size_t>(std::ranges::max_element(values) - values.begin());
-}
 
 /// How many elements come before element `label` when sorted from large to small, equal ones by position.
 std::size_t rank_of(std::span<const double> values, std::int64_t label) {
@@ -88,46 +99,119 @@ std::size_t rank_of(std::span<const double> values, std::int64_t label) {
   return rank;
 }
 
-using Outputs = std::vector<std::vector<double>>;
-
 Status check_sizes(const Candidate &reference, const Outputs &expected, const Candidate &test, const Outputs &got) {
   const auto check = [&](std::size_t i, std::size_t j) -> Status {
-    if (expected[i].size() == got[j].size()) return {};
+    if (expected[i].values.size() == got[j].values.size()) return {};
     return bad_input(fmt::format("output {} has {} elements, the reference's {} has {}: the two cannot be compared",
-                                 test.name(j), got[j].size(), reference.name(i), expected[i].size()));
+                                 test.name(j), got[j].values.size(), reference.name(i), expected[i].values.size()));
   };
-  for (std::size_t i = 0; i < reference.outputs(); ++i) EDGEC_CHECK(check(i, i));
-  return check(reference.logits(), test.logits());
+  for (std::size_t i = 0; i < reference.outputs(); ++i) {
+    EDGEC_CHECK(check(i, i));
+    EDGEC_CHECK(check(reference.place(i), test.place(i)));
+  }
+  return {};
 }
 
 /// One of the samples that run side by side in one call.
 struct Row {
   std::size_t index, batch;
-  [[nodiscard]] std::span<const double> of(const std::vector<double> &values) const {
-    if (values.size() % batch != 0) return values;
-    return std::span(values).subspan(index * (values.size() / batch), values.size() / batch);
+  [[nodiscard]] bool is_part(const Reals &reals) const { return reals.values.size() % batch == 0; }
+  [[nodiscard]] std::span<const double> of(const Reals &reals) const {
+    if (!is_part(reals)) return reals.values;
+    const std::size_t size = reals.values.size() / batch;
+    return std::span(reals.values).subspan(index * size, size);
+  }
+  [[nodiscard]] Dims dims(const Reals &reals) const {
+    Dims dims = reals.dims;
+    const auto rows = static_cast<std::int64_t>(batch);
+    if (is_part(reals) && !dims.empty() && dims[0] % rows == 0) dims[0] /= rows;
+    return dims;
   }
 };
+
+/// Counts the answers along an axis: the places of the largest elements.
+void count_answers(std::span<const double> wanted, std::span<const double> found, const Dims &dims, std::size_t axis,
+                   OutputNoise &result) {
+  std::size_t inner = 1;
+  for (std::size_t d = axis + 1; d < dims.size(); ++d) inner *= static_cast<std::size_t>(dims[d]);
+  const auto classes = static_cast<std::size_t>(dims[axis]);
+  const auto largest = [&](std::span<const double> values, std::size_t start) {
+    std::size_t best = 0;
+    for (std::size_t c = 1; c < classes; ++c)
+      if (values[start + c * inner] > values[start + best * inner]) best = c;
+    return best;
+  };
+  for (std::size_t outer = 0; outer + classes * inner <= wanted.size(); outer += classes * inner)
+    for (std::size_t i = 0; i < inner; ++i) {
+      ++result.answers;
+      result.agreeing += largest(wanted, outer + i) == largest(found, outer + i) ? 1 : 0;
+    }
+}
+
+OutputNoise compare_answers(const Answer &answer, const Reals &expected, const Reals &got, Row row) {
+  OutputNoise result;
+  const auto wanted = row.of(expected), found = row.of(got);
+  const Dims dims = row.dims(expected);
+  result.noise.add(wanted, found);
+  result.numbers = !expected.integers;
+  if (const auto axis = class_axis(answer, dims)) {
+    count_answers(wanted, found, dims, *axis, result);
+  } else if (expected.integers) {
+    result.answers = wanted.size();
+    for (std::size_t i = 0; i < wanted.size(); ++i) result.agreeing += wanted[i] == found[i] ? 1 : 0;
+  }
+  return result;
+}
 
 void compare(const Candidate &reference, const Outputs &expected, const Candidate &test, const Outputs &got, Row row,
              SampleResult &result) {
   result.outputs.resize(reference.outputs());
-  for (std::size_t i = 0; i < reference.outputs(); ++i) result.outputs[i].add(row.of(expected[i]), row.of(got[i]));
-  const auto wanted = row.of(expected[reference.logits()]), found = row.of(got[test.logits()]);
-  result.logits.add(wanted, found);
-  result.agrees = largest(wanted) == largest(found);
+  for (std::size_t i = 0; i < reference.outputs(); ++i) {
+    result.outputs[i].add(row.of(expected[i]), row.of(got[i]));
+    result.answers.push_back(
+        compare_answers(reference.answers()[i], expected[reference.place(i)], got[test.place(i)], row));
+  }
 }
 
-std::optional<double> median_sqnr(const std::vector<SampleResult> &results) {
+/// Of one output.
+std::optional<double> median_sqnr(const std::vector<SampleResult> &results, std::size_t output) {
   std::vector<double> values;
   for (const SampleResult &result : results)
-    values.push_back(result.logits.sqnr_db().value_or(std::numeric_limits<double>::infinity()));
+    values.push_back(result.answers[output].noise.sqnr_db().value_or(std::numeric_limits<double>::infinity()));
   if (values.empty()) return std::nullopt;
   std::ranges::sort(values);
   const std::size_t middle = values.size() / 2;
   const double median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
   if (!std::isfinite(median)) return std::nullopt;
   return median;
+}
+
+/// Outputs that suffered most come first: numbers before integers, those that are always 0 last.
+double order_of_loss(const OutputNoise &output) {
+  constexpr double no_signal = 1e30, integers = 2e30;
+  if (!output.numbers) return integers;
+  if (output.noise.signal == 0) return output.noise.noise > 0 ? no_signal : no_signal * 1.5;
+  return output.noise.sqnr_db().value_or(no_signal / 2);
+}
+
+void sum_up_answers(const std::vector<SampleResult> &results, const Candidate &reference, Fidelity &fidelity) {
+  std::vector<OutputNoise> answers(reference.outputs());
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    answers[i].name = reference.name(reference.place(i));
+    for (const SampleResult &result : results) {
+      answers[i].noise.add(result.answers[i].noise);
+      answers[i].answers += result.answers[i].answers;
+      answers[i].agreeing += result.answers[i].agreeing;
+      answers[i].numbers = answers[i].numbers && result.answers[i].numbers;
+    }
+  }
+  const auto worst = std::ranges::min_element(answers, {}, order_of_loss);
+  fidelity.logits = *worst;
+  fidelity.median_sqnr_db = median_sqnr(results, static_cast<std::size_t>(worst - answers.begin()));
+  const OutputNoise *least = nullptr;
+  for (const OutputNoise &output : answers)
+    if (output.answers > 0 && (least == nullptr || output.share() < least->share())) least = &output;
+  if (least != nullptr) fidelity.answers = least->answers, fidelity.agreeing = least->agreeing;
 }
 
 Fidelity sum_up(const std::vector<SampleResult> &results, const Candidate *reference, bool labelled) {
@@ -137,9 +221,8 @@ Fidelity sum_up(const std::vector<SampleResult> &results, const Candidate *refer
   if (labelled && reference != nullptr) fidelity.reference_accuracy = Accuracy{results.size(), 0, 0};
   if (reference != nullptr) {
     fidelity.compared = true;
-    fidelity.logits.name = reference->name(reference->logits());
     for (std::size_t i = 0; i < reference->outputs(); ++i) fidelity.outputs.push_back({reference->name(i), {}});
-    fidelity.median_sqnr_db = median_sqnr(results);
+    sum_up_answers(results, *reference, fidelity);
   }
   const auto count = [](std::optional<Accuracy> &accuracy, std::size_t rank) {
     if (!accuracy) return;
@@ -147,8 +230,6 @@ Fidelity sum_up(const std::vector<SampleResult> &results, const Candidate *refer
     accuracy->top5 += rank < 5 ? 1 : 0;
   };
   for (const SampleResult &result : results) {
-    fidelity.agreeing += result.agrees ? 1 : 0;
-    fidelity.logits.noise.add(result.logits);
     for (std::size_t i = 0; i < result.outputs.size(); ++i) fidelity.outputs[i].noise.add(result.outputs[i]);
     count(fidelity.reference_accuracy, result.reference_rank);
     count(fidelity.test_accuracy, result.test_rank);
@@ -200,6 +281,8 @@ std::optional<double> Noise::sqnr_db() const {
   return 10 * std::log10(signal / noise);
 }
 
+double Fidelity::sqnr_db() const { return logits.noise.sqnr_db().value_or(std::numeric_limits<double>::infinity()); }
+
 std::vector<double> real_values(const Tensor &tensor, const Type &type) {
   std::vector<double> values = to_doubles(tensor);
   if (!type.quant || !type.quant->is_per_tensor()) return values;
@@ -208,17 +291,22 @@ std::vector<double> real_values(const Tensor &tensor, const Type &type) {
   return values;
 }
 
-Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, const OpRegistry &ops,
-                                  const SampleSet &samples, const FidelityOptions &options) {
-  EDGEC_CHECK(check_networks(reference, test));
+namespace {
+
+/// `reference` may be null where there is one test network.
+Result<Fidelity> measure(const Graph *reference, std::span<const Graph *const> tests, const OpRegistry &ops,
+                         const SampleSet &samples, const FidelityOptions &options) {
+  for (const Graph *test : tests) EDGEC_CHECK(check_networks(reference, *test));
   std::optional<Candidate> expected;
   if (reference != nullptr) expected.emplace(*reference, ops, options);
-  Candidate candidate(test, ops, options);
+  std::deque<Candidate> candidates;
+  for (const Graph *test : tests) candidates.emplace_back(*test, ops, options);
   const std::size_t batch = samples.batch();
   std::vector<std::size_t> first_row{0}; // of each call among the results
   for (const std::size_t index : options.indices) first_row.push_back(first_row.back() + samples.rows(index));
   std::vector<SampleResult> results(first_row.back());
   const auto run = [&](std::size_t item, int worker) -> Status {
+    Candidate &candidate = candidates[item % candidates.size()];
     const std::size_t index = options.indices[item];
     const std::string label = samples.label(index);
     EDGEC_ASSIGN(const Sample sample, samples.load(index));
@@ -233,10 +321,10 @@ Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, con
       if (expected) compare(*expected, wanted, candidate, got, row, results[at]);
       if (options.labels == nullptr) continue;
       const std::int64_t label_of_row = (*options.labels)[index * batch + row.index];
-      const auto logits = row.of(got[candidate.logits()]);
+      const auto logits = row.of(got[candidate.place(0)]);
       results[at].foreign_label = label_of_row < 0 || label_of_row >= static_cast<std::int64_t>(logits.size());
       results[at].test_rank = rank_of(logits, label_of_row);
-      if (expected) results[at].reference_rank = rank_of(row.of(wanted[expected->logits()]), label_of_row);
+      if (expected) results[at].reference_rank = rank_of(row.of(wanted[expected->place(0)]), label_of_row);
     }
     if (options.step) options.step();
     return {};
@@ -245,47 +333,17 @@ Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, con
   return sum_up(results, expected ? &*expected : nullptr, options.labels != nullptr);
 }
 
-Result<std::vector<Tensor>> run_logits(const Graph &graph, const OpRegistry &ops, const SampleSet &samples,
-                                       const FidelityOptions &options) {
-  PlanOptions plan;
-  plan.isa = options.isa;
-  plan.reference = options.reference_kernels;
-  plan.fetches = {find_logits(graph)};
-  Runner runner(graph, ops, plan);
-  std::vector<Tensor> logits(options.indices.size());
-  EDGEC_CHECK(parallel_for(logits.size(), options.threads, [&](std::size_t item, int worker) -> Status {
-    EDGEC_ASSIGN(const Sample sample, samples.load(options.indices[item]));
-    EDGEC_ASSIGN(auto outputs, runner.run_tensors(sample, worker).in(samples.label(options.indices[item])));
-    logits[item] = std::move(outputs.front());
-    if (options.step) options.step();
-    return {};
-  }));
-  return logits;
+} // namespace
+
+Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, const OpRegistry &ops,
+                                  const SampleSet &samples, const FidelityOptions &options) {
+  const Graph *const tests[] = {&test};
+  return measure(reference, tests, ops, samples, options);
 }
 
-Result<Fidelity> compare_logits(const std::string &name, std::span<const Tensor> reference,
-                                std::span<const Tensor> test, const SampleSet &samples,
-                                std::span<const std::size_t> indices) {
-  std::vector<SampleResult> results;
-  for (std::size_t item = 0; item < indices.size(); ++item) {
-    const auto wanted = to_doubles(reference[item]), found = to_doubles(test[item]);
-    release_pages(reference[item].data);
-    release_pages(test[item].data);
-    if (wanted.size() != found.size())
-      return bad_input(fmt::format("{}: the logits have {} elements, the reference's {}", samples.label(indices[item]),
-                                   found.size(), wanted.size()));
-    for (std::size_t row = 0; row < samples.rows(indices[item]); ++row) {
-      const Row at{row, samples.batch()};
-      SampleResult &result = results.emplace_back();
-      result.logits.add(at.of(wanted), at.of(found));
-      result.agrees = largest(at.of(wanted)) == largest(at.of(found));
-    }
-  }
-  Fidelity fidelity = sum_up(results, nullptr, false);
-  fidelity.compared = true;
-  fidelity.logits.name = name;
-  fidelity.median_sqnr_db = median_sqnr(results);
-  return fidelity;
+Result<Fidelity> measure_fidelity(const Graph &reference, std::span<const Graph *const> tests, const OpRegistry &ops,
+                                  const SampleSet &samples, const FidelityOptions &options) {
+  return measure(&reference, tests, ops, samples, options);
 }
 
 } // namespace edgec

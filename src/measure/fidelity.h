@@ -32,6 +32,13 @@ struct Noise {
 struct OutputNoise {
   std::string name; ///< in the reference
   Noise noise;
+  std::size_t answers = 0;  ///< largest elements along the axis of classes (class_axis()), or integers; 0: neither
+  std::size_t agreeing = 0; ///< of them, those that both networks give alike
+  bool numbers = true;      ///< not integers, whose differences mean nothing
+
+  [[nodiscard]] double share() const {
+    return answers == 0 ? 1 : static_cast<double>(agreeing) / static_cast<double>(answers);
+  }
 };
 
 /// How often the labelled class was the largest logit, or among the five largest (equal ones: the first come first).
@@ -47,17 +54,21 @@ struct Accuracy {
 
 struct Fidelity {
   std::size_t samples = 0;
-  std::size_t agreeing = 0; ///< samples on which both have the same largest logit
-  bool compared = false;    ///< a reference was there: agreeing, logits, outputs and median_sqnr_db are measured
-  OutputNoise logits;       ///< see measure/logits.h
-  std::vector<OutputNoise> outputs;     ///< tensors only
-  std::optional<double> median_sqnr_db; ///< of the samples' logits; nothing: at least half of them are equal
+  std::size_t answers = 0;  ///< of the output with the least agreement (find_answers()); 0: none has classes
+  std::size_t agreeing = 0; ///< of them, those that both networks give alike
+  bool compared = false;    ///< a reference was there: all that follows but the accuracies is measured
+  OutputNoise logits;       ///< of the output with the least SQNR, before its Softmax; those that are always 0 last
+  std::vector<OutputNoise> outputs;     ///< tensors only, as they are given
+  std::optional<double> median_sqnr_db; ///< of the samples, of the same logits; nothing: at least half are equal
   std::optional<Accuracy> reference_accuracy, test_accuracy;
   std::size_t foreign_labels = 0; ///< labels that are no class of the network: more than 0, and accuracy means nothing
 
-  [[nodiscard]] double agreement() const {
-    return samples == 0 ? 0 : static_cast<double>(agreeing) / static_cast<double>(samples);
+  /// Share of the answers that stayed the same; nothing: no output has classes.
+  [[nodiscard]] std::optional<double> agreement() const {
+    return answers == 0 ? std::nullopt : std::optional(static_cast<double>(agreeing) / static_cast<double>(answers));
   }
+  /// That of `logits`; infinity: they are equal.
+  [[nodiscard]] double sqnr_db() const;
 };
 
 struct FidelityOptions {
@@ -76,15 +87,10 @@ struct FidelityOptions {
 Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, const OpRegistry &ops,
                                   const SampleSet &samples, const FidelityOptions &options);
 
-/// The logits that a network gives on each of the calls `options.indices`.
-Result<std::vector<Tensor>> run_logits(const Graph &graph, const OpRegistry &ops, const SampleSet &samples,
-                                       const FidelityOptions &options);
-
-/// Fidelity of logits that were kept: those of each call `indices` of `samples`; outputs are not compared. Error
-/// (bad_input): the two have different sizes.
-Result<Fidelity> compare_logits(const std::string &name, std::span<const Tensor> reference,
-                                std::span<const Tensor> test, const SampleSet &samples,
-                                std::span<const std::size_t> indices);
+/// The same of several networks that take turns: call number i of `options.indices` is run by number i modulo their
+/// number.
+Result<Fidelity> measure_fidelity(const Graph &reference, std::span<const Graph *const> tests, const OpRegistry &ops,
+                                  const SampleSet &samples, const FidelityOptions &options);
 
 /// A tensor's reals: codes of a quantized type are turned into what they stand for.
 std::vector<double> real_values(const Tensor &tensor, const Type &type);

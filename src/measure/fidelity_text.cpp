@@ -9,9 +9,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Standard error of a share, in points.
+/// Standard error of a share, in points: half of Wilson's interval (1927) over its z, which of a few samples that all
+/// agree does not say that no other outcome was possible.
 double standard_error(double share, std::size_t samples) {
-  return samples == 0 ? 0 : 100 * std::sqrt(share * (1 - share) / static_cast<double>(samples));
+  constexpr double z = 1.96;
+  const auto n = static_cast<double>(samples);
+  if (samples == 0) return 0;
+  return 100 * std::sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n);
 }
 
 std::string share_line(const char *what, std::size_t count, std::size_t samples) {
@@ -42,7 +46,8 @@ std::string accuracy_text(const Accuracy &accuracy) {
 }
 
 std::string fidelity_text(const Fidelity &fidelity) {
-  std::string text = share_line("agreement", fidelity.agreeing, fidelity.samples);
+  std::string text;
+  if (fidelity.agreement()) text += share_line("agreement", fidelity.agreeing, fidelity.answers);
   const std::string median = fidelity.median_sqnr_db ? fmt::format("{:.1f} dB", *fidelity.median_sqnr_db) : "equal";
   text += fmt::format("  {:<12}{} of the logits {}; median sample {}\n", "SQNR", sqnr_text(fidelity.logits.noise),
                       fidelity.logits.name, median);
@@ -68,8 +73,8 @@ Json to_json(const Fidelity &fidelity) {
     object["reference_top1"] = fidelity.reference_accuracy->top1_share();
     object["reference_top5"] = fidelity.reference_accuracy->top5_share();
   }
-  object["agreement"] = fidelity.agreement();
-  object["agreement_se"] = standard_error(fidelity.agreement(), fidelity.samples) / 100;
+  object["agreement"] = number_or_null(fidelity.agreement());
+  object["agreement_se"] = fidelity.agreement() ? Json(standard_error(*fidelity.agreement(), fidelity.answers) / 100) : Json();
   object["sqnr_db"] = number_or_null(fidelity.logits.noise.sqnr_db());
   object["sqnr_db_median_sample"] = number_or_null(fidelity.median_sqnr_db);
   object["logits"] = fidelity.logits.name;

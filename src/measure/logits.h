@@ -1,13 +1,30 @@
-// Where a classifier's answer is read.
+// Where a network's answers are read.
 #pragma once
+
+#include <optional>
+#include <vector>
 
 #include "ir/graph.h"
 
 namespace edgec {
 
-/// The value whose largest element is the network's answer: what a final Softmax of the first output reads (looked for
-/// through Reshape, Flatten, Squeeze, Identity, Cast, QuantizeLinear and DequantizeLinear), else the first output.
-/// None: the graph has no outputs.
+/// What one output is judged by.
+struct Answer {
+  ValueId value;                    ///< what a final Softmax, ArgMax or TopK reads, else the output itself
+  std::optional<std::int64_t> axis; ///< along which that operator compares scores; nothing: there is none
+  bool tokens = false;              ///< the network reads integers: scores may be one row a position
+};
+
+/// One for each output of the graph. A final operator is looked for through Reshape, Flatten, Squeeze, Identity, Cast,
+/// QuantizeLinear and DequantizeLinear.
+std::vector<Answer> find_answers(const Graph &graph);
+
+/// The value of the first one; none: the graph has no outputs.
 ValueId find_logits(const Graph &graph);
+
+/// The axis along which the largest of a tensor's elements is an answer: that of the final operator; of rows of numbers
+/// ([N,C], [N,C,1,1]) the one that has them; the last one of [N,T,V] if the network reads tokens. Nothing: these are
+/// numbers, not scores of classes.
+std::optional<std::size_t> class_axis(const Answer &answer, const Dims &dims);
 
 } // namespace edgec

@@ -122,7 +122,7 @@ std::string left_float_text(const Report &report, bool verbose) {
 std::string budgets_text(const Report &report) {
   std::string text;
   for (const BudgetFigures &budget : report.budgets)
-    text += fmt::format("{} {:g}: {} with {:.6g}\n", budget.name, budget.limit, budget.met ? "met" : "MISSED",
+    text += fmt::format("{} {:.10g}: {} with {:.10g}\n", budget.name, budget.limit, budget.met ? "met" : "MISSED",
                         budget.found);
   return text;
 }
@@ -139,8 +139,10 @@ std::string verified_text(const Report &report) {
   const MeasuredFidelity &measured = *report.verified;
   const Fidelity &fidelity = measured.fidelity;
   const auto sqnr = fidelity.logits.noise.sqnr_db();
-  std::string text = fmt::format("error     agreement {:.2f} %, SQNR of the logits {}", 100 * fidelity.agreement(),
-                                 sqnr ? fmt::format("{:.1f} dB", *sqnr) : "infinite (equal)");
+  std::string text = "error     ";
+  if (fidelity.agreement()) text += fmt::format("agreement {:.2f} %, ", 100 * *fidelity.agreement());
+  text += fmt::format("SQNR of the {} {}", fidelity.agreement() ? "logits" : "output that lost most",
+                      sqnr ? fmt::format("{:.1f} dB", *sqnr) : "infinite (equal)");
   if (sqnr && fidelity.median_sqnr_db) text += fmt::format(" (median sample {:.1f} dB)", *fidelity.median_sqnr_db);
   text += fmt::format(", against {} on {}\n", measured.reference, measured.samples);
   if (measured.synthetic) text += "NOT VERIFIED ON REAL DATA: these figures rest on synthetic inputs\n";

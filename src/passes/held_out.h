@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "measure/fidelity.h"
 #include "passes/pass.h"
 
 namespace edgec {
@@ -25,18 +26,11 @@ std::vector<int> folds_of(std::span<const std::size_t> samples, const PassContex
 /// sample do almost as well.
 PassContext on_samples(const PassContext &context, std::span<const std::size_t> samples);
 
-/// Logits of context.samples, in their order.
-Result<std::vector<Tensor>> held_out_logits(const FitHalf &fit, const std::function<ValueId(const Graph &)> &logits,
-                                            const PassContext &context);
+/// How faithful `graph` is to `reference` on context.samples.
+Result<Fidelity> judge(const Graph &reference, const Graph &graph, const PassContext &context);
 
-/// Logits of context.samples by one network.
-Result<std::vector<Tensor>> logits_of(const Graph &graph, const std::function<ValueId(const Graph &)> &logits,
-                                      const PassContext &context);
-
-/// Power of the reference over that of the difference, in decibels.
-double sqnr_db(const std::vector<Tensor> &reference, const std::vector<Tensor> &test);
-
-/// Share of samples with the same largest element.
-double agreement(const std::vector<Tensor> &reference, const std::vector<Tensor> &test);
+/// The same of two networks, each fitted to one half of the samples and judged on the other. Code::usage where there are
+/// fewer than two samples.
+Result<Fidelity> judge_held_out(const Graph &reference, const FitHalf &fit, const PassContext &context);
 
 } // namespace edgec

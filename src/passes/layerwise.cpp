@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "calibrate/layer_moments.h"
 #include "ir/evaluate.h"
 
@@ -80,6 +82,8 @@ private:
     if (!moments && moments.error().code == Code::unsupported) return {};
     EDGEC_CHECK(moments);
     std::vector<FitGroup> groups = fit_groups(layer, std::move(*moments));
+    for (const FitGroup &group : groups)
+      if (!all_finite(group.all)) return bad_input(fmt::format("node {}: reads NaN or infinity on these samples, so that its weights cannot be fitted", node.label()));
     EDGEC_ASSIGN(const Matrix fitted, steps_.fit(layer, groups));
     if (layer.bias.empty()) return {};
     for (std::size_t row = 0; row < fitted.rows; ++row) {
@@ -89,6 +93,11 @@ private:
     }
     steps_.store_bias(layer);
     return {};
+  }
+
+  static bool all_finite(const Covariance &seen) {
+    const auto finite = [](const std::vector<double> &values) { return std::ranges::all_of(values, [](double x) { return std::isfinite(x); }); };
+    return finite(seen.mean_x) && finite(seen.mean_y) && finite(seen.h.data) && finite(seen.c.data);
   }
 
   static std::vector<FitGroup> fit_groups(const Layer &layer, std::vector<std::vector<Moments>> moments) {

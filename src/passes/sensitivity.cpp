@@ -6,6 +6,7 @@
 
 #include "calibrate/walk.h"
 #include "ir/evaluate.h"
+#include "measure/logits.h"
 #include "passes/channel_bias.h"
 #include "passes/held_out.h"
 #include "runtime/plan.h"
@@ -50,14 +51,22 @@ double squared_difference(const Tensor &a, const Tensor *b) {
 
 class Prober {
 public:
-  Prober(const Graph &graph, std::span<const NodeId> layers, ValueId logits, const PassContext &context)
+  Prober(const Graph &graph, std::span<const NodeId> layers, const PassContext &context)
       : graph_(graph), context_(context), layers_(layers.begin(), layers.end()), samples_(some_of(context.samples, most_samples)) {
     for (const NodeId id : graph.nodes()) place_.emplace(id, place_.size() + 1);
     std::ranges::sort(layers_, {}, [&](NodeId id) { return place_.at(id); });
-    judged_.push_back(logits);
-    for (std::size_t i = 1; i < graph.outputs().size(); ++i)
-      if (graph.constant(graph.outputs()[i].value) == nullptr) judged_.push_back(graph.outputs()[i].value);
+    for (const Answer &answer : find_answers(graph)) {
+      const DType dtype = graph.value(answer.value).type.dtype;
+      const bool repeated = std::ranges::find(judged_, answer.value) != judged_.end();
+      if (graph.constant(answer.value) == nullptr && is_float(dtype) && !repeated) judged_.push_back(answer.value);
+    }
     find_needed();
+  }
+
+  /// Of the first output that has any, a sample.
+  Result<double> power() {
+    EDGEC_CHECK(run_undisturbed());
+    return unit_ / static_cast<double>(samples_.size());
   }
 
   Result<std::map<NodeId, double>> run() {
@@ -93,6 +102,7 @@ private:
   std::set<NodeId> needed_;                 // nodes that the judged values are computed by
   std::vector<ValueId> judged_;
   std::vector<double> weights_;             // of the judged values' errors
+  double unit_ = 0;                         // power of the first of them that has any
   std::vector<std::vector<Tensor>> clean_;  // judged values of each sample
 
   void find_needed() {
@@ -130,6 +140,7 @@ private:
   }
 
   Status run_undisturbed() {
+    if (judged_.empty()) return unsupported("no output is a tensor of reals that depends on the inputs: what an error costs cannot be told");
     PlanOptions plan;
     plan.isa = context_.isa;
     plan.fetches = judged_;
@@ -147,8 +158,11 @@ private:
     std::vector<double> powers(judged_.size());
     for (const auto &outputs : clean_)
       for (std::size_t o = 0; o < outputs.size(); ++o) powers[o] += squared_difference(outputs[o], nullptr);
-    for (const double power : powers) weights_.push_back(power > 0 ? powers[0] / power : 0);
-    if (!weights_.empty()) weights_[0] = 1;
+    const auto has_power = [](double power) { return std::isfinite(power) && power > 0; };
+    const auto first = std::ranges::find_if(powers, has_power);
+    const bool none = first == powers.end(); // outputs that are 0 on all samples: what disturbs them counts as it is
+    unit_ = none ? 0 : *first;
+    for (const double power : powers) weights_.push_back(has_power(power) ? unit_ / power : none && power == 0 ? 1 : 0);
     return {};
   }
 
@@ -252,20 +266,20 @@ private:
     }));
     double error = 0;
     for (const double each : errors) error += each;
-    return power > 0 ? error / static_cast<double>(errors.size()) / power : 0.0;
+    const double found = power > 0 ? error / static_cast<double>(errors.size()) / power : 0.0;
+    return std::isfinite(found) ? found : 0.0;
   }
 };
 
 } // namespace
 
 Result<std::map<NodeId, double>> layer_sensitivities(const Graph &graph, std::span<const NodeId> layers,
-                                                     const std::function<ValueId(const Graph &)> &logits,
                                                      const PassContext &context) {
   if (context.calibration == nullptr || context.samples.empty())
     return usage_error("sensitivities need calibration samples (--calib)");
-  const ValueId judged = logits ? logits(graph) : ValueId{};
-  if (!judged.valid()) return unsupported("the graph has no outputs to judge by");
-  return Prober(graph, layers, judged, context).run();
+  return Prober(graph, layers, context).run();
 }
+
+Result<double> answer_power(const Graph &graph, const PassContext &context) { return Prober(graph, {}, context).power(); }
 
 } // namespace edgec

@@ -87,6 +87,17 @@ TEST(ShareOut, TheNextZeroCostsTheSameEverywhere) {
   EXPECT_THAT(share_out(curves, shares, 1), ElementsAre(1, 1));
 }
 
+TEST(ShareOut, NoLayerExceedsWhatItMayUnlessAllDo) {
+  const double shares[] = {0.5, 1.0};
+  const std::vector<LossCurve> curves{{{0, 0}, 100, 0.9}, {{20, 160}, 100}, {{5, 50}, 200, 0.95}};
+  for (const double ratio : {0.1, 0.3, 0.5, 0.7, 0.9, 0.94, 0.98, 1.0}) {
+    const auto found = share_out(curves, shares, ratio);
+    EXPECT_NEAR(100 * found[0] + 100 * found[1] + 200 * found[2], 400 * ratio, 1e-6);
+    EXPECT_LE(found[0], std::max(0.9, ratio) + 1e-9);
+    EXPECT_LE(found[2], std::max(0.95, ratio) + 1e-9);
+  }
+}
+
 TEST(ShareOut, LayersOfOnePriceTakeEqualParts) {
   const double shares[] = {0.5, 1.0};
   const std::vector<LossCurve> curves{{{0, 0}, 100}, {{0, 0}, 300}, {{}, 50}};

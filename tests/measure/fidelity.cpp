@@ -163,16 +163,48 @@ TEST(MeasureFidelity, NamesTheSampleWhoseLogitsAreNotFinite) {
   EXPECT_THAT(fidelity.error().message, testing::StartsWith("row 1: output "));
 }
 
-TEST(CompareLogits, TakesEachRowOfACallAsASample) {
-  const Rows samples({1, 2, 3, 4, 5, 6, 7, 8}, 2); // calls of two rows
-  const std::vector<std::size_t> calls{0};
-  const std::vector<Tensor> reference{Tensor::of<float>({2, 2}, {3, -4, 1, 0})};
-  const std::vector<Tensor> test{Tensor::of<float>({2, 2}, {3, -4, 0, 1})};
-  const auto fidelity = compare_logits("logits", reference, test, samples, calls);
-  ASSERT_TRUE(fidelity);
-  EXPECT_EQ(fidelity->samples, 2U);
-  EXPECT_EQ(fidelity->agreeing, 1U);
-  EXPECT_DOUBLE_EQ(fidelity->logits.noise.noise, 2);
+TEST(MeasureFidelity, NetworksTakeTurns) {
+  const Graph reference = scaled("N", "1.0, 1.0"), other = scaled("N", "1.0, 0.5");
+  const Graph *const tests[] = {&reference, &other};
+  const std::vector<std::size_t> calls{0, 1, 2};
+  const auto fidelity = measure_fidelity(reference, tests, all_ops(), Rows(three_rows, 1), {.indices = calls});
+  ASSERT_TRUE(fidelity) << fidelity.error().message;
+  EXPECT_EQ(fidelity->agreeing, 2U); // the second row is run by the other network
+  EXPECT_DOUBLE_EQ(fidelity->logits.noise.noise, 4);
+}
+
+/// A graph of rows of two numbers, in ONNX's text form.
+Graph rows_graph(const std::string &outputs, const std::string &body) {
+  auto graph = parse_graph("<opset_import: [\"\" : 13]>\ng (float[N,2] x) => (" + outputs + ")\n{\n" + body + "}\n");
+  EXPECT_TRUE(graph) << graph.error().message;
+  EXPECT_TRUE(infer_types(*graph, all_ops()));
+  return std::move(*graph);
+}
+
+TEST(MeasureFidelity, TheOutputThatLostMostIsTold) {
+  const std::string outputs = "float[N,2] none, float[N,2] large, float[N,2] small";
+  const auto body = [](const char *factor) {
+    return std::string("  zero = Constant<value_float = 0.0>()\n  none = Mul(x, zero)\n  many = Constant<value_float = 1000.0>()\n"
+                       "  large = Mul(x, many)\n  few = Constant<value_float = ") + factor + ">()\n  small = Mul(x, few)\n";
+  };
+  const Graph reference = rows_graph(outputs, body("0.001")), test = rows_graph(outputs, body("0.0005"));
+  const std::vector<std::size_t> calls{0, 1, 2};
+  const auto fidelity = measure_fidelity(&reference, test, all_ops(), Rows(three_rows, 1), {.indices = calls});
+  ASSERT_TRUE(fidelity) << fidelity.error().message;
+  EXPECT_EQ(fidelity->logits.name, "small");
+  EXPECT_NEAR(fidelity->sqnr_db(), 10 * std::log10(4), 1e-3);
+}
+
+TEST(ClassAxis, IsWhereScoresOfClassesLie) {
+  const Answer plain, softmax{{}, -1, false}, segmented{{}, 1, false}, tokens{{}, std::nullopt, true};
+  EXPECT_EQ(class_axis(plain, {10}), 0U);
+  EXPECT_EQ(class_axis(plain, {8, 10}), 1U);
+  EXPECT_EQ(class_axis(plain, {8, 10, 1, 1}), 1U);
+  EXPECT_EQ(class_axis(plain, {8, 1, 1, 10}), 3U);
+  EXPECT_EQ(class_axis(tokens, {1, 7, 500}), 2U);
+  EXPECT_EQ(class_axis(softmax, {1, 4420, 2}), 2U);
+  EXPECT_EQ(class_axis(segmented, {1, 21, 8, 8}), 1U);
+  for (const Dims &dims : {Dims{}, Dims{1}, Dims{8, 1}, Dims{1, 4420, 4}, Dims{1, 21, 8, 8}}) EXPECT_FALSE(class_axis(plain, dims));
 }
 
 } // namespace

@@ -17,6 +17,7 @@ using testing::Not;
 Fidelity fidelity() {
   Fidelity measured;
   measured.samples = 200;
+  measured.answers = 200;
   measured.agreeing = 191;
   measured.compared = true;
   measured.logits = {"pool10", {1000, 0.5, 0.25, 30, 200000}};

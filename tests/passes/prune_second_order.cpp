@@ -135,6 +135,21 @@ TEST(PruneSecondOrder, ScopesShareOutTheZeros) {
   EXPECT_NEAR(share_of_zeros(first.graph, 2), share_of_zeros(second.graph, 2), 0.05);
 }
 
+TEST(PruneSecondOrder, NoLayerDiesAndNoneIsWorseOffThanWithEqualShares) {
+  const Correlated samples;
+  for (const double scale : {1.0, 1e-3})
+    for (const double ratio : {0.5, 0.7, 0.8, 0.9}) {
+      Graph graph = two_layers();
+      std::vector<float> values = weight(graph, 2);
+      for (float &x : values) x *= static_cast<float>(scale);
+      graph.set_data(graph.node(graph.nodes()[2]).inputs[1], Tensor::of({4, 16}, values));
+      const Pruned chosen = prune(graph, context_of(samples, {.prune_ratio = ratio}));
+      const Pruned alike = prune(graph, context_of(samples, {.prune_ratio = ratio, .prune_scope = "layer"}));
+      for (const std::size_t node : {0U, 2U}) EXPECT_LE(share_of_zeros(chosen.graph, node), 0.95) << ratio;
+      EXPECT_LE(error_of(chosen.graph, graph, samples), 1.1 * error_of(alike.graph, graph, samples)) << ratio;
+    }
+}
+
 TEST(PruneSecondOrder, NOfM) {
   const Correlated samples;
   const Pruned pruned = prune(two_layers(), context_of(samples, {.prune_n = 2, .prune_m = 4}));

@@ -70,19 +70,14 @@ PassContext context_of(const SampleSet &samples, LossyOptions lossy = {}) {
 
 /// On the samples that nothing was fitted to.
 double unseen_sqnr_db(const Graph &graph, const Graph &reference, const SampleSet &samples) {
-  Runner a(graph, all_ops(), {}), b(reference, all_ops(), {});
-  std::vector<Tensor> found, wanted;
-  for (std::size_t i = 32; i < samples.size(); ++i) {
-    const Sample sample = samples.load(i).value();
-    found.push_back(a.run_tensors(sample).value()[0]);
-    wanted.push_back(b.run_tensors(sample).value()[0]);
-  }
-  return sqnr_db(wanted, found);
+  PassContext context{.ops = all_ops(), .calibration = &samples};
+  for (std::size_t i = 32; i < samples.size(); ++i) context.samples.push_back(i);
+  return judge(reference, graph, context).value().sqnr_db();
 }
 
 Graph quantized(const Graph &graph, const PassContext &context) {
   Graph result = graph;
-  const auto outcome = quantize_int8(result, context, {.logits = [](const Graph &g) { return g.outputs().front().value; }});
+  const auto outcome = quantize_int8(result, context, {.reference = &graph});
   EXPECT_TRUE(outcome) << outcome.error().message;
   EXPECT_EQ(outcome->layers, 2U);
   return result;

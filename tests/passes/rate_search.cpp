@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include <csignal>
+#include <limits>
 
 #include "ops/registry.h"
 #include "support/cancel.h"
@@ -23,7 +24,6 @@ std::size_t size_at(double rate) { return static_cast<std::size_t>(1000 + weight
 std::size_t bent_size_at(double rate) { return static_cast<std::size_t>(1000 + weights / 8.0 * std::exp2(-0.3 * std::log2(rate))); }
 
 Result<RateOutcome> search(const RateRequest &wanted, std::size_t (*size_of)(double) = size_at) {
-  const std::vector<Tensor> reference{Tensor::of<float>({1, 2}, {3, -3}), Tensor::of<float>({1, 2}, {1, 2})};
   PassContext context{.ops = all_ops()};
   RateRequest request = wanted;
   request.cross_fit = false;
@@ -33,8 +33,8 @@ Result<RateOutcome> search(const RateRequest &wanted, std::size_t (*size_of)(dou
     graph.name = std::to_string(rate * 1e6) + "e-6";
     return graph;
   };
-  const auto logits = [](const Graph &) { return ValueId{}; };
-  return search_rate(at_rate, reference, logits, context, request, weights);
+  const HeldOutJudge judge = [](const FitHalf &) { return Result<Fidelity>(Fidelity()); };
+  return search_rate(at_rate, judge, 9.0, context, request, weights);
 }
 
 TEST(RateSearch, MeetsASizeFromBelowAndClosely) {
@@ -49,10 +49,29 @@ TEST(RateSearch, MeetsASizeFromBelowAndClosely) {
   }
 }
 
-TEST(RateSearch, SaysWhenASizeCannotBeMet) {
-  const auto found = search({.max_size = 500});
-  ASSERT_TRUE(found);
-  EXPECT_FALSE(found->met);
+/// Files grow again where steps are beyond all weights.
+std::size_t size_with_a_valley(double rate) { return size_at(rate) + static_cast<std::size_t>(std::exp2(std::max(0.0, std::log2(rate) - 4)) * 100); }
+
+TEST(RateSearch, ASizeThatCannotBeMetGivesTheSmallestFileSeen) {
+  for (const auto size_of : {size_at, bent_size_at, size_with_a_valley})
+    for (const std::size_t limit : {20U, 500U, 900U}) {
+      const auto found = search({.max_size = limit}, size_of);
+      ASSERT_TRUE(found);
+      EXPECT_FALSE(found->met);
+      const std::size_t bytes = size_of(std::stod(found->graph.name));
+      EXPECT_EQ(bytes, found->smallest);
+      for (const RatePoint &point : found->curve) EXPECT_LE(bytes, point.bytes);
+    }
+}
+
+TEST(RateSearch, AnswersThatDoNotVaryAreASentence) {
+  for (const double power : {0.0, std::numeric_limits<double>::quiet_NaN()}) {
+    const HeldOutJudge judge = [](const FitHalf &) { return Result<Fidelity>(Fidelity()); };
+    const AtRate at_rate = [](double, std::span<const std::size_t>) { return Result<Graph>(Graph()); };
+    const auto found = search_rate(at_rate, judge, power, {.ops = all_ops()}, {.max_size = 500}, weights);
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().code, Code::bad_input);
+  }
 }
 
 TEST(RateSearch, TakesARateAsItIs) {

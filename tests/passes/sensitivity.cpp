@@ -37,7 +37,6 @@ Graph network() {
   return graph;
 }
 
-ValueId first_output(const Graph &graph) { return graph.outputs().front().value; }
 
 Result<std::map<NodeId, double>> sensitivities(const Graph &graph, int threads) {
   const Rows rows;
@@ -48,7 +47,7 @@ Result<std::map<NodeId, double>> sensitivities(const Graph &graph, int threads) 
   std::vector<NodeId> layers;
   for (const NodeId id : graph.nodes())
     if (graph.node(id).is("MatMul")) layers.push_back(id);
-  return layer_sensitivities(graph, layers, first_output, context);
+  return layer_sensitivities(graph, layers, context);
 }
 
 TEST(Sensitivity, IsTheGainFromALayerToTheCentredLogits) {
@@ -73,7 +72,7 @@ TEST(Sensitivity, SameForAnyNumberOfThreads) {
 
 TEST(Sensitivity, NothingToJudgeByIsAnError) {
   const Graph graph = network();
-  EXPECT_FALSE(layer_sensitivities(graph, {}, first_output, {.ops = all_ops()}));
+  EXPECT_FALSE(layer_sensitivities(graph, {}, {.ops = all_ops()}));
 }
 
 } // namespace

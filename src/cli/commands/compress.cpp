@@ -348,6 +348,12 @@ std::vector<ProgressStep> progress_plan(const Arguments &a, const CompressReques
   return plan;
 }
 
+/// Where a search saw that a size cannot be met: what can be.
+std::string smallest_text(const BudgetFigures &budget, const Compressed &compressed) {
+  if (budget.name != "--max-size" || compressed.smallest == 0) return {};
+  return fmt::format(": the smallest that this network becomes here is about {} bytes; prune or share its weights for less", compressed.smallest);
+}
+
 /// The recipe: read, rewrite, write, verify, report.
 Result<Outcome> run(const Arguments &a, const Options &options) {
   const auto begin = std::chrono::steady_clock::now();
@@ -389,6 +395,7 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
       EDGEC_ASSIGN(const auto bytes, serialize_flat(model, {.inner_names = false, .threads = request.threads}));
       return bytes.size();
     };
+  if (with.other) request.reference = &with.other->graph;
   EDGEC_ASSIGN(const Compressed compressed, compress(source.graph, request, with.calibration));
   Model result = source;
   result.graph = compressed.graph;
@@ -416,8 +423,8 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   for (const std::string &text : report.warnings) (done ? warn : miss)(text);
   for (const BudgetFigures &budget : report.budgets) {
     if (!budget.met)
-      miss(fmt::format("BUDGET MISSED: {} {} was asked, {:.6g} was found; {} is written all the same", budget.name,
-                       budget.limit, budget.found, path));
+      miss(fmt::format("BUDGET MISSED: {} {:.10g} was asked, {:.10g} was found; {} is written all the same{}", budget.name,
+                       budget.limit, budget.found, path, smallest_text(budget, compressed)));
   }
   return compressed.interrupted ? Outcome::interrupted : met && idle.empty() ? Outcome::done : Outcome::missed;
 }

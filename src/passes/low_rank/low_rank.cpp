@@ -15,7 +15,6 @@
 
 #include "calibrate/layer_moments.h"
 #include "compress/low_rank.h"
-#include "measure/logits.h"
 #include "passes/float_layers.h"
 #include "passes/held_out.h"
 #include "passes/sensitivity.h"
@@ -74,7 +73,7 @@ private:
   std::vector<Candidate> candidates_; // by ascending price
   Calibration means_;
   std::map<NodeId, Factors> factors_; // of the last fit
-  std::vector<Tensor> reference_;
+  double power_ = 0;              // of the answers, summed over samples
   std::vector<std::size_t> best_; // candidates that become two
   double best_sqnr_ = 0;
 
@@ -100,7 +99,7 @@ private:
     std::vector<NodeId> nodes;
     std::vector<ValueId> stops;
     for (const Candidate &one : candidates_) nodes.push_back(one.layer.node), stops.push_back(one.layer.original_data);
-    EDGEC_ASSIGN(const auto sensitivities, layer_sensitivities(graph_, nodes, find_logits, context_));
+    EDGEC_ASSIGN(const auto sensitivities, layer_sensitivities(graph_, nodes, context_));
     Walk walk(graph_, context_.ops, *context_.calibration, context_.samples, stops,
               {context_.threads, context_.isa, std::make_shared<MemoryBudget>(context_.memory), false});
     for (const ValueId stop : std::vector<ValueId>(walk.stops())) {
@@ -138,17 +137,18 @@ private:
   /// Expected errors are no more than a start: each set of layers is judged on held-out samples, the next one is larger
   /// or smaller by what that left or lacked.
   Status choose() {
-    EDGEC_ASSIGN(reference_, logits_of(graph_, find_logits, context_));
+    EDGEC_ASSIGN(power_, answer_power(graph_, context_));
+    power_ *= static_cast<double>(context_.samples.size());
     const double wanted = context_.lossy.low_rank_sqnr;
-    double limit = power() * std::pow(10, -wanted / 10);
+    double limit = power_ * std::pow(10, -wanted / 10);
     std::set<std::vector<std::size_t>> tried;
     std::size_t best_saving = 0;
     for (int attempt = 0; attempt < attempts; ++attempt) {
       const std::vector<std::size_t> chosen = affordable(limit);
       if (chosen.empty() || !tried.insert(chosen).second) return {};
       const FitHalf fit = [&](std::span<const std::size_t> samples, std::size_t) { return fitted(chosen, samples); };
-      EDGEC_ASSIGN(const auto held_out, held_out_logits(fit, find_logits, context_));
-      const double sqnr = sqnr_db(reference_, held_out);
+      EDGEC_ASSIGN(const Fidelity held_out, judge_held_out(graph_, fit, context_));
+      const double sqnr = held_out.sqnr_db();
       std::size_t saving = 0;
       double expected = 0;
       for (const std::size_t i : chosen) saving += candidates_[i].weights() - candidates_[i].kept(), expected += candidates_[i].expected;
@@ -156,13 +156,6 @@ private:
       limit = std::max(expected, 1e-300) * std::pow(10, (sqnr - wanted) / 10);
     }
     return {};
-  }
-
-  [[nodiscard]] double power() const {
-    double sum = 0;
-    for (const Tensor &logits : reference_)
-      for (const double x : kept_values(logits)) sum += x * x;
-    return sum;
   }
 
   /// The network with products of low rank in place of the chosen layers' weights, not yet split.
@@ -237,7 +230,7 @@ private:
       else
         context_.skip(pass_name, label,
                       fmt::format("rank {} for {} of {} weights would leave the answers about {:.1f} dB by itself, {:g} are to stay",
-                                  one.rank, one.kept(), one.weights(), 10 * std::log10(power() / std::max(one.expected, 1e-300)),
+                                  one.rank, one.kept(), one.weights(), 10 * std::log10(power_ / std::max(one.expected, 1e-300)),
                                   context_.lossy.low_rank_sqnr));
     }
     if (!best_.empty())

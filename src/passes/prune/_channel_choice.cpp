@@ -1,6 +1,7 @@
 #include "passes/prune/_channel_choice.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <set>
@@ -13,6 +14,9 @@ namespace {
 
 /// Share of H's mean diagonal that is added before it is inverted (GPTQ's default).
 constexpr double damping = 0.01;
+/// Of the share of channels that would stay were all layers cut alike: what each axis keeps. What is cut last of a layer
+/// is cheap by the moments of the whole network only; together it is all that the layer says.
+constexpr double least_share = 0.3;
 constexpr double infinite = std::numeric_limits<double>::infinity();
 
 /// A node whose work is proportional to what is left of its output channels and of its inputs.
@@ -59,6 +63,9 @@ public:
   ChannelChoice run(double macs_wanted, int multiple) {
     ChannelChoice choice{.multiple = multiple};
     for (const Work &work : work_) choice.macs += work.macs;
+    const double alike = std::sqrt(std::clamp(macs_wanted / std::max(choice.macs, 1.0), 0.0, 1.0)); // of all axes
+    for (const auto &[axis, size] : left_)
+      least_[axis] = std::max<std::int64_t>(1, std::llround(least_share * alike * static_cast<double>(size)));
     choice.macs_left = choice.macs;
     for (Group &group : groups_) plan_step(group, multiple);
     while (choice.macs_left > macs_wanted) {
@@ -78,7 +85,7 @@ private:
   std::vector<BlockRemoval> removals_;
   std::vector<Work> work_;
   std::vector<Group> groups_;
-  std::map<std::size_t, std::int64_t> left_; // axis, by its first place: indices
+  std::map<std::size_t, std::int64_t> left_, least_; // axis, by its first place: indices, and how many of them stay
 
   /// Every node that has a cost: its multiply-accumulates, and by which axes they are counted.
   void find_work(const Graph &concrete, const OpRegistry &ops) {
@@ -167,8 +174,8 @@ private:
   [[nodiscard]] std::size_t step_of(const Group &group, int multiple) const {
     for (std::size_t sets = 1; sets <= group.candidates.size(); ++sets) {
       const bool fits = std::ranges::all_of(group.taken, [&](const auto &each) {
-        return may_stay(map_, map_.axis_of(each.first),
-                        left_.at(each.first) - static_cast<std::int64_t>(sets) * each.second, multiple);
+        const std::int64_t left = left_.at(each.first) - static_cast<std::int64_t>(sets) * each.second;
+        return left >= least_.at(each.first) && may_stay(map_, map_.axis_of(each.first), left, multiple);
       });
       if (fits) return sets;
     }

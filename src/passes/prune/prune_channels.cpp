@@ -16,7 +16,6 @@
 #include "passes/float_layers.h"
 #include "passes/prune/_answers.h"
 #include "passes/prune/_channel_choice.h"
-#include "measure/logits.h"
 #include "passes/sensitivity.h"
 
 namespace edgec::passes {
@@ -107,7 +106,7 @@ private:
     std::vector<NodeId> nodes;
     for (std::size_t i = 0; i < layers_.size(); ++i)
       if (inputs[i].h.rows > 0) nodes.push_back(layers_[i].node);
-    EDGEC_ASSIGN(const auto costs, layer_sensitivities(graph_, nodes, find_logits, context_));
+    EDGEC_ASSIGN(const auto costs, layer_sensitivities(graph_, nodes, context_));
     for (std::size_t i = 0; i < layers_.size(); ++i)
       if (inputs[i].h.rows > 0) readers_.push_back({&layers_[i], std::move(inputs[i]), costs.at(layers_[i].node)});
     return {};

@@ -4,18 +4,19 @@
 // pruned (depthwise, the first convolution) are refit to their pruned inputs.
 //
 // Scope `auto`: zeros go to the layers where the next ones add least to the squared error of the logits: a layer's loss
-// after refitting at a few shares, times its sensitivity (passes/sensitivity.h).
+// after refitting at a few shares, times its sensitivity (passes/sensitivity.h). These add up while errors are small:
+// where they are not, shares that differ less are tried, too, and what does best on held-out samples is taken.
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <fmt/format.h>
+#include <limits>
 #include <map>
 #include <set>
 
 #include "calibrate/calibrate.h"
 #include "compress/magnitude.h"
 #include "compress/survivors.h"
-#include "measure/logits.h"
 #include "passes/float_layers.h"
 #include "passes/held_out.h"
 #include "passes/prune/_answers.h"
@@ -29,6 +30,15 @@ constexpr std::string_view name = "prune-second-order";
 constexpr std::array curve_shares{0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9, 1.0};
 /// Samples and positions of each that say what zeros cost a layer, and samples that say how sensitive it is.
 constexpr std::size_t curve_samples = 64, curve_positions = 128, sensitivity_samples = 32;
+/// Of a layer's weights so many stay, and one for each output on average: a layer without any says nothing, whatever its
+/// losses looked like one at a time.
+constexpr double least_share = 0.05;
+/// How near to each other the layers' shares of zeros are: 0 where zeros cost least, 1 all alike.
+constexpr std::array evennesses{0.0, 0.5, 1.0};
+/// Samples that these are fitted to; and what needs no other.
+constexpr std::size_t trial_samples = 64;
+constexpr double enough_sqnr_db = 20;
+
 struct PrunedLayer : Layer {
   bool pruned = true; // else refit only
   double share = 0;   // of zeros
@@ -43,6 +53,7 @@ public:
   Result<std::optional<Graph>> run() {
     if (std::ranges::none_of(layers_, &PrunedLayer::pruned)) return std::optional<Graph>();
     EDGEC_CHECK(look());
+    if (!curves_.empty() && context_.samples.size() >= 2) EDGEC_CHECK(choose_evenness());
     EDGEC_ASSIGN(Graph pruned, prune_at(context_.lossy.prune_ratio, context_.samples));
     tell(pruned);
     EDGEC_CHECK(judge(pruned));
@@ -54,6 +65,7 @@ private:
   const PassContext &context_;
   std::vector<PrunedLayer> layers_;
   std::vector<LossCurve> curves_; // of scope `auto`, for the pruned layers
+  double evenness_ = 0;
   RangeStatistics means_;       // of all samples
 
   void find_layers() {
@@ -107,13 +119,14 @@ private:
     std::vector<Layer *> layers;
     for (PrunedLayer &layer : layers_)
       if (layer.pruned) layers.push_back(&layer), nodes.push_back(layer.node);
-    EDGEC_ASSIGN(const auto sensitivities, layer_sensitivities(original_, nodes, find_logits, with_samples(sensitivity_samples)));
+    EDGEC_ASSIGN(const auto sensitivities, layer_sensitivities(original_, nodes, with_samples(sensitivity_samples)));
     std::map<NodeId, LossCurve> found;
     LayerSteps steps;
     steps.positions = curve_positions;
     steps.folds = 1;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
-      LossCurve curve{loss_curve(groups, curve_shares, context_.threads), layer.original.data.size()};
+      const double least = std::max(least_share, 1 / static_cast<double>(std::max<std::size_t>(1, layer.original.columns)));
+      LossCurve curve{loss_curve(groups, curve_shares, context_.threads), layer.original.data.size(), 1 - least};
       for (double &loss : curve.losses) loss *= sensitivities.at(layer.node);
       found[layer.node] = std::move(curve);
       return layer.original;
@@ -123,6 +136,22 @@ private:
     Graph unchanged = original_;
     EDGEC_CHECK(compress_layers(unchanged, original_, layers, {}, with_samples(curve_samples), steps));
     for (const NodeId node : nodes) curves_.push_back(std::move(found[node]));
+    return {};
+  }
+
+  Status choose_evenness() {
+    PassContext unseen = context_;
+    unseen.samples = half_of(context_.samples, 1);
+    const std::vector<std::size_t> fitted = some_of(half_of(context_.samples, 0), trial_samples);
+    double best = -std::numeric_limits<double>::infinity(), chosen = 0;
+    for (const double evenness : evennesses) {
+      evenness_ = evenness;
+      EDGEC_ASSIGN(const Graph pruned, prune_at(context_.lossy.prune_ratio, fitted));
+      EDGEC_ASSIGN(const Fidelity fidelity, edgec::judge(original_, pruned, unseen));
+      if (fidelity.sqnr_db() > best) best = fidelity.sqnr_db(), chosen = evenness;
+      if (best >= enough_sqnr_db) break;
+    }
+    evenness_ = chosen;
     return {};
   }
 
@@ -137,6 +166,7 @@ private:
     std::vector<double> shares;
     if (context_.lossy.prune_scope == "auto") {
       shares = edgec::share_out(curves_, curve_shares, ratio);
+      for (double &share : shares) share += evenness_ * (ratio - share);
     } else {
       prune_magnitude(std::vector<std::span<float>>(sizes.begin(), sizes.end()), ratio);
       for (const auto &values : sizes)

@@ -17,7 +17,7 @@ constexpr std::array alphas{0.0, 0.25, 0.5, 0.75, 1.0};
 constexpr std::array betas{0.0, 0.25, 0.5};
 /// Factors beyond these bring nothing and cost bits in float16.
 constexpr double least_factor = 1.0 / 64, largest_factor = 64;
-constexpr double activation_levels = 255, weight_levels = 127;
+constexpr double activation_levels = 255;
 
 /// Each output channel depends on its own input channel only, and f(a x) = a f(x) for a > 0.
 bool keeps_channels(const Node &node) {
@@ -91,7 +91,8 @@ struct ReaderColumns {
   }
 };
 
-double predicted_noise(std::vector<ReaderColumns> &readers, const ValueStatistics &seen, const std::vector<double> &factors) {
+double predicted_noise(std::vector<ReaderColumns> &readers, const ValueStatistics &seen, const std::vector<double> &factors,
+                       int weight_levels) {
   double top = 0;
   for (std::size_t c = 0; c < factors.size(); ++c) top = std::max(top, seen.channel_peak[c] * factors[c]);
   const double step = top / activation_levels;
@@ -144,7 +145,8 @@ std::vector<EqualizedTensor> find_equalizable(const Graph &graph, const PassCont
   return found;
 }
 
-void choose_factors(const Graph &graph, std::vector<EqualizedTensor> &tensors, const RangeStatistics &statistics) {
+void choose_factors(const Graph &graph, std::vector<EqualizedTensor> &tensors, const RangeStatistics &statistics,
+                    int weight_levels) {
   for (EqualizedTensor &tensor : tensors) {
     const auto seen = statistics.find(tensor.value);
     if (seen == statistics.end() || seen->second.channel_peak.empty()) continue;
@@ -155,11 +157,11 @@ void choose_factors(const Graph &graph, std::vector<EqualizedTensor> &tensors, c
     std::vector<double> norms(channels);
     for (ReaderColumns &reader : readers) reader.for_each([&](std::size_t, std::size_t c, double &w) { norms[c] += w * w; });
     for (double &norm : norms) norm = std::sqrt(norm);
-    double least = predicted_noise(readers, seen->second, std::vector<double>(channels, 1.0)) * (1 - 1e-9);
+    double least = predicted_noise(readers, seen->second, std::vector<double>(channels, 1.0), weight_levels) * (1 - 1e-9);
     for (const double alpha : alphas)
       for (const double beta : betas) {
         auto factors = candidate(norms, tensor, seen->second, alpha, beta);
-        const double noise = predicted_noise(readers, seen->second, factors);
+        const double noise = predicted_noise(readers, seen->second, factors, weight_levels);
         if (noise < least) least = noise, tensor.factors = std::move(factors);
       }
   }

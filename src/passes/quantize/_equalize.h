@@ -25,7 +25,8 @@ std::vector<EqualizedTensor> find_equalizable(const Graph &graph, const PassCont
 /// readers' weights) with the least predicted noise sum_i W_i^2 D^2 / (12 s_i^2) + D_w^2 s_i^2 E[x_i^2] / 12, D and D_w
 /// the steps of the tensor and of the readers' rows. Through a Clip a channel may only grow up to its bound: saturation
 /// at the tensor's top then is the clip. After Nagel et al. 2019, section 4.1.
-void choose_factors(const Graph &graph, std::vector<EqualizedTensor> &tensors, const RangeStatistics &statistics);
+void choose_factors(const Graph &graph, std::vector<EqualizedTensor> &tensors, const RangeStatistics &statistics,
+                    int weight_levels = 127);
 
 /// Multiplies the producers' rows and biases, divides the readers' columns. Weights become constants of their own.
 void equalize(Graph &graph, const std::vector<EqualizedTensor> &tensors);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -85,9 +86,9 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup>
 Result<Matrix> fit_int8_rate(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, double rate,
                              const Sensitivities &sensitivities, const PassContext &context) {
   const std::vector<float> nothing(layer.original.rows, 0.0F);
-  std::vector<float> least;
-  if (!layer.bias.empty()) least = symmetric_scales(nothing, layer.bias, layer.input_scale);
-  RatedLayer rated = fit_rate(layer, groups, rate, sensitivities, std::move(least), context.threads);
+  std::vector<float> least(layer.original.rows, std::numeric_limits<float>::min());
+  if (!layer.bias.empty()) least = symmetric_scales(nothing, layer.bias, layer.input_scale, weight_levels(context.lossy));
+  RatedLayer rated = fit_rate(layer, groups, rate, sensitivities, std::move(least), context.threads, weight_levels(context.lossy));
   layer.scales = std::move(rated.scales);
   store_codes(graph, layer, std::move(rated.codes), context.lossy);
   return std::move(rated.reals);

@@ -13,8 +13,7 @@ namespace edgec {
 using Progress = std::function<void(std::string_view what, std::size_t done, std::size_t all)>;
 
 struct Int8Request {
-  /// The value by which a network is judged: the input of a final Softmax, else the first output.
-  std::function<ValueId(const Graph &)> logits;
+  const Graph *reference = nullptr; ///< beside which networks are judged; null: nothing is judged
   bool cross_fit = true; ///< quantize twice more on half of the samples each and run the other half
   bool border_nodes = false; ///< the file will spell codes with QuantizeLinear and DequantizeLinear, which take bytes
   std::optional<RateRequest> rate; ///< weights' codes by rate and distortion instead of 8 bits each
@@ -22,11 +21,11 @@ struct Int8Request {
 };
 
 struct Int8Outcome {
-  std::vector<Tensor> reference; ///< logits of the original per calibration sample, in order of PassContext::samples
-  std::vector<Tensor> held_out;  ///< of a network quantized without that sample; empty without cross_fit
+  std::optional<Fidelity> held_out; ///< of networks quantized without the samples that they are judged on
   std::size_t layers = 0;        ///< weighted layers that compute on integers
   std::size_t left = 0;          ///< that stay float, since their codes would take more bytes than they save
   std::vector<RatePoint> curve;  ///< what the search of the rate saw
+  std::size_t smallest = 0;      ///< bytes of the smallest file that it saw
   bool interrupted = false;      ///< that search was stopped; what it had found meets the budget
 };
 

@@ -35,12 +35,6 @@ struct Source {
   Sensitivities sensitivities;         ///< of layers, where codes are chosen by a rate
   std::size_t left = 0;                ///< layers that stay float, since codes would take more bytes
 
-  /// The original's, of each sample, where they were asked for.
-  [[nodiscard]] std::vector<Tensor> logits() const {
-    std::vector<Tensor> found;
-    for (const auto &outputs : (means ? *means : ranges).outputs) found.insert(found.end(), outputs.begin(), outputs.end());
-    return found;
-  }
   [[nodiscard]] RangeStatistics means_of(std::span<const int> folds) const { return (means ? *means : ranges).merged(folds); }
 };
 
@@ -53,14 +47,12 @@ Status calibrate_source(Source &source, const PassContext &context, const Int8Re
   options.histograms = context.lossy.range != "minmax";
   options.threads = context.threads;
   options.isa = context.isa;
-  if (request.logits) options.fetches = {request.logits(source.graph)};
   if (request.progress) options.progress = [&](std::size_t done, std::size_t all) { request.progress("calibrating", done, all); };
   EDGEC_ASSIGN(source.ranges, calibrate(source.graph, context.ops, *context.calibration, context.samples, options));
   if (context.original == nullptr) return {};
   options.ranges.clear();
   options.channel_spreads.clear();
   options.histograms = false;
-  if (request.logits) options.fetches = {request.logits(source.original)};
   EDGEC_ASSIGN(source.means, calibrate(source.original, context.ops, *context.calibration, context.samples, options));
   return {};
 }
@@ -126,7 +118,7 @@ Result<Source> prepare(const Graph &graph, const PassContext &context, const Int
 Result<std::optional<Source>> equalized(const Source &source, const PassContext &context, const Int8Request &request) {
   Source result = source;
   const int both[] = {0, 1};
-  choose_factors(source.graph, result.tensors, source.ranges.merged(both));
+  choose_factors(source.graph, result.tensors, source.ranges.merged(both), weight_levels(context.lossy));
   if (result.tensors.empty()) return std::optional<Source>();
   equalize(result.graph, result.tensors);
   equalize(result.original, result.tensors);
@@ -179,8 +171,8 @@ Result<std::size_t> apply(Graph &graph, const Source &source, std::span<const in
   return layers.size();
 }
 
-/// Logits of each sample by a network that was quantized on the other half of the samples.
-Result<std::vector<Tensor>> cross_fit(const Source &source, const PassContext &context, const Int8Request &request) {
+/// Networks quantized on one half of the samples, judged on the other.
+Result<Fidelity> cross_fit(const Source &source, const PassContext &context, const Int8Request &request) {
   const FitHalf fit = [&](std::span<const std::size_t> samples, std::size_t fold) -> Result<Graph> {
     PassContext half = on_samples(context, samples);
     half.note = nullptr;
@@ -189,20 +181,19 @@ Result<std::vector<Tensor>> cross_fit(const Source &source, const PassContext &c
     EDGEC_CHECK(apply(candidate, source, folds, half, request));
     return candidate;
   };
-  return held_out_logits(fit, request.logits, context);
+  return judge_held_out(*request.reference, fit, context);
 }
 
 /// The range method with the least noise on held-out halves of the samples, rounded to nearest.
-Result<std::string> best_range(const Source &source, const std::vector<Tensor> &reference, const PassContext &context,
-                               const Int8Request &request) {
+Result<std::string> best_range(const Source &source, const PassContext &context, const Int8Request &request) {
   std::string best = "percentile";
   std::optional<double> most;
   for (const char *method : {"percentile", "minmax", "entropy", "mse"}) {
     PassContext plain = context;
     plain.lossy.second_order = false;
     plain.lossy.range = method;
-    EDGEC_ASSIGN(const auto held_out, cross_fit(source, plain, request));
-    const double found = sqnr_db(reference, held_out);
+    EDGEC_ASSIGN(const Fidelity held_out, cross_fit(source, plain, request));
+    const double found = held_out.sqnr_db();
     context.say("quantize-int8", "", fmt::format("range {}: {:.1f} dB on held-out samples, rounded to nearest", method, found));
     if (!most || found > *most) most = found, best = method;
   }
@@ -229,10 +220,9 @@ Status equalize_where_better(Source &source, const PassContext &context, const I
   EDGEC_ASSIGN(const auto after, equalized(before, plain, request));
   if (!after) return {};
   if (judged) {
-    const std::vector<Tensor> reference = before.logits();
-    EDGEC_ASSIGN(const auto held_out_without, cross_fit(before, plain, request));
-    EDGEC_ASSIGN(const auto held_out_with, cross_fit(*after, plain, request));
-    const double without = sqnr_db(reference, held_out_without), with = sqnr_db(reference, held_out_with);
+    EDGEC_ASSIGN(const Fidelity held_out_without, cross_fit(before, plain, request));
+    EDGEC_ASSIGN(const Fidelity held_out_with, cross_fit(*after, plain, request));
+    const double without = held_out_without.sqnr_db(), with = held_out_with.sqnr_db();
     const auto text = fmt::format("equalization of {} tensors: {:.1f} dB instead of {:.1f} dB on held-out samples, rounded to nearest",
                                   after->tensors.size(), with, without);
     if (with <= without) {
@@ -256,7 +246,8 @@ Status quantize_at_rate(Graph &graph, Source &source, const PassContext &context
     weights += static_cast<std::size_t>(source.graph.constant(source.graph.node(layer.node).inputs[layer.weights.weight])->size());
   }
   outcome.layers = nodes.size();
-  EDGEC_ASSIGN(source.sensitivities, layer_sensitivities(source.original, nodes, request.logits, context));
+  EDGEC_ASSIGN(source.sensitivities, layer_sensitivities(source.original, nodes, context));
+  EDGEC_ASSIGN(const double power, answer_power(source.original, context));
   const AtRate at_rate = [&](double rate, std::span<const std::size_t> samples) -> Result<Graph> {
     Graph candidate;
     EDGEC_CHECK(apply(candidate, source, folds_of(samples, context), on_samples(context, samples), request, rate));
@@ -264,10 +255,12 @@ Status quantize_at_rate(Graph &graph, Source &source, const PassContext &context
   };
   RateRequest wanted = *request.rate;
   wanted.cross_fit = request.cross_fit;
-  EDGEC_ASSIGN(RateOutcome rated, search_rate(at_rate, outcome.reference, request.logits, context, wanted, weights));
+  const HeldOutJudge judge = [&](const FitHalf &fit) { return judge_held_out(*request.reference, fit, context); };
+  EDGEC_ASSIGN(RateOutcome rated, search_rate(at_rate, judge, power, context, wanted, weights));
   graph = std::move(rated.graph);
   outcome.held_out = std::move(rated.held_out);
   outcome.curve = std::move(rated.curve);
+  outcome.smallest = rated.smallest;
   outcome.interrupted = rated.interrupted;
   say_curve(context, "quantize-int8", outcome.curve);
   return {};
@@ -280,15 +273,14 @@ Result<Int8Outcome> quantize_int8(Graph &graph, const PassContext &given, const 
   if (!context.calibration || context.samples.empty())
     return usage_error("int8 quantization needs calibration samples (--calib)");
   EDGEC_ASSIGN(Source source, prepare(graph, context, request));
-  const bool judged = request.logits && context.samples.size() >= 2;
+  const bool judged = request.reference && context.samples.size() >= 2;
   if (!source.tensors.empty() && (judged || context.lossy.equalize == Choice::on))
     EDGEC_CHECK(equalize_where_better(source, context, request));
   EDGEC_CHECK(calibrate_source(source, context, request));
   Int8Outcome outcome;
   outcome.left = source.left;
-  outcome.reference = source.logits();
   if (context.lossy.range == "auto" && judged) {
-    EDGEC_ASSIGN(context.lossy.range, best_range(source, outcome.reference, context, request));
+    EDGEC_ASSIGN(context.lossy.range, best_range(source, context, request));
   }
   if (request.rate) {
     EDGEC_CHECK(quantize_at_rate(graph, source, context, request, outcome));

@@ -24,6 +24,10 @@ void RateBracket::add(double rate, double bytes) {
   if (nearest(true) && nearest(false)) ++within_;
 }
 
+bool RateBracket::rises(double rate, double bytes) const {
+  return std::ranges::any_of(points_, [&](const Point &p) { return p.log_rate < std::log2(rate) && p.bytes <= bytes; });
+}
+
 double RateBracket::slope() const {
   if (points_.size() < 2) return slope_;
   const double run = points_[1].log_rate - points_[0].log_rate, rise = points_[1].bytes - points_[0].bytes;

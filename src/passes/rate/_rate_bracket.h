@@ -12,6 +12,8 @@ public:
   RateBracket(double limit, double wanted, double slope) : limit_(limit), wanted_(wanted), slope_(slope) {}
 
   void add(double rate, double bytes);
+  /// Whether files of at least `bytes` are no smaller than one already seen at a lower rate: there is nothing to gain.
+  [[nodiscard]] bool rises(double rate, double bytes) const;
   /// At least one size is known.
   [[nodiscard]] double next() const;
   /// The rates around the limit are so near to each other that none between them is worth a try.

@@ -28,23 +28,11 @@ constexpr double first_sqnr_db = 25;
 constexpr double unnoticed_sqnr_db = 40;
 constexpr double step_constant = 8;
 
-/// Power of the logits about each sample's mean.
-double centred_power(const std::vector<Tensor> &logits) {
-  double power = 0;
-  for (const Tensor &tensor : logits) {
-    const std::vector<double> values = kept_values(tensor);
-    double sum = 0, squares = 0;
-    for (const double x : values) sum += x, squares += x * x;
-    power += squares - sum * sum / static_cast<double>(std::max<std::size_t>(values.size(), 1));
-  }
-  return power / static_cast<double>(std::max<std::size_t>(logits.size(), 1));
-}
-
 class Search {
 public:
-  Search(const AtRate &at_rate, const std::vector<Tensor> &reference, const std::function<ValueId(const Graph &)> &logits,
-         const PassContext &context, const RateRequest &request, std::size_t weights)
-      : at_rate_(at_rate), reference_(reference), logits_(logits), context_(context), request_(request),
+  Search(const AtRate &at_rate, const HeldOutJudge &judge, double power, const PassContext &context, const RateRequest &request,
+         std::size_t weights)
+      : at_rate_(at_rate), judge_(judge), power_(power), context_(context), request_(request),
         weights_(static_cast<double>(std::max<std::size_t>(weights, 1))) {}
 
   Result<RateOutcome> run() {
@@ -54,26 +42,27 @@ public:
       best_ = std::move(last_);
     }
     outcome_.rate = best_->rate;
-    if (request_.cross_fit && best_->held_out.empty() && !outcome_.interrupted) EDGEC_CHECK(unless_stopped(cross_fit()));
+    const bool judged = request_.cross_fit && context_.samples.size() >= 2;
+    if (judged && !best_->held_out && !outcome_.interrupted) EDGEC_CHECK(unless_stopped(cross_fit()));
     for (RatePoint &point : outcome_.curve) point.chosen = point.rate == outcome_.rate;
     outcome_.graph = std::move(best_->graph);
     outcome_.held_out = std::move(best_->held_out);
-    outcome_.reference = reference_;
     std::ranges::sort(outcome_.curve, {}, &RatePoint::bytes);
     return std::move(outcome_);
   }
 
 private:
   const AtRate &at_rate_;
-  const std::vector<Tensor> &reference_;
-  const std::function<ValueId(const Graph &)> &logits_;
+  const HeldOutJudge &judge_;
+  double power_;
   const PassContext &context_;
   const RateRequest &request_;
   double weights_;
   struct Candidate {
     Graph graph;
     double rate = 0;
-    std::vector<Tensor> held_out; // or empty
+    std::size_t bytes = 0;
+    std::optional<Fidelity> held_out;
   };
   RateOutcome outcome_;
   Candidate last_;
@@ -99,7 +88,7 @@ private:
     say("cross-fitting");
     EDGEC_ASSIGN(best_->held_out, held_out(best_->rate));
     const auto chosen = std::ranges::find(outcome_.curve, best_->rate, &RatePoint::rate);
-    judge(chosen == outcome_.curve.end() ? outcome_.curve.back() : *chosen, best_->held_out);
+    note(chosen == outcome_.curve.end() ? outcome_.curve.back() : *chosen, *best_->held_out);
     return {};
   }
 
@@ -109,16 +98,16 @@ private:
 
   /// At high rates each weight adds step^2 / 12 of error, and the step follows from the rate.
   [[nodiscard]] double rate_for(double wanted_sqnr_db) const {
-    return 12 * centred_power(reference_) * std::pow(10, -wanted_sqnr_db / 10) / (weights_ * step_constant);
+    return 12 * power_ * std::pow(10, -wanted_sqnr_db / 10) / (weights_ * step_constant);
   }
 
-  Result<std::vector<Tensor>> held_out(double rate) const {
-    return held_out_logits([&](std::span<const std::size_t> half, std::size_t) { return at_rate_(rate, half); }, logits_, context_);
+  [[nodiscard]] Result<Fidelity> held_out(double rate) const {
+    return judge_([&](std::span<const std::size_t> half, std::size_t) { return at_rate_(rate, half); });
   }
 
-  void judge(RatePoint &point, const std::vector<Tensor> &logits) const {
-    point.agreement = agreement(reference_, logits);
-    point.sqnr_db = sqnr_db(reference_, logits);
+  static void note(RatePoint &point, const Fidelity &fidelity) {
+    point.agreement = fidelity.agreement();
+    point.sqnr_db = fidelity.sqnr_db();
   }
 
   /// Compresses at a rate, keeps the graph and notes the point; with its figures on held-out samples if asked.
@@ -130,12 +119,13 @@ private:
     if (request_.bytes) {
       EDGEC_ASSIGN(point.bytes, request_.bytes(graph));
     }
-    last_ = {std::move(graph), rate, {}};
-    if (judged || request_.judge_each) {
+    last_ = {std::move(graph), rate, point.bytes, std::nullopt};
+    if (judged || (request_.judge_each && context_.samples.size() >= 2)) {
       EDGEC_ASSIGN(last_.held_out, held_out(rate));
-      judge(point, last_.held_out);
+      note(point, *last_.held_out);
     }
     EDGEC_CHECK(check_interrupted()); // what was cut short tells nothing
+    if (request_.bytes) outcome_.smallest = outcome_.curve.empty() ? point.bytes : std::min(outcome_.smallest, point.bytes);
     outcome_.curve.push_back(point);
     return {};
   }
@@ -155,6 +145,7 @@ private:
       say("searching the rate");
       EDGEC_ASSIGN(const Graph graph, at_rate_(start.rate, few));
       EDGEC_ASSIGN(const std::size_t bytes, request_.bytes(graph));
+      if (bracket.rises(start.rate, static_cast<double>(bytes))) break; // a whole search tells the rest
       bracket.add(start.rate, static_cast<double>(bytes));
       start = {bracket.next(), bracket.slope()};
       if (std::abs(static_cast<double>(bytes) - wanted) < rough_distance * wanted) break;
@@ -165,7 +156,8 @@ private:
   Status fit_size() {
     const double limit = static_cast<double>(*request_.max_size) - slack_bytes;
     const double wanted = limit * (1 - close_below / 2);
-    std::optional<RatePoint> above, below; // nearest points over and under the limit
+    std::optional<RatePoint> below;   // nearest point under the limit
+    std::optional<Candidate> smallest; // of those over it
     EDGEC_ASSIGN(const Start start, rough_start(limit, wanted));
     RateBracket bracket(limit, wanted, start.slope);
     double rate = start.rate;
@@ -174,7 +166,9 @@ private:
       const RatePoint &point = outcome_.curve.back();
       const auto bytes = static_cast<double>(point.bytes);
       if (bytes > limit) {
-        above = point;
+        const bool rises = bracket.rises(rate, bytes);
+        if (!smallest || last_.bytes < smallest->bytes) smallest = std::move(last_);
+        if (rises && !below) break; // a larger loss no longer saves a byte
       } else if (!below || point.bytes > below->bytes) {
         below = point;
         best_ = std::move(last_);
@@ -185,18 +179,21 @@ private:
       rate = bracket.next();
     }
     outcome_.met = below.has_value();
-    outcome_.rate = below ? below->rate : above->rate;
+    if (!below) best_ = std::move(smallest);
     return {};
   }
 
   /// The largest rate whose network keeps enough answers on samples that it was not fitted to.
   Status fit_drop() {
+    if (context_.samples.size() < 2) return usage_error("--max-drop needs at least two samples (--calib): one half judges what was fitted to the other");
     double good = 0, bad = 0;
     double rate = rate_for(first_sqnr_db);
-    constexpr double close_enough = 1.25;
+    constexpr double close_enough = 1.25, rounding = 1e-9;
     while (probes_ < most_probes && !(good > 0 && bad > 0 && bad / good < close_enough)) {
       EDGEC_CHECK(probe(rate, true));
-      if (1 - *outcome_.curve.back().agreement <= *request_.max_drop) {
+      const auto agreement = outcome_.curve.back().agreement;
+      if (!agreement) return unsupported("--max-drop: no output looks like scores of classes, so answers cannot be counted; give --max-size or --rate");
+      if (1 - *agreement <= *request_.max_drop + rounding) {
         good = rate;
         best_ = std::move(last_);
       } else {
@@ -212,17 +209,19 @@ private:
 
 } // namespace
 
-Result<RateOutcome> search_rate(const AtRate &at_rate, const std::vector<Tensor> &reference,
-                                const std::function<ValueId(const Graph &)> &logits, const PassContext &context,
+Result<RateOutcome> search_rate(const AtRate &at_rate, const HeldOutJudge &judge, double power, const PassContext &context,
                                 const RateRequest &request, std::size_t weights) {
-  return Search(at_rate, reference, logits, context, request, weights).run();
+  if (!(power > 0) || !std::isfinite(power)) return bad_input("the network's answers do not vary over the samples: no loss can be told");
+  return Search(at_rate, judge, power, context, request, weights).run();
 }
 
 void say_curve(const PassContext &context, std::string_view pass, std::span<const RatePoint> curve) {
   for (const RatePoint &point : curve) {
-    std::string text = fmt::format("rate {:.3g}: {} bytes", point.rate, point.bytes);
-    if (point.sqnr_db)
-      text += fmt::format(", {:.1f} dB and agreement {:.1f} % on held-out halves", *point.sqnr_db, 100 * *point.agreement);
+    std::string text = fmt::format("rate {:.3g}", point.rate);
+    if (point.bytes > 0) text += fmt::format(": {} bytes", point.bytes);
+    if (point.sqnr_db) text += fmt::format(", {:.1f} dB", *point.sqnr_db);
+    if (point.agreement) text += fmt::format(" and agreement {:.1f} %", 100 * *point.agreement);
+    if (point.sqnr_db) text += " on held-out halves";
     context.say(pass, "", text + (point.chosen && curve.size() > 1 ? ": chosen" : ""));
   }
 }

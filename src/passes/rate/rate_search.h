@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "passes/pass.h"
+#include "passes/held_out.h"
 
 namespace edgec {
 
@@ -21,7 +21,7 @@ struct RatePoint {
 struct RateRequest {
   std::optional<double> rate;          ///< as it is; else searched for; without any budget: hardly any loss
   std::optional<std::size_t> max_size; ///< bytes of the file
-  std::optional<double> max_drop;      ///< share of samples whose answer may change
+  std::optional<double> max_drop;      ///< share of answers that may change
   /// Bytes of the file that holds this graph.
   std::function<Result<std::size_t>(const Graph &)> bytes;
   bool cross_fit = true;   ///< judge the final network on samples that it was not fitted to
@@ -34,19 +34,22 @@ struct RateOutcome {
   std::vector<RatePoint> curve;  ///< by ascending bytes
   double rate = 0;
   bool met = true;               ///< the budget
+  std::size_t smallest = 0;      ///< bytes of the smallest file seen
   bool interrupted = false;      ///< the search was stopped; what it had found meets the budget
-  std::vector<Tensor> reference; ///< the original's logits of each sample
-  std::vector<Tensor> held_out;  ///< logits of each sample by a network that was not fitted to it; or empty
+  std::optional<Fidelity> held_out; ///< of networks that were not fitted to the samples that they are judged on
 };
 
 /// Compresses at a rate, fitted to some of the samples.
 using AtRate = std::function<Result<Graph>(double rate, std::span<const std::size_t> samples)>;
 
-/// Bisects on the logarithm of the rate. `reference`: the original's logits of context.samples. A signal
+/// Judges networks, each fitted to one half of the samples, on the other.
+using HeldOutJudge = std::function<Result<Fidelity>(const FitHalf &)>;
+
+/// Bisects on the logarithm of the rate. `power`: of the original's answers (answer_power()). A size that cannot be met
+/// gives the smallest file seen. A signal
 /// (support/cancel.h) stops the search: where a network that it saw meets the budget, that is the outcome and the signal
 /// counts as answered; else Code::interrupted.
-Result<RateOutcome> search_rate(const AtRate &at_rate, const std::vector<Tensor> &reference,
-                                const std::function<ValueId(const Graph &)> &logits, const PassContext &context,
+Result<RateOutcome> search_rate(const AtRate &at_rate, const HeldOutJudge &judge, double power, const PassContext &context,
                                 const RateRequest &request, std::size_t weights);
 
 /// A note for each point.

@@ -99,8 +99,8 @@ void store_codes(Graph &graph, const Layer &layer, RatedLayer rated) {
 
 class WeightRounder {
 public:
-  WeightRounder(const Graph &graph, const PassContext &context, const std::function<ValueId(const Graph &)> &logits)
-      : graph_(graph), original_(context.original ? *context.original : graph), context_(context), logits_(logits),
+  WeightRounder(const Graph &graph, const Graph &reference, const PassContext &context)
+      : graph_(graph), original_(context.original ? *context.original : graph), reference_(reference), context_(context),
         layers_(float_layers_in_scope(graph_, context, pass_name)) {}
 
   Result<RateOutcome> run(const RateRequest &request) {
@@ -111,11 +111,12 @@ public:
       weights += layer.original.data.size();
     }
     if (layers_.empty()) return RateOutcome{.graph = graph_};
-    EDGEC_ASSIGN(sensitivities_, layer_sensitivities(original_, nodes, logits_, context_));
+    EDGEC_ASSIGN(sensitivities_, layer_sensitivities(original_, nodes, context_));
+    EDGEC_ASSIGN(const double power, answer_power(original_, context_));
     EDGEC_ASSIGN(means_, target_means(original_, layers_, context_));
-    EDGEC_ASSIGN(const auto reference, logits_of(original_, logits_, context_));
     const AtRate at_rate = [&](double rate, std::span<const std::size_t> samples) { return round_at(rate, samples); };
-    EDGEC_ASSIGN(RateOutcome outcome, search_rate(at_rate, reference, logits_, context_, request, weights));
+    const HeldOutJudge judge = [&](const FitHalf &fit) { return judge_held_out(reference_, fit, context_); };
+    EDGEC_ASSIGN(RateOutcome outcome, search_rate(at_rate, judge, power, context_, request, weights));
     report(outcome);
     return outcome;
   }
@@ -123,12 +124,13 @@ public:
 private:
   Graph graph_; // with what float_layers_in_scope makes of it
   const Graph &original_;
+  const Graph &reference_;
   const PassContext &context_;
-  const std::function<ValueId(const Graph &)> &logits_;
   std::vector<Layer> layers_;
   Sensitivities sensitivities_;
   Calibration means_; // of the original
-  std::map<NodeId, double> bits_; // of the last network
+  /// Bits of each layer's codes, by the rate of the networks that were fitted to all samples.
+  std::map<double, std::map<NodeId, double>> bits_;
 
   Result<Graph> round_at(double rate, std::span<const std::size_t> samples) {
     Graph graph = graph_;
@@ -142,7 +144,7 @@ private:
     steps.positions = context.lossy.positions;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
       RatedLayer rated = fit_rate(layer, groups, rate, sensitivities_, {}, context.threads);
-      bits_[layer.node] = rated.bits;
+      if (samples.size() == context_.samples.size()) bits_[rate][layer.node] = rated.bits;
       errors[layer.node] = rated.error;
       Matrix reals = rated.reals;
       if (rated.as_floats) store_float_weight(graph, layer, reals);
@@ -158,8 +160,10 @@ private:
   }
 
   void report(const RateOutcome &outcome) const {
+    const auto chosen = bits_.find(outcome.rate);
+    if (chosen == bits_.end()) return;
     for (const Layer &layer : layers_)
-      if (const auto found = bits_.find(layer.node); found != bits_.end())
+      if (const auto found = chosen->second.find(layer.node); found != chosen->second.end())
         context_.say(pass_name, graph_.node(layer.node).label(),
                      fmt::format("{} weights, about {:.2f} bits each", layer.original.data.size(),
                                  found->second / static_cast<double>(layer.original.data.size())));
@@ -170,7 +174,7 @@ private:
 } // namespace
 
 RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double rate, const Sensitivities &sensitivities,
-                    std::vector<float> least_scales, int threads) {
+                    std::vector<float> least_scales, int threads, int levels) {
   std::vector<RateGroup> rate_groups;
   for (const FitGroup &group : groups) rate_groups.push_back({refit(group.weights, group.all, refit_damping), group.all.h});
   // A layer that does not move the logits is rounded as if it did a little: samples may be too few to see it.
@@ -180,7 +184,7 @@ RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double
   const auto found = sensitivities.find(layer.node);
   const double sensitivity = found == sensitivities.end() || found->second <= 0 ? std::max(least, 1e-12) : found->second;
   const bool integer = !least_scales.empty();
-  const RateOptions options{.lambda = rate / sensitivity, .taps = taps_of(layer.dims, layer.weights), .threads = threads, .least_scales = std::move(least_scales)};
+  const RateOptions options{.lambda = rate / sensitivity, .taps = taps_of(layer.dims, layer.weights), .threads = threads, .least_scales = std::move(least_scales), .levels = levels};
   RatedCodes rated = round_for_rate(rate_groups, options);
   Matrix reals(layer.original.rows, layer.original.columns);
   for (std::size_t i = 0; i < reals.data.size(); ++i)
@@ -201,11 +205,11 @@ RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double
   return {kept.has_value(), std::move(rated.codes), std::move(rated.scales), std::move(reals), rated.bits, error};
 }
 
-Result<RateOutcome> round_weights(const Graph &graph, const PassContext &context,
-                                  const std::function<ValueId(const Graph &)> &logits, const RateRequest &request) {
+Result<RateOutcome> round_weights(const Graph &graph, const Graph &reference, const PassContext &context,
+                                  const RateRequest &request) {
   if (!context.calibration || context.samples.empty())
     return usage_error("rounding weights for a budget needs calibration samples (--calib)");
-  return WeightRounder(graph, context, logits).run(request);
+  return WeightRounder(graph, reference, context).run(request);
 }
 
 namespace passes {
@@ -213,11 +217,10 @@ namespace {
 
 Result<bool> run(Graph &graph, const PassContext &context) {
   if (context.lossy.rate <= 0) return false;
-  const auto first_output = [](const Graph &g) { return g.outputs().front().value; };
   RateRequest request;
   request.rate = context.lossy.rate;
   request.cross_fit = false;
-  EDGEC_ASSIGN(RateOutcome outcome, edgec::round_weights(graph, context, first_output, request));
+  EDGEC_ASSIGN(RateOutcome outcome, edgec::round_weights(graph, graph, context, request));
   graph = std::move(outcome.graph);
   return true;
 }

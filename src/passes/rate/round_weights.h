@@ -9,9 +9,10 @@
 
 namespace edgec {
 
-/// Searches the rate and rounds the graph's weights. The context must have calibration samples.
-Result<RateOutcome> round_weights(const Graph &graph, const PassContext &context,
-                                  const std::function<ValueId(const Graph &)> &logits, const RateRequest &request);
+/// Searches the rate and rounds the graph's weights; networks are judged beside `reference`. The context must have
+/// calibration samples.
+Result<RateOutcome> round_weights(const Graph &graph, const Graph &reference, const PassContext &context,
+                                  const RateRequest &request);
 
 /// What an error in a layer costs: squared error of the logits by that of the layer's output.
 using Sensitivities = std::map<NodeId, double>;
@@ -25,8 +26,8 @@ struct RatedLayer {
   double bits = 0;
   double error = 0; ///< expected squared error of the outputs, summed over rows: what a bias may add a little to
 };
-/// least_scales: of an integer layer's rows; empty: the layer computes in float, and may be `as_floats`.
+/// levels: the largest code. least_scales: of an integer layer's rows; empty: the layer computes in float, and may be `as_floats`.
 RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double rate, const Sensitivities &sensitivities,
-                    std::vector<float> least_scales, int threads);
+                    std::vector<float> least_scales, int threads, int levels = 127);
 
 } // namespace edgec

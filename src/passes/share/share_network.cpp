@@ -9,7 +9,6 @@
 #include <map>
 
 #include "compress/sharing.h"
-#include "measure/logits.h"
 #include "passes/sensitivity.h"
 #include "passes/share/_lookup.h"
 #include "passes/share/_refit_layer.h"
@@ -27,13 +26,14 @@ public:
   NetworkSharer(const Graph &graph, const PassContext &context)
       : graph_(graph), context_(context), original_(context.original != nullptr ? *context.original : graph) {
     layers_ = float_layers_in_scope(graph_, context_, pass_name);
+    masks_ = aim_at_original(layers_, original_, context_);
   }
 
   Result<std::optional<Graph>> run() {
     if (layers_.empty()) return std::optional<Graph>();
     std::vector<NodeId> nodes;
     for (const Layer &layer : layers_) nodes.push_back(layer.node);
-    EDGEC_ASSIGN(sensitivities_, layer_sensitivities(original_, nodes, find_logits, context_));
+    EDGEC_ASSIGN(sensitivities_, layer_sensitivities(original_, nodes, context_));
     EDGEC_ASSIGN(const Calibration calibrated, target_means(original_, layers_, context_));
     const int both[] = {0, 1};
     const RangeStatistics means = calibrated.merged(both);
@@ -52,6 +52,7 @@ private:
   const PassContext &context_;
   Graph original_;
   std::vector<Layer> layers_;
+  LayerMasks masks_;
   std::map<NodeId, double> sensitivities_;
   bool keep_zero_ = false;
   std::vector<float> values_;
@@ -61,7 +62,7 @@ private:
   std::vector<float> start() {
     std::vector<float> numbers;
     for (const Layer &layer : layers_) {
-      keep_zero_ = keep_zero_ || !masks_of(layer).empty();
+      keep_zero_ = keep_zero_ || !mask_of(masks_, layer).empty();
       const double power = inner_product(layer.original, layer.original);
       const double rms = std::sqrt(power / static_cast<double>(std::max<std::size_t>(layer.original.data.size(), 1)));
       for (const double w : layer.original.data) numbers.push_back(rms > 0 ? static_cast<float>(w / rms) : 0.0F);
@@ -85,8 +86,9 @@ private:
   }
 
   Result<Matrix> fit(Graph &graph, const Layer &layer, std::span<const FitGroup> groups) {
-    const std::vector<Matrix> weights = refit_layer(layer, groups, context_.threads);
-    CodedLayer coded = fit_codes(weights, groups, masks_of(layer), values_, context_.threads);
+    const std::span<const Mask> kept = mask_of(masks_, layer);
+    const std::vector<Matrix> weights = refit_layer(groups, kept, context_.threads);
+    CodedLayer coded = fit_codes(weights, groups, kept, values_, context_.threads);
     EDGEC_CHECK(check_interrupted());
     const double scale = static_cast<double>(coded.scale);
     equations_.add(coded.equations, sensitivities_.at(layer.node) * scale * scale);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <map>
 
+#include "compress/kmeans.h"
 #include "compress/sharing.h"
 #include "passes/share/_lookup.h"
 #include "passes/share/_refit_layer.h"
@@ -26,6 +27,7 @@ public:
   Sharer(Graph &graph, const PassContext &context)
       : graph_(graph), context_(context), original_(context.original != nullptr ? *context.original : graph) {
     layers_ = float_layers_in_scope(graph_, context_, name);
+    masks_ = aim_at_original(layers_, original_, context_);
   }
 
   Result<bool> run() {
@@ -49,12 +51,15 @@ private:
   const PassContext &context_;
   Graph original_;
   std::vector<Layer> layers_;
+  LayerMasks masks_;
   std::map<NodeId, Lookup> lookups_;
 
   Result<Matrix> fit(Layer &layer, std::span<const FitGroup> groups) {
-    const std::vector<Matrix> fitted = refit_layer(layer, groups, context_.threads);
-    const SharedWeights shared = fit_codebook(fitted, groups, masks_of(layer), context_.lossy.share_bits, context_.threads);
+    const std::span<const Mask> kept = mask_of(masks_, layer);
+    const std::vector<Matrix> fitted = refit_layer(groups, kept, context_.threads);
+    SharedWeights shared = fit_codebook(fitted, groups, kept, context_.lossy.share_bits, context_.threads);
     EDGEC_CHECK(check_interrupted());
+    if (SharedWeights plain = plain_codebook(groups, kept); !(error_of(shared, groups) <= error_of(plain, groups))) shared = std::move(plain);
     Matrix all(layer.original.rows, layer.original.columns);
     std::vector<std::uint8_t> codes;
     for (const auto &part : shared.codes) codes.insert(codes.end(), part.begin(), part.end());
@@ -62,6 +67,34 @@ private:
     store_float_weight(graph_, layer, all);
     lookups_[layer.node] = {shared.values, as_stored(std::move(codes), layer.dims, layer.weights)};
     return all;
+  }
+
+  /// Of the layer's outputs on the samples, up to a constant.
+  static double error_of(const SharedWeights &shared, std::span<const FitGroup> groups) {
+    double error = 0;
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      Matrix weights = groups[g].weights;
+      for (std::size_t i = 0; i < weights.data.size(); ++i) weights.data[i] = static_cast<double>(shared.values[shared.codes[g][i]]);
+      error += output_error(weights, groups[g].weights, groups[g].all);
+    }
+    return error;
+  }
+
+  /// k-means of the weights as they are.
+  [[nodiscard]] SharedWeights plain_codebook(std::span<const FitGroup> groups, std::span<const Mask> kept) const {
+    std::vector<float> numbers;
+    for (std::size_t g = 0; g < groups.size(); ++g)
+      for (std::size_t i = 0; i < groups[g].weights.data.size(); ++i)
+        numbers.push_back(kept.empty() || kept[g][i] != 0 ? static_cast<float>(groups[g].weights.data[i]) : 0.0F);
+    Codebook book = kmeans_codebook(numbers, context_.lossy.share_bits);
+    SharedWeights plain{std::move(book.values), {}};
+    auto from = book.codes.begin();
+    for (const FitGroup &group : groups) {
+      const auto size = static_cast<std::ptrdiff_t>(group.weights.data.size());
+      plain.codes.emplace_back(from, from + size);
+      from += size;
+    }
+    return plain;
   }
 
   void look_up(const Layer &layer) {
