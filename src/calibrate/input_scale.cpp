@@ -83,7 +83,7 @@ public:
 
   /// What reaches each norm; without norms, the answers.
   Result<std::vector<std::vector<Tensor>>> run(std::vector<MadeUpInput> inputs, std::size_t count) {
-    EDGEC_ASSIGN(const auto samples, made_up_samples(count, std::move(inputs), options_.seed));
+    EDGEC_ASSIGN(const auto samples, made_up_samples(count, std::move(inputs), options_.pictures, options_.seed));
     return run(*samples);
   }
   Result<std::vector<std::vector<Tensor>>> run(const SampleSet &samples) {
@@ -333,7 +333,7 @@ Result<InputScale> fit_series(Witness &witness, std::vector<MadeUpInput> &inputs
     return divergence(moments_of(outputs, 0), witness.norms().front());
   };
   EDGEC_ASSIGN(const double before, score());
-  EDGEC_ASSIGN(const auto samples, made_up_samples(1, inputs, 0));
+  EDGEC_ASSIGN(const auto samples, made_up_samples(1, inputs, nullptr, 0));
   EDGEC_ASSIGN(const Sample sample, samples->load(0));
   const Dims dims = sample[static_cast<std::size_t>(&series - inputs.data())].dims;
   series.axis = feature_axis(dims);

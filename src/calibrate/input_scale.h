@@ -10,6 +10,7 @@
 namespace edgec {
 
 struct InputScaleOptions {
+  std::shared_ptr<PictureBook> pictures; ///< 32 at least
   ValueId logits;  ///< the network's answer, for networks without BatchNormalization; none: it is not asked
   int threads = 1;
   Isa isa = Isa::scalar;

@@ -83,11 +83,12 @@ Result<Dataset> synthetic_dataset(const Graph &graph, std::size_t count, std::ui
 
 Result<Dataset> made_up_dataset(const Graph &graph, std::size_t count, int threads, Isa isa, std::uint64_t seed) {
   std::vector<MadeUpInput> inputs = guess_inputs(graph);
+  const auto pictures = picture_book(std::max(count, std::size_t{32}), seed);
   EDGEC_ASSIGN(const InputScale scale,
-               fit_input_scale(graph, all_ops(), inputs, {.logits = find_logits(graph), .threads = threads, .isa = isa, .seed = seed}));
+               fit_input_scale(graph, all_ops(), inputs, {.pictures = pictures, .logits = find_logits(graph), .threads = threads, .isa = isa, .seed = seed}));
   Dataset data;
   data.synthetic = true;
-  EDGEC_ASSIGN(data.samples, made_up_samples(count, std::move(inputs), seed));
+  EDGEC_ASSIGN(data.samples, made_up_samples(count, std::move(inputs), pictures, seed));
   EDGEC_CHECK(data.samples->load(0));
   data.indices.resize(count);
   std::iota(data.indices.begin(), data.indices.end(), 0);

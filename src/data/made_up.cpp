@@ -123,21 +123,59 @@ Tensor integers(const MadeUpInput &input, const Dims &dims, std::int64_t length,
                          : from_int64s(dtype, dims, values);
 }
 
+/// Independent numbers for each sample and each of its streams.
+Random random_of(std::uint64_t seed, std::size_t index, std::size_t stream) {
+  constexpr std::size_t streams = 64;
+  return Random(seed ^ Random((index + 1) * streams + stream).bits());
+}
+
+} // namespace
+
+class PictureBook {
+public:
+  PictureBook(std::size_t count, std::uint64_t seed) : seed_(seed), slots_(count) {}
+
+  /// In the shape that was asked for first.
+  const Image &at(std::size_t index, const PictureShape &shape) {
+    Slot &slot = slots_[index];
+    std::call_once(slot.once, [&] {
+      Random random = random_of(seed_, index, 0);
+      const int longest = std::max(shape.width, shape.height);
+      // Small ones are made smaller, as photographs are; others painted in their own size, for resampling blurs.
+      const int side = 2 * longest <= picture_side ? picture_side : std::min(longest, most_picture_side);
+      slot.image = resize(dead_leaves(side, random), shape.width, shape.height, Filter::bilinear);
+    });
+    return slot.image;
+  }
+
+private:
+  struct Slot {
+    std::once_flag once;
+    Image image;
+  };
+  std::uint64_t seed_;
+  std::vector<Slot> slots_;
+};
+
+std::shared_ptr<PictureBook> picture_book(std::size_t count, std::uint64_t seed) { return std::make_shared<PictureBook>(count, seed); }
+
+namespace {
+
 class MadeUpSamples : public SampleSet {
 public:
-  MadeUpSamples(std::size_t count, std::vector<MadeUpInput> inputs, std::uint64_t seed)
-      : inputs_(std::move(inputs)), seed_(seed), slots_(count) {}
+  MadeUpSamples(std::size_t count, std::vector<MadeUpInput> inputs, std::shared_ptr<PictureBook> pictures, std::uint64_t seed)
+      : inputs_(std::move(inputs)), pictures_(std::move(pictures)), seed_(seed), count_(count) {}
 
-  std::size_t size() const override { return slots_.size(); }
+  std::size_t size() const override { return count_; }
   std::string label(std::size_t index) const override { return fmt::format("made-up[{}]", index); }
 
   Result<Sample> load(std::size_t index) const override {
-    Random random = random_for(index, 0);
+    Random random = random_for(index, 1);
     const Lengths lengths = lengths_of(inputs_, random);
     const double filled = random.uniform(0.25, 1); // of rows whose length the network fixes
     Sample sample;
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
-      EDGEC_ASSIGN(Tensor tensor, input_of(inputs_[i], index, i + 1, dims_of(inputs_[i], lengths), filled));
+      EDGEC_ASSIGN(Tensor tensor, input_of(inputs_[i], index, i + 2, dims_of(inputs_[i], lengths), filled));
       sample.push_back(std::move(tensor));
     }
     return sample;
@@ -150,29 +188,13 @@ public:
   }
 
 private:
-  struct Slot {
-    std::once_flag once;
-    Image image;
-  };
   std::vector<MadeUpInput> inputs_;
+  std::shared_ptr<PictureBook> pictures_;
   std::uint64_t seed_;
-  mutable std::vector<Slot> slots_;
+  std::size_t count_;
 
   [[nodiscard]] Random random_for(std::size_t index, std::size_t stream) const {
-    return Random(seed_ ^ Random((index + 1) * 64 + stream).bits());
-  }
-
-  /// All image inputs of a sample show the same picture, in their own size.
-  const Image &picture(std::size_t index, const PictureShape &shape) const {
-    Slot &slot = slots_[index];
-    std::call_once(slot.once, [&] {
-      Random random = random_for(index, 63);
-      const int longest = std::max(shape.width, shape.height);
-      // Small ones are made smaller, as photographs are; others painted in their own size, for resampling blurs.
-      const int side = 2 * longest <= picture_side ? picture_side : std::min(longest, most_picture_side);
-      slot.image = resize(dead_leaves(side, random), shape.width, shape.height, Filter::bilinear);
-    });
-    return slot.image;
+    return random_of(seed_, index, stream);
   }
 
   Result<Tensor> input_of(const MadeUpInput &input, std::size_t index, std::size_t stream, const Dims &dims, double filled) const {
@@ -194,7 +216,7 @@ private:
   }
 
   Result<Tensor> image_of(const MadeUpInput &input, std::size_t index, const PictureShape &shape, const Dims &dims) const {
-    const Image &stored = picture(index, shape);
+    const Image &stored = pictures_->at(index, shape);
     const bool fits = stored.width == shape.width && stored.height == shape.height;
     const Image resized = fits ? Image() : resize(stored, shape.width, shape.height, Filter::bilinear);
     EDGEC_ASSIGN(const Tensor one, prepare_image(fits ? stored : resized, input.preprocess, input.spec));
@@ -257,11 +279,11 @@ std::string describe(const MadeUpInput &input) {
   }
 }
 
-Samples made_up_samples(std::size_t count, std::vector<MadeUpInput> inputs, std::uint64_t seed) {
+Samples made_up_samples(std::size_t count, std::vector<MadeUpInput> inputs, std::shared_ptr<PictureBook> pictures, std::uint64_t seed) {
   std::vector<InputSpec> specs;
   for (const MadeUpInput &input : inputs) specs.push_back(input.spec);
   EDGEC_CHECK(synthetic_samples(1, specs, seed)); // says for which input nothing can be made up
-  return Samples(std::make_unique<MadeUpSamples>(count, std::move(inputs), seed));
+  return Samples(std::make_unique<MadeUpSamples>(count, std::move(inputs), std::move(pictures), seed));
 }
 
 } // namespace edgec

@@ -1,6 +1,7 @@
 // Samples for networks that come without any: made up so that they look like what the network was trained on.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "data/samples.h"
@@ -38,9 +39,14 @@ struct PictureShape {
 /// Nothing: the type is not that of a picture (rank 3 or 4 with 3 channels, or a square with one).
 std::optional<PictureShape> picture_shape(const Type &type);
 
-/// `count` seeded samples; pictures are made once and kept (height * width * channels bytes each). Symbolic lengths of
+/// Seeded pictures, each painted when it is first asked for and kept. Thread-safe.
+class PictureBook;
+std::shared_ptr<PictureBook> picture_book(std::size_t count, std::uint64_t seed);
+
+/// `count` seeded samples; all image inputs of one show the same picture of the book, which holds at least as many. Symbolic lengths of
 /// token sequences differ from sample to sample. Errors: an input for which nothing can be made up.
-Result<std::unique_ptr<SampleSet>> made_up_samples(std::size_t count, std::vector<MadeUpInput> inputs, std::uint64_t seed);
+Result<std::unique_ptr<SampleSet>> made_up_samples(std::size_t count, std::vector<MadeUpInput> inputs,
+                                                   std::shared_ptr<PictureBook> pictures, std::uint64_t seed);
 
 /// "images", "series [1,1,49,10]", "token ids below 30522": for the report.
 std::string describe(const MadeUpInput &input);

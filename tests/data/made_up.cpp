@@ -26,7 +26,7 @@ double correlation(std::span<const float> x, std::size_t shift) {
 }
 
 TEST(FractalNoise, HasUnitVarianceAndNeighboursThatGoTogether) {
-  for (const std::vector<int> &dims : {std::vector<int>{256}, {32, 48}, {1, 16, 10}, {7}}) {
+  for (const std::vector<int> &dims : {std::vector<int>{256}, {32, 48}, {2, 30, 40}}) {
     Random random(3);
     const std::vector<float> field = fractal_noise(dims, random);
     const double mean = std::accumulate(field.begin(), field.end(), 0.0) / static_cast<double>(field.size());
@@ -69,7 +69,7 @@ TEST(GuessInputs, TellsPicturesTokensMasksAndSeriesApart) {
   ASSERT_EQ(inputs.size(), expected.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_EQ(inputs[i].kind, expected[i]) << inputs[i].spec.name;
   EXPECT_EQ(inputs[0].bound, 100);
-  const auto samples = made_up_samples(6, inputs, 1);
+  const auto samples = made_up_samples(6, inputs, picture_book(6, 1), 1);
   ASSERT_TRUE(samples) << samples.error().message;
   for (std::size_t s = 0; s < 6; ++s) {
     const auto sample = (*samples)->load(s), again = (*samples)->load(s);
