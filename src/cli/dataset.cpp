@@ -6,9 +6,12 @@
 #include <fmt/format.h>
 #include <numeric>
 
+#include "calibrate/input_scale.h"
 #include "cli/console.h"
 #include "cli/doubts.h"
 #include "data/preprocess_help.h"
+#include "measure/logits.h"
+#include "ops/registry.h"
 
 namespace edgec {
 namespace {
@@ -133,6 +136,22 @@ Result<Dataset> synthetic_dataset(const Graph &graph, std::size_t count, std::ui
   DataFlags flags;
   flags.path = fmt::format("synthetic:{}", count);
   return open_dataset(flags, graph, seed);
+}
+
+Result<Dataset> made_up_dataset(const Graph &graph, std::size_t count, int threads, Isa isa, std::uint64_t seed) {
+  std::vector<MadeUpInput> inputs = guess_inputs(graph);
+  const auto pictures = picture_book(std::max(count, std::size_t{32}), seed);
+  EDGEC_ASSIGN(const InputScale scale,
+               fit_input_scale(graph, all_ops(), inputs, {.pictures = pictures, .logits = find_logits(graph), .threads = threads, .isa = isa, .seed = seed}));
+  Dataset data;
+  data.synthetic = true;
+  EDGEC_ASSIGN(data.samples, made_up_samples(count, std::move(inputs), pictures, seed));
+  EDGEC_CHECK(data.samples->load(0));
+  data.indices.resize(count);
+  std::iota(data.indices.begin(), data.indices.end(), 0);
+  data.description = fmt::format("{} made-up samples ({})", count, scale.evidence);
+  log_info(data.samples->description());
+  return data;
 }
 
 bool excusable(const Error &error, const Dataset &data) {

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "data/labels.h"
 #include "data/samples.h"
+#include "ir/kernel.h"
 #include "ir/graph.h"
 
 namespace edgec {
@@ -46,6 +47,9 @@ Result<Dataset> open_dataset(const DataFlags &flags, const Graph &graph, std::ui
 
 /// `count` seeded synthetic samples, where there is no data.
 Result<Dataset> synthetic_dataset(const Graph &graph, std::size_t count, std::uint64_t seed);
+
+/// `count` samples made up for the network as it is stored, scaled as it seems to want them; `description` says how.
+Result<Dataset> made_up_dataset(const Graph &graph, std::size_t count, int threads, Isa isa, std::uint64_t seed);
 
 /// Whether a network may go unmeasured after this error: it cannot be run, or not on made-up inputs.
 bool excusable(const Error &error, const Dataset &data);

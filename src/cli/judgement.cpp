@@ -84,8 +84,6 @@ void judge_quality(bool int8, bool pruned, Report &report) {
   if (lossy && pruned) report.next.push_back("prune less (--prune), or leave sensitive layers out (--exclude)");
   if (lossy && int8)
     report.next.push_back("other activation ranges (--range mse), or leave sensitive layers float (--exclude)");
-  if (report.verified && report.verified->synthetic)
-    report.next.push_back("give real samples with --calib: every figure here rests on random inputs");
   if (!lossy && !pruned && int8) report.next.push_back("--prune 0.3 with -o OUT.edgec for a smaller file");
   if (!report.evaluated) report.next.push_back("--eval DATA --labels LABELS shows accuracy before and after");
 }

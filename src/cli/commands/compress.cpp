@@ -55,10 +55,10 @@ struct Arguments {
   }
 };
 
-constexpr std::int64_t synthetic_samples = 32;
+constexpr std::int64_t made_up_samples = 100;
 
-/// Whether pruning and sharing fit weights to samples.
-bool refits(const Arguments &a) { return a.effort != "fast" && !a.calib.path.empty() && !a.calib.path.starts_with("synthetic"); }
+/// Whether pruning and sharing fit weights to samples, given or made up.
+bool refits(const Arguments &a) { return a.effort != "fast"; }
 
 /// The whole text as a number.
 template <class T>
@@ -77,7 +77,7 @@ Status parse_prune(Arguments &a) {
     const auto n = number<int>(text.substr(0, colon)), m = number<int>(text.substr(colon + 1));
     if (!n || !m || *n < 1 || *m <= *n || *m > 64)
       return usage_error(fmt::format("--prune: {} is no N:M with 1 <= N < M <= 64", text));
-    if (!refits(a)) return usage_error(fmt::format("--prune {} needs samples (--calib), and no --effort fast", text));
+    if (!refits(a)) return usage_error(fmt::format("--prune {} fits what is left: it cannot be combined with --effort fast", text));
     a.prune_n = *n;
     a.prune_m = *m;
     a.prune = 1 - static_cast<double>(*n) / *m;
@@ -103,6 +103,11 @@ Status check_combination(const Arguments &a) {
   return {};
 }
 
+/// Whether anything but exact passes was asked for.
+bool is_lossy(const Arguments &a) {
+  return a.int8 || a.prune || a.prune_channels || a.max_macs || a.low_rank || a.share_hash || a.share > 0 || a.rounds_weights();
+}
+
 /// The options that affect the bytes, as effective; neither paths nor threads.
 EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   EffectiveOptions options;
@@ -122,7 +127,7 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   if (a.int8) add("range", a.range);
   if (a.int8 && a.range == "percentile") add("percentile", fmt::format("{}", a.percentile));
   if (a.int8 && a.no_bias_correction) add("no-bias-correction", "true");
-  if (a.int8 || (a.prune && a.effort != "default")) add("effort", a.effort);
+  if (a.int8 || (is_lossy(a) && a.effort != "default")) add("effort", a.effort);
   if (a.int8 && a.effort != "fast") add("equalize", a.equalize);
   if (a.rounds_weights()) {
     if (a.rate) add("rate", fmt::format("{}", *a.rate));
@@ -131,7 +136,8 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
   }
   if (a.int8 && a.input_bits != 8) add("input-bits", fmt::to_string(a.input_bits));
   if (a.int8 && a.weight_bits != 8) add("weight-bits", fmt::to_string(a.weight_bits));
-  if (a.int8 || a.rounds_weights() || refit || a.low_rank || a.share_hash) add("calib-limit", fmt::to_string(a.calib.limit));
+  if (is_lossy(a)) add("calib-limit", fmt::to_string(a.calib.limit));
+  if (a.overridable) add("overridable", "true");
   for (const std::string &text : a.scope.include) add("include", text);
   for (const std::string &text : a.scope.exclude) add("exclude", text);
   if (!a.scope.op_types.empty()) add("op-types", fmt::format("{}", fmt::join(a.scope.op_types, ",")));
@@ -146,17 +152,17 @@ EffectiveOptions effective_options(const Arguments &a, ModelFormat format) {
 
 /// Says of each flag that could not have an effect why not.
 void warn_of_idle_flags(const Arguments &a, const Options &options, ModelFormat format) {
-  const bool lossy = a.int8 || a.prune || a.prune_channels || a.max_macs || a.low_rank || a.share_hash || a.share > 0 || a.rounds_weights();
+  const bool lossy = is_lossy(a);
   const auto idle = [&](const char *flag, bool no_effect, const char *reason) {
     if (no_effect && options.given(flag)) warn(fmt::format("{} has no effect {}", flag, reason));
   };
   idle("--prune-scope", !a.prune || a.prune_m > 0, "without --prune R");
-  idle("--prune-mask", !a.prune || !refits(a), "without --prune and samples, or with --effort fast");
+  idle("--prune-mask", !a.prune || !refits(a), "without --prune, or with --effort fast");
   idle("--share-codebook", a.share == 0, "without --share");
   idle("--low-rank-sqnr", !a.low_rank, "without --low-rank");
   if (a.share_hash && format != ModelFormat::flat) warn("--share-hash: an .onnx file stores every weight; only .edgec gets smaller");
   idle("--range", !a.int8, "without --int8");
-  idle("--effort", !a.int8 && !a.prune, "without --int8 or --prune");
+  idle("--effort", !a.int8 && !a.prune && a.share == 0, "without --int8, --prune or --share");
   idle("--equalize", !a.int8 || a.effort == "fast", "without --int8 or with --effort fast");
   idle("--weight-bits", !a.int8, "without --int8");
   idle("--input-bits", !a.int8, "without --int8");
@@ -232,15 +238,15 @@ CompressRequest request_of(const Arguments &a, ModelFormat format) {
   return request;
 }
 
-/// The samples of --calib; else synthetic ones, or none where none are needed and the inputs cannot be made up.
-Result<Dataset> open_calibration(const Arguments &a, const Graph &graph) {
+/// The samples of --calib; else made-up ones, or none where none are needed and the inputs cannot be made up.
+Result<Dataset> open_calibration(const Arguments &a, const Graph &graph, Isa isa) {
   DataFlags flags = a.calib;
   flags.labels.clear(); // those are of --eval
   const bool made_up = flags.path.empty() || flags.path == "synthetic";
   if (!made_up) return open_dataset(flags, graph, a.run.seed);
-  warn("NO SAMPLES: without --calib every figure rests on synthetic inputs, and so do int8 ranges");
-  flags.path = fmt::format("synthetic:{}", std::min(flags.limit, synthetic_samples));
-  auto data = open_dataset(flags, graph, a.run.seed);
+  const auto count = static_cast<std::size_t>(std::min(flags.limit, made_up_samples));
+  auto data = is_lossy(a) ? made_up_dataset(graph, count, a.run.threads(), isa, a.run.seed) : synthetic_dataset(graph, count, a.run.seed);
+  if (data && is_lossy(a)) warn(fmt::format("NO SAMPLES: without --calib they are {}", data->description));
   if (data || a.int8) return data;
   warn("not verified: " + data.error().message);
   Dataset none;
@@ -257,9 +263,9 @@ struct Measuring {
   StoredGraph file;           ///< the same, and how it is stored
 };
 
-Result<Measuring> open_measuring(const Arguments &a, const Graph &graph) {
+Result<Measuring> open_measuring(const Arguments &a, const Graph &graph, Isa isa) {
   Measuring with;
-  EDGEC_ASSIGN(with.calibration, open_calibration(a, graph));
+  EDGEC_ASSIGN(with.calibration, open_calibration(a, graph, isa));
   if (!a.eval.empty()) {
     const DataFlags eval{
         .path = a.eval, .preprocess = a.calib.preprocess, .labels = a.calib.labels, .limit = 0, .labelled = true};
@@ -375,7 +381,7 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   EDGEC_CHECK(check_weights(source.graph).in(a.model));
   EDGEC_ASSIGN(request.scope, a.scope.scope(source.graph));
   request.lossy.include_depthwise = a.scope.included(source.graph);
-  EDGEC_ASSIGN(Measuring with, open_measuring(a, source.graph));
+  EDGEC_ASSIGN(Measuring with, open_measuring(a, source.graph, request.isa));
   if (a.dry_run) {
     print(fmt::format("{}, {} -> {}\nsamples {}\noptions {}\n{}", a.model, bytes_text(source.source_bytes), path,
                       with.calibration.description, options_text(effective), plan_text(plan_of(request), options.given("--verbose"))));
@@ -384,7 +390,8 @@ Result<Outcome> run(const Arguments &a, const Options &options) {
   with.file = std::move(stored);
   with.stored = source;
   with.stored.graph = with.file.graph;
-  request.cross_fit = with.calibration.rest.empty();
+  request.cross_fit = with.calibration.rest.empty() && (!with.calibration.synthetic || request.rate);
+  if (!with.calibration.samples) request.lossy.prune_by_magnitude = true;
   log_info(fmt::format("plan: {}; samples {}", options_text(effective), with.calibration.description));
 
   if (request.rate && format == ModelFormat::flat)

@@ -282,7 +282,7 @@ Result<Int8Outcome> quantize_int8(Graph &graph, const PassContext &given, const 
   if (context.lossy.range == "auto" && judged) {
     EDGEC_ASSIGN(context.lossy.range, best_range(source, context, request));
   }
-  if (request.rate) {
+  if (request.rate && !source.plan.layers.empty()) {
     EDGEC_CHECK(quantize_at_rate(graph, source, context, request, outcome));
     return outcome;
   }
