@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <limits>
@@ -204,7 +205,7 @@ void compress_case(const Case &one, const Scheme &scheme) {
   ASSERT_TRUE(compressed) << compressed.error().message;
   EXPECT_TRUE(compressed->warnings.empty()) << compressed->warnings.front();
   EXPECT_GE(decibels(graph, compressed->graph, *data.samples), scheme.least);
-  const std::string path = testing::TempDir() + "edgec_shapes.onnx";
+  const std::string path = testing::TempDir() + fmt::format("edgec_shapes.{}.onnx", ::getpid()); // several of this may run at once
   Model model;
   model.graph = compressed->graph;
   const Status written = write_model(model, path, scheme.format, true);
