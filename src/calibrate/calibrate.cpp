@@ -19,12 +19,25 @@ namespace {
 /// Samples whose sums are held apart until they are added in order: bounds memory, fixes the result.
 constexpr std::size_t chunk = 32;
 
+/// Of the finite values; none: low > high.
 struct MinMax {
   float low = std::numeric_limits<float>::infinity();
   float high = -std::numeric_limits<float>::infinity();
+  bool infinite = false; ///< there are infinities, too
+  bool nan = false;
 };
 
-/// The smallest and largest value; NaN makes both NaN.
+/// One by one: for the few values that are not all finite.
+MinMax min_max_of_finite(std::span<const float> values) {
+  MinMax found;
+  for (const float value : values) {
+    if (std::isnan(value)) found.nan = true;
+    else if (std::isinf(value)) found.infinite = true;
+    else found.low = std::min(found.low, value), found.high = std::max(found.high, value);
+  }
+  return found;
+}
+
 EDGEC_VECTOR_CLONES MinMax min_max(std::span<const float> values) {
   constexpr std::size_t lanes = 16;
   float low[lanes], high[lanes], poison[lanes];
@@ -53,8 +66,7 @@ EDGEC_VECTOR_CLONES MinMax min_max(std::span<const float> values) {
     found.high = std::max(found.high, high[k]);
     sum += poison[k];
   }
-  if (std::isnan(sum)) found.low = found.high = std::numeric_limits<float>::quiet_NaN();
-  return found;
+  return std::isnan(sum) ? min_max_of_finite(values) : found;
 }
 
 struct PerSample {
@@ -171,8 +183,9 @@ private:
     const std::span values(reinterpret_cast<const float *>(view.data), count);
     if (const auto found = range_index_.find(view.id); found != range_index_.end()) {
       const MinMax range = min_max(values);
-      if (!values.empty() && !std::isfinite(range.high - range.low) && !(std::isfinite(range.low) && std::isfinite(range.high)))
-        return bad_input(fmt::format("value {} holds NaN or infinity: the network or this sample is broken", describe(view.id)));
+      // Infinities are a mask's way to say "never", unless they are what the network answers.
+      if (range.nan || (range.infinite && graph_.is_output(view.id)))
+        return bad_input(fmt::format("value {} holds {}: the network or this sample is broken", describe(view.id), range.nan ? "NaN" : "infinity"));
       part.ranges[found->second] = range;
       if (options_.histograms)
         histograms_[static_cast<std::size_t>(worker) * static_cast<std::size_t>(options_.folds) + fold(number)][found->second]->add(values);
@@ -201,6 +214,7 @@ private:
     for (std::size_t v = 0; v < part.ranges.size(); ++v) {
       ranges_[f][v].low = std::min(ranges_[f][v].low, part.ranges[v].low);
       ranges_[f][v].high = std::max(ranges_[f][v].high, part.ranges[v].high);
+      ranges_[f][v].infinite |= part.ranges[v].infinite;
     }
     for (std::size_t v = 0; v < part.sums.size(); ++v) {
       auto &total = totals_[f][v];
@@ -228,6 +242,7 @@ private:
         ValueStatistics &s = result_.folds[f][id];
         const MinMax &range = ranges_[f][v];
         if (range.low <= range.high) s.minimum = range.low, s.maximum = range.high;
+        s.infinite = range.infinite;
         if (!options_.histograms) continue;
         s.histogram = histograms_[f][v];
         for (std::size_t worker = 1; worker * folds < histograms_.size(); ++worker)

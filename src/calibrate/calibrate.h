@@ -33,7 +33,8 @@ struct Calibration {
 };
 
 /// Runs `graph` on the samples and gathers statistics; identical for any number of threads. Memory: one plan, per thread
-/// an arena and, with histograms, 64 KiB a value. A NaN or infinity is bad_input naming sample and first value.
+/// an arena and, with histograms, 64 KiB a value. A NaN, or an infinity in an output, is bad_input naming
+/// sample and first value.
 Result<Calibration> calibrate(const Graph &graph, const OpRegistry &ops, const SampleSet &samples,
                               std::span<const std::size_t> which, const CalibrationOptions &options);
 

@@ -14,7 +14,9 @@ void LogHistogram::add(std::span<const float> values) {
   for (std::size_t i = 0; i < whole; i += sides)
     for (std::size_t side = 0; side < sides; ++side) ++counts[std::bit_cast<std::uint32_t>(values[i + side]) >> 18][side];
   for (std::size_t i = whole; i < values.size(); ++i) ++counts[std::bit_cast<std::uint32_t>(values[i]) >> 18][0];
-  for (std::size_t bin = 0; bin < bin_count; ++bin) counts_[bin] += counts[bin][0] + counts[bin][1];
+  constexpr std::size_t half = bin_count / 2, finite = std::size_t{0x7f800000} >> 18; // bins of one sign, and those of numbers
+  for (std::size_t bin = 0; bin < bin_count; ++bin)
+    if (bin % half < finite) counts_[bin] += counts[bin][0] + counts[bin][1];
 }
 
 void LogHistogram::merge(const LogHistogram &other) {
@@ -38,6 +40,7 @@ float LogHistogram::bin_edge(std::size_t index) {
 void ValueStatistics::merge(const ValueStatistics &other, double samples, double other_samples) {
   minimum = std::min(minimum, other.minimum);
   maximum = std::max(maximum, other.maximum);
+  infinite |= other.infinite;
   if (histogram && other.histogram) {
     histogram = std::make_shared<LogHistogram>(*histogram);
     histogram->merge(*other.histogram);
@@ -145,7 +148,8 @@ Range choose_range(const ValueStatistics &statistics, RangeMethod method, double
 
 Quant asymmetric_quant(Range range, int bits) {
   const int levels = (1 << bits) - 1;
-  float scale = (range.high - range.low) / static_cast<float>(levels);
+  const double width = static_cast<double>(range.high) - static_cast<double>(range.low); // may be more than a float holds
+  const auto scale = static_cast<float>(width / levels);
   if (!(scale > 1e-30F)) return Quant::per_tensor(1.0F, 0); // a value that is always zero
   const float zero_point = std::nearbyint(-range.low / scale);
   return Quant::per_tensor(scale, static_cast<std::int32_t>(std::clamp(zero_point, 0.0F, static_cast<float>(levels))));

@@ -19,7 +19,7 @@ namespace edgec {
 class LogHistogram {
 public:
   static constexpr std::size_t bin_count = std::size_t{1} << 14;
-  void add(std::span<const float> values);
+  void add(std::span<const float> values); ///< what is not finite is not counted
   void merge(const LogHistogram &other);
   [[nodiscard]] std::uint64_t total() const;
   /// Calls visit(low, high, count) for each bin that holds something, in ascending order of values; low <= high.
@@ -38,7 +38,8 @@ private:
 
 /// What calibration knows of one float value.
 struct ValueStatistics {
-  float minimum = 0, maximum = 0;
+  float minimum = 0, maximum = 0;          ///< of what is finite; 0 where nothing is
+  bool infinite = false;                   ///< infinities were seen: they are in neither range nor histogram
   std::shared_ptr<LogHistogram> histogram; ///< null where the range method does not need it
   std::vector<double> channel_mean;        ///< per index of axis 1 (of axis 0 for rank 1), over samples and positions
   std::vector<float> channel_peak;         ///< the same: max |x|

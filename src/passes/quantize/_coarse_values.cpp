@@ -153,6 +153,19 @@ std::vector<std::size_t> judging_samples(const Graph &graph, const PassContext &
   return some_of(context.samples, static_cast<std::size_t>(std::clamp(most_macs / macs, least, most)));
 }
 
+/// Codes hold no infinity.
+bool holds_infinity(const Graph &graph, ValueId value, const RangeStatistics &statistics) {
+  if (const Tensor *data = graph.constant(value))
+    return data->dtype == DType::float32 && std::ranges::any_of(data->as<float>(), [](float x) { return std::isinf(x); });
+  const auto seen = statistics.find(value);
+  return seen != statistics.end() && seen->second.infinite;
+}
+
+std::string name_of(const Graph &graph, ValueId value) {
+  const Node *producer = graph.producer(value);
+  return producer ? producer->label() : graph.value(value).name;
+}
+
 /// Signal and noise at each end, over the samples.
 Result<std::vector<std::pair<double, double>>> run(const Trials &trials, std::span<const std::size_t> samples, const PassContext &context) {
   PlanOptions options;
@@ -182,6 +195,14 @@ double decibels(double signal, double noise) {
 
 } // namespace
 
+std::vector<CoarseValue> find_infinite_values(const Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics) {
+  std::vector<CoarseValue> found;
+  for (const ValueId id : plan.quantized)
+    if (holds_infinity(graph, id, statistics))
+      found.push_back({id, name_of(graph, id), "its output stays float: it holds infinity"});
+  return found;
+}
+
 Result<std::vector<CoarseValue>> find_coarse_values(const Graph &graph, const Int8Plan &plan, const PassContext &context) {
   PassContext few = context;
   few.samples = judging_samples(graph, context);
@@ -194,13 +215,14 @@ Result<std::vector<CoarseValue>> find_coarse_values(const Graph &graph, const In
   options.isa = context.isa;
   EDGEC_ASSIGN(const Calibration calibration, calibrate(graph, context.ops, *context.calibration, few.samples, options));
   const int all[] = {0};
-  EDGEC_ASSIGN(const auto quants, choose_quants(graph, plan, calibration.merged(all), context.lossy));
+  const RangeStatistics statistics = calibration.merged(all);
+  EDGEC_ASSIGN(const auto quants, choose_quants(graph, plan, statistics, context.lossy));
+  std::vector<CoarseValue> coarse = find_infinite_values(graph, plan, statistics);
   Trials trials(graph, plan, context);
   for (const ValueId id : plan.quantized)
-    if (!plan.wide.contains(id) && !plan.exact.contains(id)) trials.add(id, quants.at(id));
-  if (trials.ends().empty()) return std::vector<CoarseValue>();
+    if (!plan.wide.contains(id) && !plan.exact.contains(id) && !holds_infinity(graph, id, statistics)) trials.add(id, quants.at(id));
+  if (trials.ends().empty()) return coarse;
   EDGEC_ASSIGN(const auto sums, run(trials, few.samples, context));
-  std::vector<CoarseValue> coarse;
   for (std::size_t e = 0; e < sums.size();) {
     const std::size_t trial = trials.ends()[e].trial;
     double least = std::numeric_limits<double>::infinity();
@@ -208,10 +230,8 @@ Result<std::vector<CoarseValue>> find_coarse_values(const Graph &graph, const In
     for (; e < sums.size() && trials.ends()[e].trial == trial; ++e)
       if (const double db = decibels(sums[e].first, sums[e].second); db < least) least = db, at = trials.ends()[e].at;
     const ValueId value = trials.values()[trial];
-    const Node *producer = graph.producer(value);
-    const std::string node = producer ? producer->label() : graph.value(value).name;
     if (least < least_db)
-      coarse.push_back({value, node, fmt::format("its output stays float: 8 bits of it would leave {:.1f} dB at {}", least, at)});
+      coarse.push_back({value, name_of(graph, value), fmt::format("its output stays float: 8 bits of it would leave {:.1f} dB at {}", least, at)});
   }
   return coarse;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "calibrate/statistics.h"
 #include "passes/quantize/_int8_plan.h"
 
 namespace edgec {
@@ -19,5 +20,9 @@ struct CoarseValue {
 /// operators behind it, as far as the next layers with weights, run once more on the reals of its codes alone. Coarse is
 /// what leaves less than 20 dB at the end of one of these ways.
 Result<std::vector<CoarseValue>> find_coarse_values(const Graph &graph, const Int8Plan &plan, const PassContext &context);
+
+/// Values that `plan` makes codes of, in which calibration saw infinities or that are constants with such: a mask before a
+/// Softmax. Codes hold none.
+std::vector<CoarseValue> find_infinite_values(const Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics);
 
 } // namespace edgec

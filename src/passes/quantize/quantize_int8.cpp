@@ -28,6 +28,7 @@ namespace {
 struct Source {
   Graph graph;
   Graph original; ///< whose outputs and means are kept: the same, or before other lossy passes; same ids
+  Int8Constraints constraints;
   Int8Plan plan;
   Calibration ranges;                  ///< of graph
   std::optional<Calibration> means;    ///< of original, where it differs
@@ -38,6 +39,25 @@ struct Source {
   [[nodiscard]] RangeStatistics means_of(std::span<const int> folds) const { return (means ? *means : ranges).merged(folds); }
 };
 
+void leave_float(const std::vector<CoarseValue> &values, Int8Constraints &constraints, const PassContext &context) {
+  for (const CoarseValue &coarse : values) {
+    constraints.reals.insert(coarse.value);
+    constraints.wide.erase(coarse.value);
+    context.skip("quantize-int8", coarse.node, coarse.why);
+  }
+}
+
+/// The plan once more, after its constraints have changed.
+void plan_again(Source &source, const PassContext &context) {
+  PassContext quiet = context;
+  quiet.note = nullptr;
+  auto exact = std::move(source.plan.exact);
+  source.plan = plan_int8(source.graph, quiet, source.constraints);
+  std::erase_if(exact, [&](const auto &input) { return !source.plan.quantized.contains(input.first); });
+  source.plan.exact = std::move(exact);
+}
+
+/// Gathers ranges and means. Where infinities show, the plan changes: the few samples that judged it may have had none.
 Status calibrate_source(Source &source, const PassContext &context, const Int8Request &request) {
   CalibrationOptions options;
   options.ranges.assign(source.plan.quantized.begin(), source.plan.quantized.end());
@@ -49,6 +69,12 @@ Status calibrate_source(Source &source, const PassContext &context, const Int8Re
   options.isa = context.isa;
   if (request.progress) options.progress = [&](std::size_t done, std::size_t all) { request.progress("calibrating", done, all); };
   EDGEC_ASSIGN(source.ranges, calibrate(source.graph, context.ops, *context.calibration, context.samples, options));
+  const int both[] = {0, 1};
+  if (const auto infinite = find_infinite_values(source.graph, source.plan, source.ranges.merged(both)); !infinite.empty()) {
+    leave_float(infinite, source.constraints, context);
+    plan_again(source, context);
+    return calibrate_source(source, context, request);
+  }
   if (context.original == nullptr) return {};
   options.ranges.clear();
   options.channel_spreads.clear();
@@ -58,7 +84,7 @@ Status calibrate_source(Source &source, const PassContext &context, const Int8Re
 }
 
 /// Where codes would make the file larger, only layers that get smaller have them.
-void leave_what_grows(Source &source, const PassContext &context, Int8Constraints constraints) {
+void leave_what_grows(Source &source, const PassContext &context) {
   const auto worth = layers_worth_codes(source.graph, source.plan, context.lossy.weight_bits);
   if (!worth) return;
   for (const Int8Layer &layer : source.plan.layers)
@@ -67,11 +93,9 @@ void leave_what_grows(Source &source, const PassContext &context, Int8Constraint
       context.skip("quantize-int8", source.graph.node(layer.node).label(),
                    "its codes would take more of the file than they save: QuantizeLinear, DequantizeLinear and scales");
     }
-  PassContext quiet = context;
-  quiet.note = nullptr;
-  constraints.integer_results = false;
-  constraints.only = *worth;
-  source.plan = plan_int8(source.graph, quiet, constraints);
+  source.constraints.integer_results = false;
+  source.constraints.only = *worth;
+  plan_again(source, context);
 }
 
 /// Adds what 8 bits hold too coarsely to the values that stay float, until nothing is left that they do.
@@ -82,10 +106,7 @@ Status leave_coarse_values(const Graph &graph, const std::map<ValueId, Quant> &e
   Int8Plan plan = plan_int8(graph, silent, constraints);
   plan.exact = exact;
   EDGEC_ASSIGN(const auto found, find_coarse_values(graph, plan, context));
-  for (const CoarseValue &coarse : found) {
-    constraints.reals.insert(coarse.value);
-    context.skip("quantize-int8", coarse.node, coarse.why);
-  }
+  leave_float(found, constraints, context);
   return {};
 }
 
@@ -99,8 +120,8 @@ Result<Source> prepare(const Graph &graph, const PassContext &context, const Int
     else if (context.lossy.input_bits == 16) constraints.wide.insert(graph.inputs()[i]);
   }
   EDGEC_CHECK(leave_coarse_values(graph, exact, constraints, context));
-  Source source{graph, context.original ? *context.original : graph, plan_int8(graph, context, constraints), {}, std::nullopt, {}, {}, 0};
-  if (request.border_nodes) leave_what_grows(source, context, constraints);
+  Source source{graph, context.original ? *context.original : graph, constraints, plan_int8(graph, context, constraints), {}, std::nullopt, {}, {}, 0};
+  if (request.border_nodes) leave_what_grows(source, context);
   for (const auto &[input, quant] : exact)
     if (source.plan.quantized.contains(input)) {
       source.plan.exact[input] = quant;
@@ -212,6 +233,7 @@ std::vector<std::size_t> judging_samples(const Graph &graph, const PassContext &
 Status equalize_where_better(Source &source, const PassContext &context, const Int8Request &request) {
   const bool judged = context.lossy.equalize == Choice::automatic;
   PassContext plain = context;
+  plain.note = nullptr;
   plain.samples = judging_samples(source.graph, context);
   plain.lossy.second_order = false;
   if (plain.lossy.range == "auto") plain.lossy.range = "percentile";
