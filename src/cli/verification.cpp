@@ -146,7 +146,7 @@ std::string why_float(const LayerFigures &layer) {
   return op != nullptr && op->weights != nullptr ? "not quantized" : "its operator has no int8 form of its weights";
 }
 
-/// The different reasons why a pass left something, the first most_named.
+/// The different reasons why a pass left something, the first few.
 std::string reasons_of(const PassFigures &pass) {
   constexpr std::size_t most_named = 3;
   std::vector<std::string> reasons;
@@ -154,7 +154,7 @@ std::string reasons_of(const PassFigures &pass) {
     const bool known = std::ranges::any_of(reasons, [&](const std::string &reason) { return reason.ends_with(": " + note.text) || reason == note.text; });
     if (note.skipped && !known) reasons.push_back(note.node.empty() ? note.text : note.node + ": " + note.text);
   }
-  if (reasons.size() > most_named) reasons.resize(few);
+  if (reasons.size() > most_named) reasons.resize(most_named);
   return fmt::format("{}", fmt::join(reasons, "; "));
 }
 

@@ -35,7 +35,9 @@ TEST(Quantity, BytesInEveryUnitAndSpelling) {
             const bool whole = scale > 1 || std::stod(number) == expected;
             const auto found = assigned<std::int64_t>(Unit::bytes, text);
             ASSERT_EQ(found.has_value(), whole) << text;
-            if (whole) EXPECT_EQ(static_cast<double>(*found), expected) << text;
+            if (whole) {
+              EXPECT_EQ(static_cast<double>(*found), expected) << text;
+            }
           }
         }
       }

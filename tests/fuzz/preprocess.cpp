@@ -1,12 +1,10 @@
-// Any text is a preprocessing or refused; one that is taken can be applied. Lists of samples are read on the way.
+// Any text is a preprocessing or refused; one that is taken can be applied.
 #include <string>
 
-#include "data/csv.h"
 #include "data/preprocess.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
   const std::span bytes(data, size);
-  (void)edgec::parse_csv(std::as_bytes(bytes));
   const std::string text(bytes.begin(), bytes.end());
   if (text.find(".json") != text.npos || text.find('\0') != text.npos) return 0; // names a file
   const auto rule = edgec::parse_preprocess(text);

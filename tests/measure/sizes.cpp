@@ -118,7 +118,7 @@ const Counted counted[] = {
     {"ReadByNobody", four, "y = Relu(x)", 0},
     {"TwoLayers", "float[4] w = {1.0,2.0,3.0,4.0}, float[4] u = {4.0,2.0,3.0,4.0}", "a = Mul(x, w) y = Add(a, u)", 8},
 };
-INSTANTIATE_TEST_SUITE_P(Places, SizesCount, testing::ValuesIn(counted), [](const auto &info) { return info.param.what; });
+INSTANTIATE_TEST_SUITE_P(Places, SizesCount, testing::ValuesIn(counted), [](const auto &place) { return place.param.what; });
 
 TEST(Sizes, AWeightThatTwoLayersReadCountsOnce) {
   const GraphSizes sizes = sizes_of(R"(<opset_import: ["" : 17]>
