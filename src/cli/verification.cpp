@@ -72,6 +72,7 @@ Status verify_written(const Reference &reference, const Compressed &compressed, 
                       const Dataset &data, FidelityOptions options, ProgressLine &line, Report &report) {
   if (!data.samples) return {};
   if (data.synthetic && is_lossy(compressed)) { // a figure on made-up inputs would be taken for one on real data
+    report.made_up = true;
     report.unverified = fmt::format("{}; give --calib SAMPLES, or --eval DATA to measure", data.description);
     auto checked = check_written(compressed, written, data, options, line, report);
     return !checked && excusable(checked.error(), data) ? Status() : checked;

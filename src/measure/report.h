@@ -88,6 +88,7 @@ struct Report {
   Provenance provenance;
   std::optional<ModelFigures> before, after;
   std::optional<MeasuredFidelity> verified;  ///< the written file against the reference
+  bool made_up = false;                      ///< there were made-up samples only: no figure is taken on them
   std::string unverified;                    ///< why it could not be compared; empty: it was, or there was no data
   std::optional<MeasuredFidelity> evaluated; ///< with the labels of --eval: accuracy of both
   std::optional<LatencyFigures> latency_before, latency_after;

@@ -135,7 +135,8 @@ std::string list_text(const char *title, const std::vector<std::string> &lines) 
 
 std::string verified_text(const Report &report) {
   if (!report.verified)
-    return fmt::format("NOT VERIFIED ON REAL DATA: {}\n", report.unverified.empty() ? "there was none" : report.unverified);
+    return fmt::format("NOT VERIFIED{}: {}\n", report.made_up ? " ON REAL DATA" : "",
+                       report.unverified.empty() ? "no data" : report.unverified);
   const MeasuredFidelity &measured = *report.verified;
   const Fidelity &fidelity = measured.fidelity;
   const auto sqnr = fidelity.logits.noise.sqnr_db();
