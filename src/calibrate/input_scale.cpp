@@ -177,17 +177,18 @@ std::vector<Candidate> candidates_of(int channels) {
   constexpr float unit = 1.0F / 255;
   const Colour colour = channels == 1 ? Colour::grey : Colour::rgb;
   std::vector<Candidate> found{{"[0, 1]", rule(unit, {0}, {1}, colour)},
-                               {"[-1, 1]", rule(1, {127.5F}, {127.5F}, colour)},
-                               {"0 .. 255", rule(1, {0}, {1}, colour)}};
+                               {"[-1, 1]", rule(1, {127.5F}, {127.5F}, colour)}};
+  const Candidate pixels{"0 .. 255", rule(1, {0}, {1}, colour)};
   if (channels == 1) {
-    found.insert(found.begin() + 2, {"MNIST's mean and std", rule(unit, {0.1307F}, {0.3081F}, colour)});
+    found.push_back({"MNIST's mean and std", rule(unit, {0.1307F}, {0.3081F}, colour)});
+    found.push_back(pixels);
     return found;
   }
-  found.insert(found.begin() + 2,
-               {{"ImageNet's mean and std", rule(unit, {0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}, colour)},
-                {"CIFAR-10's mean and std", rule(unit, {0.4914F, 0.4822F, 0.4465F}, {0.247F, 0.2435F, 0.2616F}, colour)}});
+  found.push_back({"ImageNet's mean and std", rule(unit, {0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}, colour)});
+  found.push_back({"CIFAR-10's mean and std", rule(unit, {0.4914F, 0.4822F, 0.4465F}, {0.247F, 0.2435F, 0.2616F}, colour)});
   found.push_back({"0 .. 255 less Caffe's mean, BGR", rule(1, {103.94F, 116.78F, 123.68F}, {1}, Colour::bgr)});
   found.push_back({"0 .. 255 less Caffe's mean, RGB", rule(1, {123.68F, 116.78F, 103.94F}, {1}, colour)});
+  found.push_back(pixels);
   return found;
 }
 
@@ -206,11 +207,12 @@ Result<InputScale> fit_images(Witness &witness, std::vector<MadeUpInput> &inputs
     ranking.emplace_back(normed ? score : -mutual_information(outputs), i);
   }
   std::ranges::stable_sort(ranking, {}, &std::pair<double, std::size_t>::first);
-  if (normed) { // made-up pictures do not tell scores apart that are this near: the more common way is taken
-    constexpr double near = 1.25;
-    const auto behind = std::ranges::find_if(ranking, [&](const auto &score) { return score.first > near * ranking[0].first; });
-    std::ranges::stable_sort(ranking.begin(), behind, {}, &std::pair<double, std::size_t>::second);
-  }
+  // Made-up pictures do not tell scores apart that are this near, and answers do not tell offsets apart at all: of those
+  // the more common way is taken.
+  constexpr double near = 1.25;
+  const double limit = normed ? near * ranking[0].first : ranking[0].first / near;
+  const auto behind = std::ranges::find_if(ranking, [&](const auto &score) { return score.first > limit; });
+  std::ranges::stable_sort(ranking.begin(), behind, {}, &std::pair<double, std::size_t>::second);
   for (MadeUpInput &input : inputs)
     if (input.kind == InputKind::image) input.preprocess = candidates[ranking[0].second].rule;
   const auto figure = [&](std::size_t i) { return std::abs(ranking[i].first); };
