@@ -107,7 +107,6 @@ Status check_sizes(const Candidate &reference, const Outputs &expected, const Ca
   };
   for (std::size_t i = 0; i < reference.outputs(); ++i) {
     EDGEC_CHECK(check(i, i));
-    EDGEC_CHECK(check(reference.place(i), test.place(i)));
   }
   return {};
 }
@@ -168,8 +167,11 @@ void compare(const Candidate &reference, const Outputs &expected, const Candidat
   result.outputs.resize(reference.outputs());
   for (std::size_t i = 0; i < reference.outputs(); ++i) {
     result.outputs[i].add(row.of(expected[i]), row.of(got[i]));
-    result.answers.push_back(
-        compare_answers(reference.answers()[i], expected[reference.place(i)], got[test.place(i)], row));
+    // Where a rewrite moved what a final ArgMax reads, the outputs themselves are compared.
+    const Reals &wanted = expected[reference.place(i)], &found = got[test.place(i)];
+    const bool alike = wanted.values.size() == found.values.size();
+    result.answers.push_back(alike ? compare_answers(reference.answers()[i], wanted, found, row)
+                                   : compare_answers({}, expected[i], got[i], row));
   }
 }
 

@@ -195,6 +195,22 @@ TEST(MeasureFidelity, TheOutputThatLostMostIsTold) {
   EXPECT_NEAR(fidelity->sqnr_db(), 10 * std::log10(4), 1e-3);
 }
 
+TEST(MeasureFidelity, OutputsAreComparedWhereARewriteMovedWhatArgMaxReads) {
+  const char *text = R"(<opset_import: ["" : 13]>
+g (float[N,2] x) => (int64[N,1] y) <int64[1] zero = {0}, int64[1] one = {1}>
+{ a = ArgMax<axis = 1>(x) y = %s }
+)";
+  const auto network = [&](std::string_view last) {
+    std::string whole = text;
+    return parse_graph(whole.replace(whole.find("%s"), 2, last)).value();
+  };
+  const Graph reference = network("Slice(a, zero, one, zero)"), test = network("Identity(a)");
+  const std::vector<std::size_t> calls{0, 1, 2};
+  const auto fidelity = measure_fidelity(&reference, test, all_ops(), Rows(three_rows, 1), {.indices = calls});
+  ASSERT_TRUE(fidelity) << fidelity.error().message;
+  EXPECT_EQ(fidelity->outputs[0].noise.noise, 0);
+}
+
 TEST(ClassAxis, IsWhereScoresOfClassesLie) {
   const Answer plain, softmax{{}, -1, false}, segmented{{}, 1, false}, tokens{{}, std::nullopt, true};
   EXPECT_EQ(class_axis(plain, {10}), 0U);
