@@ -1,11 +1,11 @@
 #include "cli/fixed_input.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <fmt/format.h>
 
 #include "cli/nearest.h"
+#include "cli/number.h"
 
 namespace edgec {
 namespace {
@@ -20,15 +20,6 @@ std::vector<std::string> split_all(std::string_view text) {
   }
   parts.emplace_back(text);
   return parts;
-}
-
-/// The whole text as a number.
-template <class T>
-std::optional<T> number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
 }
 
 /// An integer's or bool's bits, as from_int64s() takes them.

@@ -1,7 +1,6 @@
 // edgec compress: the main job. Optimizes, then does what the flags ask for, writes the file, reads it back and says
 // how faithful it is.
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <fmt/format.h>
@@ -14,6 +13,7 @@
 #include "cli/console.h"
 #include "cli/edit_flags.h"
 #include "cli/judgement.h"
+#include "cli/number.h"
 #include "cli/rewrite.h"
 #include "cli/verification.h"
 #include "data/preprocess_help.h"
@@ -59,15 +59,6 @@ constexpr std::int64_t made_up_samples = 100;
 
 /// Whether pruning and sharing fit weights to samples, given or made up.
 bool refits(const Arguments &a) { return a.effort != "fast"; }
-
-/// The whole text as a number.
-template <class T>
-std::optional<T> number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 /// "0.5" or "2:4".
 Status parse_prune(Arguments &a) {
