@@ -47,6 +47,7 @@ function(edgec_table room)
     string(TOLOWER ${arg_KIND} kind)
     string(REPLACE "commanddef" "commands" kind ${kind})
     string(REPLACE "passdef" "passes" kind ${kind})
+    string(REPLACE "schemedef" "schemes" kind ${kind})
     string(APPEND text "std::span<const ${arg_KIND} *const> all_${kind}() {\n"
       "  static const std::vector<const ${arg_KIND} *> found{\n${entries}  };\n  return found;\n}\n")
   endif()

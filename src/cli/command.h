@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-#include "cli/options.h"
+#include "support/option.h"
 #include "support/result.h"
 
 namespace edgec {

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <map>
 
-#include "cli/nearest.h"
+#include "support/nearest.h"
 
 namespace edgec {
 namespace {

@@ -2,30 +2,27 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/dataset.h"
 #include "cli/pass_flags.h"
 #include "cli/progress.h"
-#include "passes/pass.h"
-#include "passes/quantize/int8.h"
-#include "passes/rate/rate_search.h"
+#include "schemes/scheme.h"
 
 namespace edgec {
 
 struct CompressRequest {
-  LossyOptions lossy;
-  bool int8 = false;
-  bool border_nodes = false; ///< Int8Request
-  bool cross_fit = true; ///< judge what was fitted to samples on others
-  std::optional<RateRequest> rate; ///< round weights for a budget
-  const Graph *reference = nullptr; ///< what networks are judged beside; null: the source
-  std::size_t max_memory = 300'000'000; ///< bytes of the process that compressing aims at
+  Settings settings; ///< of every scheme
   Scope scope;
   PassFlags passes;
-  int channel_multiple = 1; ///< PassContext
+  int channel_multiple = 1;         ///< PassContext
+  bool border_nodes = false;        ///< Job
+  bool cross_fit = true;            ///< Job
+  bool judge_each = false;          ///< Job
+  const Graph *reference = nullptr; ///< what networks are judged beside; null: the source
+  std::function<Result<std::size_t>(const Graph &)> file_bytes; ///< Job
+  std::size_t max_memory = 300'000'000; ///< bytes of the process that compressing aims at
   int threads = 1;
   Isa isa = Isa::scalar;
   std::uint64_t seed = 0;
@@ -35,13 +32,7 @@ struct CompressRequest {
 struct Compressed {
   Graph graph;
   std::vector<PassFigures> passes;
-  std::optional<Int8Outcome> int8;
-  std::optional<RateOutcome> rate; ///< its graph is the one above
-  std::vector<std::string> warnings; ///< exact passes that were left out, because they moved an output
-  bool refit = false;        ///< weights were fitted to the samples, without int8 or a rate too
-  std::vector<RatePoint> curve; ///< what a search of the rate saw
-  std::size_t smallest = 0;     ///< bytes of the smallest file among them
-  bool interrupted = false;     ///< that search was stopped; what it had found meets the budget
+  SchemeOutcome outcome; ///< of all schemes together; its warnings also say which exact passes were left out
 };
 
 /// The names of the passes that a request runs, in order.

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/options.h"
+#include "support/option.h"
 #include "data/labels.h"
 #include "data/samples.h"
 #include "ir/kernel.h"

@@ -8,7 +8,7 @@
 #include "measure/input_statistics.h"
 #include "measure/logits.h"
 #include "ops/registry.h"
-#include "passes/held_out.h"
+#include "schemes/fitting/held_out.h"
 
 namespace edgec {
 

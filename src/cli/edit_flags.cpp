@@ -6,7 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "cli/fixed_input.h"
-#include "cli/nearest.h"
+#include "support/nearest.h"
 #include "ir/extract.h"
 #include "ops/registry.h"
 #include "passes/edit.h"
@@ -98,17 +98,20 @@ void drop_defaults(Model &model) {
 void EditFlags::declare(Options &options) {
   options.group("Editing");
   options.add("--input-shape", "NAME=DIMS", &input_shapes,
-              "another shape for an input: numbers, names, ?; or N=4 for a symbolic dimension; may be given again");
-  options.add("--batch", "N|dynamic", &batch, "another batch size, or its name: the first dimension of the inputs");
-  options.add("--extract", "INPUTS:OUTPUTS", &extract,
-              "only the part between these values (names separated by commas; nothing: those of the network)");
+              "another shape for an input: numbers, names, ?; or N=4 for a symbolic dimension; may be given again")
+      .records();
+  options.add("--batch", "N|dynamic", &batch, "another batch size, or its name: the first dimension of the inputs").records();
   declare_fixed(options);
+  options.add("--extract", "INPUTS:OUTPUTS", &extract,
+              "only the part between these values (names separated by commas; nothing: those of the network)")
+      .records();
 }
 
 void EditFlags::declare_fixed(Options &options) {
   options.add("--fix-input", "NAME=VALUE", &fixed_inputs,
               "an input becomes a constant: one value for all its elements, or all of them separated by commas; may be "
-              "given again");
+              "given again")
+      .records();
 }
 
 Status EditFlags::apply(Model &model) const {
@@ -132,15 +135,6 @@ Status EditFlags::apply(Model &model) const {
   if (!extract.empty()) EDGEC_CHECK(extract_part(model.graph, extract).in("--extract"));
   drop_defaults(model);
   return {};
-}
-
-std::vector<std::pair<std::string, std::string>> EditFlags::effective() const {
-  std::vector<std::pair<std::string, std::string>> options;
-  for (const std::string &text : input_shapes) options.emplace_back("input-shape", text);
-  if (!batch.empty()) options.emplace_back("batch", batch);
-  for (const std::string &text : fixed_inputs) options.emplace_back("fix-input", text);
-  if (!extract.empty()) options.emplace_back("extract", extract);
-  return options;
 }
 
 } // namespace edgec

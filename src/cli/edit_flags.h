@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/options.h"
+#include "support/option.h"
 #include "ir/graph.h"
 
 namespace edgec {
@@ -29,8 +29,6 @@ struct EditFlags {
   }
   /// Edits a model as it was read, and infers its types. Errors (usage) name the flag, and near names.
   [[nodiscard]] Status apply(Model &model) const;
-  /// What was asked for, as (key, value): for provenance.
-  [[nodiscard]] std::vector<std::pair<std::string, std::string>> effective() const;
 };
 
 } // namespace edgec

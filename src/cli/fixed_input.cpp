@@ -4,8 +4,8 @@
 #include <cmath>
 #include <fmt/format.h>
 
-#include "cli/nearest.h"
-#include "cli/number.h"
+#include "support/nearest.h"
+#include "support/number.h"
 
 namespace edgec {
 namespace {
@@ -29,10 +29,10 @@ std::optional<std::int64_t> whole(std::string_view text, DType dtype) {
     return text == "false" || text == "0" ? std::optional<std::int64_t>(0) : std::nullopt;
   }
   if (dtype == DType::uint64) {
-    const auto value = number<std::uint64_t>(text);
+    const auto value = parse_number<std::uint64_t>(text);
     return value ? std::optional(static_cast<std::int64_t>(*value)) : std::nullopt;
   }
-  const auto value = number<std::int64_t>(text);
+  const auto value = parse_number<std::int64_t>(text);
   if (!value || dtype == DType::int64) return value;
   const auto [least, most] = integer_range(dtype);
   return *value >= least && *value <= most ? value : std::nullopt;
@@ -40,7 +40,7 @@ std::optional<std::int64_t> whole(std::string_view text, DType dtype) {
 
 /// A finite number that the type holds as an infinity is none of its elements.
 std::optional<double> real(std::string_view text, DType dtype) {
-  const auto value = number<double>(text);
+  const auto value = parse_number<double>(text);
   if (!value || !std::isfinite(*value)) return value;
   return std::isfinite(to_doubles(from_doubles(dtype, {}, {&*value, 1})).front()) ? value : std::nullopt;
 }

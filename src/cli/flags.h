@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/options.h"
+#include "support/option.h"
 #include "ir/kernel.h"
 
 namespace edgec {

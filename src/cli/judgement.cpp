@@ -38,18 +38,7 @@ std::optional<double> top1_drop(const Report &report) {
 
 } // namespace
 
-void BudgetFlags::declare(Options &options) {
-  options.group("Budgets (missed: the file is written all the same, status 1)");
-  options.add("--min-agreement", "X", &min_agreement, "share of samples on which the answer must stay the same")
-      .between(0, 1)
-      .in(Unit::fraction);
-  options.add("--max-drop", "P", &max_drop, "points of top-1 that may be lost; without labels, of agreement")
-      .between(0, 100)
-      .in(Unit::points);
-  options.add("--max-size", "SIZE", &max_size, "of the file").between(1, 1e15).in(Unit::bytes);
-}
-
-bool judge_budgets(const BudgetFlags &flags, Report &report) {
+bool judge_budgets(const RateOptions &flags, Report &report) {
   const Fidelity *fidelity = best_fidelity(report);
   if (flags.min_agreement) {
     const auto found = fidelity != nullptr ? fidelity->agreement() : std::nullopt;

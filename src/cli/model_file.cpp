@@ -67,6 +67,10 @@ Status check_ending(const std::string &path, std::span<const std::string_view> e
                                  fmt::join(endings, ", ")));
 }
 
+const char *name_of(ModelFormat format) {
+  return format == ModelFormat::flat ? "flat" : format == ModelFormat::qoperator ? "qoperator" : "qdq";
+}
+
 Result<ModelFormat> output_format(const std::string &path, const std::string &wanted) {
   static constexpr std::string_view onnx = ".onnx", flat = ".edgec", endings[] = {onnx, flat};
   const ModelFormat format = wanted == "flat" ? ModelFormat::flat
@@ -84,7 +88,7 @@ Result<ModelFormat> output_format(const std::string &path, const std::string &wa
 Status fold_quantization(Graph &graph) {
   const PassDef *fold = find_pass("fold-qdq");
   if (fold == nullptr) return internal_error("the pass fold-qdq is missing");
-  EDGEC_CHECK(fold->run(graph, PassContext{.ops = all_ops(), .lossy = {}, .scope = {}}));
+  EDGEC_CHECK(fold->run(graph, PassContext{.ops = all_ops()}));
   return graph.sort();
 }
 

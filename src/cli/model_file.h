@@ -23,6 +23,8 @@ struct ReadOptions {
 };
 
 enum class ModelFormat { qdq, qoperator, flat };
+/// As --format says it.
+const char *name_of(ModelFormat format);
 
 /// Error (usage) where the name ends in none of `endings` (".json", ...; case does not count): which there are. A folder
 /// is left to check_output().

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/console.h"
 #include "cli/dataset.h"
-#include "cli/nearest.h"
+#include "support/nearest.h"
 #include "measure/fidelity.h"
 #include "ops/registry.h"
+#include "support/nearest.h"
 #include "support/table.h"
 
 namespace edgec {
@@ -17,20 +19,21 @@ namespace {
 std::vector<std::string> pass_names() {
   std::vector<std::string> names;
   for (const PassDef *pass : all_passes()) names.emplace_back(pass->name);
+  for (const SchemeDef *scheme : all_schemes()) names.emplace_back(scheme->name);
   return names;
 }
 
 Status check_pass(std::string_view flag, const std::string &name) {
-  if (find_pass(name) != nullptr) return {};
+  if (find_pass(name) != nullptr || find_scheme(name) != nullptr) return {};
   return usage_error(
       fmt::format("{}: there is no pass '{}'; see 'edgec passes'{}", flag, name, did_you_mean(name, pass_names())));
 }
 
-bool holds(std::span<const PassDef *const> passes, std::string_view name) {
-  return std::ranges::find(passes, name, &PassDef::name) != passes.end();
+bool holds(std::span<const std::string_view> passes, std::string_view name) {
+  return std::ranges::find(passes, name) != passes.end();
 }
 
-std::vector<std::string> those_in(std::span<const PassDef *const> passes, const std::vector<std::string> &names) {
+std::vector<std::string> those_in(std::span<const std::string_view> passes, const std::vector<std::string> &names) {
   std::vector<std::string> found;
   for (const std::string &name : names) {
     if (holds(passes, name)) found.push_back(name);
@@ -71,16 +74,17 @@ Result<std::vector<std::regex>> expressions(std::string_view flag, const std::ve
 
 void PassFlags::declare(Options &options) {
   options.group("Passes");
-  options.add("--skip-pass", "NAME", &skip, "leave this pass out; may be given again").split(',');
-  options.add("--stop-after", "NAME", &stop_after, "run no pass after this one");
-  options.add("--print-after", "NAME", &print_after, "print the graph to stderr after this pass").split(',');
-  options.flag("--check-each", &check_each,
-               "run the network after each exact pass; leave out one that moves an output");
   options
       .add("--channel-multiple", "N", &channel_multiple,
            "where channels are cut, layers keep a multiple of N, or all (default 8, which runtimes compute faster; 1 "
            "for .edgec)")
-      .between(1, 1024);
+      .between(1, 1024)
+      .records();
+  options.add("--skip-pass", "NAME", &skip, "leave this pass out; may be given again").split(',').records();
+  options.add("--stop-after", "NAME", &stop_after, "run no pass after this one").records();
+  options.add("--print-after", "NAME", &print_after, "print the graph to stderr after this pass").split(',');
+  options.flag("--check-each", &check_each,
+               "run the network after each exact pass; leave out one that moves an output");
   options.flag("--time-passes", &time_passes, "print the time of each pass to stderr");
 }
 
@@ -97,9 +101,9 @@ int PassFlags::multiple_for(ModelFormat format) const {
   return format == ModelFormat::flat ? 1 : vector;
 }
 
-bool PassFlags::stops_in(std::span<const PassDef *const> passes) const { return holds(passes, stop_after); }
+bool PassFlags::stops_in(std::span<const std::string_view> passes) const { return holds(passes, stop_after); }
 
-PipelineOptions PassFlags::pipeline_options(std::span<const PassDef *const> passes) const {
+PipelineOptions PassFlags::pipeline_options(std::span<const std::string_view> passes) const {
   PipelineOptions options;
   if (stops_in(passes)) options.stop_after = stop_after;
   options.skip = those_in(passes, skip);
@@ -112,9 +116,14 @@ PipelineOptions PassFlags::pipeline_options(std::span<const PassDef *const> pass
 
 void ScopeFlags::declare(Options &options) {
   options.group("What may lose");
-  options.add("--include", "RE", &include, "only nodes whose whole name in the input file fits; may be given again");
-  options.add("--exclude", "RE", &exclude, "not nodes whose whole name fits; may be given again");
-  options.add("--op-types", "A,B", &op_types, "only nodes of these operators").split(',');
+  options.add("--include", "RE", &include, "only nodes whose whole name in the input file fits; may be given again")
+      .needs("lossy")
+      .records();
+  options.add("--exclude", "RE", &exclude, "not nodes whose whole name fits; may be given again").needs("lossy").records();
+  options.add("--op-types", "A,B", &op_types, "only nodes of these operators")
+      .split(',')
+      .needs("lossy")
+      .records([this] { return fmt::format("{}", fmt::join(op_types, ",")); });
 }
 
 Result<Scope> ScopeFlags::scope(const Graph &input) const {
@@ -135,17 +144,23 @@ Result<Scope> ScopeFlags::scope(const Graph &input) const {
     warn(absent);
   }
   scope.op_types = op_types;
+  const auto is_included = [&](const std::string &name) {
+    return std::ranges::any_of(scope.include, [&](const std::regex &rule) { return std::regex_match(name, rule); });
+  };
+  std::ranges::copy_if(names, std::back_inserter(scope.named), is_included);
   return scope;
 }
 
-std::vector<std::string> ScopeFlags::included(const Graph &input) const {
-  std::vector<std::string> found;
-  if (include.empty()) return found;
-  for (const std::string &name : node_names(input)) {
-    const auto fits = [&](const std::string &text) { return std::regex_match(name, std::regex(text)); };
-    if (std::ranges::any_of(include, fits)) found.push_back(name);
-  }
-  return found;
+std::vector<std::string_view> names_of(std::span<const PassDef *const> passes) {
+  std::vector<std::string_view> names;
+  for (const PassDef *pass : passes) names.push_back(pass->name);
+  return names;
+}
+
+std::vector<std::string_view> names_of(std::span<const SchemeDef *const> schemes) {
+  std::vector<std::string_view> names;
+  for (const SchemeDef *scheme : schemes) names.push_back(scheme->name);
+  return names;
 }
 
 std::string plan_text(std::span<const std::string> passes, bool verbose) {
@@ -154,15 +169,13 @@ std::string plan_text(std::span<const std::string> passes, bool verbose) {
   std::size_t step = 0;
   bool listed = false;
   for (std::size_t i = 0; i < passes.size();) {
-    const PassDef *pass = find_pass(passes[i]);
-    if (pass != nullptr && pass->kind == PassKind::lossy) {
-      text += fmt::format("  {}. {}: {}\n", ++step, pass->name, pass->summary);
+    if (const SchemeDef *scheme = find_scheme(passes[i])) {
+      text += fmt::format("  {}. {}: {}\n", ++step, scheme->name, scheme->summary);
       ++i;
       continue;
     }
     const std::size_t first = i;
-    const auto is_lossy = [](const std::string &name) { return find_pass(name) != nullptr && find_pass(name)->kind == PassKind::lossy; };
-    while (i < passes.size() && !is_lossy(passes[i])) ++i;
+    while (i < passes.size() && find_scheme(passes[i]) == nullptr) ++i;
     text += fmt::format("  {}. {} exact passes, which keep what the network computes{}\n", ++step, i - first,
                         verbose || listed ? "" : " (-v lists them)");
     std::string line;

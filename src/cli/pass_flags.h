@@ -5,9 +5,10 @@
 #include <vector>
 
 #include "cli/model_file.h"
-#include "cli/options.h"
+#include "support/option.h"
 #include "measure/report.h"
 #include "passes/pipeline.h"
+#include "schemes/scheme.h"
 
 namespace edgec {
 
@@ -25,10 +26,10 @@ struct PassFlags {
   /// small.
   [[nodiscard]] int multiple_for(ModelFormat format) const;
   /// --stop-after named one of `passes`: what follows does not run.
-  [[nodiscard]] bool stops_in(std::span<const PassDef *const> passes) const;
+  [[nodiscard]] bool stops_in(std::span<const std::string_view> passes) const;
   /// For a list of passes: only the names that it holds. --print-after goes to stderr; --check-each is not in them
   /// (cli/proof.h).
-  [[nodiscard]] PipelineOptions pipeline_options(std::span<const PassDef *const> passes) const;
+  [[nodiscard]] PipelineOptions pipeline_options(std::span<const std::string_view> passes) const;
 };
 
 /// --include, --exclude, --op-types: which nodes lossy passes may touch.
@@ -38,9 +39,11 @@ struct ScopeFlags {
   void declare(Options &options);
   /// Errors (usage): no regular expression, or one that fits no node of the input file; with the nearest names.
   [[nodiscard]] Result<Scope> scope(const Graph &input) const;
-  /// Labels of the nodes that --include names: depthwise layers among them may be pruned.
-  [[nodiscard]] std::vector<std::string> included(const Graph &input) const;
 };
+
+/// Their names.
+std::vector<std::string_view> names_of(std::span<const PassDef *const> passes);
+std::vector<std::string_view> names_of(std::span<const SchemeDef *const> schemes);
 
 /// What passes would run, a numbered line for each step: a lossy pass, or exact passes that follow one another, whose
 /// names are listed once and only if `verbose`.

@@ -5,7 +5,7 @@
 #include <sstream>
 #include <toml++/toml.h>
 
-#include "cli/nearest.h"
+#include "support/nearest.h"
 #include "support/file.h"
 
 namespace edgec {

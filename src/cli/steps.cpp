@@ -4,7 +4,7 @@
 #include <charconv>
 #include <fmt/format.h>
 
-#include "cli/nearest.h"
+#include "support/nearest.h"
 #include "support/cancel.h"
 
 namespace edgec {

@@ -46,17 +46,10 @@ Result<MeasuredFidelity> measure_fitted(const Reference &reference, const Compre
                             fmt::format("{} samples beyond those used ({})", unseen.size(), data.description),
                             reference.name, data.synthetic};
   }
-  const auto &held_out = compressed.rate ? compressed.rate->held_out : compressed.int8->held_out;
+  const auto &held_out = compressed.outcome.held_out;
   return MeasuredFidelity{
       *held_out, fmt::format("held-out halves (each sample by a network that was not fitted to it): {}", data.description),
       reference.name, data.synthetic};
-}
-
-bool is_lossy(const Compressed &compressed) {
-  return compressed.int8 || compressed.rate || std::ranges::any_of(compressed.passes, [](const PassFigures &pass) {
-           const PassDef *def = find_pass(pass.name);
-           return def != nullptr && def->kind == PassKind::lossy && pass.changed;
-         });
 }
 
 Result<MeasuredFidelity> measure_all(const Reference &reference, const Written &written, const Dataset &data,
@@ -71,14 +64,14 @@ Result<MeasuredFidelity> measure_all(const Reference &reference, const Written &
 Status verify_written(const Reference &reference, const Compressed &compressed, const Written &written,
                       const Dataset &data, FidelityOptions options, ProgressLine &line, Report &report) {
   if (!data.samples) return {};
-  if (data.synthetic && is_lossy(compressed)) { // a figure on made-up inputs would be taken for one on real data
+  if (data.synthetic && (compressed.outcome.changed || compressed.outcome.held_out)) { // a figure on made-up inputs would be taken for one on real data
     report.made_up = true;
     report.unverified = fmt::format("{}; give --calib SAMPLES, or --eval DATA to measure", data.description);
     auto checked = check_written(compressed, written, data, options, line, report);
     return !checked && excusable(checked.error(), data) ? Status() : checked;
   }
-  const bool held_out = compressed.rate ? compressed.rate->held_out.has_value() : compressed.int8 && compressed.int8->held_out;
-  const bool fitted = (compressed.rate || compressed.int8 || compressed.refit) && (!data.rest.empty() || held_out);
+  const bool held_out = compressed.outcome.held_out.has_value(), seen = compressed.outcome.fitted || held_out;
+  const bool fitted = seen && (!data.rest.empty() || held_out);
   auto measured = fitted ? measure_fitted(reference, compressed, written, data, options, line)
                          : measure_all(reference, written, data, options, line);
   if (!measured && excusable(measured.error(), data)) {
@@ -87,7 +80,6 @@ Status verify_written(const Reference &reference, const Compressed &compressed, 
   }
   if (!measured) return std::move(measured).error();
   report.verified = *std::move(measured);
-  const bool seen = compressed.refit || compressed.rate || compressed.int8;
   if (!fitted && seen) report.verified->samples += ", to which it was fitted: on others the error is larger";
   return fitted ? check_written(compressed, written, data, options, line, report) : Status{};
 }
@@ -161,13 +153,10 @@ std::string reasons_of(const PassFigures &pass) {
 
 } // namespace
 
-std::vector<std::string> idle_passes(const Compressed &compressed, double max_macs) {
-  const bool limit_held = max_macs > 0 && measure_sizes(compressed.graph, all_ops(), false).macs <= max_macs;
+std::vector<std::string> idle_passes(const Compressed &compressed) {
   std::vector<std::string> sentences;
   for (const PassFigures &pass : compressed.passes) {
-    const PassDef *def = find_pass(pass.name);
-    if (def == nullptr || def->kind != PassKind::lossy || pass.changed) continue;
-    if (pass.name == "prune-channels" && limit_held) continue;
+    if (std::ranges::find(compressed.outcome.idle, pass.name) == compressed.outcome.idle.end()) continue;
     const std::string reasons = reasons_of(pass);
     sentences.push_back(fmt::format(
         "{} had no effect: {}", pass.name,

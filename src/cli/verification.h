@@ -34,9 +34,8 @@ Status measure_layers(const Model &source, const Written &written, const Dataset
 Status measure_latencies(const Model &source, const Written &written, const Dataset &data,
                          const FidelityOptions &options, Report &report);
 
-/// A sentence for each lossy pass that was asked for and changed nothing, with the reasons that it gave. A limit that
-/// held already (`max_macs`; 0: none) is no such pass.
-std::vector<std::string> idle_passes(const Compressed &compressed, double max_macs);
+/// A sentence for each scheme that was asked for and changed nothing, with the reasons that it gave.
+std::vector<std::string> idle_passes(const Compressed &compressed);
 
 /// Gives each layer that int8 left float its reason, and so each that has float weights of which int8 has no form;
 /// nodes without parameters join the list.

@@ -52,25 +52,40 @@ Status keep_interface(Graph &graph, const Interface &before) {
   return {};
 }
 
-/// Runs a pass on a graph and, where it is exact, on all sub-graphs in it. Sorts what changed and checks its interface.
-Result<bool> run_everywhere(const PassDef &pass, Graph &graph, const PassContext &context) {
+bool names(const std::vector<std::string> &list, std::string_view name) {
+  return std::ranges::find(list, name) != list.end();
+}
+
+Status check_result(bool changed, const Graph &graph, const Graph &before, const PipelineOptions &options) {
+  if (changed) EDGEC_CHECK(verify(graph));
+  if (!options.check_honesty || changed == (exact_text(graph) != exact_text(before))) return {};
+  return internal_error(changed ? "it says that it changed the graph, and did not"
+                                : "it says that it left the graph as it was, and did not; after it:\n" + exact_text(graph));
+}
+
+/// Sorts what a step changed and checks its interface.
+Result<bool> run_tidily(Graph &graph, const Step &step, const std::function<void(PassNote)> &note) {
   const Interface before(graph);
-  EDGEC_ASSIGN(bool changed, pass.run(graph, context));
-  if (pass.kind == PassKind::exact) {
-    const auto inside = [&](Graph &body) -> Result<bool> {
-      auto outcome = run_everywhere(pass, body, context);
-      if (outcome || outcome.error().code != Code::bad_input) return outcome;
-      context.skip(pass.name, body.name, "sub-graph left as it is: " + outcome.error().message); // perhaps never run
-      return false;
-    };
-    EDGEC_ASSIGN(const bool deeper, edit_bodies(graph, context.ops, context.fold_growth_limit, inside));
-    changed = changed || deeper;
-  }
+  EDGEC_ASSIGN(const bool changed, step(graph, note));
   if (changed) {
     EDGEC_CHECK(graph.sort());
     EDGEC_CHECK(keep_interface(graph, before));
   }
   return changed;
+}
+
+/// Runs a pass on a graph and on all sub-graphs in it.
+Result<bool> run_everywhere(const PassDef &pass, Graph &graph, const PassContext &context) {
+  EDGEC_ASSIGN(const bool changed, pass.run(graph, context));
+  const Step step = [&](Graph &body, const auto &) { return run_everywhere(pass, body, context); };
+  const auto inside = [&](Graph &body) -> Result<bool> {
+    auto outcome = run_tidily(body, step, nullptr);
+    if (outcome || outcome.error().code != Code::bad_input) return outcome;
+    context.skip(pass.name, body.name, "sub-graph left as it is: " + outcome.error().message); // perhaps never run
+    return false;
+  };
+  EDGEC_ASSIGN(const bool deeper, edit_bodies(graph, context.ops, context.fold_growth_limit, inside));
+  return changed || deeper;
 }
 
 class Manager {
@@ -83,13 +98,8 @@ public:
     EDGEC_CHECK(check_names(passes));
     EDGEC_CHECK(graph_.sort());
     EDGEC_CHECK(verify(graph_).in("the graph before any pass"));
-    for (std::size_t from = 0; from < passes.size();) {
-      std::size_t to = from + 1;
-      if (passes[from]->kind == PassKind::exact)
-        while (to < passes.size() && passes[to]->kind == PassKind::exact) ++to;
-      EDGEC_CHECK(group(passes.subspan(from, to - from), from));
-      from = to;
-    }
+    const auto stop = std::ranges::find(passes, options_.stop_after, &PassDef::name);
+    EDGEC_CHECK(repeat(passes.first(std::min(passes.size(), static_cast<std::size_t>(stop - passes.begin()) + 1))));
     return std::move(report_);
   }
 
@@ -98,10 +108,6 @@ private:
   const PassContext &context_;
   const PipelineOptions &options_;
   PipelineReport report_;
-
-  static bool names(const std::vector<std::string> &list, std::string_view name) {
-    return std::ranges::find(list, name) != list.end();
-  }
 
   Status check_names(std::span<const PassDef *const> passes) const {
     std::vector<std::string> wanted = options_.skip;
@@ -113,28 +119,21 @@ private:
     return {};
   }
 
-  /// Passes that stand together, `first` the place of the first in the whole list: exact ones until nothing changes.
-  Status group(std::span<const PassDef *const> passes, std::size_t first) {
-    const auto stop = std::ranges::find(passes, options_.stop_after, &PassDef::name);
-    const auto count = std::min(passes.size(), static_cast<std::size_t>(stop - passes.begin()) + 1);
-    if (stopped_) return {};
-    stopped_ = stop != passes.end();
-    const bool repeat = passes.front()->kind == PassKind::exact;
+  Status repeat(std::span<const PassDef *const> passes) {
     std::size_t changes = 0;
-    std::vector<std::size_t> seen(count, std::string::npos); // how many there had been when the pass ran last
-    for (std::size_t round = 0;; ++round) {
+    std::vector<std::size_t> seen(passes.size(), std::string::npos); // how many there had been when the pass ran last
+    for (std::size_t round = 0; round < options_.max_rounds; ++round) {
       bool changed = false;
-      for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t i = 0; i < passes.size(); ++i) {
         EDGEC_CHECK(check_interrupted());
-        PassRecord &record = report_.passes[first + i];
+        PassRecord &record = report_.passes[i];
         if (names(options_.skip, passes[i]->name) || seen[i] == changes || !record.rejected.empty()) continue;
         seen[i] = changes;
-        EDGEC_ASSIGN(const bool did, step(*passes[i], record));
+        EDGEC_ASSIGN(const bool did, run_one(*passes[i], record));
         changed |= did;
         if (did) ++changes;
       }
-      if (!changed || !repeat) return {};
-      if (round + 1 == options_.max_rounds) break;
+      if (!changed) return {};
     }
     report_.converged = false;
     if (options_.check_honesty)
@@ -142,66 +141,60 @@ private:
           fmt::format("the exact passes still change the graph after {} rounds", options_.max_rounds));
     return {};
   }
-  bool stopped_ = false;
 
-  Result<bool> step(const PassDef &pass, PassRecord &record) {
-    const Graph before = graph_;
-    const std::size_t noted = record.notes.size();
-    PassContext context = context_;
-    context.note = [&](const PassNote &note) {
-      const auto same = [&](const PassNote &known) {
-        return known.node == note.node && known.text == note.text && known.skipped == note.skipped;
-      };
-      if (std::ranges::any_of(record.notes, same)) return;
-      record.notes.push_back(note);
-      if (context_.note) context_.note(note);
+  Result<bool> run_one(const PassDef &pass, PassRecord &record) {
+    const Step step = [&](Graph &graph, const std::function<void(PassNote)> &note) {
+      PassContext context = context_;
+      context.note = note;
+      return run_everywhere(pass, graph, context);
     };
-    const auto start = std::chrono::steady_clock::now();
-    const Result<bool> outcome = run_everywhere(pass, graph_, context);
-    record.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    ++record.runs;
-    const std::string where = "pass " + std::string(pass.name);
-    const auto give_back = [&](Error error) {
-      graph_ = before;
-      return std::move(error).in(where);
-    };
-    if (!outcome) return give_back(outcome.error());
-    if (const Status status = *outcome ? check_changed(before) : check_unchanged(before); !status) {
-      Error error = status.error();
-      error.message += "; the graph before it:\n" + exact_text(before);
-      return give_back(std::move(error));
-    }
-    if (*outcome && options_.check_each) {
-      auto wrong = options_.check_each(pass, before, graph_);
-      if (!wrong) return give_back(wrong.error());
-      if (*wrong) {
-        graph_ = before;
-        record.rejected = **wrong;
-        record.notes.resize(noted); // what it did is undone
-        context.skip(pass.name, "", "left out: " + record.rejected);
-        return false;
-      }
-    }
-    if (options_.print && names(options_.print_after, pass.name)) options_.print(pass.name, exact_text(graph_));
-    record.changed |= *outcome;
-    return *outcome;
-  }
-
-  Status check_changed(const Graph &before) const {
-    EDGEC_CHECK(verify(graph_));
-    if (options_.check_honesty && exact_text(graph_) == exact_text(before))
-      return internal_error("it says that it changed the graph, and did not");
-    return {};
-  }
-
-  Status check_unchanged(const Graph &before) const {
-    if (options_.check_honesty && exact_text(graph_) != exact_text(before))
-      return internal_error("it says that it left the graph as it was, and did not; after it:\n" + exact_text(graph_));
-    return {};
+    return run_step(graph_, pass.name, step, context_.note, options_, record);
   }
 };
 
 } // namespace
+
+Result<bool> run_step(Graph &graph, std::string_view name, const Step &step, const std::function<void(PassNote)> &note,
+                      const PipelineOptions &options, PassRecord &record) {
+  const Graph before = graph;
+  const std::size_t noted = record.notes.size();
+  const auto take_note = [&](const PassNote &said) {
+    const auto same = [&](const PassNote &known) {
+      return known.node == said.node && known.text == said.text && known.skipped == said.skipped;
+    };
+    if (std::ranges::any_of(record.notes, same)) return;
+    record.notes.push_back(said);
+    if (note) note(said);
+  };
+  const auto start = std::chrono::steady_clock::now();
+  const Result<bool> outcome = run_tidily(graph, step, take_note);
+  record.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  ++record.runs;
+  const auto give_back = [&](Error error) {
+    graph = before;
+    return std::move(error).in("pass " + std::string(name));
+  };
+  if (!outcome) return give_back(outcome.error());
+  if (const Status status = check_result(*outcome, graph, before, options); !status) {
+    Error error = status.error();
+    error.message += "; the graph before it:\n" + exact_text(before);
+    return give_back(std::move(error));
+  }
+  if (*outcome && options.check_each) {
+    auto wrong = options.check_each(before, graph);
+    if (!wrong) return give_back(wrong.error());
+    if (*wrong) {
+      graph = before;
+      record.rejected = **wrong;
+      record.notes.resize(noted); // what it did is undone
+      take_note({std::string(name), "", "left out: " + record.rejected, true});
+      return false;
+    }
+  }
+  if (options.print && names(options.print_after, name)) options.print(name, exact_text(graph));
+  record.changed |= *outcome;
+  return *outcome;
+}
 
 Result<PipelineReport> run_pipeline(Graph &graph, std::span<const PassDef *const> passes, const PassContext &context,
                                     const PipelineOptions &options) {

@@ -21,8 +21,7 @@ struct PipelineOptions {
   /// `--check-each`: called after every pass that changed the graph. A sentence says what is wrong with the result: the
   /// graph becomes what it was before the pass, and the pass does not run again. An error ends the run and names the
   /// pass.
-  std::function<Result<std::optional<std::string>>(const PassDef &pass, const Graph &before, const Graph &after)>
-      check_each;
+  std::function<Result<std::optional<std::string>>(const Graph &before, const Graph &after)> check_each;
   /// Tests and debug builds: a pass that says "unchanged" left identical text, one that says "changed" did not, and
   /// the exact passes reach a fixed point.
 #ifdef NDEBUG
@@ -30,8 +29,7 @@ struct PipelineOptions {
 #else
   bool check_honesty = true;
 #endif
-  /// Exact passes enable each other: each unbroken run of them in the list is repeated until none changes the graph,
-  /// at most this often. Lossy passes run once, where they stand.
+  /// Passes enable each other: the list is repeated until none changes the graph, at most this often.
   std::size_t max_rounds = 32;
 };
 
@@ -50,13 +48,20 @@ struct PipelineReport {
   bool converged = true;          ///< false: max_rounds ended the repetition
 };
 
-/// Runs `passes` over `graph`, exact ones over the sub-graphs of If, Loop and Scan as well. After each pass that
+/// Runs `passes` over `graph` and over the sub-graphs of If, Loop and Scan, until nothing changes. After each pass that
 /// changed it the graph is sorted and verified, and its inputs and outputs must have kept name, element type and shape.
 /// Errors name the pass; after one the graph is as it was before that pass. A broken invariant is Code::internal and
 /// carries the graph before the pass as text (tensors by hash). An option that names no pass of the list is
 /// Code::usage. Notes also go to context.note.
 Result<PipelineReport> run_pipeline(Graph &graph, std::span<const PassDef *const> passes, const PassContext &context,
                                     const PipelineOptions &options = {});
+
+/// One step over the whole graph, true where it changed it; notes go to the function that it is given.
+using Step = std::function<Result<bool>(Graph &, const std::function<void(PassNote)> &note)>;
+
+/// Runs one step as run_pipeline() does each: `record` tells of it. `note` gets the notes as well, if it is not null.
+Result<bool> run_step(Graph &graph, std::string_view name, const Step &step, const std::function<void(PassNote)> &note,
+                      const PipelineOptions &options, PassRecord &record);
 
 /// What `edgec optimize` runs, and `edgec compress` before anything lossy: all exact passes in their order.
 std::span<const PassDef *const> exact_pipeline();

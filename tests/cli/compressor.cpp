@@ -8,6 +8,7 @@
 
 #include "cli/model_file.h"
 #include "formats/flat/flat.h"
+#include "schemes/rate/options.h"
 #include "support/cancel.h"
 
 namespace edgec {
@@ -23,10 +24,9 @@ Result<Compressed> compress_interrupted_at(std::size_t probe) {
   DataFlags flags{.path = models + "digits_calib.npz", .preprocess = {}, .labels = {}, .limit = 40};
   EDGEC_ASSIGN(const Dataset data, open_dataset(flags, source.graph, 0));
   CompressRequest request;
-  request.rate.emplace();
-  request.rate->max_size = wanted_bytes;
+  request.settings = RateOptions{.max_size = wanted_bytes};
   std::size_t seen = 0;
-  request.rate->bytes = [&](const Graph &graph) -> Result<std::size_t> {
+  request.file_bytes = [&](const Graph &graph) -> Result<std::size_t> {
     if (seen++ == probe) std::raise(SIGINT);
     EDGEC_ASSIGN(const auto bytes, serialize_flat({.graph = graph}, {}));
     return bytes.size();
@@ -44,9 +44,9 @@ TEST(Compressor, ASignalLeavesTheBestSoFar) {
       EXPECT_EQ(result.error().code, Code::interrupted);
       continue;
     }
-    ASSERT_TRUE(result->interrupted);
-    const auto chosen = std::ranges::find(result->curve, true, &RatePoint::chosen);
-    ASSERT_NE(chosen, result->curve.end());
+    ASSERT_TRUE(result->outcome.interrupted);
+    const auto chosen = std::ranges::find(result->outcome.curve, true, &RatePoint::chosen);
+    ASSERT_NE(chosen, result->outcome.curve.end());
     EXPECT_LE(chosen->bytes, wanted_bytes);
     EXPECT_TRUE(std::ranges::any_of(result->passes, [](const PassFigures &pass) { return pass.name == "round-weights" && pass.changed; }));
     break;

@@ -21,9 +21,9 @@ Result<bool> shorten(Graph &graph, std::string_view from, std::string_view to) {
   }
   return false;
 }
-const PassDef right{"right", "", PassKind::exact,
+const PassDef right{"right", "",
                     [](Graph &graph, const PassContext &) { return shorten(graph, "Relu", "Clip"); }};
-const PassDef wrong{"wrong", "", PassKind::exact,
+const PassDef wrong{"wrong", "",
                     [](Graph &graph, const PassContext &) { return shorten(graph, "Neg", "Abs"); }};
 
 struct Network {

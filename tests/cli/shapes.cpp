@@ -15,6 +15,8 @@
 #include "ops/registry.h"
 #include "runtime/plan.h"
 #include "support/random.h"
+#include "schemes/int8/options.h"
+#include "tests/schemes/settings.h"
 
 namespace edgec {
 namespace {
@@ -134,28 +136,28 @@ std::vector<Case> conv_cases() {
 struct Scheme {
   std::string name;
   double least;
-  void (*ask)(CompressRequest &);
+  Words words;
   ModelFormat format = ModelFormat::qdq;
 };
 
 std::vector<Scheme> schemes() {
-  return {{"int8", 25, [](CompressRequest &r) { r.int8 = true; }},
-          {"int8 rounded", 25, [](CompressRequest &r) { r.int8 = true, r.lossy.second_order = false; }},
-          {"int8 equalized", 25, [](CompressRequest &r) { r.int8 = true, r.lossy.equalize = Choice::on; }},
-          {"int8 qoperator", 10, [](CompressRequest &r) { r.int8 = true, r.lossy.integer_results = true; }, ModelFormat::qoperator},
-          {"int8 of 4 bits", 8, [](CompressRequest &r) { r.int8 = true, r.lossy.weight_bits = 4; }},
-          {"int8 pruned", 0, [](CompressRequest &r) { r.int8 = true, r.lossy.prune_ratio = 0.3; }},
-          {"prune", 3, [](CompressRequest &r) { r.lossy.prune_ratio = 0.3; }},
-          {"prune by magnitude", 3, [](CompressRequest &r) { r.lossy.prune_ratio = 0.3, r.lossy.prune_by_magnitude = true; }},
-          {"prune 2:4", 0, [](CompressRequest &r) { r.lossy.prune_n = 2, r.lossy.prune_m = 4; }},
-          {"prune channels", -1, [](CompressRequest &r) { r.lossy.prune_channels = 0.3; }},
-          {"low rank", 5, [](CompressRequest &r) { r.lossy.low_rank = 0.6, r.lossy.low_rank_sqnr = 6; }},
-          {"share", 5, [](CompressRequest &r) { r.lossy.share_bits = 3; }},
-          {"share rounded", 5, [](CompressRequest &r) { r.lossy.share_bits = 3, r.lossy.prune_by_magnitude = true; }},
-          {"share network", 5, [](CompressRequest &r) { r.lossy.share_bits = 3, r.lossy.share_network = true; }},
-          {"share hash", -3, [](CompressRequest &r) { r.lossy.share_hash = 0.5; }},
-          {"rate", -3, [](CompressRequest &r) { r.rate.emplace(), r.rate->rate = 1e-4; }},
-          {"int8 rate", -3, [](CompressRequest &r) { r.int8 = true, r.rate.emplace(), r.rate->rate = 1e-4; }}};
+  return {{"int8", 25, {"int8"}},
+          {"int8 rounded", 25, {"int8", "effort=fast"}},
+          {"int8 equalized", 25, {"int8", "equalize=on"}},
+          {"int8 qoperator", 10, {"int8"}, ModelFormat::qoperator},
+          {"int8 of 4 bits", 8, {"int8", "weight-bits=4"}},
+          {"int8 pruned", 0, {"int8", "prune=0.3"}},
+          {"prune", 3, {"prune=0.3"}},
+          {"prune by magnitude", 3, {"prune=0.3", "effort=fast"}},
+          {"prune 2:4", 0, {"prune=2:4"}},
+          {"prune channels", -1, {"prune-channels=0.3"}},
+          {"low rank", 5, {"low-rank=0.6", "low-rank-sqnr=6"}},
+          {"share", 5, {"share=3"}},
+          {"share rounded", 5, {"share=3", "effort=fast"}},
+          {"share network", 5, {"share=3", "share-codebook=network"}},
+          {"share hash", -3, {"share-hash=0.5"}},
+          {"rate", -3, {"rate=1e-4"}},
+          {"int8 rate", -3, {"int8", "rate=1e-4"}}};
 }
 
 Graph graph_of(const Case &one) {
@@ -196,14 +198,15 @@ void compress_case(const Case &one, const Scheme &scheme) {
   data.samples = std::make_unique<Draws>(one.data);
   for (std::size_t i = 0; i < fitted; ++i) data.indices.push_back(i);
   CompressRequest request;
-  scheme.ask(request);
-  if (request.rate) request.rate->bytes = [](const Graph &g) -> Result<std::size_t> {
+  request.settings = settings_of(scheme.words);
+  request.settings.edit<Int8Options>().integer_results = scheme.format == ModelFormat::qoperator;
+  request.file_bytes = [](const Graph &g) -> Result<std::size_t> {
     EDGEC_ASSIGN(const auto bytes, serialize_flat({.graph = g}, {}));
     return bytes.size();
   };
   const auto compressed = compress(graph, request, data);
   ASSERT_TRUE(compressed) << compressed.error().message;
-  EXPECT_TRUE(compressed->warnings.empty()) << compressed->warnings.front();
+  EXPECT_TRUE(compressed->outcome.warnings.empty()) << compressed->outcome.warnings.front();
   EXPECT_GE(decibels(graph, compressed->graph, *data.samples), scheme.least);
   const std::string path = testing::TempDir() + fmt::format("edgec_shapes.{}.onnx", ::getpid()); // several of this may run at once
   Model model;

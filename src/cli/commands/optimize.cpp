@@ -122,13 +122,8 @@ struct Attempt {
 Result<Attempt> attempt(const Job &job, bool checked, bool force, Report &report) {
   const Arguments &arguments = job.arguments;
   const auto pipeline = pipeline_of(arguments);
-  const PassContext context{.ops = all_ops(),
-                            .lossy = {},
-                            .scope = {},
-                            .threads = arguments.run.threads(),
-                            .isa = job.running.isa,
-                            .channel_multiple = arguments.passes.multiple_for(job.format)};
-  const PipelineOptions options = arguments.passes.pipeline_options(pipeline);
+  const PassContext context{.ops = all_ops(), .channel_multiple = arguments.passes.multiple_for(job.format)};
+  const PipelineOptions options = arguments.passes.pipeline_options(names_of(pipeline));
   const Proof proof{job.source.graph, job.data, job.running, arguments.rtol};
   Model result = job.source;
   const auto run_passes = [&] {
@@ -157,7 +152,7 @@ Result<Attempt> optimize_and_verify(const Job &job, Report &report) {
   return done;
 }
 
-Result<Outcome> run(const Arguments &arguments) {
+Result<Outcome> run(const Arguments &arguments, const EffectiveOptions &recorded) {
   const auto begin = std::chrono::steady_clock::now();
   EDGEC_CHECK(arguments.passes.check());
   const std::string path =
@@ -192,7 +187,7 @@ Result<Outcome> run(const Arguments &arguments) {
   const bool recognized = warn_of_unrecognized(arguments, written.model.graph, report);
   report.verified = result.verified;
   report.provenance =
-      provenance_of("optimize", arguments.edits.effective(), arguments.run.seed, isa, arguments.model, source, written);
+      provenance_of("optimize", recorded, arguments.run.seed, isa, arguments.model, source, written);
   report.before = figures_of(measure_sizes(source.graph, all_ops(), false), stored, source.source_bytes);
   report.after = figures_of(measure_sizes(written.model.graph, all_ops(), false), written.stored, written.bytes);
   if (auto grown = growth_warning(arguments.model, source, written)) report.warnings.push_back(*std::move(grown));
@@ -236,7 +231,7 @@ CommandRun declare(Options &options) {
       .in(Unit::bytes);
   return [arguments, &options] {
     arguments->verbose = options.given("--verbose");
-    return run(*arguments);
+    return run(*arguments, options.effective());
   };
 }
 

@@ -10,7 +10,7 @@
 #include "cli/edit_flags.h"
 #include "cli/flags.h"
 #include "cli/model_file.h"
-#include "cli/nearest.h"
+#include "support/nearest.h"
 #include "cli/steps.h"
 #include "data/npy.h"
 #include "data/preprocess_help.h"

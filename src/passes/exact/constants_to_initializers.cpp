@@ -35,6 +35,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 
 extern const PassDef constants_to_initializers;
 const PassDef constants_to_initializers{"constants-to-initializers", "Turn Constant nodes into constants of the graph",
-                                        PassKind::exact, run};
+                                        run};
 
 } // namespace edgec::passes

@@ -20,6 +20,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef eliminate_dead;
-const PassDef eliminate_dead{"eliminate-dead", "Remove nodes and constants that no output depends on", PassKind::exact, run};
+const PassDef eliminate_dead{"eliminate-dead", "Remove nodes and constants that no output depends on", run};
 
 } // namespace edgec::passes

@@ -425,6 +425,6 @@ Result<bool> run(Graph &graph, const PassContext &context) { return Removal(grap
 
 extern const PassDef eliminate_dead_channels;
 const PassDef eliminate_dead_channels{"eliminate-dead-channels", "Remove channels that are constant, or that nobody reads",
-                                      PassKind::exact, run};
+                                      run};
 
 } // namespace edgec::passes

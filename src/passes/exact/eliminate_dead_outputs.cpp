@@ -203,6 +203,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 extern const PassDef eliminate_dead_outputs;
 const PassDef eliminate_dead_outputs{"eliminate-dead-outputs",
                                      "Remove outputs of If, Loop and Scan that nothing reads from their sub-graphs",
-                                     PassKind::exact, run};
+                                     run};
 
 } // namespace edgec::passes

@@ -39,6 +39,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef eliminate_dropout;
-const PassDef eliminate_dropout{"eliminate-dropout", "Remove Dropout, which does nothing at inference", PassKind::exact, run};
+const PassDef eliminate_dropout{"eliminate-dropout", "Remove Dropout, which does nothing at inference", run};
 
 } // namespace edgec::passes

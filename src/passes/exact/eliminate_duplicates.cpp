@@ -115,6 +115,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef eliminate_duplicates;
-const PassDef eliminate_duplicates{"eliminate-duplicates", "Merge equal nodes and equal constants", PassKind::exact, run};
+const PassDef eliminate_duplicates{"eliminate-duplicates", "Merge equal nodes and equal constants", run};
 
 } // namespace edgec::passes

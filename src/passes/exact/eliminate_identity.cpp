@@ -37,6 +37,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef eliminate_identity;
-const PassDef eliminate_identity{"eliminate-identity", "Remove Identity nodes", PassKind::exact, run};
+const PassDef eliminate_identity{"eliminate-identity", "Remove Identity nodes", run};
 
 } // namespace edgec::passes

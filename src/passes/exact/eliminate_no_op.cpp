@@ -98,6 +98,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 
 extern const PassDef eliminate_no_op;
 const PassDef eliminate_no_op{"eliminate-no-op", "Remove reshapes, transposes, casts, slices and pads that do nothing",
-                              PassKind::exact, run};
+                              run};
 
 } // namespace edgec::passes

@@ -89,6 +89,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef flatten_conv;
-const PassDef flatten_conv{"flatten-conv", "Make a Gemm of a Conv whose kernel covers its input", PassKind::exact, run};
+const PassDef flatten_conv{"flatten-conv", "Make a Gemm of a Conv whose kernel covers its input", run};
 
 } // namespace edgec::passes

@@ -143,7 +143,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef fold_constants;
-const PassDef fold_constants{"fold-constants", "Compute what depends on constants and known shapes only",
-                             PassKind::exact, run};
+const PassDef fold_constants{"fold-constants", "Compute what depends on constants and known shapes only", run};
 
 } // namespace edgec::passes

@@ -170,6 +170,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 
 extern const PassDef fold_qdq;
 const PassDef fold_qdq{"fold-qdq", "Make quantized types of QuantizeLinear and DequantizeLinear around operators",
-                       PassKind::exact, run};
+                       run};
 
 } // namespace edgec::passes

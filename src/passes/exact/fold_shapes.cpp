@@ -101,7 +101,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef fold_shapes;
-const PassDef fold_shapes{"fold-shapes", "Compute known dims of shapes that are not all known, merge equal ones",
-                          PassKind::exact, run};
+const PassDef fold_shapes{"fold-shapes", "Compute known dims of shapes that are not all known, merge equal ones", run};
 
 } // namespace edgec::passes

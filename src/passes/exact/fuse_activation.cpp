@@ -110,6 +110,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef fuse_activation;
-const PassDef fuse_activation{"fuse-activation", "Join Relu and Clip, and remove those that change nothing", PassKind::exact, run};
+const PassDef fuse_activation{"fuse-activation", "Join Relu and Clip, and remove those that change nothing", run};
 
 } // namespace edgec::passes

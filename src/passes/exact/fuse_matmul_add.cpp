@@ -50,6 +50,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef fuse_matmul_add;
-const PassDef fuse_matmul_add{"fuse-matmul-add", "Join MatMul by a constant matrix and Add into Gemm", PassKind::exact, run};
+const PassDef fuse_matmul_add{"fuse-matmul-add", "Join MatMul by a constant matrix and Add into Gemm", run};
 
 } // namespace edgec::passes

@@ -100,6 +100,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef fuse_pad;
-const PassDef fuse_pad{"fuse-pad", "Move constant padding into Conv, AveragePool and MaxPool", PassKind::exact, run};
+const PassDef fuse_pad{"fuse-pad", "Move constant padding into Conv, AveragePool and MaxPool", run};
 
 } // namespace edgec::passes

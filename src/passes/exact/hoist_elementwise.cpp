@@ -109,6 +109,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 
 extern const PassDef hoist_elementwise;
 const PassDef hoist_elementwise{
-    "hoist-elementwise", "Apply elementwise operators to constants instead of to parts of them", PassKind::exact, run};
+    "hoist-elementwise", "Apply elementwise operators to constants instead of to parts of them", run};
 
 } // namespace edgec::passes

@@ -83,6 +83,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef inline_if;
-const PassDef inline_if{"inline-if", "Replace If by its branch where the condition is constant", PassKind::exact, run};
+const PassDef inline_if{"inline-if", "Replace If by its branch where the condition is constant", run};
 
 } // namespace edgec::passes

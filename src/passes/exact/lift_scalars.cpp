@@ -79,7 +79,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef lift_scalars;
-const PassDef lift_scalars{"lift-scalars", "Compute shapes in vectors of one element instead of scalars",
-                           PassKind::exact, run};
+const PassDef lift_scalars{"lift-scalars", "Compute shapes in vectors of one element instead of scalars", run};
 
 } // namespace edgec::passes

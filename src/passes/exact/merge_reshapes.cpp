@@ -110,7 +110,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef merge_reshapes;
-const PassDef merge_reshapes{"merge-reshapes", "Join Reshape, Flatten, Squeeze, Unsqueeze and trivial Transpose",
-                             PassKind::exact, run};
+const PassDef merge_reshapes{"merge-reshapes", "Join Reshape, Flatten, Squeeze, Unsqueeze and trivial Transpose", run};
 
 } // namespace edgec::passes

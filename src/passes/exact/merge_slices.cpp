@@ -160,7 +160,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 
 extern const PassDef merge_slices;
 const PassDef merge_slices{"merge-slices",
-                           "Join Slices, join Concats, and leave whole what is cut and put together again",
-                           PassKind::exact, run};
+                           "Join Slices, join Concats, and leave whole what is cut and put together again", run};
 
 } // namespace edgec::passes

@@ -134,6 +134,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 
 extern const PassDef merge_transposes;
 const PassDef merge_transposes{"merge-transposes", "Join Transposes, also through elementwise operators between them",
-                               PassKind::exact, run};
+                               run};
 
 } // namespace edgec::passes

@@ -146,6 +146,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 
 extern const PassDef recognize_activation;
 const PassDef recognize_activation{
-    "recognize-activation", "Find Gelu, HardSwish, HardSigmoid and Swish that are written out", PassKind::exact, run};
+    "recognize-activation", "Find Gelu, HardSwish, HardSigmoid and Swish that are written out", run};
 
 } // namespace edgec::passes

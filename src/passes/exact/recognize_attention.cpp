@@ -149,6 +149,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 extern const PassDef recognize_attention;
 const PassDef recognize_attention{"recognize-attention",
                                   "Find Attention that is written out (opset 23; only with --recognize attention)",
-                                  PassKind::exact, run};
+                                  run};
 
 } // namespace edgec::passes

@@ -129,7 +129,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 
 extern const PassDef recognize_normalization;
 const PassDef recognize_normalization{"recognize-normalization",
-                                      "Find LayerNormalization and RMSNormalization that are written out",
-                                      PassKind::exact, run};
+                                      "Find LayerNormalization and RMSNormalization that are written out", run};
 
 } // namespace edgec::passes

@@ -67,6 +67,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef recognize_softmax;
-const PassDef recognize_softmax{"recognize-softmax", "Find Softmax that is written out", PassKind::exact, run};
+const PassDef recognize_softmax{"recognize-softmax", "Find Softmax that is written out", run};
 
 } // namespace edgec::passes

@@ -92,6 +92,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 
 extern const PassDef sink_dequantize;
 const PassDef sink_dequantize{
-    "sink-dequantize", "Transpose and reshape stored codes instead of the reals they stand for", PassKind::exact, run};
+    "sink-dequantize", "Transpose and reshape stored codes instead of the reals they stand for", run};
 
 } // namespace edgec::passes

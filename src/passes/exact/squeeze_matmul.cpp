@@ -47,6 +47,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef squeeze_matmul;
-const PassDef squeeze_matmul{pass, "MatMul by a stack of one constant matrix reads the matrix", PassKind::exact, run};
+const PassDef squeeze_matmul{pass, "MatMul by a stack of one constant matrix reads the matrix", run};
 
 } // namespace edgec::passes

@@ -146,6 +146,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef unflatten_gemm;
-const PassDef unflatten_gemm{"unflatten-gemm", "Take Gemm out of the Reshapes around it", PassKind::exact, run};
+const PassDef unflatten_gemm{"unflatten-gemm", "Take Gemm out of the Reshapes around it", run};
 
 } // namespace edgec::passes

@@ -1,0 +1,48 @@
+#include "schemes/fitting/held_out.h"
+
+#include <algorithm>
+
+#include "schemes/fitting/options.h"
+
+namespace edgec {
+std::vector<std::size_t> some_of(std::span<const std::size_t> samples, std::size_t count) {
+  count = std::min(count, samples.size());
+  std::vector<std::size_t> some;
+  for (std::size_t i = 0; i < count; ++i) some.push_back(samples[i * samples.size() / count]);
+  return some;
+}
+
+std::vector<std::size_t> half_of(std::span<const std::size_t> samples, std::size_t fold) {
+  std::vector<std::size_t> found;
+  for (std::size_t i = fold; i < samples.size(); i += 2) found.push_back(samples[i]);
+  return found;
+}
+
+std::vector<int> folds_of(std::span<const std::size_t> samples, const Job &job) {
+  if (samples.size() == job.samples.size()) return {0, 1};
+  return {samples.front() == job.samples.front() ? 0 : 1};
+}
+
+Job on_samples(const Job &job, std::span<const std::size_t> samples) {
+  Job part = job;
+  part.samples.assign(samples.begin(), samples.end());
+  if (auto &fit = part.settings.edit<FitOptions>(); samples.size() < job.samples.size()) fit.positions = (fit.positions + 1) / 2;
+  return part;
+}
+
+Result<Fidelity> judge(const Graph &reference, const Graph &graph, const Job &job) {
+  return measure_fidelity(&reference, graph, job.ops, *job.calibration,
+                          {.threads = job.threads, .isa = job.isa, .indices = job.samples});
+}
+
+Result<Fidelity> judge_held_out(const Graph &reference, const FitHalf &fit, const Job &job) {
+  if (job.samples.size() < 2)
+    return usage_error("judging on samples that nothing was fitted to needs at least two samples (--calib)");
+  EDGEC_ASSIGN(const Graph first, fit(half_of(job.samples, 0), 0));
+  EDGEC_ASSIGN(const Graph second, fit(half_of(job.samples, 1), 1));
+  const Graph *const unseen[] = {&second, &first};
+  return measure_fidelity(reference, unseen, job.ops, *job.calibration,
+                          {.threads = job.threads, .isa = job.isa, .indices = job.samples});
+}
+
+} // namespace edgec

@@ -1,0 +1,239 @@
+#include "schemes/int8/coarse_values.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "calibrate/calibrate.h"
+#include "measure/sizes.h"
+#include "schemes/fitting/held_out.h"
+#include "schemes/int8/retype.h"
+#include "runtime/plan.h"
+#include "support/parallel.h"
+
+namespace edgec {
+namespace {
+
+constexpr double least_db = 20;
+/// Operators on the ways from a value that are looked at.
+constexpr std::size_t longest_way = 24;
+
+/// The end of a way: sums of squares of what is computed there, and of its error.
+struct End {
+  std::size_t trial;
+  std::string at;
+  ValueId signal, noise;
+};
+
+/// The network with, for each value, a copy of what follows that reads the reals of the value's codes.
+class Trials {
+public:
+  Trials(const Graph &graph, const Int8Plan &plan, const Job &job) : graph_(graph), plan_(plan), job_(job) {
+    order_ = graph_.nodes();
+    for (std::size_t i = 0; i < order_.size(); ++i) place_[order_[i]] = i;
+  }
+
+  void add(ValueId value, const Quant &quant) {
+    noisy_.clear();
+    next_.clear();
+    copied_ = 0;
+    const NodeId producer = graph_.value(value).producer;
+    const bool integer = producer.valid() && plan_.integer.contains(producer); // then all that follows sees the codes
+    for (const Use use : std::vector(graph_.value(value).uses))
+      if (place_.contains(use.node) && (integer || reads_codes(plan_, job_.ops, graph_, use))) next_.insert(place_.at(use.node));
+    if (next_.empty()) return;
+    values_.push_back(value);
+    noisy_[value] = reals_of_codes(value, quant, order_[*next_.begin()]);
+    if (integer && graph_.is_output(value)) end(value, noisy_[value], *next_.begin());
+    while (!next_.empty()) {
+      const std::size_t place = *next_.begin();
+      next_.erase(next_.begin());
+      follow(place);
+    }
+  }
+
+  [[nodiscard]] const Graph &graph() const { return graph_; }
+  [[nodiscard]] const std::vector<ValueId> &values() const { return values_; }
+  [[nodiscard]] const std::vector<End> &ends() const { return ends_; }
+
+private:
+  Graph graph_;
+  const Int8Plan &plan_;
+  const Job &job_;
+  std::vector<NodeId> order_;
+  std::map<NodeId, std::size_t> place_;
+  std::vector<ValueId> values_;
+  std::vector<End> ends_;
+  std::map<ValueId, ValueId> signals_;
+  // Of the trial at hand:
+  std::map<ValueId, ValueId> noisy_; // value -> the same with the error
+  std::set<std::size_t> next_;       // nodes to be copied
+  std::size_t copied_ = 0;
+
+  ValueId add_op(std::string op, std::vector<ValueId> inputs, Type type, NodeId before) {
+    Node node;
+    node.op = std::move(op);
+    node.inputs = std::move(inputs);
+    if (node.op == "ReduceSumSquare") node.attributes = {{"keepdims", std::int64_t{0}}};
+    return graph_.add_op(std::move(node), std::move(type), before);
+  }
+
+  ValueId reals_of_codes(ValueId value, const Quant &quant, NodeId before) {
+    const Type reals = graph_.value(value).type;
+    Type codes = reals;
+    codes.dtype = DType::uint8;
+    codes.quant = quant;
+    const ValueId scale = graph_.add_constant(Tensor::scalar(quant.scale()));
+    const ValueId zero = graph_.add_constant(Tensor::scalar(static_cast<std::uint8_t>(quant.zero_point())));
+    return add_op("DequantizeLinear", {add_op("QuantizeLinear", {value, scale, zero}, codes, before), scale, zero}, reals, before);
+  }
+
+  [[nodiscard]] NodeId after(std::size_t place) const { return place + 1 < order_.size() ? order_[place + 1] : NodeId{}; }
+
+  [[nodiscard]] bool is_float(ValueId id) const {
+    return id.valid() && graph_.value(id).type.is_tensor() && graph_.value(id).type.dtype == DType::float32;
+  }
+
+  [[nodiscard]] bool has_constant_weight(const Node &node, const OpDef &op) const {
+    if (op.weights == nullptr) return false;
+    std::vector<const Type *> types;
+    for (const ValueId v : node.inputs) types.push_back(v.valid() ? &graph_.value(v).type : nullptr);
+    const auto weights = op.weights(node, types);
+    return weights && graph_.constant(node.input(weights->weight)) != nullptr;
+  }
+
+  /// Copies the node at `place` where the error can be followed through it, else judges what it reads.
+  void follow(std::size_t place) {
+    const Node node = graph_.node(order_[place]);
+    const OpDef *op = job_.ops.find(node);
+    const bool can = op != nullptr && op->deterministic && node.captures.empty() && std::ranges::all_of(node.outputs, [&](ValueId out) { return is_float(out); });
+    if (op != nullptr && op->shape_only) return;
+    if (!can || copied_ == longest_way) {
+      for (const ValueId input : std::set(node.inputs.begin(), node.inputs.end()))
+        if (const auto found = noisy_.find(input); found != noisy_.end()) end(input, found->second, place);
+      return;
+    }
+    ++copied_;
+    Node copy = node;
+    copy.name.clear();
+    for (ValueId &input : copy.inputs)
+      if (const auto found = noisy_.find(input); found != noisy_.end()) input = found->second;
+    for (ValueId &out : copy.outputs) out = graph_.add_value(graph_.value(out).type);
+    const NodeId copied = graph_.add_node(copy, after(place));
+    const std::vector<ValueId> outputs = graph_.node(copied).outputs;
+    const bool is_layer = has_constant_weight(node, *op);
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      const ValueId before = node.outputs[i];
+      if (is_layer || graph_.is_output(before)) end(before, outputs[i], place);
+      if (is_layer) continue;
+      noisy_[before] = outputs[i];
+      for (const Use use : std::vector(graph_.value(before).uses))
+        if (const auto reader = place_.find(use.node); reader != place_.end()) next_.insert(reader->second);
+    }
+  }
+
+  void end(ValueId value, ValueId noisy, std::size_t place) {
+    const Type type = graph_.value(value).type, sum = Type::tensor(DType::float32, Dims{});
+    const NodeId before = after(place);
+    const auto [signal, fresh] = signals_.try_emplace(value);
+    if (fresh) signal->second = add_op("ReduceSumSquare", {value}, sum, before);
+    const ValueId error = add_op("Sub", {value, noisy}, type, before);
+    const Node *producer = graph_.producer(value);
+    ends_.push_back({values_.size() - 1, producer ? producer->label() : graph_.value(value).name, signal->second,
+                     add_op("ReduceSumSquare", {error}, sum, before)});
+  }
+};
+
+/// More samples of a small network than of a large one; the few that are enough.
+std::vector<std::size_t> judging_samples(const Graph &graph, const Job &job) {
+  constexpr double least = 2, most = 8, most_macs = 4e9;
+  const double macs = std::max(1.0, measure_sizes(graph, job.ops).macs);
+  return some_of(job.samples, static_cast<std::size_t>(std::clamp(most_macs / macs, least, most)));
+}
+
+/// Codes hold no infinity.
+bool holds_infinity(const Graph &graph, ValueId value, const RangeStatistics &statistics) {
+  if (const Tensor *data = graph.constant(value))
+    return data->dtype == DType::float32 && std::ranges::any_of(data->as<float>(), [](float x) { return std::isinf(x); });
+  const auto seen = statistics.find(value);
+  return seen != statistics.end() && seen->second.infinite;
+}
+
+std::string name_of(const Graph &graph, ValueId value) {
+  const Node *producer = graph.producer(value);
+  return producer ? producer->label() : graph.value(value).name;
+}
+
+/// Signal and noise at each end, over the samples.
+Result<std::vector<std::pair<double, double>>> run(const Trials &trials, std::span<const std::size_t> samples, const Job &job) {
+  PlanOptions options;
+  options.isa = job.isa;
+  for (const End &end : trials.ends()) options.fetches.push_back(end.signal), options.fetches.push_back(end.noise);
+  Runner runner(trials.graph(), job.ops, options);
+  std::vector<std::vector<Tensor>> found(samples.size());
+  EDGEC_CHECK(parallel_for(samples.size(), job.threads, [&](std::size_t i, int worker) -> Status {
+    EDGEC_ASSIGN(const Sample sample, job.calibration->load(samples[i]));
+    EDGEC_ASSIGN(found[i], runner.run_tensors(sample, worker));
+    return {};
+  }));
+  std::vector<std::pair<double, double>> sums(trials.ends().size());
+  for (const auto &sample : found)
+    for (std::size_t e = 0; e < sums.size(); ++e) {
+      sums[e].first += static_cast<double>(sample[2 * e].as<float>()[0]);
+      sums[e].second += static_cast<double>(sample[2 * e + 1].as<float>()[0]);
+    }
+  return sums;
+}
+
+double decibels(double signal, double noise) {
+  if (noise == 0) return std::numeric_limits<double>::infinity();
+  const double db = 10 * std::log10(signal / noise);
+  return std::isnan(db) ? -std::numeric_limits<double>::infinity() : db;
+}
+
+} // namespace
+
+std::vector<CoarseValue> find_infinite_values(const Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics) {
+  std::vector<CoarseValue> found;
+  for (const ValueId id : plan.quantized)
+    if (holds_infinity(graph, id, statistics))
+      found.push_back({id, name_of(graph, id), "its output stays float: it holds infinity"});
+  return found;
+}
+
+Result<std::vector<CoarseValue>> find_coarse_values(const Graph &graph, const Int8Plan &plan, const Job &job) {
+  Job few = job;
+  few.samples = judging_samples(graph, job);
+  CalibrationOptions options;
+  for (const ValueId id : plan.quantized)
+    if (graph.constant(id) == nullptr) options.ranges.push_back(id);
+  options.histograms = job.options<Int8Options>().range != "minmax";
+  options.folds = 1;
+  options.threads = job.threads;
+  options.isa = job.isa;
+  EDGEC_ASSIGN(const Calibration calibration, calibrate(graph, job.ops, *job.calibration, few.samples, options));
+  const int all[] = {0};
+  const RangeStatistics statistics = calibration.merged(all);
+  EDGEC_ASSIGN(const auto quants, choose_quants(graph, plan, statistics, job.options<Int8Options>()));
+  std::vector<CoarseValue> coarse = find_infinite_values(graph, plan, statistics);
+  Trials trials(graph, plan, job);
+  for (const ValueId id : plan.quantized)
+    if (!plan.wide.contains(id) && !plan.exact.contains(id) && !holds_infinity(graph, id, statistics)) trials.add(id, quants.at(id));
+  if (trials.ends().empty()) return coarse;
+  EDGEC_ASSIGN(const auto sums, run(trials, few.samples, job));
+  for (std::size_t e = 0; e < sums.size();) {
+    const std::size_t trial = trials.ends()[e].trial;
+    double least = std::numeric_limits<double>::infinity();
+    std::string at;
+    for (; e < sums.size() && trials.ends()[e].trial == trial; ++e)
+      if (const double db = decibels(sums[e].first, sums[e].second); db < least) least = db, at = trials.ends()[e].at;
+    const ValueId value = trials.values()[trial];
+    if (least < least_db)
+      coarse.push_back({value, name_of(graph, value), fmt::format("its output stays float: 8 bits of it would leave {:.1f} dB at {}", least, at)});
+  }
+  return coarse;
+}
+
+} // namespace edgec

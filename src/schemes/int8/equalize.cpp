@@ -1,0 +1,200 @@
+#include "schemes/int8/equalize.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "schemes/fitting/channel_bias.h"
+#include "passes/channels.h"
+#include "schemes/fitting/layerwise.h"
+
+namespace edgec {
+namespace {
+
+constexpr std::array alphas{0.0, 0.25, 0.5, 0.75, 1.0};
+constexpr std::array betas{0.0, 0.25, 0.5};
+/// Factors beyond these bring nothing and cost bits in float16.
+constexpr double least_factor = 1.0 / 64, largest_factor = 64;
+constexpr double activation_levels = 255;
+
+/// Each output channel depends on its own input channel only, and f(a x) = a f(x) for a > 0.
+bool keeps_channels(const Node &node) {
+  static const std::set<std::string, std::less<>> names{"MaxPool",       "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
+                                                        "Identity", "Flatten",     "Relu",              "LeakyRelu"};
+  return node.domain.empty() && names.contains(node.op) && !(node.is("Flatten") && node.get_int("axis", 1) != 1);
+}
+
+std::optional<WeightInfo> weights_of(const Graph &graph, const Job &job, const Node &node) {
+  const OpDef *op = job.ops.find(node);
+  if (op == nullptr || op->weights == nullptr || op->as_conv == nullptr || !job.scope.allows(node)) return std::nullopt;
+  std::vector<const Type *> types;
+  for (const ValueId v : node.inputs) types.push_back(v.valid() ? &graph.value(v).type : nullptr);
+  const auto info = op->weights(node, types);
+  if (!info) return std::nullopt;
+  const Tensor *weight = graph.constant(node.input(info->weight));
+  if (weight == nullptr || weight->dtype != DType::float32 || !weight_rows(*weight, *info)) return std::nullopt;
+  if (info->bias && node.input(*info->bias).valid() && graph.constant(node.input(*info->bias)) == nullptr) return std::nullopt;
+  if (node.get_float("alpha", 1) != 1 || node.get_float("beta", 1) != 1) return std::nullopt;
+  return info;
+}
+
+/// A bias that is absent can be, too: nothing is to be scaled.
+bool has_bias_per_channel(const Graph &graph, const Node &node, const WeightInfo &info) {
+  const Tensor *bias = graph.constant(node.input(*info.bias));
+  const auto values = channel_bias(graph, node, info);
+  return values && (bias == nullptr || bias->size() == static_cast<std::int64_t>(values->size()));
+}
+
+/// Whether the layer sums over axis 1 of its data: a product may over another one.
+bool sums_over_channels(const Graph &graph, const Job &job, NodeId layer, const WeightInfo &info) {
+  return std::ranges::any_of(node_axes(graph, job.ops, layer).ties,
+                             [&](const AxisTie &tie) { return tie.input == info.data && tie.input_axis == 1; });
+}
+
+/// Adds the weighted layers that read `value`; false where something else does.
+bool find_readers(const Graph &graph, const Job &job, ValueId value, std::vector<WeightTensor::Reader> &readers) {
+  if (graph.is_output(value)) return false;
+  for (const Use use : graph.value(value).uses) {
+    const Node &node = graph.node(use.node);
+    if (const auto info = weights_of(graph, job, node);
+        info && use.index == info->data && sums_over_channels(graph, job, use.node, *info)) {
+      readers.push_back({use.node, *info});
+      continue;
+    }
+    if (!keeps_channels(node) || use.index != 0 || node.outputs.size() != 1) return false;
+    if (!find_readers(graph, job, node.outputs[0], readers)) return false;
+  }
+  return true;
+}
+
+/// Sum of squares, and largest magnitude in each row, of the columns that a channel of the data has in a reader.
+struct ReaderColumns {
+  Matrix rows;
+  std::size_t channels, area, group_channels, group_rows;
+
+  ReaderColumns(const Graph &graph, const WeightTensor::Reader &reader, std::size_t channels_)
+      : rows(*weight_rows(*graph.constant(graph.node(reader.node).inputs[reader.info.weight]), reader.info)), channels(channels_) {
+    const auto groups = static_cast<std::size_t>(reader.info.groups);
+    group_rows = rows.rows / groups;
+    group_channels = channels / groups;
+    area = group_channels == 0 ? 0 : rows.columns / group_channels;
+  }
+  [[nodiscard]] bool fits() const { return area > 0 && area * group_channels == rows.columns; }
+
+  template <class Visit>
+  void for_each(Visit &&visit) { // visit(row, channel, weight &)
+    for (std::size_t r = 0; r < rows.rows; ++r)
+      for (std::size_t k = 0; k < rows.columns; ++k)
+        visit(r, r / group_rows * group_channels + k / area, rows(r, k));
+  }
+};
+
+double predicted_noise(std::vector<ReaderColumns> &readers, const ValueStatistics &seen, const std::vector<double> &factors,
+                       int weight_levels) {
+  double top = 0;
+  for (std::size_t c = 0; c < factors.size(); ++c) top = std::max(top, seen.channel_peak[c] * factors[c]);
+  const double step = top / activation_levels;
+  double noise = 0;
+  for (ReaderColumns &reader : readers) {
+    std::vector<double> peaks(reader.rows.rows);
+    reader.for_each([&](std::size_t r, std::size_t c, double &w) { peaks[r] = std::max(peaks[r], std::abs(w) / factors[c]); });
+    reader.for_each([&](std::size_t r, std::size_t c, double &w) {
+      const double weight_step = peaks[r] / weight_levels;
+      noise += w * w * step * step / (factors[c] * factors[c]);
+      noise += weight_step * weight_step * factors[c] * factors[c] * seen.channel_power[c];
+    });
+  }
+  return noise;
+}
+
+std::vector<double> candidate(std::vector<double> norms, const EqualizedTensor &tensor, const ValueStatistics &seen, double alpha,
+                              double beta) {
+  const bool bounded = tensor.clamp && std::isfinite(tensor.clamp->high);
+  const double top = bounded ? static_cast<double>(tensor.clamp->high) : *std::ranges::max_element(seen.channel_peak);
+  const double mean_norm = std::max(1e-30, *std::ranges::max_element(norms));
+  std::vector<double> factors(norms.size(), 1.0);
+  for (std::size_t c = 0; c < factors.size(); ++c) {
+    const double peak = seen.channel_peak[c];
+    if (!(peak > 0)) continue;
+    const double wish = std::pow(top / peak, alpha) * std::pow(std::max(norms[c] / mean_norm, 1e-3), beta);
+    factors[c] = bounded ? std::clamp(wish, 1.0, std::max(1.0, top / peak)) : wish;
+    factors[c] = std::clamp(factors[c], least_factor, largest_factor);
+  }
+  return factors;
+}
+
+} // namespace
+
+std::vector<EqualizedTensor> find_equalizable(const Graph &graph, const Job &job) {
+  std::vector<EqualizedTensor> found;
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    const auto info = weights_of(graph, job, node);
+    if (!info || !info->bias || !has_bias_per_channel(graph, node, *info)) continue;
+    EqualizedTensor tensor{node.outputs[0], id, *info, std::nullopt, {}, {}};
+    const NodeId reader = graph.sole_user(tensor.value);
+    if (reader.valid())
+      if (const auto clamp = as_clamp(graph, graph.node(reader)); clamp && clamp->low == 0) {
+        tensor.clamp = clamp;
+        tensor.value = graph.node(reader).outputs[0];
+      }
+    if (find_readers(graph, job, tensor.value, tensor.readers) && !tensor.readers.empty()) found.push_back(std::move(tensor));
+  }
+  return found;
+}
+
+void choose_factors(const Graph &graph, std::vector<EqualizedTensor> &tensors, const RangeStatistics &statistics,
+                    int weight_levels) {
+  for (EqualizedTensor &tensor : tensors) {
+    const auto seen = statistics.find(tensor.value);
+    if (seen == statistics.end() || seen->second.channel_peak.empty()) continue;
+    const std::size_t channels = seen->second.channel_peak.size();
+    std::vector<ReaderColumns> readers;
+    for (const auto &reader : tensor.readers) readers.emplace_back(graph, reader, channels);
+    if (!std::ranges::all_of(readers, &ReaderColumns::fits)) continue;
+    std::vector<double> norms(channels);
+    for (ReaderColumns &reader : readers) reader.for_each([&](std::size_t, std::size_t c, double &w) { norms[c] += w * w; });
+    for (double &norm : norms) norm = std::sqrt(norm);
+    double least = predicted_noise(readers, seen->second, std::vector<double>(channels, 1.0), weight_levels) * (1 - 1e-9);
+    for (const double alpha : alphas)
+      for (const double beta : betas) {
+        auto factors = candidate(norms, tensor, seen->second, alpha, beta);
+        const double noise = predicted_noise(readers, seen->second, factors, weight_levels);
+        if (noise < least) least = noise, tensor.factors = std::move(factors);
+      }
+  }
+  std::erase_if(tensors, [](const EqualizedTensor &tensor) { return tensor.factors.empty(); });
+}
+
+void equalize(Graph &graph, const std::vector<EqualizedTensor> &tensors) {
+  const auto replace = [&](NodeId node, std::size_t operand, Tensor data) {
+    const std::string name = graph.value(graph.node(node).inputs[operand]).name;
+    graph.set_input(node, operand, graph.add_constant(std::move(data), name));
+  };
+  const auto floats = [](const Matrix &m) { return std::vector<float>(m.data.begin(), m.data.end()); };
+  for (const EqualizedTensor &tensor : tensors) {
+    const std::size_t channels = tensor.factors.size();
+    const WeightInfo &info = tensor.producer_weights;
+    const Tensor weight = *graph.constant(graph.node(tensor.producer).inputs[info.weight]);
+    Matrix rows = *weight_rows(weight, info);
+    for (std::size_t r = 0; r < rows.rows; ++r)
+      for (double &w : rows.row(r)) w *= tensor.factors[r % channels];
+    replace(tensor.producer, info.weight, Tensor::of(weight.dims, as_stored(floats(rows), weight.dims, info)));
+    if (const ValueId bias = graph.node(tensor.producer).input(*info.bias); bias.valid()) {
+      auto values = to_doubles(*graph.constant(bias));
+      const Dims dims = graph.constant(bias)->dims;
+      for (std::size_t c = 0; c < values.size(); ++c) values[c] *= tensor.factors[c];
+      replace(tensor.producer, *info.bias, Tensor::of(dims, std::vector<float>(values.begin(), values.end())));
+    }
+    for (const auto &reader : tensor.readers) {
+      const Tensor read = *graph.constant(graph.node(reader.node).inputs[reader.info.weight]);
+      ReaderColumns columns(graph, reader, channels);
+      columns.for_each([&](std::size_t, std::size_t c, double &w) { w /= tensor.factors[c]; });
+      replace(reader.node, reader.info.weight, Tensor::of(read.dims, as_stored(floats(columns.rows), read.dims, reader.info)));
+    }
+  }
+}
+
+} // namespace edgec

@@ -1,0 +1,329 @@
+// Prunes with calibration samples: `--prune R` or `--prune N:M`. Layers in topological order; of each the weights whose
+// loss the others can best make up for go (compress/survivors.h), the survivors are fitted anew to the outputs of the
+// original network given pruned inputs, and the bias so that the means behind the activation stay. Layers that are not
+// pruned (depthwise, the first convolution) are refit to their pruned inputs.
+//
+// Scope `auto`: zeros go to the layers where the next ones add least to the squared error of the logits: a layer's loss
+// after refitting at a few shares, times its sensitivity (passes/sensitivity.h). These add up while errors are small:
+// where they are not, shares that differ less are tried, too, and what does best on held-out samples is taken.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <fmt/format.h>
+#include <limits>
+#include <map>
+#include <set>
+
+#include "calibrate/calibrate.h"
+#include "compress/magnitude.h"
+#include "compress/survivors.h"
+#include "schemes/fitting/float_layers.h"
+#include "schemes/fitting/held_out.h"
+#include "schemes/fitting/options.h"
+#include "schemes/fitting/sensitivity.h"
+#include "schemes/prune/options.h"
+#include "schemes/prune/ratio_check.h"
+#include "schemes/scheme.h"
+#include "support/cancel.h"
+#include "support/number.h"
+
+namespace edgec::schemes {
+namespace {
+
+constexpr std::string_view name = "prune-second-order";
+constexpr std::array curve_shares{0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9, 1.0};
+/// Samples and positions of each that say what zeros cost a layer, and samples that say how sensitive it is.
+constexpr std::size_t curve_samples = 64, curve_positions = 128, sensitivity_samples = 32;
+/// Of a layer's weights so many stay, and one for each output on average: a layer without any says nothing, whatever its
+/// losses looked like one at a time.
+constexpr double least_share = 0.05;
+/// How near to each other the layers' shares of zeros are: 0 where zeros cost least, 1 all alike.
+constexpr std::array evennesses{0.0, 0.5, 1.0};
+/// Samples that these are fitted to; and what needs no other.
+constexpr std::size_t trial_samples = 64;
+constexpr double enough_sqnr_db = 20;
+
+struct PrunedLayer : Layer {
+  bool pruned = true; // else refit only
+  double share = 0;   // of zeros
+  std::size_t taps = 1;
+};
+
+class Pruner {
+public:
+  Pruner(const Graph &graph, const Job &job) : original_(graph), job_(job) { find_layers(); }
+
+  /// The pruned network; nothing where there is nothing to prune.
+  Result<std::optional<Graph>> run() {
+    if (std::ranges::none_of(layers_, &PrunedLayer::pruned)) return std::optional<Graph>();
+    EDGEC_CHECK(look());
+    if (!curves_.empty() && job_.samples.size() >= 2) EDGEC_CHECK(choose_evenness());
+    EDGEC_ASSIGN(Graph pruned, prune_at(options_.ratio, job_.samples));
+    tell(pruned);
+    EDGEC_CHECK(judge(pruned));
+    return std::optional(std::move(pruned));
+  }
+
+private:
+  Graph original_; // its layers in the form in which they are fitted
+  const Job &job_;
+  const PruneOptions &options_ = job_.options<PruneOptions>();
+  std::vector<PrunedLayer> layers_;
+  std::vector<LossCurve> curves_; // of scope `auto`, for the pruned layers
+  double evenness_ = 0;
+  RangeStatistics means_;       // of all samples
+
+  void find_layers() {
+    std::map<NodeId, std::string> wanted;
+    for (const WeightTensor &weight : float_weights(original_, job_, name))
+      for (const WeightTensor::Reader &reader : weight.readers) wanted[reader.node] = original_.node(reader.node).label();
+    for (Layer &layer : float_layers(original_, job_))
+      if (wanted.erase(layer.node) > 0) layers_.push_back({std::move(layer)});
+    for (const auto &[node, label] : wanted) job_.skip(name, label, "its weight or bias is of a form that cannot be fitted");
+    for (PrunedLayer &layer : layers_) {
+      const Node &node = original_.node(layer.node);
+      const bool depthwise = layer.groups() > 1 && layer.group_rows() == 1;
+      const bool first = node.op == "Conv" && reads_input(original_, job_.ops, layer.node);
+      layer.pruned = !(depthwise || first) || job_.scope.names(node);
+      if (!layer.pruned)
+        job_.skip(name, node.label(),
+                      fmt::format("{}: pruned only where --include names it", depthwise ? "depthwise" : "the first convolution"));
+      for (std::size_t i = 2; i < layer.dims.size(); ++i) layer.taps *= static_cast<std::size_t>(layer.dims[i]);
+    }
+  }
+
+  [[nodiscard]] bool is_n_of_m() const { return options_.m > 0; }
+
+  /// What all ratios share: means of the original, and what zeros cost each layer.
+  Status look() {
+    EDGEC_ASSIGN(means_, means_of(job_.samples));
+    return is_n_of_m() || options_.scope != "auto" ? Status() : find_curves();
+  }
+
+  /// Channel means of the original behind each layer.
+  [[nodiscard]] Result<RangeStatistics> means_of(std::span<const std::size_t> samples) const {
+    CalibrationOptions options;
+    for (const PrunedLayer &layer : layers_) options.channel_means.push_back(layer.target);
+    options.threads = job_.threads;
+    options.isa = job_.isa;
+    options.progress = layer_progress(job_, "calibrating");
+    EDGEC_ASSIGN(const Calibration means, calibrate(original_, job_.ops, *job_.calibration, samples, options));
+    const int both[] = {0, 1};
+    return means.merged(both);
+  }
+
+  /// The job with at most so many of the samples.
+  [[nodiscard]] Job with_samples(std::size_t most) const {
+    Job few = job_;
+    few.samples = some_of(job_.samples, most);
+    return few;
+  }
+
+  Status find_curves() {
+    std::vector<NodeId> nodes;
+    std::vector<Layer *> layers;
+    for (PrunedLayer &layer : layers_)
+      if (layer.pruned) layers.push_back(&layer), nodes.push_back(layer.node);
+    EDGEC_ASSIGN(const auto sensitivities, layer_sensitivities(original_, nodes, with_samples(sensitivity_samples)));
+    std::map<NodeId, LossCurve> found;
+    LayerSteps steps;
+    steps.positions = curve_positions;
+    steps.folds = 1;
+    steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
+      const double least = std::max(least_share, 1 / static_cast<double>(std::max<std::size_t>(1, layer.original.columns)));
+      LossCurve curve{loss_curve(groups, curve_shares, job_.threads), layer.original.data.size(), 1 - least};
+      for (double &loss : curve.losses) loss *= sensitivities.at(layer.node);
+      found[layer.node] = std::move(curve);
+      return layer.original;
+    };
+    steps.store_bias = [](Layer &) {};
+    steps.progress = layer_progress(job_, "looking at layers");
+    Graph unchanged = original_;
+    EDGEC_CHECK(compress_layers(unchanged, original_, layers, {}, with_samples(curve_samples), steps));
+    for (const NodeId node : nodes) curves_.push_back(std::move(found[node]));
+    return {};
+  }
+
+  Status choose_evenness() {
+    Job unseen = job_;
+    unseen.samples = half_of(job_.samples, 1);
+    const std::vector<std::size_t> fitted = some_of(half_of(job_.samples, 0), trial_samples);
+    double best = -std::numeric_limits<double>::infinity(), chosen = 0;
+    for (const double evenness : evennesses) {
+      evenness_ = evenness;
+      EDGEC_ASSIGN(const Graph pruned, prune_at(options_.ratio, fitted));
+      EDGEC_ASSIGN(const Fidelity fidelity, edgec::judge(original_, pruned, unseen));
+      if (fidelity.sqnr_db() > best) best = fidelity.sqnr_db(), chosen = evenness;
+      if (best >= enough_sqnr_db) break;
+    }
+    evenness_ = chosen;
+    return {};
+  }
+
+  /// Each layer's share of zeros, together the ratio.
+  void share_out_zeros(double ratio, std::vector<PrunedLayer> &layers) const {
+    std::vector<std::vector<float>> sizes;
+    for (PrunedLayer &layer : layers) {
+      layer.share = layer.pruned ? ratio : 0;
+      if (layer.pruned) sizes.emplace_back(layer.original.data.begin(), layer.original.data.end());
+    }
+    if (is_n_of_m() || options_.scope == "layer") return;
+    std::vector<double> shares;
+    if (options_.scope == "auto") {
+      shares = edgec::share_out(curves_, curve_shares, ratio);
+      for (double &share : shares) share += evenness_ * (ratio - share);
+    } else {
+      prune_magnitude(std::vector<std::span<float>>(sizes.begin(), sizes.end()), ratio);
+      for (const auto &values : sizes)
+        shares.push_back(static_cast<double>(std::ranges::count(values, 0.0F)) / static_cast<double>(values.size()));
+    }
+    auto next = shares.begin();
+    for (PrunedLayer &layer : layers)
+      if (layer.pruned) layer.share = *next++;
+  }
+
+  Result<Graph> prune_at(double ratio, std::span<const std::size_t> samples) const {
+    RangeStatistics means = means_;
+    if (samples.size() < job_.samples.size()) {
+      EDGEC_ASSIGN(means, means_of(samples));
+    }
+    Graph graph = original_;
+    Job job = job_;
+    job.samples.assign(samples.begin(), samples.end());
+    std::vector<PrunedLayer> layers = layers_;
+    share_out_zeros(ratio, layers);
+    LayerSteps steps;
+    steps.positions = job.options<FitOptions>().positions;
+    steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
+      const Matrix fitted = fit(static_cast<PrunedLayer &>(layer), groups);
+      EDGEC_CHECK(check_interrupted());
+      store_float_weight(graph, layer, fitted);
+      return fitted;
+    };
+    EDGEC_CHECK(fit_float_layers(graph, pointers_to(layers), {original_, std::move(means)}, job, "pruning layers", steps));
+    return graph;
+  }
+
+  [[nodiscard]] Matrix fit(const PrunedLayer &layer, std::span<const FitGroup> groups) const {
+    const Refit fitted = layer.pruned ? refit_survivors(groups, masks_of(layer, groups), job_.threads) : refit(groups, job_.threads);
+    Matrix all(layer.original.rows, layer.original.columns);
+    auto to = all.data.begin();
+    for (const Matrix &part : fitted.weights) to = std::ranges::copy(part.data, to).out;
+    return all;
+  }
+
+  [[nodiscard]] std::vector<Mask> masks_of(const PrunedLayer &layer, std::span<const FitGroup> groups) const {
+    const Sparsity sparsity{layer.share, options_.n, options_.m, layer.taps};
+    if (options_.mask != "magnitude") return second_order_masks(groups, sparsity, options_.steps, job_.threads);
+    std::vector<Matrix> sizes;
+    for (const FitGroup &group : groups) {
+      sizes.push_back(group.weights);
+      for (double &x : sizes.back().data) x = std::abs(x);
+    }
+    return choose_masks(sizes, sparsity);
+  }
+
+  void tell(const Graph &pruned) const {
+    Zeros prunable, all;
+    for (const PrunedLayer &layer : layers_) {
+      if (!layer.pruned) continue;
+      const Zeros own = zeros_of(pruned, pruned.node(layer.node).inputs[layer.weights.weight]);
+      job_.say(name, pruned.node(layer.node).label(), fmt::format("{} of {} weights are zero ({:.1f} %)", own.zeros, own.count, own.percent()));
+      prunable.add(own);
+    }
+    for (const WeightTensor &weight : float_weights(pruned, Job{{.ops = job_.ops}}, name)) all.add(zeros_of(pruned, weight.value));
+    job_.say(name, "", fmt::format("{:.1f} % of the prunable weights are zero, {:.1f} % of the network's", prunable.percent(), all.percent()));
+  }
+
+  struct Zeros {
+    std::size_t zeros = 0, count = 0;
+    void add(const Zeros &other) { zeros += other.zeros, count += other.count; }
+    [[nodiscard]] double percent() const { return 100.0 * static_cast<double>(zeros) / static_cast<double>(std::max<std::size_t>(1, count)); }
+  };
+  static Zeros zeros_of(const Graph &graph, ValueId weight) {
+    const std::vector<float> values = to_floats(*graph.constant(weight));
+    return {static_cast<std::size_t>(std::ranges::count(values, 0.0F)), values.size()};
+  }
+
+  Status judge(const Graph &pruned) const {
+    const std::string asked = is_n_of_m() ? fmt::format("{}:{}", options_.n, options_.m) : fmt::format("{:g}", options_.ratio);
+    const PrunedAt pruned_at = [&](double ratio, std::span<const std::size_t> samples) { return prune_at(ratio, samples); };
+    return judge_pruning(original_, pruned, pruned_at, {name, asked, options_.ratio, !is_n_of_m()}, job_);
+  }
+};
+
+Result<SchemeOutcome> run(Graph &graph, const Job &job) {
+  EDGEC_ASSIGN(auto pruned, Pruner(graph, job).run());
+  if (pruned) graph = std::move(*pruned);
+  return SchemeOutcome{.changed = pruned.has_value()};
+}
+
+/// "0.5" or "2:4".
+Status parse(PruneOptions &options) {
+  const std::string text = options.asked;
+  if (const auto colon = text.find(':'); colon != std::string::npos) {
+    const auto n = parse_number<int>(text.substr(0, colon)), m = parse_number<int>(text.substr(colon + 1));
+    if (!n || !m || *n < 1 || *m <= *n || *m > 64)
+      return usage_error(fmt::format("--prune: {} is not N:M with 1 <= N < M <= 64", text));
+    options.n = *n;
+    options.m = *m;
+    options.ratio = 1 - static_cast<double>(*n) / *m;
+    return {};
+  }
+  const auto ratio = parse_fraction(text);
+  if (!ratio || !(*ratio >= 0 && *ratio <= 1))
+    return usage_error(fmt::format("--prune: {} is not a fraction in [0 - 1], as 0.5 or 50%, nor N:M", text));
+  options.ratio = *ratio;
+  options.asked = fmt::format("{}", *ratio);
+  return {};
+}
+
+void declare(Options &options, Settings &settings) {
+  auto &prune = settings.edit<PruneOptions>();
+  const auto &fit = settings.edit<FitOptions>();
+  options.group("Pruning");
+  options
+      .add("--prune", "R|N:M", &prune.asked,
+           "set the fraction R (0.5 or 50%) of the prunable weights to zero, or all but N of every M neighbours; the "
+           "others are fitted to make up for them")
+      .loses()
+      .records()
+      .finally([&prune] { return parse(prune); });
+  options
+      .add("--prune-scope", "SCOPE", &prune.scope,
+           "auto: by what each layer means to the answers; global: one magnitude for all layers; layer: the same share "
+           "of each layer")
+      .one_of({"auto", "global", "layer"})
+      .needs("without --prune R", [&prune] { return !prune.asked.empty() && prune.m == 0; })
+      .records([&] { return prune.scope == "auto" && !fit.second_order ? std::string("global") : prune.scope; });
+  options
+      .add("--prune-mask", "WHICH", &prune.mask,
+           "which weights of a layer go: second-order: those that the others can make up for; magnitude: the smallest")
+      .one_of({"second-order", "magnitude"})
+      .needs("prune")
+      .needs("effort!=fast")
+      .records();
+}
+
+bool wanted(const Settings &settings) {
+  return settings.get<PruneOptions>().wanted() && settings.get<FitOptions>().second_order;
+}
+
+std::vector<SchemeStep> steps(const Job &) { return {{"calibrating", 2}, {"looking at layers", 5}, {"pruning layers", 8}}; }
+
+} // namespace
+
+extern const SchemeDef prune_second_order;
+const SchemeDef prune_second_order{.name = name,
+                                   .flag = "--prune",
+                                   .summary = "weights that others can make up for become zero, the rest is refit",
+                                   .place = 0,
+                                   .needs = Needs::samples,
+                                   .fits = true,
+                                   .only_flat = "an .onnx file stores zeros like other weights and gets no smaller by --prune",
+                                   .declare = declare,
+                                   .wanted = wanted,
+                                   .steps = steps,
+                                   .run = run};
+
+} // namespace edgec::schemes

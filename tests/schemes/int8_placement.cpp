@@ -1,0 +1,113 @@
+// What int8 leaves float: a mask before a Softmax must not cost the scores their codes' range.
+#include "schemes/int8/options.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "ir/text.h"
+#include "ops/registry.h"
+#include "runtime/plan.h"
+#include "support/random.h"
+#include "tests/schemes/run_scheme.h"
+
+namespace edgec {
+namespace {
+
+constexpr std::int64_t tokens = 6, width = 8;
+
+Tensor random_tensor(Random &random, Dims dims, double size) {
+  std::vector<float> values(static_cast<std::size_t>(*element_count(dims)));
+  for (float &value : values) value = static_cast<float>(size * random.normal());
+  return Tensor::of(std::move(dims), std::move(values));
+}
+
+class Sequences : public SampleSet {
+public:
+  std::size_t size() const override { return 16; }
+  std::string label(std::size_t index) const override { return fmt::format("sample {}", index); }
+  std::string description() const override { return "sequences"; }
+  Result<Sample> load(std::size_t index) const override {
+    Random random(100 + index);
+    return Sample{random_tensor(random, {1, tokens, width}, 1)};
+  }
+};
+
+/// Attention in which no token sees a later one.
+Graph masked_attention(float mask, bool where) {
+  Graph graph = parse_graph(fmt::format(R"(<opset_import: ["" : 17]>
+    g (float[1,6,8] x) => (float[1,6,8] z)
+    <float[1] wq = {{1}}, float[1] wk = {{1}}, float[1] wv = {{1}}, float[1] wz = {{1}}, float[1] mask = {{0}}, bool[1] sees = {{1}}> {{
+      [q] q = MatMul(x, wq)
+      [k] k = MatMul(x, wk)
+      [v] v = MatMul(x, wv)
+      t = Transpose<perm = [0, 2, 1]>(k)
+      s = MatMul(q, t)
+      [masked] m = {}
+      p = Softmax<axis = -1>(m)
+      a = MatMul(p, v)
+      [z] z = MatMul(a, wz)
+    }})",
+                                        where ? "Where(sees, s, mask)" : "Add(s, mask)"))
+                    .value();
+  Random random(7);
+  std::vector<float> masks;
+  std::vector<std::uint8_t> sees;
+  for (std::int64_t i = 0; i < tokens * tokens; ++i)
+    sees.push_back(i % tokens <= i / tokens), masks.push_back(sees.back() ? 0 : mask);
+  for (const NodeId id : graph.nodes()) {
+    const std::string name = graph.node(id).name;
+    if (name == "masked") {
+      if (where) {
+        Tensor seen = Tensor::of<std::uint8_t>({tokens, tokens}, sees);
+        seen.dtype = DType::boolean;
+        graph.set_input(id, 0, graph.add_constant(std::move(seen)));
+        graph.set_input(id, 2, graph.add_constant(Tensor::scalar(mask)));
+      } else {
+        graph.set_input(id, 1, graph.add_constant(Tensor::of<float>({tokens, tokens}, masks)));
+      }
+    } else if (!name.empty()) {
+      graph.set_input(id, 1, graph.add_constant(random_tensor(random, {width, width}, 0.4)));
+    }
+  }
+  EXPECT_TRUE(infer_types(graph, all_ops()));
+  return graph;
+}
+
+double int8_sqnr_db(const Graph &graph, const Words &words) {
+  const Sequences samples;
+  Graph result = graph;
+  const auto outcome = run_scheme("quantize-int8", result, job_of(samples, words));
+  if (!outcome) {
+    ADD_FAILURE() << outcome.error().message;
+    return 0;
+  }
+  EXPECT_GE(integer_layers(result), 3U);
+  Runner a(result, all_ops(), {}), b(graph, all_ops(), {});
+  double signal = 0, noise = 0;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const Sample sample = samples.load(i).value();
+    const auto found = to_doubles(a.run_tensors(sample).value()[0]),
+               wanted = to_doubles(b.run_tensors(sample).value()[0]);
+    for (std::size_t k = 0; k < wanted.size(); ++k) {
+      signal += wanted[k] * wanted[k];
+      noise += (wanted[k] - found[k]) * (wanted[k] - found[k]);
+    }
+  }
+  return 10 * std::log10(signal / noise);
+}
+
+TEST(Int8Placement, MasksOfAnySizeKeepTheAttention) {
+  constexpr float lowest = std::numeric_limits<float>::lowest(), never = -std::numeric_limits<float>::infinity();
+  for (const float mask : {-20.0F, -1e4F, -1e9F, lowest, never})
+    for (const bool where : {false, true})
+      for (const char *range : {"minmax", "percentile", "mse"})
+        EXPECT_GE(int8_sqnr_db(masked_attention(mask, where), {"int8", fmt::format("range={}", range), "effort=fast"}), 29)
+            << mask << (where ? " Where " : " Add ") << range;
+}
+
+} // namespace
+} // namespace edgec

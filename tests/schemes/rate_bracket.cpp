@@ -1,0 +1,42 @@
+// The search of a rate for a size, on sizes that follow a formula.
+#include "schemes/rate/rate_bracket.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace edgec {
+namespace {
+
+/// Tries until a size is at most `limit` and at least 0.4 % below it, or the bracket closes.
+template <class Size>
+int tries(double limit, double rate, Size &&size) {
+  RateBracket bracket(limit, limit * 0.998, -60000);
+  for (int i = 1; i < 50; ++i) {
+    const double bytes = size(rate);
+    bracket.add(rate, bytes);
+    if ((bytes <= limit && bytes >= limit * 0.996) || bracket.closed()) return i;
+    rate = bracket.next();
+  }
+  return 50;
+}
+
+TEST(RateBracket, FindsASizeOnACurveInFewSteps) {
+  const auto curve = [](double rate) { return 20000 + 9000 * std::pow(std::max(0.0, 12 - std::log2(rate)), 1.3); };
+  for (const double limit : {40000.0, 90000.0, 200000.0, 400000.0}) EXPECT_LE(tries(limit, 1, curve), 6) << limit;
+}
+
+TEST(RateBracket, ClosesWhereSizesJump) {
+  const auto stairs = [](double rate) { return 100000 - 7000 * std::floor(std::log2(rate)) - std::log2(rate); };
+  EXPECT_LE(tries(96000, 0.01, stairs), 12);
+}
+
+TEST(RateBracket, MovesOnWhereSizesDoNot) {
+  RateBracket bracket(1000, 998, -500);
+  bracket.add(1, 1200);
+  bracket.add(2, 1200);
+  EXPECT_GT(bracket.next(), 2);
+}
+
+} // namespace
+} // namespace edgec

@@ -1,0 +1,69 @@
+#include "support/option.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace edgec {
+namespace {
+
+/// What `text` assigns to an option of `unit`; nothing where it is an error.
+template <class T>
+std::optional<T> assigned(Unit unit, const std::string &text) {
+  T value{};
+  Option option;
+  option.names = "--it";
+  option.value = "V";
+  option.target = &value;
+  option.unit = unit;
+  return option.assign({text}) ? std::optional(value) : std::nullopt;
+}
+
+TEST(Quantity, BytesInEveryUnitAndSpelling) {
+  const std::pair<const char *, double> units[] = {{"", 1},       {"k", 1e3},     {"m", 1e6},          {"g", 1e9},
+                                                   {"ki", 1024.0}, {"mi", 1048576.0}, {"gi", 1073741824.0}, {"t", 1e12}};
+  for (const auto &[unit, scale] : units) {
+    for (const char *number : {"1", "40", "690000", "1.2", "0.5", "3e2"}) {
+      for (const char *space : {"", " "}) {
+        for (const char *b : {"", "b", "B"}) {
+          for (const bool upper : {false, true}) {
+            std::string text = fmt::format("{}{}{}{}", number, space, unit, b);
+            if (upper) std::ranges::transform(text, text.begin(), [](char c) { return c == 'e' ? c : static_cast<char>(std::toupper(c)); });
+            const double expected = std::round(std::stod(number) * scale);
+            const bool whole = scale > 1 || std::stod(number) == expected;
+            const auto found = assigned<std::int64_t>(Unit::bytes, text);
+            ASSERT_EQ(found.has_value(), whole) << text;
+            if (whole) {
+              EXPECT_EQ(static_cast<double>(*found), expected) << text;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Quantity, WhatIsNoSizeIsRefused) {
+  for (const char *text : {"", "KB", "40XB", "40KBB", "40 K B", "4,0KB", "1..2MB", "inf", "nan KB", "0x10KB", "1e300GB", "40%", "40i", "40ib", "ten"})
+    EXPECT_FALSE(assigned<std::int64_t>(Unit::bytes, text)) << text;
+}
+
+TEST(Quantity, FractionsAndPointsTakePercents) {
+  EXPECT_EQ(assigned<double>(Unit::fraction, "0.99"), 0.99);
+  EXPECT_EQ(assigned<double>(Unit::fraction, "99%"), 0.99);
+  EXPECT_EQ(assigned<double>(Unit::fraction, "99.5 %"), 0.995);
+  EXPECT_EQ(assigned<double>(Unit::points, "1"), 1);
+  EXPECT_EQ(assigned<double>(Unit::points, "0.5%"), 0.5);
+  EXPECT_EQ(parse_fraction("50%"), 0.5);
+  for (const char *text : {"%", "5%%", "5 % %", "5KB", "%5", ""}) {
+    EXPECT_FALSE(assigned<double>(Unit::fraction, text)) << text;
+    EXPECT_FALSE(assigned<double>(Unit::points, text)) << text;
+    EXPECT_FALSE(assigned<double>(Unit::none, text)) << text;
+  }
+  EXPECT_FALSE(assigned<double>(Unit::none, "5%"));
+}
+
+} // namespace
+} // namespace edgec
