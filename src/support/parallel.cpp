@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/cancel.h"
@@ -23,16 +26,15 @@ public:
     return workers;
   }
 
-  /// Calls job(0) here and job(1) .. job(workers - 1) on other threads; returns when all have. One job at a time.
+  /// Calls job(0) here and job(1) .. job(workers - 1) on other threads; returns when all have. One job at a time. Fewer
+  /// are called where the system gives no more threads. A job must not throw.
   void run(int workers, const std::function<void(int)> &job) {
     const std::lock_guard turn(turn_);
     {
       const std::lock_guard lock(mutex_);
-      while (static_cast<int>(threads_.size()) < workers - 1)
-        threads_.emplace_back([this, number = static_cast<int>(threads_.size()) + 1, seen = job_number_] { serve(number, seen); });
+      workers_ = std::min(workers, grow(workers - 1) + 1);
       job_ = &job;
-      workers_ = workers;
-      running_ = workers - 1;
+      running_ = workers_ - 1;
       ++job_number_;
     }
     wake_.notify_all();
@@ -65,6 +67,17 @@ private:
     for (std::thread &thread : threads_) thread.join();
   }
 
+  /// Starts threads up to this number, if they can be had; the number there are.
+  int grow(int threads) {
+    try {
+      while (static_cast<int>(threads_.size()) < threads)
+        threads_.emplace_back(
+            [this, number = static_cast<int>(threads_.size()) + 1, seen = job_number_] { serve(number, seen); });
+    } catch (const std::system_error &) { // too many already, or no memory for a stack
+    }
+    return static_cast<int>(threads_.size());
+  }
+
   void serve(int number, std::size_t seen) {
     inside() = true;
     omp_set_num_threads(1); // of libraries called from here
@@ -81,6 +94,15 @@ private:
       if (--running_ == 0) done_.notify_one();
     }
   }
+};
+
+/// This thread works on an item: calls from here run on it alone.
+class Inside {
+public:
+  Inside() { Workers::inside() = true; }
+  ~Inside() { Workers::inside() = false; }
+  Inside(const Inside &) = delete;
+  Inside &operator=(const Inside &) = delete;
 };
 
 /// Runs with so many OpenMP threads for libraries.
@@ -104,18 +126,25 @@ Status parallel_for(std::size_t items, int threads, const std::function<Status(s
   std::mutex mutex;
   std::size_t failed_item = items;
   Status failure;
+  std::exception_ptr thrown;
+  const auto fail = [&](std::size_t item, Status status, std::exception_ptr exception) {
+    stop = true;
+    const std::lock_guard lock(mutex);
+    if (item >= failed_item) return;
+    failed_item = item;
+    failure = std::move(status);
+    thrown = std::move(exception);
+  };
   const auto work = [&](int worker) {
     while (!stop) {
       const std::size_t item = next++;
       if (item >= items) return;
-      Status status = check_interrupted();
-      if (status) status = run(item, worker);
-      if (status) continue;
-      stop = true;
-      const std::lock_guard lock(mutex);
-      if (item < failed_item) {
-        failed_item = item;
-        failure = std::move(status);
+      try {
+        Status status = check_interrupted();
+        if (status) status = run(item, worker);
+        if (!status) fail(item, std::move(status), nullptr);
+      } catch (...) {
+        fail(item, {}, std::current_exception());
       }
     }
   };
@@ -126,10 +155,10 @@ Status parallel_for(std::size_t items, int threads, const std::function<Status(s
     work(0);
   } else {
     const OpenMpThreads one(1);
-    Workers::inside() = true;
+    const Inside inside;
     Workers::instance().run(workers, work);
-    Workers::inside() = false;
   }
+  if (thrown) std::rethrow_exception(thrown);
   return failure;
 }
 
