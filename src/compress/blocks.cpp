@@ -46,20 +46,20 @@ struct Part {
   }
 };
 
-double best_damping(const FitGroup &group, std::span<const std::size_t> kept, int threads) {
+Result<double> best_damping(const FitGroup &group, std::span<const std::size_t> kept, int threads) {
   if (group.folds.size() < 2) return plain_damping;
   const Part parts[] = {{group.weights, group.folds[0], kept}, {group.weights, group.folds[1], kept}};
   std::array<double, 2 * dampings.size()> errors{};
-  const Status done = parallel_for(errors.size(), threads, [&](std::size_t task, int) -> Status {
+  EDGEC_CHECK(parallel_for(errors.size(), threads, [&](std::size_t task, int) -> Status {
     const std::size_t fold = task / dampings.size();
     errors[task] = parts[1 - fold].error(parts[fold].fit(dampings[task % dampings.size()]));
     return {};
-  });
+  }));
   std::size_t best = 0;
   const auto sum = [&](std::size_t i) { return errors[i] + errors[i + dampings.size()]; };
   for (std::size_t i = 1; i < dampings.size(); ++i)
     if (sum(i) < sum(best)) best = i;
-  return done ? dampings[best] : plain_damping;
+  return dampings[best];
 }
 
 } // namespace
@@ -86,10 +86,11 @@ void BlockRemoval::remove(std::span<const std::size_t> columns) {
   }
 }
 
-Matrix fit_columns(const FitGroup &group, std::span<const std::size_t> kept, int threads) {
+Result<Matrix> fit_columns(const FitGroup &group, std::span<const std::size_t> kept, int threads) {
   Matrix result(group.weights.rows, group.weights.columns);
   if (kept.empty()) return result;
-  const Matrix fitted = Part(group.weights, group.all, kept).fit(best_damping(group, kept, threads));
+  EDGEC_ASSIGN(const double damping, best_damping(group, kept, threads));
+  const Matrix fitted = Part(group.weights, group.all, kept).fit(damping);
   for (std::size_t i = 0; i < result.rows; ++i)
     for (std::size_t j = 0; j < kept.size(); ++j) result(i, kept[j]) = fitted(i, j);
   return result;

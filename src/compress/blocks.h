@@ -27,7 +27,7 @@ private:
 
 /// Weights [rows, K] that read only the `kept` columns (ascending) and come nearest to the group's weights on all of
 /// the original's inputs: W_k + (W C_k - W_k H_kk) (H_kk + d mean(diag H_kk) I)^-1, zero elsewhere; d chosen as in
-/// refit(), one number for the layer.
-Matrix fit_columns(const FitGroup &group, std::span<const std::size_t> kept, int threads);
+/// refit(), one number for the layer. Error: interrupted.
+Result<Matrix> fit_columns(const FitGroup &group, std::span<const std::size_t> kept, int threads);
 
 } // namespace edgec

@@ -155,28 +155,24 @@ double row_peak(const Matrix &weights, std::size_t row) {
 
 class Rounder {
 public:
-  Rounder(std::span<const RateGroup> groups, const RateOptions &options) : groups_(groups), options_(options) {
-    metrics_.resize(groups.size());
-    const Status done = parallel_for(groups.size(), options.threads, [&](std::size_t g, int) -> Status {
-      metrics_[g] = std::make_unique<Metric>(groups[g].h);
-      return {};
-    });
-    if (!done) // interrupted: what follows must still be whole
-      for (std::size_t g = 0; g < groups.size(); ++g)
-        if (!metrics_[g]) metrics_[g] = std::make_unique<Metric>(groups[g].h);
-    choose_scales();
-    for (std::size_t g = 0; g < groups.size(); ++g)
-      for (std::size_t row = 0; row < groups[g].weights.rows; row += lanes) tiles_.push_back({g, row});
-  }
+  Rounder(std::span<const RateGroup> groups, const RateOptions &options)
+      : groups_(groups), options_(options), metrics_(groups.size()) {}
 
-  RatedCodes run() {
+  Result<RatedCodes> run() {
+    EDGEC_CHECK(parallel_for(groups_.size(), options_.threads, [&](std::size_t g, int) -> Status {
+      metrics_[g] = std::make_unique<Metric>(groups_[g].h);
+      return {};
+    }));
+    choose_scales();
+    for (std::size_t g = 0; g < groups_.size(); ++g)
+      for (std::size_t row = 0; row < groups_[g].weights.rows; row += lanes) tiles_.push_back({g, row});
     const std::size_t k = groups_[0].weights.columns, taps = k % options_.taps == 0 ? options_.taps : 1;
     const CodeShape shape{result_.codes.size() / std::max<std::size_t>(k, 1), k / taps, taps};
     if (shape.count() == 0) return std::move(result_);
-    round_all(nullptr);
+    EDGEC_CHECK(round_all(nullptr));
     for (int round = 0; round < options_.refinements; ++round) {
       const Prices prices(result_.codes, shape);
-      round_all(&prices);
+      EDGEC_CHECK(round_all(&prices));
     }
     result_.bits = estimated_bits(result_.codes, shape);
     return std::move(result_);
@@ -228,12 +224,11 @@ private:
   }
 
   /// To nearest, or anew with prices.
-  void round_all(const Prices *prices) {
-    const Status done = parallel_for(tiles_.size(), options_.threads, [&](std::size_t t, int) -> Status {
+  Status round_all(const Prices *prices) {
+    return parallel_for(tiles_.size(), options_.threads, [&](std::size_t t, int) -> Status {
       round_one(tiles_[t], prices);
       return {};
     });
-    (void)done; // fails only when interrupted: the caller asks again
   }
 
   void round_one(Place place, const Prices *prices) {
@@ -271,6 +266,8 @@ private:
 
 } // namespace
 
-RatedCodes round_for_rate(std::span<const RateGroup> groups, const RateOptions &options) { return Rounder(groups, options).run(); }
+Result<RatedCodes> round_for_rate(std::span<const RateGroup> groups, const RateOptions &options) {
+  return Rounder(groups, options).run();
+}
 
 } // namespace edgec

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compress/matrix.h"
+#include "support/result.h"
 
 namespace edgec {
 
@@ -32,11 +33,12 @@ struct RatedCodes {
   double excess = 1;              ///< mean over rows of (scale / the step of lambda)^2: far above 1 where codes of 8 bits are too few
 };
 
-/// Rounds to nearest column by column with the error carried to the columns after it (GPTQ's order and factor; Frantar et al.
-/// 2022); then coordinate descent: each code becomes the nearest to what is best given all others, one or two steps less, or
-/// zero, whichever has the least error + lambda * bits. Prices are learnt from the codes before, by density of rows, columns
-/// and taps (codec/code_cost.h). A layer has one step, a row that would need codes beyond 118 (of 127) of it a multiple by a power of
-/// 2^(1/4); a group of one row (depthwise) has its own, on the same grid.
-RatedCodes round_for_rate(std::span<const RateGroup> groups, const RateOptions &options);
+/// Rounds to nearest column by column with the error carried to the columns after it (GPTQ's order and factor; Frantar
+/// et al. 2022); then coordinate descent: each code becomes the nearest to what is best given all others, one or two
+/// steps less, or zero, whichever has the least error + lambda * bits. Prices are learnt from the codes before, by
+/// density of rows, columns and taps (codec/code_cost.h). A layer has one step, a row that would need codes beyond 118
+/// (of 127) of it a multiple by a power of 2^(1/4); a group of one row (depthwise) has its own, on the same grid.
+/// Error: interrupted.
+Result<RatedCodes> round_for_rate(std::span<const RateGroup> groups, const RateOptions &options);
 
 } // namespace edgec

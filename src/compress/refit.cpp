@@ -52,30 +52,30 @@ Matrix some_rows(const Matrix &weights) {
 /// Errors on one fold of fits to the other, summed over folds and groups, for one damping after another.
 class DampingSearch {
 public:
-  DampingSearch(std::span<const FitGroup> groups, int threads) : groups_(groups), threads_(threads), parts_(2 * groups.size()) {
-    each_task([&](std::size_t task) {
+  DampingSearch(std::span<const FitGroup> groups, int threads)
+      : groups_(groups), threads_(threads), parts_(2 * groups.size()) {}
+
+  /// The errors have one valley: downhill from the middle.
+  Result<double> best() {
+    EDGEC_CHECK(each_task([&](std::size_t task) {
       const FitGroup &group = groups_[task / 2];
       parts_[task].weights = some_rows(group.weights);
       parts_[task].here.emplace(parts_[task].weights, group.folds[task % 2]);
       parts_[task].there.emplace(parts_[task].weights, group.folds[1 - task % 2]);
-    });
-  }
-
-  /// The errors have one valley: downhill from the middle.
-  double best() {
+    }));
     std::size_t place = 3;
-    double least = error(place);
+    EDGEC_ASSIGN(double least, error(place));
     for (const int step : {-1, 1}) {
       const std::size_t start = place;
       for (std::size_t next = place + static_cast<std::size_t>(step); next < dampings.size(); next += static_cast<std::size_t>(step)) {
-        const double found = error(next);
+        EDGEC_ASSIGN(const double found, error(next));
         if (!(found < least)) break;
         least = found;
         place = next;
       }
       if (place != start) break;
     }
-    return failed_ ? infinite : dampings[place];
+    return dampings[place];
   }
 
 private:
@@ -86,21 +86,20 @@ private:
   std::span<const FitGroup> groups_;
   int threads_;
   std::vector<Fold> parts_; // of each group, fitted to the first fold and to the second
-  bool failed_ = false;     // interrupted
 
   template <class Task>
-  void each_task(Task &&task) {
-    const Status done = parallel_for(parts_.size(), threads_, [&](std::size_t i, int) -> Status {
+  Status each_task(Task &&task) {
+    return parallel_for(parts_.size(), threads_, [&](std::size_t i, int) -> Status {
       task(i);
       return {};
     });
-    failed_ = failed_ || !done;
   }
 
-  double error(std::size_t place) {
-    if (failed_) return 0;
+  Result<double> error(std::size_t place) {
     std::vector<double> errors(parts_.size());
-    each_task([&](std::size_t i) { errors[i] = parts_[i].there->error(parts_[i].here->fit(parts_[i].weights, dampings[place])); });
+    EDGEC_CHECK(each_task([&](std::size_t i) {
+      errors[i] = parts_[i].there->error(parts_[i].here->fit(parts_[i].weights, dampings[place]));
+    }));
     return std::accumulate(errors.begin(), errors.end(), 0.0); // in order
   }
 };
@@ -115,14 +114,16 @@ Matrix refit(const Matrix &weights, const Covariance &moments, double damping) {
   return Part(weights, moments).fit(weights, damping);
 }
 
-Refit refit(std::span<const FitGroup> groups, int threads) {
+Result<Refit> refit(std::span<const FitGroup> groups, int threads) {
   const bool folded = std::ranges::all_of(groups, [](const FitGroup &group) { return group.folds.size() >= 2; });
-  Refit result{std::vector<Matrix>(groups.size()), folded ? DampingSearch(groups, threads).best() : plain_damping};
-  const Status done = parallel_for(groups.size(), threads, [&](std::size_t g, int) -> Status {
+  Refit result{std::vector<Matrix>(groups.size()), plain_damping};
+  if (folded) {
+    EDGEC_ASSIGN(result.damping, DampingSearch(groups, threads).best());
+  }
+  EDGEC_CHECK(parallel_for(groups.size(), threads, [&](std::size_t g, int) -> Status {
     result.weights[g] = Part(groups[g].weights, groups[g].all).fit(groups[g].weights, result.damping);
     return {};
-  });
-  for (std::size_t g = 0; !done && g < groups.size(); ++g) result.weights[g] = groups[g].weights;
+  }));
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "compress/moments.h"
+#include "support/result.h"
 
 namespace edgec {
 
@@ -19,10 +20,10 @@ struct FitGroup {
   std::vector<Covariance> folds;
 };
 
-/// Ridge regression W' = W + W (C - H) (H + d mean(diag H) I)^-1 of W' y onto W x for each group. The damping d, one for
-/// the layer, is chosen by two-fold cross-validation: fitted to one fold, judged by the error on the other. With less
-/// than two folds d = 0.1.
-Refit refit(std::span<const FitGroup> groups, int threads);
+/// Ridge regression W' = W + W (C - H) (H + d mean(diag H) I)^-1 of W' y onto W x for each group. The damping d, one
+/// for the layer, is chosen by two-fold cross-validation: fitted to one fold, judged by the error on the other. With
+/// less than two folds d = 0.1. Error: interrupted.
+Result<Refit> refit(std::span<const FitGroup> groups, int threads);
 
 /// The fit with a given damping.
 Matrix refit(const Matrix &weights, const Covariance &moments, double damping);

@@ -178,11 +178,12 @@ RoundingMetric::RoundingMetric(const Matrix &h_, double damping) : order(h_.rows
     for (std::size_t j = i; j < k; ++j) factor[i * k + j] = static_cast<float>(u(i, j) / u(i, i));
 }
 
-std::vector<std::int8_t> round_rows(const Matrix &weights, std::vector<float> &scales, const RoundingMetric &metric,
-                                    const RoundingOptions &options, bool fixed_zeros) {
+Result<std::vector<std::int8_t>> round_rows(const Matrix &weights, std::vector<float> &scales,
+                                            const RoundingMetric &metric, const RoundingOptions &options,
+                                            bool fixed_zeros) {
   const std::size_t k = weights.columns, rows = weights.rows;
   std::vector<std::int8_t> codes(rows * k);
-  const Status done = parallel_for((rows + lanes - 1) / lanes, options.threads, [&](std::size_t number, int) -> Status {
+  EDGEC_CHECK(parallel_for((rows + lanes - 1) / lanes, options.threads, [&](std::size_t number, int) -> Status {
     const std::size_t first = number * lanes, count = std::min(lanes, rows - first);
     const auto limit = static_cast<float>(options.levels);
     Tile tile(k);
@@ -200,11 +201,11 @@ std::vector<std::int8_t> round_rows(const Matrix &weights, std::vector<float> &s
     }
     for (std::size_t l = 0; l < count; ++l) {
       scales[first + l] = tile.scale[l];
-      for (std::size_t j = 0; j < k; ++j) codes[(first + l) * k + metric.order[j]] = static_cast<std::int8_t>(tile.codes[j][l]);
+      for (std::size_t j = 0; j < k; ++j)
+        codes[(first + l) * k + metric.order[j]] = static_cast<std::int8_t>(tile.codes[j][l]);
     }
     return {};
-  });
-  (void)done; // fails only when interrupted: the caller asks again
+  }));
   return codes;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compress/matrix.h"
+#include "support/result.h"
 
 namespace edgec {
 
@@ -31,8 +32,9 @@ struct RoundingOptions {
 
 /// codes[rows, K] and scales[rows] with least (W - codes * scale) H (W - codes * scale)^T row by row: GPTQ's rounding
 /// with carried errors (Frantar et al. 2022), then coordinate descent. A weight that is 0 where `fixed_zeros` is set
-/// stays 0. `scales` are those of RTN on entry; where only factor 1 is tried they stay.
-std::vector<std::int8_t> round_rows(const Matrix &weights, std::vector<float> &scales, const RoundingMetric &metric,
-                                    const RoundingOptions &options, bool fixed_zeros = false);
+/// stays 0. `scales` are those of RTN on entry; where only factor 1 is tried they stay. Error: interrupted.
+Result<std::vector<std::int8_t>> round_rows(const Matrix &weights, std::vector<float> &scales,
+                                            const RoundingMetric &metric, const RoundingOptions &options,
+                                            bool fixed_zeros = false);
 
 } // namespace edgec

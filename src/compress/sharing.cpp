@@ -274,16 +274,16 @@ std::vector<float> first_values(std::span<const float> numbers, int bits, bool k
   return values;
 }
 
-CodedLayer fit_codes(std::span<const Matrix> weights, std::span<const FitGroup> groups, std::span<const Mask> kept,
-                     std::span<const float> values, int threads) {
+Result<CodedLayer> fit_codes(std::span<const Matrix> weights, std::span<const FitGroup> groups,
+                             std::span<const Mask> kept, std::span<const float> values, int threads) {
   std::vector<Part> parts;
   for (std::size_t g = 0; g < weights.size(); ++g)
     parts.emplace_back(weights[g], groups[g].all.h, kept.empty() ? nullptr : &kept[g]);
   CodedLayer coded{static_cast<float>(best_scale(parts, values)), {}, ValueEquations(values.size())};
   for (Part &part : parts)
     for (double &w : part.weights.data) w /= static_cast<double>(coded.scale);
-  const Status done = assign(parts, values, true, threads);
-  if (!done || !add_equations(parts, coded.equations.sums, threads)) return coded; // interrupted: the caller asks again
+  EDGEC_CHECK(assign(parts, values, true, threads));
+  EDGEC_CHECK(add_equations(parts, coded.equations.sums, threads));
   for (const Part &part : parts) coded.codes.push_back(unordered(part));
   return coded;
 }
@@ -295,8 +295,8 @@ std::vector<float> solve_values(const ValueEquations &equations, std::vector<flo
   return values;
 }
 
-SharedWeights fit_codebook(std::span<const Matrix> weights, std::span<const FitGroup> groups, std::span<const Mask> kept,
-                            int bits, int threads) {
+Result<SharedWeights> fit_codebook(std::span<const Matrix> weights, std::span<const FitGroup> groups,
+                                   std::span<const Mask> kept, int bits, int threads) {
   std::vector<Part> parts;
   bool keep_zero = false;
   for (std::size_t g = 0; g < weights.size(); ++g) {
@@ -307,7 +307,8 @@ SharedWeights fit_codebook(std::span<const Matrix> weights, std::span<const FitG
   shared.values = weighted_kmeans(weighted_numbers(parts), std::size_t{1} << bits, keep_zero);
   sort_values(parts, shared.values);
   for (int round = 0; round < rounds; ++round) {
-    if (!assign(parts, shared.values, round == 0, threads) || !fit_values(parts, shared.values, keep_zero, threads)) break;
+    EDGEC_CHECK(assign(parts, shared.values, round == 0, threads));
+    EDGEC_CHECK(fit_values(parts, shared.values, keep_zero, threads));
     sort_values(parts, shared.values);
   }
   for (const Part &part : parts) shared.codes.push_back(unordered(part));

@@ -19,8 +19,9 @@ struct SharedWeights {
 /// (W - V[codes]) H (W - V[codes])^T. It starts from k-means weighted by H's diagonal; then, in rounds, indices are
 /// chosen with carried errors (GPTQ, Frantar et al. 2022) and coordinate descent, and values by least squares. A weight
 /// that is 0 where `kept` (empty: all) is 0 stays 0. `weights` are those to be stood for (refit already), one a group.
-SharedWeights fit_codebook(std::span<const Matrix> weights, std::span<const FitGroup> groups, std::span<const Mask> kept,
-                            int bits, int threads);
+/// Error: interrupted; so below.
+Result<SharedWeights> fit_codebook(std::span<const Matrix> weights, std::span<const FitGroup> groups,
+                                   std::span<const Mask> kept, int bits, int threads);
 
 // One codebook for several layers. Its values are fitted in rounds: each layer in turn is fitted to the values there are
 // (on what the layers before it give then) and tells, as a sum, which values would serve it better.
@@ -43,8 +44,8 @@ struct CodedLayer {
 /// A codebook to begin with: k-means of numbers (w divided by its layer's rms). keep_zero: 0 is one of the values.
 std::vector<float> first_values(std::span<const float> numbers, int bits, bool keep_zero);
 /// The scale with the least error, indices chosen as in fit_codebook. `values` ascend.
-CodedLayer fit_codes(std::span<const Matrix> weights, std::span<const FitGroup> groups, std::span<const Mask> kept,
-                     std::span<const float> values, int threads);
+Result<CodedLayer> fit_codes(std::span<const Matrix> weights, std::span<const FitGroup> groups,
+                             std::span<const Mask> kept, std::span<const float> values, int threads);
 /// The values that the equations ask for, ascending; those that hardly anything rests on stay where they are.
 std::vector<float> solve_values(const ValueEquations &equations, std::vector<float> values, bool keep_zero);
 

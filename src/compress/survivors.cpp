@@ -101,13 +101,13 @@ private:
   }
 };
 
-double best_damping(std::span<const FitGroup> groups, std::span<const Mask> kept, int threads) {
+Result<double> best_damping(std::span<const FitGroup> groups, std::span<const Mask> kept, int threads) {
   std::vector<RowPlace> rows = all_rows(groups), some;
   const std::size_t count = std::min(rows.size(), judging_rows);
   for (std::size_t i = 0; i < count; ++i) some.push_back(rows[i * rows.size() / count]);
   using Errors = std::array<double, dampings.size()>;
   std::vector<Errors> errors(some.size());
-  const Status done = parallel_for(some.size(), threads, [&](std::size_t i, int) -> Status {
+  EDGEC_CHECK(parallel_for(some.size(), threads, [&](std::size_t i, int) -> Status {
     const auto [g, row] = some[i];
     const std::size_t columns = groups[g].weights.columns;
     Matrix weights(1, columns);
@@ -124,11 +124,11 @@ double best_damping(std::span<const FitGroup> groups, std::span<const Mask> kept
       }
     }
     return {};
-  });
+  }));
   Errors sum{};
   for (const Errors &each : errors)
     for (std::size_t d = 0; d < sum.size(); ++d) sum[d] += each[d];
-  return done ? dampings[static_cast<std::size_t>(std::ranges::min_element(sum) - sum.begin())] : plain_damping;
+  return dampings[static_cast<std::size_t>(std::ranges::min_element(sum) - sum.begin())];
 }
 
 /// (w - fitted) H (w - fitted)^T of a row.
@@ -163,20 +163,19 @@ std::vector<Fitter> fitters(std::span<const FitGroup> groups, double damping) {
 }
 
 /// Saliencies of the survivors after refitting them; what is gone is worth nothing. `loss`: of all rows together.
-std::vector<Matrix> survivors_worth(std::span<const FitGroup> groups, std::span<const Fitter> fits, std::span<const Mask> kept,
-                                    int threads, double *loss = nullptr) {
+Result<std::vector<Matrix>> survivors_worth(std::span<const FitGroup> groups, std::span<const Fitter> fits,
+                                            std::span<const Mask> kept, int threads, double *loss = nullptr) {
   std::vector<Matrix> worth;
   for (const FitGroup &group : groups) worth.emplace_back(group.weights.rows, group.weights.columns);
   const std::vector<RowPlace> rows = all_rows(groups);
   std::vector<double> losses(rows.size());
-  const Status done = parallel_for(rows.size(), threads, [&](std::size_t i, int) -> Status {
+  EDGEC_CHECK(parallel_for(rows.size(), threads, [&](std::size_t i, int) -> Status {
     const auto [g, row] = rows[i];
     std::vector<double> fitted(worth[g].columns);
     fits[g].fit(row, kept[g], fitted, worth[g].row(row));
     if (loss != nullptr) losses[i] = loss_of(groups[g], row, fitted);
     return {};
-  });
-  (void)done; // fails only when interrupted: the caller asks again
+  }));
   if (loss != nullptr) *loss = std::accumulate(losses.begin(), losses.end(), 0.0);
   return worth;
 }
@@ -226,22 +225,24 @@ std::vector<Mask> choose_masks(std::span<const Matrix> worth, const Sparsity &sp
   return masks;
 }
 
-std::vector<Mask> second_order_masks(std::span<const FitGroup> groups, const Sparsity &sparsity, int steps, int threads) {
+Result<std::vector<Mask>> second_order_masks(std::span<const FitGroup> groups, const Sparsity &sparsity, int steps,
+                                             int threads) {
   std::vector<Mask> masks;
   for (const FitGroup &group : groups) masks.emplace_back(group.weights.data.size(), char{1});
   const std::vector<Fitter> fits = fitters(groups, mask_damping);
-  std::vector<Matrix> worth = survivors_worth(groups, fits, masks, threads);
+  EDGEC_ASSIGN(auto worth, survivors_worth(groups, fits, masks, threads));
   for (int step = 1; step <= steps; ++step) {
     Sparsity now = sparsity;
     now.share *= static_cast<double>(step) / steps;
     if (sparsity.m > 0) now.n = sparsity.m - (sparsity.m - sparsity.n) * step / steps;
     masks = choose_masks(worth, now);
-    if (step < steps) worth = survivors_worth(groups, fits, masks, threads);
+    if (step == steps) break;
+    EDGEC_ASSIGN(worth, survivors_worth(groups, fits, masks, threads));
   }
   return masks;
 }
 
-std::vector<double> loss_curve(std::span<const FitGroup> groups, std::span<const double> shares, int threads) {
+Result<std::vector<double>> loss_curve(std::span<const FitGroup> groups, std::span<const double> shares, int threads) {
   const std::vector<FitGroup> some = some_of(groups, curve_work);
   double rows = 0, all = 0;
   for (const FitGroup &group : some) rows += static_cast<double>(group.weights.rows);
@@ -252,7 +253,7 @@ std::vector<double> loss_curve(std::span<const FitGroup> groups, std::span<const
   std::vector<double> losses;
   for (const double share : shares) {
     double loss = 0;
-    worth = survivors_worth(some, fits, choose_masks(worth, {.share = share}), threads, &loss);
+    EDGEC_ASSIGN(worth, survivors_worth(some, fits, choose_masks(worth, {.share = share}), threads, &loss));
     losses.push_back(loss * all / rows);
   }
   return losses;
@@ -321,18 +322,20 @@ std::vector<double> share_out(std::span<const LossCurve> curves, std::span<const
   return found;
 }
 
-Refit refit_survivors(std::span<const FitGroup> groups, std::span<const Mask> kept, int threads) {
+Result<Refit> refit_survivors(std::span<const FitGroup> groups, std::span<const Mask> kept, int threads) {
   const bool folded = std::ranges::all_of(groups, [](const FitGroup &group) { return group.folds.size() >= 2; });
-  Refit result{{}, folded ? best_damping(groups, kept, threads) : plain_damping};
+  Refit result{{}, plain_damping};
+  if (folded) {
+    EDGEC_ASSIGN(result.damping, best_damping(groups, kept, threads));
+  }
   for (const FitGroup &group : groups) result.weights.emplace_back(group.weights.rows, group.weights.columns);
   const std::vector<Fitter> fits = fitters(groups, result.damping);
   const std::vector<RowPlace> rows = all_rows(groups);
-  const Status done = parallel_for(rows.size(), threads, [&](std::size_t i, int) -> Status {
+  EDGEC_CHECK(parallel_for(rows.size(), threads, [&](std::size_t i, int) -> Status {
     const auto [g, row] = rows[i];
     fits[g].fit(row, kept[g], result.weights[g].row(row));
     return {};
-  });
-  (void)done; // as above
+  }));
   return result;
 }
 

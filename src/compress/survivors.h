@@ -29,12 +29,13 @@ struct Sparsity {
 std::vector<Mask> choose_masks(std::span<const Matrix> worth, const Sparsity &sparsity);
 
 /// Masks chosen in `steps`: after each the survivors are refit, and their saliencies measured anew given what is gone
-/// already.
-std::vector<Mask> second_order_masks(std::span<const FitGroup> groups, const Sparsity &sparsity, int steps, int threads);
+/// already. Error: interrupted; so below.
+Result<std::vector<Mask>> second_order_masks(std::span<const FitGroup> groups, const Sparsity &sparsity, int steps,
+                                             int threads);
 
 /// E|dW y|^2 of all rows when these shares (ascending) of the weights go one after the other and the survivors are refit;
 /// estimated on some of the rows.
-std::vector<double> loss_curve(std::span<const FitGroup> groups, std::span<const double> shares, int threads);
+Result<std::vector<double>> loss_curve(std::span<const FitGroup> groups, std::span<const double> shares, int threads);
 
 /// A layer's part in a network: what it loses at each share of zeros, and how many weights it has.
 struct LossCurve {
@@ -48,6 +49,6 @@ std::vector<double> share_out(std::span<const LossCurve> curves, std::span<const
 
 /// Ridge regression of the survivors S of each row onto the original outputs given y,
 /// W'_S = W_S + (W C - W_S H)_S (H_SS + d mean(diag H) I)^-1; all other weights are 0. The damping d as refit() chooses it.
-Refit refit_survivors(std::span<const FitGroup> groups, std::span<const Mask> kept, int threads);
+Result<Refit> refit_survivors(std::span<const FitGroup> groups, std::span<const Mask> kept, int threads);
 
 } // namespace edgec

@@ -177,7 +177,8 @@ private:
     LayerSteps steps;
     steps.positions = job.options<FitOptions>().positions;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
-      Factors factors = factorize(refit(groups, job.threads).weights.front(), groups.front().all.h, ranks.at(layer.node));
+      EDGEC_ASSIGN(const Refit fitted, refit(groups, job.threads));
+      Factors factors = factorize(fitted.weights.front(), groups.front().all.h, ranks.at(layer.node));
       Matrix whole = product(factors.out, factors.in);
       store_float_weight(graph, layer, whole);
       factors_[layer.node] = std::move(factors);

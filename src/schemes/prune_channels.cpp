@@ -153,7 +153,10 @@ private:
     LayerSteps steps;
     steps.positions = positions;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
-      Matrix fitted = groups.size() == 1 ? fit_columns(groups[0], kept_columns(layer, gone), job_.threads) : layer.original;
+      Matrix fitted = layer.original;
+      if (groups.size() == 1) {
+        EDGEC_ASSIGN(fitted, fit_columns(groups[0], kept_columns(layer, gone), job_.threads));
+      }
       store_float_weight(graph_, layer, fitted);
       return fitted;
     };

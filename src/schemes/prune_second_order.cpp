@@ -131,7 +131,8 @@ private:
     steps.folds = 1;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
       const double least = std::max(least_share, 1 / static_cast<double>(std::max<std::size_t>(1, layer.original.columns)));
-      LossCurve curve{loss_curve(groups, curve_shares, job_.threads), layer.original.data.size(), 1 - least};
+      EDGEC_ASSIGN(auto losses, loss_curve(groups, curve_shares, job_.threads));
+      LossCurve curve{std::move(losses), layer.original.data.size(), 1 - least};
       for (double &loss : curve.losses) loss *= sensitivities.at(layer.node);
       found[layer.node] = std::move(curve);
       return layer.original;
@@ -195,8 +196,7 @@ private:
     LayerSteps steps;
     steps.positions = job.options<FitOptions>().positions;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
-      const Matrix fitted = fit(static_cast<PrunedLayer &>(layer), groups);
-      EDGEC_CHECK(check_interrupted());
+      EDGEC_ASSIGN(const Matrix fitted, fit(static_cast<PrunedLayer &>(layer), groups));
       store_float_weight(graph, layer, fitted);
       return fitted;
     };
@@ -204,15 +204,20 @@ private:
     return graph;
   }
 
-  [[nodiscard]] Matrix fit(const PrunedLayer &layer, std::span<const FitGroup> groups) const {
-    const Refit fitted = layer.pruned ? refit_survivors(groups, masks_of(layer, groups), job_.threads) : refit(groups, job_.threads);
+  [[nodiscard]] Result<Matrix> fit(const PrunedLayer &layer, std::span<const FitGroup> groups) const {
+    EDGEC_ASSIGN(const Refit fitted, layer.pruned ? fit_pruned(layer, groups) : refit(groups, job_.threads));
     Matrix all(layer.original.rows, layer.original.columns);
     auto to = all.data.begin();
     for (const Matrix &part : fitted.weights) to = std::ranges::copy(part.data, to).out;
     return all;
   }
 
-  [[nodiscard]] std::vector<Mask> masks_of(const PrunedLayer &layer, std::span<const FitGroup> groups) const {
+  [[nodiscard]] Result<Refit> fit_pruned(const PrunedLayer &layer, std::span<const FitGroup> groups) const {
+    EDGEC_ASSIGN(const auto masks, masks_of(layer, groups));
+    return refit_survivors(groups, masks, job_.threads);
+  }
+
+  [[nodiscard]] Result<std::vector<Mask>> masks_of(const PrunedLayer &layer, std::span<const FitGroup> groups) const {
     const Sparsity sparsity{layer.share, options_.n, options_.m, layer.taps};
     if (options_.mask != "magnitude") return second_order_masks(groups, sparsity, options_.steps, job_.threads);
     std::vector<Matrix> sizes;

@@ -105,7 +105,7 @@ private:
     steps.folds = 1;
     steps.positions = job.options<FitOptions>().positions;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
-      RatedLayer rated = fit_rate(layer, groups, rate, sensitivities_, {}, job.threads);
+      EDGEC_ASSIGN(RatedLayer rated, fit_rate(layer, groups, rate, sensitivities_, {}, job.threads));
       if (samples.size() == job_.samples.size()) bits_[rate][layer.node] = rated.bits;
       errors[layer.node] = rated.error;
       Matrix reals = rated.reals;

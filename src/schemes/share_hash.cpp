@@ -94,7 +94,7 @@ private:
     constexpr std::uint64_t most_layers = std::uint64_t{1} << 20; // seeds of two runs meet nowhere
     const HashedPlaces places{job_.seed * most_layers + places_.size(), static_cast<std::uint32_t>(stored(layer))};
     const std::vector<std::uint32_t> slot = slots(layer, places);
-    const Refit fitted = refit(groups, job_.threads);
+    EDGEC_ASSIGN(const Refit fitted, refit(groups, job_.threads));
     std::vector<double> values = fit_hashed(fitted.weights, groups, slot, places.count);
     for (double &value : values) value = shortened(value);
     EDGEC_CHECK(check_interrupted());

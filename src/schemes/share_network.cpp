@@ -86,9 +86,8 @@ private:
 
   Result<Matrix> fit(Graph &graph, const Layer &layer, std::span<const FitGroup> groups) {
     const std::span<const Mask> kept = mask_of(masks_, layer);
-    const std::vector<Matrix> weights = refit_layer(groups, kept, job_.threads);
-    CodedLayer coded = fit_codes(weights, groups, kept, values_, job_.threads);
-    EDGEC_CHECK(check_interrupted());
+    EDGEC_ASSIGN(const auto weights, refit_layer(groups, kept, job_.threads));
+    EDGEC_ASSIGN(CodedLayer coded, fit_codes(weights, groups, kept, values_, job_.threads));
     const double scale = static_cast<double>(coded.scale);
     equations_.add(coded.equations, sensitivities_.at(layer.node) * scale * scale);
     Matrix all(layer.original.rows, layer.original.columns);

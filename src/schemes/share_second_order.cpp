@@ -55,9 +55,8 @@ private:
 
   Result<Matrix> fit(Layer &layer, std::span<const FitGroup> groups) {
     const std::span<const Mask> kept = mask_of(masks_, layer);
-    const std::vector<Matrix> fitted = refit_layer(groups, kept, job_.threads);
-    SharedWeights shared = fit_codebook(fitted, groups, kept, job_.options<ShareOptions>().bits, job_.threads);
-    EDGEC_CHECK(check_interrupted());
+    EDGEC_ASSIGN(const auto fitted, refit_layer(groups, kept, job_.threads));
+    EDGEC_ASSIGN(SharedWeights shared, fit_codebook(fitted, groups, kept, job_.options<ShareOptions>().bits, job_.threads));
     if (SharedWeights plain = plain_codebook(groups, kept); !(error_of(shared, groups) <= error_of(plain, groups))) shared = std::move(plain);
     Matrix all(layer.original.rows, layer.original.columns);
     std::vector<std::uint8_t> codes;

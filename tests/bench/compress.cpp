@@ -34,7 +34,7 @@ void count(benchmark::State &state) { state.SetItemsProcessed(state.iterations()
 void cross_validated_refit(benchmark::State &state) {
   const auto columns = static_cast<std::size_t>(state.range(0));
   const FitGroup group{normal(rows, columns, 1), covariance_of(columns, 2), {covariance_of(columns, 3), covariance_of(columns, 4)}};
-  for (auto _ : state) benchmark::DoNotOptimize(refit({&group, 1}, 1));
+  for (auto _ : state) benchmark::DoNotOptimize(refit({&group, 1}, 1).value());
   count(state);
 }
 
@@ -44,7 +44,7 @@ void gptq_rounding(benchmark::State &state) {
   for (auto _ : state) {
     const RoundingMetric metric(h, 0.01);
     std::vector<float> scales(rows, 3.0F / 127);
-    benchmark::DoNotOptimize(round_rows(weights, scales, metric, {.levels = 127, .sweeps = 4}, false));
+    benchmark::DoNotOptimize(round_rows(weights, scales, metric, {.levels = 127, .sweeps = 4}, false).value());
   }
   count(state);
 }
@@ -52,7 +52,7 @@ void gptq_rounding(benchmark::State &state) {
 void rate_distortion(benchmark::State &state) {
   const auto columns = static_cast<std::size_t>(state.range(0));
   const RateGroup group{normal(rows, columns, 1), covariance_of(columns, 2).h};
-  for (auto _ : state) benchmark::DoNotOptimize(round_for_rate({&group, 1}, {.lambda = 0.1, .taps = 9}));
+  for (auto _ : state) benchmark::DoNotOptimize(round_for_rate({&group, 1}, {.lambda = 0.1, .taps = 9}).value());
   count(state);
 }
 

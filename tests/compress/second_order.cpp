@@ -67,7 +67,7 @@ TEST(Refit, UndoesWhatTheInputsLost) {
   for (std::size_t i = 0; i < m.yy.data.size(); ++i) m.xy.data[i] = m.yy.data[i] * 2;
   const Matrix w = random_matrix(4, 6, 4);
   const FitGroup group{w, covariance(m), {covariance(m), covariance(m)}};
-  const Refit fitted = refit({&group, 1}, 1);
+  const Refit fitted = refit({&group, 1}, 1).value();
   EXPECT_EQ(fitted.damping, 0.003);
   for (std::size_t i = 0; i < w.data.size(); ++i) EXPECT_NEAR(fitted.weights[0].data[i], 2 * w.data[i], 0.1);
 }
@@ -79,7 +79,7 @@ TEST(Refit, KeepsTheWeightsWhereFoldsDisagree) {
   Moments both = a;
   both.add(b);
   const FitGroup group{w, covariance(both), {covariance(a), covariance(b)}};
-  EXPECT_GE(refit({&group, 1}, 1).damping, 0.03);
+  EXPECT_GE(refit({&group, 1}, 1).value().damping, 0.03);
 }
 
 TEST(Refit, SameForAnyNumberOfThreads) {
@@ -88,7 +88,7 @@ TEST(Refit, SameForAnyNumberOfThreads) {
   Moments both = a;
   both.add(b);
   const FitGroup group{w, covariance(both), {covariance(a), covariance(b)}};
-  EXPECT_EQ(refit({&group, 1}, 1).weights[0].data, refit({&group, 1}, 3).weights[0].data);
+  EXPECT_EQ(refit({&group, 1}, 1).value().weights[0].data, refit({&group, 1}, 3).value().weights[0].data);
 }
 
 TEST(Rounding, BeatsRoundToNearest) {
@@ -98,7 +98,7 @@ TEST(Rounding, BeatsRoundToNearest) {
   std::vector<float> scales(20, 0.3F);
   std::vector<std::int8_t> nearest;
   for (const double x : w.data) nearest.push_back(static_cast<std::int8_t>(std::clamp(std::nearbyint(x / 0.3F), -7.0, 7.0)));
-  const auto codes = round_rows(w, scales, RoundingMetric(h, 0.01), {.levels = 7});
+  const auto codes = round_rows(w, scales, RoundingMetric(h, 0.01), {.levels = 7}).value();
   EXPECT_LT(rounding_error(w, codes, scales, h), 0.5 * rounding_error(w, nearest, scales, h));
   EXPECT_TRUE(std::ranges::all_of(codes, [](int c) { return c >= -7 && c <= 7; }));
 }
@@ -108,7 +108,7 @@ TEST(Rounding, OfADiagonalMetricIsToNearest) {
   for (std::size_t i = 0; i < 5; ++i) h(i, i) = 1 + static_cast<double>(i);
   const Matrix w = random_matrix(3, 5, 10);
   std::vector<float> scales(3, 0.05F);
-  const auto codes = round_rows(w, scales, RoundingMetric(h, 0.01), {});
+  const auto codes = round_rows(w, scales, RoundingMetric(h, 0.01), {}).value();
   for (std::size_t i = 0; i < codes.size(); ++i) EXPECT_EQ(codes[i], std::nearbyintf(static_cast<float>(w.data[i]) / 0.05F));
 }
 
@@ -118,8 +118,8 @@ TEST(Rounding, SearchedScalesAreNeverWorse) {
   const Matrix w = random_matrix(20, 10, 12);
   std::vector<float> fixed(20, 0.4F), searched(20, 0.4F);
   const RoundingMetric metric(h, 0.01);
-  const auto plain = round_rows(w, fixed, metric, {.levels = 7});
-  const auto best = round_rows(w, searched, metric, {.levels = 7, .scale_factors = {1, 0.9, 0.8, 0.7}});
+  const auto plain = round_rows(w, fixed, metric, {.levels = 7}).value();
+  const auto best = round_rows(w, searched, metric, {.levels = 7, .scale_factors = {1, 0.9, 0.8, 0.7}}).value();
   EXPECT_LT(rounding_error(w, best, searched, h), rounding_error(w, plain, fixed, h));
   EXPECT_NE(fixed, searched);
 }
@@ -131,7 +131,7 @@ TEST(Rounding, KeepsZerosAndDeadInputs) {
   Matrix w = random_matrix(4, 8, 14);
   for (std::size_t r = 0; r < 4; ++r) w(r, 5) = 0;
   std::vector<float> scales(4, 0.02F);
-  const auto codes = round_rows(w, scales, RoundingMetric(h, 0.01), {}, true);
+  const auto codes = round_rows(w, scales, RoundingMetric(h, 0.01), {}, true).value();
   for (std::size_t r = 0; r < 4; ++r) EXPECT_EQ(codes[r * 8 + 5], 0);
 }
 

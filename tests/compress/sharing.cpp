@@ -25,7 +25,7 @@ double squared_error(const Matrix &shared, const FitGroup &group) {
 
 TEST(FitCodebook, BeatsKMeans) {
   const FitGroup group = group_of(random_matrix(30, 24, 1), 2);
-  const SharedWeights shared = fit_codebook({&group.weights, 1}, {&group, 1}, {}, 3, 1);
+  const SharedWeights shared = fit_codebook({&group.weights, 1}, {&group, 1}, {}, 3, 1).value();
   ASSERT_EQ(shared.values.size(), 8U);
   EXPECT_TRUE(std::ranges::is_sorted(shared.values));
   const std::vector<float> numbers(group.weights.data.begin(), group.weights.data.end());
@@ -39,7 +39,7 @@ TEST(FitCodebook, KeepsPrunedWeightsZero) {
   Matrix pruned = group.weights;
   Mask kept(60, 1);
   for (std::size_t i = 0; i < 60; i += 3) kept[i] = 0, pruned.data[i] = 0;
-  const SharedWeights shared = fit_codebook({&pruned, 1}, {&group, 1}, {&kept, 1}, 2, 1);
+  const SharedWeights shared = fit_codebook({&pruned, 1}, {&group, 1}, {&kept, 1}, 2, 1).value();
   EXPECT_LE(shared.values.size(), 4U);
   for (std::size_t i = 0; i < 60; i += 3) EXPECT_EQ(shared.values[shared.codes[0][i]], 0.0F);
 }
@@ -47,7 +47,8 @@ TEST(FitCodebook, KeepsPrunedWeightsZero) {
 TEST(FitCodebook, OneBookForAllGroupsWhateverTheThreads) {
   const std::vector<FitGroup> groups{group_of(random_matrix(20, 9, 5), 6), group_of(random_matrix(20, 9, 7), 8)};
   const std::vector<Matrix> weights{groups[0].weights, groups[1].weights};
-  const SharedWeights one = fit_codebook(weights, groups, {}, 4, 1), three = fit_codebook(weights, groups, {}, 4, 3);
+  const SharedWeights one = fit_codebook(weights, groups, {}, 4, 1).value(),
+                      three = fit_codebook(weights, groups, {}, 4, 3).value();
   EXPECT_EQ(one.values, three.values);
   EXPECT_EQ(one.codes, three.codes);
   EXPECT_EQ(one.codes.size(), 2U);
@@ -57,7 +58,7 @@ TEST(FitCodebook, FewDifferentWeightsComeBack) {
   Matrix weights(4, 4);
   for (std::size_t i = 0; i < 16; ++i) weights.data[i] = i % 2 == 0 ? -1.5 : 0.25;
   const FitGroup group = group_of(weights, 9);
-  const SharedWeights shared = fit_codebook({&group.weights, 1}, {&group, 1}, {}, 2, 1);
+  const SharedWeights shared = fit_codebook({&group.weights, 1}, {&group, 1}, {}, 2, 1).value();
   for (std::size_t i = 0; i < 16; ++i)
     EXPECT_NEAR(static_cast<double>(shared.values[shared.codes[0][i]]), weights.data[i], 1e-3);
 }
@@ -66,7 +67,7 @@ TEST(FitCodebook, AllWeightsPruned) {
   const FitGroup group = group_of(random_matrix(2, 3, 10), 11);
   const Matrix zeros(2, 3);
   const Mask kept(6, 0);
-  const SharedWeights shared = fit_codebook({&zeros, 1}, {&group, 1}, {&kept, 1}, 3, 1);
+  const SharedWeights shared = fit_codebook({&zeros, 1}, {&group, 1}, {&kept, 1}, 3, 1).value();
   ASSERT_EQ(shared.values.size(), 1U);
   EXPECT_EQ(shared.values[0], 0.0F);
 }
@@ -83,7 +84,7 @@ TEST(FitCodes, OneCodebookServesLayersOfOtherSizes) {
     double sum = 0;
     ValueEquations equations(values.size());
     for (const FitGroup *group : {&large, static_cast<const FitGroup *>(&small)}) {
-      const CodedLayer coded = fit_codes({&group->weights, 1}, {group, 1}, {}, values, 1);
+      const CodedLayer coded = fit_codes({&group->weights, 1}, {group, 1}, {}, values, 1).value();
       const double share = 1 / inner_product(group->weights, product(group->weights, group->all.h));
       Matrix reals = stood_for(values, coded.codes[0], 20, 16);
       for (double &x : reals.data) x *= static_cast<double>(coded.scale);

@@ -27,7 +27,7 @@ TEST(Saliencies, AreTheLeastLossOfOneWeight) {
   for (std::size_t gone = 0; gone < 5; ++gone) {
     Mask kept(5, 1);
     kept[gone] = 0;
-    const Refit fitted = refit_survivors({&group, 1}, {&kept, 1}, 1);
+    const Refit fitted = refit_survivors({&group, 1}, {&kept, 1}, 1).value();
     EXPECT_NEAR(squared_error(fitted.weights[0], group), worth(0, gone), 0.02 * worth(0, gone) + 1e-6);
   }
 }
@@ -55,19 +55,19 @@ TEST(SecondOrderMasks, BeatMagnitude) {
   for (double &x : sizes.data) x = std::abs(x);
   const Sparsity half{.share = 0.5};
   const auto by_size = choose_masks({&sizes, 1}, half);
-  const auto steps = second_order_masks({&group, 1}, half, 6, 1);
+  const auto steps = second_order_masks({&group, 1}, half, 6, 1).value();
   EXPECT_EQ(std::ranges::count(steps[0], 0), 240);
   const auto error = [&](const std::vector<Mask> &masks) {
-    return squared_error(refit_survivors({&group, 1}, masks, 1).weights[0], group);
+    return squared_error(refit_survivors({&group, 1}, masks, 1).value().weights[0], group);
   };
   EXPECT_LT(error(steps), error(by_size));
-  EXPECT_LT(error(steps), error(second_order_masks({&group, 1}, half, 1, 1)));
+  EXPECT_LT(error(steps), error(second_order_masks({&group, 1}, half, 1, 1).value()));
 }
 
 TEST(LossCurve, GrowsToTheWholeSignal) {
   const FitGroup group = group_of(random_matrix(24, 10, 12), 13);
   const double shares[] = {0.2, 0.5, 0.8, 1.0};
-  const auto losses = loss_curve({&group, 1}, shares, 1);
+  const auto losses = loss_curve({&group, 1}, shares, 1).value();
   EXPECT_TRUE(std::ranges::is_sorted(losses));
   EXPECT_NEAR(losses[3], squared_error(Matrix(24, 10), group), 1e-6 * losses[3]);
   EXPECT_LT(losses[0], 0.2 * losses[3]);
@@ -108,7 +108,7 @@ TEST(RefitSurvivors, IsTheLeastSquaresSolutionOfTheMask) {
   const FitGroup group = group_of(random_matrix(3, 6, 5), 6);
   Mask kept(18, 1);
   for (const std::size_t gone : {0U, 4U, 7U, 8U, 17U}) kept[gone] = 0;
-  const Refit fitted = refit_survivors({&group, 1}, {&kept, 1}, 2);
+  const Refit fitted = refit_survivors({&group, 1}, {&kept, 1}, 2).value();
   const double least = squared_error(fitted.weights[0], group);
   Random random(7);
   for (int trial = 0; trial < 50; ++trial) {
@@ -119,7 +119,7 @@ TEST(RefitSurvivors, IsTheLeastSquaresSolutionOfTheMask) {
     }
     EXPECT_GT(squared_error(other, group), least);
   }
-  EXPECT_EQ(fitted.weights[0].data, refit_survivors({&group, 1}, {&kept, 1}, 1).weights[0].data);
+  EXPECT_EQ(fitted.weights[0].data, refit_survivors({&group, 1}, {&kept, 1}, 1).value().weights[0].data);
 }
 
 TEST(RefitSurvivors, KeepsThemWhereFoldsDisagree) {
@@ -131,7 +131,7 @@ TEST(RefitSurvivors, KeepsThemWhereFoldsDisagree) {
   }
   Mask kept(96, 1);
   for (std::size_t i = 0; i < 96; i += 2) kept[i] = 0;
-  EXPECT_GE(refit_survivors({&group, 1}, {&kept, 1}, 1).damping, 0.03);
+  EXPECT_GE(refit_survivors({&group, 1}, {&kept, 1}, 1).value().damping, 0.03);
 }
 
 } // namespace

@@ -47,10 +47,10 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup>
   const int levels = int8.weights().levels();
   std::vector<Rounded> rounded(groups.size());
   if (!layer.keep.empty()) {
-    Refit fitted = refit_survivors(groups, split_mask(layer.keep, layer.groups()), job.threads);
+    EDGEC_ASSIGN(Refit fitted, refit_survivors(groups, split_mask(layer.keep, layer.groups()), job.threads));
     for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = std::move(fitted.weights[g]);
   } else if (int8.refit) {
-    Refit fitted = refit(groups, job.threads);
+    EDGEC_ASSIGN(Refit fitted, refit(groups, job.threads));
     for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = std::move(fitted.weights[g]);
   } else {
     for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = groups[g].weights;
@@ -68,7 +68,7 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup>
     const RoundingMetric metric(groups[g].all.h, damping);
     RoundingOptions options{.levels = levels, .sweeps = job.options<FitOptions>().rounding_sweeps, .threads = inner_threads};
     options.scale_factors = factors(columns, int8.weight_bits, int8.scale_search);
-    r.codes = round_rows(r.weights, r.scales, metric, options, !layer.keep.empty());
+    EDGEC_ASSIGN(r.codes, round_rows(r.weights, r.scales, metric, options, !layer.keep.empty()));
     return {};
   }));
   Matrix reals(layer.original.rows, columns);
@@ -90,7 +90,8 @@ Result<Matrix> fit_int8_rate(Graph &graph, Int8LayerState &layer, std::span<cons
   const std::vector<float> nothing(layer.original.rows, 0.0F);
   std::vector<float> least(layer.original.rows, std::numeric_limits<float>::min());
   if (!layer.bias.empty()) least = symmetric_scales(nothing, layer.bias, layer.input_scale, spec.levels());
-  RatedLayer rated = fit_rate(layer, groups, rate, sensitivities, std::move(least), job.threads, spec.levels());
+  EDGEC_ASSIGN(RatedLayer rated, fit_rate(layer, groups, rate, sensitivities, std::move(least), job.threads,
+                                          spec.levels()));
   layer.scales = std::move(rated.scales);
   store_codes(graph, layer, std::move(rated.codes), spec);
   return std::move(rated.reals);

@@ -48,8 +48,9 @@ float with_mantissa(double value, int kept) {
   return static_cast<float>(std::ldexp(std::nearbyint(std::ldexp(fraction, kept + 1)), exponent - kept - 1));
 }
 
-RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double rate, const Sensitivities &sensitivities,
-                    std::vector<float> least_scales, int threads, int levels) {
+Result<RatedLayer> fit_rate(const Layer &layer, std::span<const FitGroup> groups, double rate,
+                            const Sensitivities &sensitivities, std::vector<float> least_scales, int threads,
+                            int levels) {
   std::vector<RateGroup> rate_groups;
   for (const FitGroup &group : groups) rate_groups.push_back({refit(group.weights, group.all, refit_damping), group.all.h});
   // A layer that does not move the logits is rounded as if it did a little: samples may be too few to see it.
@@ -60,7 +61,7 @@ RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double
   const double sensitivity = found == sensitivities.end() || found->second <= 0 ? std::max(least, 1e-12) : found->second;
   const bool integer = !least_scales.empty();
   const RateOptions options{.lambda = rate / sensitivity, .taps = taps_of(layer.dims, layer.weights), .threads = threads, .least_scales = std::move(least_scales), .levels = levels};
-  RatedCodes rated = round_for_rate(rate_groups, options);
+  EDGEC_ASSIGN(RatedCodes rated, round_for_rate(rate_groups, options));
   Matrix reals(layer.original.rows, layer.original.columns);
   for (std::size_t i = 0; i < reals.data.size(); ++i)
     reals.data[i] = static_cast<double>(rated.scales[i / reals.columns]) * rated.codes[i];
@@ -77,7 +78,7 @@ RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double
     for (std::size_t i = 0; i < difference.data.size(); ++i) difference.data[i] -= reals.data[g * group_size + i];
     error += inner_product(difference, product(difference, groups[g].all.h));
   }
-  return {kept.has_value(), std::move(rated.codes), std::move(rated.scales), std::move(reals), rated.bits, error};
+  return RatedLayer{kept.has_value(), std::move(rated.codes), std::move(rated.scales), std::move(reals), rated.bits, error};
 }
 
 } // namespace edgec

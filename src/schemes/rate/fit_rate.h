@@ -21,8 +21,10 @@ struct RatedLayer {
   double error = 0; ///< expected squared error of the outputs, summed over rows: what a bias may add a little to
 };
 /// levels: the largest code. least_scales: of an integer layer's rows; empty: the layer computes in float, and may be `as_floats`.
-RatedLayer fit_rate(const Layer &layer, std::span<const FitGroup> groups, double rate, const Sensitivities &sensitivities,
-                    std::vector<float> least_scales, int threads, int levels = 127);
+/// Error: interrupted.
+Result<RatedLayer> fit_rate(const Layer &layer, std::span<const FitGroup> groups, double rate,
+                            const Sensitivities &sensitivities, std::vector<float> least_scales, int threads,
+                            int levels = 127);
 
 /// `value` with `kept` bits of mantissa: a file codes those only.
 float with_mantissa(double value, int kept);

@@ -29,8 +29,9 @@ std::span<const Mask> mask_of(const LayerMasks &masks, const Layer &layer) {
   return found == masks.end() ? std::span<const Mask>() : found->second;
 }
 
-std::vector<Matrix> refit_layer(std::span<const FitGroup> groups, std::span<const Mask> kept, int threads) {
-  return (kept.empty() ? refit(groups, threads) : refit_survivors(groups, kept, threads)).weights;
+Result<std::vector<Matrix>> refit_layer(std::span<const FitGroup> groups, std::span<const Mask> kept, int threads) {
+  EDGEC_ASSIGN(Refit fitted, kept.empty() ? refit(groups, threads) : refit_survivors(groups, kept, threads));
+  return std::move(fitted.weights);
 }
 
 } // namespace edgec

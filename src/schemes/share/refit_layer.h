@@ -20,7 +20,7 @@ LayerMasks aim_at_original(std::vector<Layer> &layers, const Graph &original, co
 /// That of a layer, or nothing.
 std::span<const Mask> mask_of(const LayerMasks &masks, const Layer &layer);
 
-/// Weights of the groups, fitted to what the layer reads now.
-std::vector<Matrix> refit_layer(std::span<const FitGroup> groups, std::span<const Mask> kept, int threads);
+/// Weights of the groups, fitted to what the layer reads now. Error: interrupted.
+Result<std::vector<Matrix>> refit_layer(std::span<const FitGroup> groups, std::span<const Mask> kept, int threads);
 
 } // namespace edgec
