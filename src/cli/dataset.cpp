@@ -82,6 +82,15 @@ std::vector<InputSpec> input_specs(const Graph &graph) {
   return specs;
 }
 
+Result<std::vector<Sample>> first_samples(const Dataset &data, std::size_t count) {
+  std::vector<Sample> samples;
+  for (const std::size_t index : std::span(data.indices).first(std::min(count, data.indices.size()))) {
+    EDGEC_ASSIGN(Sample sample, data.samples->load(index));
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
 std::string values_text(const Sample &sample, std::span<const InputSpec> inputs) {
   std::string text;
   for (std::size_t i = 0; i < sample.size() && i < inputs.size(); ++i) {

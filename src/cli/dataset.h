@@ -33,6 +33,9 @@ struct Dataset {
   bool synthetic = false;
 };
 
+/// The first samples of those used, at most `count`.
+Result<std::vector<Sample>> first_samples(const Dataset &data, std::size_t count);
+
 /// "input float[1,1,49,10], values -124 .. 98.2": of each input that holds numbers.
 std::string values_text(const Sample &sample, std::span<const InputSpec> inputs);
 

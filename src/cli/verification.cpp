@@ -100,13 +100,15 @@ Status evaluate_written(const Reference &reference, const Written &written, cons
 
 Status measure_layers(const Model &source, const Written &written, const Dataset &data, Isa isa, Report &report) {
   if (!data.samples) return {};
-  EDGEC_ASSIGN(const Sample sample, data.samples->load(data.indices.front()));
-  const auto differences = compare_nodes(source.graph, written.model.graph, all_ops(), sample, isa);
+  EDGEC_ASSIGN(const auto samples, first_samples(data, node_samples));
+  const auto differences = compare_nodes(source.graph, written.model.graph, all_ops(), samples, isa);
   if (!differences && excusable(differences.error(), data)) return {}; // said by verify_written()
   if (!differences) return differences.error();
   for (const NodeDifference &difference : *differences) {
     const auto layer = std::ranges::find(report.layers, difference.node, &LayerFigures::name);
-    if (layer != report.layers.end()) layer->sqnr_db = difference.noise.sqnr_db();
+    if (layer == report.layers.end()) continue;
+    if (difference.noise.count > 0) layer->sqnr_db = difference.noise.sqnr_db();
+    layer->remark = difference.remark();
   }
   return {};
 }

@@ -74,6 +74,7 @@ struct LayerFigures {
   std::optional<double> macs;
   bool integer = false;          ///< computes on codes
   std::optional<double> sqnr_db; ///< of its output against the float network's; nothing: not measured or equal
+  std::string remark;            ///< how its output compares: equalized, or with channels removed
   std::string left_float;        ///< why it was not quantized, where that was asked for; empty: it was
 };
 

@@ -69,6 +69,7 @@ Json to_json(const LayerFigures &layer) {
           {"macs", finite(layer.macs)},
           {"integer", layer.integer},
           {"sqnr_db", finite(layer.sqnr_db)},
+          {"remark", layer.remark.empty() ? Json() : Json(layer.remark)},
           {"left_float", layer.left_float.empty() ? Json() : Json(layer.left_float)}};
 }
 

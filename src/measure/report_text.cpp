@@ -86,13 +86,18 @@ std::string passes_text(const Report &report, bool verbose) {
   return text.empty() ? text : "passes\n" + text;
 }
 
+std::string remarks(const LayerFigures &layer) {
+  const std::string kind = layer.integer ? "int" : "";
+  return layer.remark.empty() ? kind : kind.empty() ? layer.remark : kind + ", " + layer.remark;
+}
+
 std::string layers_text(const Report &report, std::size_t width) {
   Table table({"layer", "operator", "parameters", "bits", "zeros", "distinct", "MACs", "SQNR", ""});
   for (const LayerFigures &layer : report.layers)
     table.add({layer.name, layer.op, grouped(layer.parameters), fmt::format("{:.1f}", layer.bits),
                percent(static_cast<double>(layer.zeros), static_cast<double>(layer.parameters)),
                grouped(layer.distinct), layer.macs ? millions(*layer.macs) : "-",
-               layer.sqnr_db ? fmt::format("{:.1f} dB", *layer.sqnr_db) : "-", layer.integer ? "int" : ""});
+               layer.sqnr_db ? fmt::format("{:.1f} dB", *layer.sqnr_db) : "-", remarks(layer)});
   return table.empty() ? "" : table.text(width);
 }
 

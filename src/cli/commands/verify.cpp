@@ -64,10 +64,13 @@ std::string node_line(const char *what, const NodeDifference &node) {
 }
 
 std::string nodes_text(const Arguments &arguments, const Verdict &verdict) {
-  Table table({"node", "operator", "against", "SQNR", "largest error", "largest value"});
-  for (const NodeDifference &node : verdict.nodes)
-    table.add({node.node, node.op, node.reference, sqnr_text(node.noise), fmt::format("{:.3g}", node.noise.max_error),
-               fmt::format("{:.3g}", node.noise.max_reference)});
+  Table table({"node", "operator", "against", "SQNR", "largest error", "largest value", ""});
+  for (const NodeDifference &node : verdict.nodes) {
+    const bool compared = node.noise.count > 0;
+    const auto number = [&](double value) { return compared ? fmt::format("{:.3g}", value) : "-"; };
+    table.add({node.node, node.op, node.reference, compared ? sqnr_text(node.noise) : "-", number(node.noise.max_error),
+               number(node.noise.max_reference), node.remark()});
+  }
   std::string text = "\n" + table.text(output_width());
   const NodeDifference *first = verdict.first(arguments), *worst = verdict.worst();
   text += first != nullptr ? node_line("first difference", *first) : "first difference: none beyond the tolerance\n";
@@ -88,12 +91,14 @@ std::string text_of(const Arguments &arguments, const Verdict &verdict) {
 
 Json to_json(const NodeDifference &node) {
   const auto sqnr = node.noise.sqnr_db();
+  const auto number = [&](double value) { return node.noise.count > 0 && std::isfinite(value) ? Json(value) : Json(); };
   return {{"node", node.node},
           {"operator", node.op},
           {"reference", node.reference},
           {"sqnr_db", sqnr && std::isfinite(*sqnr) ? Json(*sqnr) : Json()},
-          {"max_error", std::isfinite(node.noise.max_error) ? Json(node.noise.max_error) : Json()},
-          {"max_reference", node.noise.max_reference}};
+          {"max_error", number(node.noise.max_error)},
+          {"max_reference", number(node.noise.max_reference)},
+          {"remark", node.remark().empty() ? Json() : Json(node.remark())}};
 }
 
 std::string json_of(const Arguments &arguments, const Verdict &verdict) {
@@ -130,8 +135,8 @@ Result<Outcome> run(const Arguments &arguments) {
     verdict.same = verdict.same && within(arguments, output.noise);
   if (arguments.per_node) {
     line.begin("comparing nodes");
-    EDGEC_ASSIGN(const Sample sample, data.samples->load(data.indices.front()));
-    EDGEC_ASSIGN(verdict.nodes, compare_nodes(reference.graph, test.graph, all_ops(), sample, isa));
+    EDGEC_ASSIGN(const auto samples, first_samples(data, node_samples));
+    EDGEC_ASSIGN(verdict.nodes, compare_nodes(reference.graph, test.graph, all_ops(), samples, isa));
   }
   if (arguments.json)
     print(json_of(arguments, verdict));
@@ -151,7 +156,7 @@ CommandRun declare(Options &options) {
       .between(0, 1e6);
   options.add("--atol", "X", &arguments->atol, "plus so much").between(0, 1e30);
   options.flag("--per-node", &arguments->per_node,
-               "compare node by node on the first sample; names the first and the worst difference");
+               "compare node by node on the first samples; names the first and the worst difference");
   arguments->run.declare(options);
   arguments->edits.declare_fixed(options);
   options.flag("--json", &arguments->json, "as JSON");
