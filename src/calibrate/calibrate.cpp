@@ -24,6 +24,7 @@ struct MinMax {
   float low = std::numeric_limits<float>::infinity();
   float high = -std::numeric_limits<float>::infinity();
   bool infinite = false; ///< there are infinities, too
+  bool above = false;    ///< positive ones
   bool nan = false;
 };
 
@@ -32,7 +33,7 @@ MinMax min_max_of_finite(std::span<const float> values) {
   MinMax found;
   for (const float value : values) {
     if (std::isnan(value)) found.nan = true;
-    else if (std::isinf(value)) found.infinite = true;
+    else if (std::isinf(value)) found.infinite = true, found.above = found.above || value > 0;
     else found.low = std::min(found.low, value), found.high = std::max(found.high, value);
   }
   return found;
@@ -183,8 +184,8 @@ private:
     const std::span values(reinterpret_cast<const float *>(view.data), count);
     if (const auto found = range_index_.find(view.id); found != range_index_.end()) {
       const MinMax range = min_max(values);
-      // Infinities are a mask's way to say "never", unless they are what the network answers.
-      if (range.nan || (range.infinite && graph_.is_output(view.id)))
+      // Infinities are a mask's way to say "never", but no network answers "for ever".
+      if (range.nan || (range.above && graph_.is_output(view.id)))
         return bad_input(fmt::format("value {} holds {}: the network or this sample is broken", describe(view.id), range.nan ? "NaN" : "infinity"));
       part.ranges[found->second] = range;
       if (options_.histograms)

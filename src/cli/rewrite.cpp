@@ -23,10 +23,11 @@ void set_metadata(Metadata &metadata, const std::string &key, std::string value)
     metadata.emplace_back(key, std::move(value));
 }
 
-Status check_weight(const Node &node, const Value &value) {
+/// A bias may mask channels with -infinity.
+Status check_weight(const Node &node, const Value &value, bool bias) {
   if (!is_float(value.data->dtype)) return {};
   const auto numbers = to_floats(*value.data);
-  const auto bad = std::ranges::find_if(numbers, [](float number) { return !std::isfinite(number); });
+  const auto bad = std::ranges::find_if(numbers, [&](float number) { return std::isnan(number) || (std::isinf(number) && !(bias && number < 0)); });
   if (bad == numbers.end()) return {};
   return bad_input(fmt::format("node {}: its weight {} holds {} at element {}", node.label(), value.name,
                                std::isnan(*bad) ? "a NaN" : "an infinity", bad - numbers.begin()));
@@ -44,8 +45,9 @@ Status check_weights(const Graph &graph) {
     const Node &node = graph.node(id);
     const OpDef *op = all_ops().find(node);
     if (op == nullptr || op->weights == nullptr) continue;
-    for (const ValueId input : node.inputs) {
-      if (graph.constant(input) != nullptr) EDGEC_CHECK(check_weight(node, graph.value(input)));
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId input = node.inputs[i];
+      if (graph.constant(input) != nullptr) EDGEC_CHECK(check_weight(node, graph.value(input), i > 1));
     }
   }
   return {};

@@ -21,6 +21,9 @@ struct Reals {
 };
 using Outputs = std::vector<Reals>;
 
+/// -infinity is a mask's way to say "never".
+bool is_broken(double value) { return std::isnan(value) || value == std::numeric_limits<double>::infinity(); }
+
 /// A network being run: its outputs, then what its answers are read from where that is no output.
 class Candidate {
 public:
@@ -59,7 +62,7 @@ public:
         reals[i] = {tensor->dims, real_values(*tensor, type), !is_float(tensor->dtype) && !type.quant};
     }
     for (const std::size_t place : places_)
-      if (!std::ranges::all_of(reals[place].values, [](double value) { return std::isfinite(value); }))
+      if (std::ranges::any_of(reals[place].values, is_broken))
         return bad_input(fmt::format("output {}: has NaN or infinity", name(place)));
     return reals;
   }
@@ -151,7 +154,9 @@ OutputNoise compare_answers(const Answer &answer, const Reals &expected, const R
   OutputNoise result;
   const auto wanted = row.of(expected), found = row.of(got);
   const Dims dims = row.dims(expected);
-  result.noise.add(wanted, found);
+  const auto judged = [&](std::span<const double> values) { return judged_numbers(answer, dims, {values.begin(), values.end()}); };
+  if (answer.shares) result.noise.add(judged(wanted), judged(found));
+  else result.noise.add(wanted, found);
   result.numbers = !expected.integers;
   if (const auto axis = class_axis(answer, dims)) {
     count_answers(wanted, found, dims, *axis, result);
@@ -258,8 +263,9 @@ Status check_networks(const Graph *reference, const Graph &test) {
 void Noise::add(std::span<const double> reference, std::span<const double> test) {
   for (std::size_t i = 0; i < reference.size(); ++i) {
     const double r = reference[i], t = test[i];
-    if (!std::isfinite(r) || !std::isfinite(t)) { // the same infinity, or NaN on both sides, is no difference
-      if (!(r == t || (std::isnan(r) && std::isnan(t)))) max_error = noise = std::numeric_limits<double>::infinity();
+    if (is_endless(r) || is_endless(t)) { // the same infinity, or NaN on both sides, is no difference
+      const bool same = r == t || (std::isnan(r) && std::isnan(t)) || (is_endless(r) && is_endless(t) && r * t > 0);
+      if (!same) max_error = noise = std::numeric_limits<double>::infinity();
       continue;
     }
     signal += r * r;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace edgec {
 namespace {
@@ -12,12 +13,13 @@ bool passes_values_on(const Node &node) {
   return node.domain.empty() && std::ranges::find(names, node.op) != names.end();
 }
 
+bool is_softmax(const Node &node) { return node.is("Softmax") || node.is("LogSoftmax") || node.op == "QLinearSoftmax"; }
+
 /// The axis along which a node compares the numbers that it reads; nothing: it does not.
 std::optional<std::int64_t> compared_axis(const Graph &graph, const Node &node) {
   if (node.is("ArgMax")) return node.get_int("axis", 0);
   if (node.is("TopK")) return node.get_int("axis", -1);
-  if (node.is("Softmax")) return node.get_int("axis", graph.opset() > 0 && graph.opset() < 13 ? 1 : -1);
-  if (node.op == "QLinearSoftmax") return node.get_int("axis", -1);
+  if (is_softmax(node)) return node.get_int("axis", node.domain.empty() && graph.opset() > 0 && graph.opset() < 13 ? 1 : -1);
   return std::nullopt;
 }
 
@@ -33,11 +35,11 @@ bool reads_integers(const Graph &graph) {
 std::vector<Answer> find_answers(const Graph &graph) {
   std::vector<Answer> answers;
   for (const GraphOutput &output : graph.outputs()) {
-    Answer answer{output.value, std::nullopt, reads_integers(graph)};
+    Answer answer{.value = output.value, .axis = std::nullopt, .tokens = reads_integers(graph)};
     const Node *node = graph.producer(output.value);
     while (node != nullptr && passes_values_on(*node) && node->input(0).valid()) node = graph.producer(node->input(0));
     const auto axis = node != nullptr ? compared_axis(graph, *node) : std::nullopt;
-    if (axis && node->input(0).valid()) answer = {node->input(0), axis, answer.tokens};
+    if (axis && node->input(0).valid()) answer = {node->input(0), axis, is_softmax(*node), answer.tokens};
     answers.push_back(answer);
   }
   return answers;
@@ -45,6 +47,27 @@ std::vector<Answer> find_answers(const Graph &graph) {
 
 ValueId find_logits(const Graph &graph) {
   return graph.outputs().empty() ? ValueId{} : find_answers(graph).front().value;
+}
+
+std::vector<double> judged_numbers(const Answer &answer, const Dims &dims, std::vector<double> numbers) {
+  constexpr double never = 1000; // below the largest score: its share is 0 in double precision, and stays so
+  for (double &number : numbers)
+    if (is_endless(number) && !std::isnan(number) && !(answer.shares && number < 0)) number = 0;
+  const auto axis = answer.shares ? class_axis(answer, dims) : std::nullopt;
+  if (!axis) return numbers;
+  std::size_t inner = 1;
+  for (std::size_t d = *axis + 1; d < dims.size(); ++d) inner *= static_cast<std::size_t>(dims[d]);
+  const auto classes = static_cast<std::size_t>(dims[*axis]);
+  for (std::size_t outer = 0; outer + classes * inner <= numbers.size(); outer += classes * inner)
+    for (std::size_t i = 0; i < inner; ++i) {
+      double largest = -std::numeric_limits<double>::infinity();
+      for (std::size_t c = 0; c < classes; ++c) largest = std::max(largest, numbers[outer + c * inner + i]);
+      for (std::size_t c = 0; c < classes; ++c) {
+        double &number = numbers[outer + c * inner + i];
+        if (number < largest - never || is_endless(number)) number = 0;
+      }
+    }
+  return numbers;
 }
 
 std::optional<std::size_t> class_axis(const Answer &answer, const Dims &dims) {

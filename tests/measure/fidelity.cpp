@@ -211,8 +211,18 @@ g (float[N,2] x) => (int64[N,1] y) <int64[1] zero = {0}, int64[1] one = {1}>
   EXPECT_EQ(fidelity->outputs[0].noise.noise, 0);
 }
 
+TEST(JudgedNumbers, AreThoseThatNoMaskMade) {
+  constexpr double infinite = std::numeric_limits<double>::infinity(), lowest = std::numeric_limits<float>::lowest();
+  const Answer numbers, scores{.axis = -1, .shares = true}, across{.axis = 1, .shares = true};
+  EXPECT_EQ(judged_numbers(numbers, {1, 4}, {-1e9, lowest, -infinite, 7}), (std::vector<double>{-1e9, 0, 0, 7}));
+  EXPECT_EQ(judged_numbers(scores, {2, 3}, {-1e4, 3, 5, -infinite, lowest, -infinite}), (std::vector<double>{0, 3, 5, 0, 0, 0}));
+  EXPECT_EQ(judged_numbers(scores, {1, 3}, {-999, 0, -infinite}), (std::vector<double>{-999, 0, 0}));
+  EXPECT_EQ(judged_numbers(scores, {1, 3}, {-1e9, -1e9 + 5, -1e9}), (std::vector<double>{-1e9, -1e9 + 5, -1e9})); // all alike
+  EXPECT_EQ(judged_numbers(across, {1, 2, 2}, {1, -1e5, -1e5, 2}), (std::vector<double>{1, 0, 0, 2}));
+}
+
 TEST(ClassAxis, IsWhereScoresOfClassesLie) {
-  const Answer plain, softmax{{}, -1, false}, segmented{{}, 1, false}, tokens{{}, std::nullopt, true};
+  const Answer plain, softmax{.axis = -1}, segmented{.axis = 1}, tokens{.tokens = true};
   EXPECT_EQ(class_axis(plain, {10}), 0U);
   EXPECT_EQ(class_axis(plain, {8, 10}), 1U);
   EXPECT_EQ(class_axis(plain, {8, 10, 1, 1}), 1U);

@@ -77,8 +77,7 @@ Graph masked_attention(float mask, bool where) {
   return graph;
 }
 
-double int8_sqnr_db(const Graph &graph, const Words &words) {
-  const Sequences samples;
+double int8_sqnr_db(const Graph &graph, const Words &words, const SampleSet &samples = Sequences()) {
   Graph result = graph;
   const auto outcome = run_scheme("quantize-int8", result, job_of(samples, words));
   if (!outcome) {
@@ -107,6 +106,53 @@ TEST(Int8Placement, MasksOfAnySizeKeepTheAttention) {
       for (const char *range : {"minmax", "percentile", "mse"})
         EXPECT_GE(int8_sqnr_db(masked_attention(mask, where), {"int8", fmt::format("range={}", range), "effort=fast"}), 29)
             << mask << (where ? " Where " : " Add ") << range;
+}
+
+/// Sequences of which one alone has a mask: the last two tokens are never seen.
+class OneMasked : public Sequences {
+public:
+  OneMasked(std::size_t masked, float mask) : masked_(masked), mask_(mask) {}
+  Result<Sample> load(std::size_t index) const override {
+    EDGEC_ASSIGN(Sample sample, Sequences::load(index));
+    std::vector<float> mask(tokens, 0);
+    if (index == masked_) mask[tokens - 1] = mask[tokens - 2] = mask_;
+    sample.push_back(Tensor::of<float>({1, 1, tokens}, std::move(mask)));
+    return sample;
+  }
+
+private:
+  std::size_t masked_;
+  float mask_;
+};
+
+/// Attention whose mask comes from outside, as it is or as the logarithm of what is seen.
+Graph attention_masked_from_outside(bool logarithm) {
+  Graph graph = parse_graph(fmt::format(R"(<opset_import: ["" : 17]>
+    g (float[1,6,8] x, float[1,1,6] given) => (float[1,6,8] z) <float[1] wq = {{1}}, float[1] wk = {{1}}, float[1] wv = {{1}}, float[1] wz = {{1}}> {{
+      [q] q = MatMul(x, wq) [k] k = MatMul(x, wk) [v] v = MatMul(x, wv)
+      t = Transpose<perm = [0, 2, 1]>(k)
+      s = MatMul(q, t)
+      {}
+      p = Softmax<axis = -1>(m)
+      a = MatMul(p, v)
+      [z] z = MatMul(a, wz)
+    }})", logarithm ? "e = Exp(given) g = Log(e) m = Add(s, g)" : "m = Add(s, given)")).value();
+  Random random(7);
+  for (const NodeId id : graph.nodes())
+    if (!graph.node(id).name.empty()) graph.set_input(id, 1, graph.add_constant(random_tensor(random, {width, width}, 0.4)));
+  EXPECT_TRUE(infer_types(graph, all_ops()));
+  return graph;
+}
+
+// Few samples judge which values are coarse; infinities in one of the others are met when ranges are taken.
+TEST(Int8Placement, AMaskInAnyOneSampleKeepsTheAttention) {
+  for (const bool logarithm : {false, true})
+    for (const char *range : {"minmax", "percentile"})
+      for (std::size_t masked = 0; masked < 16; ++masked)
+        EXPECT_GE(int8_sqnr_db(attention_masked_from_outside(logarithm), {"int8", fmt::format("range={}", range), masked % 2 == 1 ? "effort=default" : "effort=fast"},
+                               OneMasked(masked, -std::numeric_limits<float>::infinity())),
+                  25)
+            << masked << (logarithm ? " Log " : " Add ") << range;
 }
 
 } // namespace

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "measure/logits.h"
 #include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
 
@@ -122,9 +123,9 @@ bool all(const std::vector<double> &values, double wanted) {
   return std::ranges::all_of(values, [&](double value) { return value == wanted; });
 }
 
-/// Whether the numbers are fit for the type after rounding.
+/// Whether the numbers are fit for the type after rounding, and no mask.
 bool finite(const Tensor &tensor) {
-  return std::ranges::all_of(to_doubles(tensor), [](double value) { return std::isfinite(value); });
+  return std::ranges::none_of(to_doubles(tensor), is_endless);
 }
 
 /// The folded weights, and the bias (empty: there is none).

@@ -3,7 +3,11 @@
 //     a = MatMul(x, w)  y = Add(a, b)      becomes      y = Gemm(x, w, b)
 //
 // Gemm takes matrices only: not where x's rank is not known to be 2, nor where w is no constant of rank 2. The bias
-// must be a constant with one entry a column ([N] or [1, N]), and nothing else may read the product.
+// must be a constant with one entry a column ([N] or [1, N]), and nothing else may read the product. A mask is no bias: a
+// layer without infinities can be compressed.
+#include <algorithm>
+
+#include "measure/logits.h"
 #include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
 
@@ -15,7 +19,7 @@ constexpr std::string_view pass = "fuse-matmul-add";
 /// The bias as a constant of dims [columns]; none where `id` is something else.
 ValueId bias_of(Graph &graph, ValueId id, std::int64_t columns) {
   const Tensor *data = graph.constant(id);
-  if (!data || graph.value(id).type.is_quantized()) return {};
+  if (!data || graph.value(id).type.is_quantized() || std::ranges::any_of(to_doubles(*data), is_endless)) return {};
   if (data->dims == Dims{columns}) return id;
   if (data->dims != Dims{1, columns}) return {};
   Tensor flat = *data;

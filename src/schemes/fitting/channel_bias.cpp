@@ -1,5 +1,9 @@
 #include "schemes/fitting/channel_bias.h"
 
+#include <algorithm>
+
+#include "measure/logits.h"
+
 namespace edgec {
 
 std::int64_t output_channels(const Dims &weight, const WeightInfo &info) {
@@ -20,6 +24,7 @@ std::optional<std::vector<double>> channel_bias(const Graph &graph, const Node &
   const std::int64_t along = stored->dims.empty() ? 1 : stored->dims.back();
   if (stored->size() != along || (along != 1 && along != channels)) return std::nullopt;
   const std::vector<double> values = to_doubles(*stored);
+  if (std::ranges::any_of(values, is_endless)) return std::nullopt;
   for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = values[along == 1 ? 0 : c] * node.get_float("beta", 1);
   return bias;
 }

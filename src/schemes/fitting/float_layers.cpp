@@ -60,7 +60,7 @@ std::vector<Layer> float_layers_in_scope(Graph &graph, const Job &job, std::stri
   std::vector<Layer> layers = layers_of(graph, job, &wanted);
   for (const Layer &layer : layers) wanted.erase(layer.node);
   for (const NodeId id : wanted)
-    job.skip(pass, graph.node(id).label(), "its weight and bias are not constant float32 with an output channel a row");
+    job.skip(pass, graph.node(id).label(), "its weight and bias are not constant finite float32 with an output channel a row");
   return layers;
 }
 

@@ -31,10 +31,10 @@ Tensor noisy(const Tensor &weight, std::uint64_t seed) {
 }
 
 /// What the errors of one sample at one output are.
-double squared_difference(const Tensor &a, const Tensor *b) {
-  std::vector<double> difference = kept_values(a);
+double squared_difference(const Answer &answer, const Tensor &a, const Tensor *b) {
+  std::vector<double> difference = judged_numbers(answer, a.dims, kept_values(a));
   if (b != nullptr) {
-    const std::vector<double> other = kept_values(*b);
+    const std::vector<double> other = judged_numbers(answer, b->dims, kept_values(*b));
     for (std::size_t i = 0; i < difference.size() && i < other.size(); ++i) difference[i] -= other[i];
   }
   const std::size_t width = a.rank() == 2 && a.dims[1] > 1 ? static_cast<std::size_t>(a.dims[1]) : 0;
@@ -58,7 +58,7 @@ public:
     for (const Answer &answer : find_answers(graph)) {
       const DType dtype = graph.value(answer.value).type.dtype;
       const bool repeated = std::ranges::find(judged_, answer.value) != judged_.end();
-      if (graph.constant(answer.value) == nullptr && is_float(dtype) && !repeated) judged_.push_back(answer.value);
+      if (graph.constant(answer.value) == nullptr && is_float(dtype) && !repeated) judged_.push_back(answer.value), answers_.push_back(answer);
     }
     find_needed();
   }
@@ -101,6 +101,7 @@ private:
   std::map<NodeId, std::size_t> place_;     // in the order of nodes, from 1
   std::set<NodeId> needed_;                 // nodes that the judged values are computed by
   std::vector<ValueId> judged_;
+  std::vector<Answer> answers_;             // of which they are
   std::vector<double> weights_;             // of the judged values' errors
   double unit_ = 0;                         // power of the first of them that has any
   std::vector<std::vector<Tensor>> clean_;  // judged values of each sample
@@ -157,7 +158,7 @@ private:
     }));
     std::vector<double> powers(judged_.size());
     for (const auto &outputs : clean_)
-      for (std::size_t o = 0; o < outputs.size(); ++o) powers[o] += squared_difference(outputs[o], nullptr);
+      for (std::size_t o = 0; o < outputs.size(); ++o) powers[o] += squared_difference(answers_[o], outputs[o], nullptr);
     const auto has_power = [](double power) { return std::isfinite(power) && power > 0; };
     const auto first = std::ranges::find_if(powers, has_power);
     const bool none = first == powers.end(); // outputs that are 0 on all samples: what disturbs them counts as it is
@@ -261,7 +262,7 @@ private:
     EDGEC_CHECK(parallel_for(samples_.size(), job_.threads, [&](std::size_t i, int worker) -> Status {
       EDGEC_ASSIGN(const auto feeds, feeds_of(walk, live, i));
       EDGEC_ASSIGN(const auto outputs, runner.run_tensors(feeds, worker));
-      for (std::size_t o = 0; o < outputs.size(); ++o) errors[i] += weights_[o] * squared_difference(outputs[o], &clean_[i][o]);
+      for (std::size_t o = 0; o < outputs.size(); ++o) errors[i] += weights_[o] * squared_difference(answers_[o], outputs[o], &clean_[i][o]);
       return {};
     }));
     double error = 0;

@@ -159,7 +159,7 @@ private:
     if (!graph_.constant(weight)) return true; // both operands are data
     if (weights.bias && node.input(*weights.bias).valid() && !graph_.constant(node.input(*weights.bias)))
       return stays_float(node, "its bias is not constant");
-    if (!channel_bias(graph_, node, weights)) return stays_float(node, "its bias is not one number an output channel");
+    if (!channel_bias(graph_, node, weights)) return stays_float(node, "its bias is not one finite number an output channel");
     return true;
   }
 
