@@ -57,6 +57,15 @@ std::string one_line(std::string_view text) {
   return result;
 }
 
+void show(LogLevel level, std::string_view text) {
+  if (quiet && level != LogLevel::text) return;
+  if (level == LogLevel::warning) return miss(text);
+  erase_line();
+  if (level == LogLevel::detail) spdlog::info("{}", one_line(text));
+  else if (level == LogLevel::text) fmt::print(stderr, "{}", harmless(text));
+  else fmt::print(stderr, "edgec: {}\n", harmless(text));
+}
+
 } // namespace
 
 void set_up_console(const ConsoleFlags &flags) {
@@ -68,6 +77,7 @@ void set_up_console(const ConsoleFlags &flags) {
   spdlog::set_default_logger(std::move(logger));
   quiet = flags.quiet;
   progress_wanted = !flags.quiet && !flags.no_progress && ::isatty(STDERR_FILENO) != 0;
+  set_log(show);
 }
 
 // Texts may hold names from files: they are arguments, never formats, and cannot steer the terminal.
@@ -75,23 +85,10 @@ void print_error(std::string_view text) {
   erase_line();
   spdlog::error("{}", one_line(text));
 }
-void say(std::string_view text) {
-  if (quiet) return;
-  erase_line();
-  fmt::print(stderr, "edgec: {}\n", harmless(text));
-}
-void warn(std::string_view text) {
-  if (!quiet) miss(text);
-}
 void miss(std::string_view text) {
   erase_line();
   spdlog::warn("{}", one_line(text));
 }
-void log_info(std::string_view text) {
-  erase_line();
-  spdlog::info("{}", one_line(text));
-}
-
 void print(std::string_view text) {
   const std::string shown = harmless(text);
   erase_line();

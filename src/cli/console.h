@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "support/log.h"
+
 namespace edgec {
 
 /// What -q, -v, --no-progress and --color say.
@@ -13,14 +15,12 @@ struct ConsoleFlags {
   std::string color = "auto"; ///< auto (a terminal, and no NO_COLOR in the environment), always, never
 };
 
-/// Sets how messages are shown; once, before the command runs.
+/// Sets how messages are shown, those of support/log.h among them: details with -v only, all but texts that were asked
+/// for not with -q. Once, before the command runs.
 void set_up_console(const ConsoleFlags &flags);
 
 void print_error(std::string_view text);
-void say(std::string_view text);      ///< what is going to be done; not with -q
-void warn(std::string_view text);     ///< not with -q
-void miss(std::string_view text);     ///< a warning that is why the status is 1: with -q, too
-void log_info(std::string_view text); ///< with -v only
+void miss(std::string_view text); ///< a warning that is why the status is 1: with -q, too
 
 /// A result on stdout, as it is.
 void print(std::string_view text);

@@ -95,9 +95,4 @@ void ProgressLine::stage(std::string_view step, std::size_t done, std::size_t mo
   state_.stage(step, done, most);
 }
 
-std::function<void()> ProgressLine::counter(std::string step, std::size_t all) {
-  auto done = std::make_shared<std::atomic<std::size_t>>(0);
-  return [this, step = std::move(step), all, done] { show(step, ++*done, all); };
-}
-
 } // namespace edgec

@@ -3,19 +3,14 @@
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace edgec {
+#include "job/progress.h"
 
-/// "fitting layers", and which share of the whole time it is thought to take beside other steps.
-struct ProgressStep {
-  std::string name;
-  double weight = 1;
-};
+namespace edgec {
 
 /// What is known of the work. Counts up only: a step that is passed over counts as done, and one that is not planned is
 /// a part of the step before.
@@ -42,19 +37,13 @@ private:
   void count();
 };
 
-/// The state on a terminal's last line, gone when done; nothing where stderr is none. Any thread may call it.
-class ProgressLine {
+/// The state on a terminal's last line, gone when done; nothing where stderr is none.
+class ProgressLine : public ProgressSink {
 public:
   explicit ProgressLine(std::vector<ProgressStep> plan);
-  ~ProgressLine();
-  ProgressLine(const ProgressLine &) = delete;
-  ProgressLine &operator=(const ProgressLine &) = delete;
-  void show(std::string_view what, std::size_t done, std::size_t all);
-  void stage(std::string_view step, std::size_t done, std::size_t most);
-  /// A step of which nobody knows how far it is.
-  void begin(std::string_view step) { show(step, 0, 0); }
-  /// show() of `step`, one more done with each call.
-  std::function<void()> counter(std::string step, std::size_t all);
+  ~ProgressLine() override;
+  void show(std::string_view what, std::size_t done, std::size_t all) override;
+  void stage(std::string_view step, std::size_t done, std::size_t most) override;
 
 private:
   std::mutex mutex_;

@@ -11,7 +11,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "cli/model_file.h"
+#include "job/model_file.h"
 #include "data/npy.h"
 #include "measure/fidelity.h"
 #include "measure/sizes.h"

@@ -4,9 +4,9 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
-#include "cli/edit_flags.h"
-#include "cli/flags.h"
-#include "cli/model_file.h"
+#include "job/edit_flags.h"
+#include "job/flags.h"
+#include "job/model_file.h"
 #include "cli/progress.h"
 #include "support/cancel.h"
 #include "support/table.h"

@@ -7,7 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
-#include "cli/model_file.h"
+#include "job/model_file.h"
 #include "measure/fidelity_text.h"
 #include "measure/graph_diff.h"
 #include "measure/sizes.h"

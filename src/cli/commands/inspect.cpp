@@ -7,7 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
-#include "cli/model_file.h"
+#include "job/model_file.h"
 #include "formats/flat/flat.h"
 #include "measure/sizes.h"
 #include "ops/registry.h"

@@ -7,12 +7,12 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
-#include "cli/dataset.h"
-#include "cli/edit_flags.h"
-#include "cli/pass_flags.h"
+#include "job/dataset.h"
+#include "job/edit_flags.h"
+#include "job/pass_flags.h"
 #include "cli/progress.h"
-#include "cli/proof.h"
-#include "cli/rewrite.h"
+#include "job/proof.h"
+#include "job/rewrite.h"
 #include "measure/latency.h"
 #include "ops/registry.h"
 #include "runtime/parts.h"
@@ -193,7 +193,7 @@ Result<Outcome> run(const Arguments &arguments, const EffectiveOptions &recorded
   if (auto grown = growth_warning(arguments.model, source, written)) report.warnings.push_back(*std::move(grown));
   report.peak_memory_bytes = peak_memory_bytes();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  if (arguments.passes.time_passes) fmt::print(stderr, "{}", pass_times(report.passes));
+  if (arguments.passes.time_passes) fmt::print(stderr, "{}", pass_times(report.passes, output_width()));
   if (path != "-") arguments.json ? print(report_json(report)) : print_report(report_text(report, arguments.verbose, output_width()));
   for (const std::string &text : report.warnings) result.moved ? miss(text) : warn(text);
   return result.moved || !recognized ? Outcome::missed : Outcome::done;

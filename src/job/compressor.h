@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/dataset.h"
-#include "cli/pass_flags.h"
-#include "cli/progress.h"
+#include "job/dataset.h"
+#include "job/pass_flags.h"
+#include "job/progress.h"
 #include "schemes/scheme.h"
 
 namespace edgec {
@@ -26,7 +26,7 @@ struct CompressRequest {
   int threads = 1;
   Isa isa = Isa::scalar;
   std::uint64_t seed = 0;
-  ProgressLine *progress = nullptr; ///< null: nobody wants to know
+  ProgressSink *progress = nullptr; ///< null: nobody wants to know
 };
 
 struct Compressed {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "cli/dataset.h"
+#include "job/dataset.h"
 #include "measure/fidelity.h"
 
 namespace edgec {

@@ -1,12 +1,12 @@
 // The main job in memory: what becomes of it when a signal comes.
-#include "cli/compressor.h"
+#include "job/compressor.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <csignal>
 
-#include "cli/model_file.h"
+#include "job/model_file.h"
 #include "formats/flat/flat.h"
 #include "schemes/rate/options.h"
 #include "support/cancel.h"

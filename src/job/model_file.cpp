@@ -1,13 +1,12 @@
-#include "cli/model_file.h"
+#include "job/model_file.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "cli/console.h"
-#include "cli/edit_flags.h"
-#include "cli/opset.h"
+#include "job/edit_flags.h"
+#include "job/opset.h"
 #include "formats/flat/flat.h"
 #include "measure/sizes.h"
 #include "ops/registry.h"
@@ -15,6 +14,7 @@
 #include "passes/pass.h"
 #include "support/file.h"
 #include "support/text.h"
+#include "support/log.h"
 
 namespace edgec {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/judgement.h"
+#include "job/judgement.h"
 
 #include <algorithm>
 #include <limits>

@@ -1,10 +1,9 @@
-#include "cli/compressor.h"
+#include "job/compressor.h"
 
 #include <algorithm>
 #include <iterator>
 
-#include "cli/console.h"
-#include "cli/proof.h"
+#include "job/proof.h"
 #include "ops/registry.h"
 #include "schemes/fitting/weights.h"
 #include "runtime/parts.h"
@@ -72,7 +71,7 @@ private:
     job.isa = request_.isa;
     job.seed = request_.seed;
     job.memory = value_memory(source, request_.max_memory);
-    if (ProgressLine *line = request_.progress) {
+    if (ProgressSink *line = request_.progress) {
       job.progress = [line](std::string_view what, std::size_t done, std::size_t all) { line->show(what, done, all); };
       job.stages = [line](std::string_view what, std::size_t done, std::size_t all) { line->stage(what, done, all); };
     }

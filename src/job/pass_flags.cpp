@@ -1,17 +1,17 @@
-#include "cli/pass_flags.h"
+#include "job/pass_flags.h"
 
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "cli/console.h"
-#include "cli/dataset.h"
+#include "job/dataset.h"
 #include "support/nearest.h"
 #include "measure/fidelity.h"
 #include "ops/registry.h"
 #include "support/nearest.h"
 #include "support/table.h"
+#include "support/log.h"
 
 namespace edgec {
 namespace {
@@ -108,9 +108,7 @@ PipelineOptions PassFlags::pipeline_options(std::span<const std::string_view> pa
   if (stops_in(passes)) options.stop_after = stop_after;
   options.skip = those_in(passes, skip);
   options.print_after = those_in(passes, print_after);
-  options.print = [](std::string_view pass, const std::string &text) {
-    fmt::print(stderr, "after {}:\n{}\n", pass, text);
-  };
+  options.print = [](std::string_view pass, const std::string &text) { say_raw(fmt::format("after {}:\n{}\n", pass, text)); };
   return options;
 }
 
@@ -203,11 +201,11 @@ std::vector<PassFigures> pass_figures(const PipelineReport &report) {
   return figures;
 }
 
-std::string pass_times(const std::vector<PassFigures> &passes) {
+std::string pass_times(const std::vector<PassFigures> &passes, std::size_t width) {
   Table table({"pass", "seconds", "changed"});
   for (const PassFigures &pass : passes)
     table.add({pass.name, fmt::format("{:.3f}", pass.seconds), pass.changed ? "yes" : "no"});
-  return table.text(output_width());
+  return table.text(width);
 }
 
 } // namespace edgec

@@ -1,4 +1,4 @@
-#include "cli/rewrite.h"
+#include "job/rewrite.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include <fmt/ranges.h>
 #include <tuple>
 
-#include "cli/version.h"
+#include "job/version.h"
 #include "formats/onnx/file_bytes.h"
 #include "kernels/isa.h"
 #include "ops/registry.h"

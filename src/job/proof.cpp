@@ -1,4 +1,4 @@
-#include "cli/proof.h"
+#include "job/proof.h"
 
 #include <algorithm>
 

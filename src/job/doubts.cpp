@@ -1,14 +1,14 @@
-#include "cli/doubts.h"
+#include "job/doubts.h"
 
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 
-#include "cli/console.h"
 #include "measure/input_statistics.h"
 #include "measure/logits.h"
 #include "ops/registry.h"
 #include "schemes/fitting/held_out.h"
+#include "support/log.h"
 
 namespace edgec {
 

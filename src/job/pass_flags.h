@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/model_file.h"
+#include "job/model_file.h"
 #include "support/option.h"
 #include "measure/report.h"
 #include "passes/pipeline.h"
@@ -51,7 +51,7 @@ std::string plan_text(std::span<const std::string> passes, bool verbose);
 
 /// What a pipeline did, for the report.
 std::vector<PassFigures> pass_figures(const PipelineReport &report);
-/// A table of the seconds that passes took, for --time-passes.
-std::string pass_times(const std::vector<PassFigures> &passes);
+/// A table of the seconds that passes took, for --time-passes; in lines of `width` characters.
+std::string pass_times(const std::vector<PassFigures> &passes, std::size_t width);
 
 } // namespace edgec

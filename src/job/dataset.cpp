@@ -1,4 +1,4 @@
-#include "cli/dataset.h"
+#include "job/dataset.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,11 +7,11 @@
 #include <numeric>
 
 #include "calibrate/input_scale.h"
-#include "cli/console.h"
-#include "cli/doubts.h"
+#include "job/doubts.h"
 #include "data/preprocess_help.h"
 #include "measure/logits.h"
 #include "ops/registry.h"
+#include "support/log.h"
 
 namespace edgec {
 namespace {

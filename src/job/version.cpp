@@ -1,4 +1,4 @@
-#include "cli/version.h"
+#include "job/version.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "cli/compressor.h"
-#include "cli/rewrite.h"
+#include "job/compressor.h"
+#include "job/rewrite.h"
 #include "measure/fidelity.h"
 
 namespace edgec {
@@ -21,11 +21,11 @@ struct Reference {
 /// file is then run on a few samples beside the network in memory. Without int8 the file is run on the samples.
 /// Networks that cannot be run leave a warning.
 Status verify_written(const Reference &reference, const Compressed &compressed, const Written &written,
-                      const Dataset &data, FidelityOptions options, ProgressLine &line, Report &report);
+                      const Dataset &data, FidelityOptions options, ProgressSink &line, Report &report);
 
 /// Fills in report.evaluated: accuracy of both with labels, agreement and SQNR.
 Status evaluate_written(const Reference &reference, const Written &written, const Dataset &data,
-                        const std::string &path, FidelityOptions options, ProgressLine &line, Report &report);
+                        const std::string &path, FidelityOptions options, ProgressSink &line, Report &report);
 
 /// Fills in the error of each layer on the first sample. Keeps all values of both networks in memory.
 Status measure_layers(const Model &source, const Written &written, const Dataset &data, Isa isa, Report &report);

@@ -1,4 +1,4 @@
-#include "cli/proof.h"
+#include "job/proof.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,8 +1,8 @@
-#include "cli/opset.h"
+#include "job/opset.h"
 
 #include <fmt/format.h>
 
-#include "cli/dataset.h"
+#include "job/dataset.h"
 #include "formats/onnx/onnx.h"
 #include "kernels/isa.h"
 #include "measure/fidelity.h"

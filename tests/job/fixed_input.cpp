@@ -1,4 +1,4 @@
-#include "cli/fixed_input.h"
+#include "job/fixed_input.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

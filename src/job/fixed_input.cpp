@@ -1,4 +1,4 @@
-#include "cli/fixed_input.h"
+#include "job/fixed_input.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,10 +1,10 @@
-#include "cli/verification.h"
+#include "job/verification.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "cli/doubts.h"
+#include "job/doubts.h"
 #include "measure/latency.h"
 #include "measure/node_compare.h"
 #include "ops/registry.h"
@@ -16,7 +16,7 @@ constexpr std::size_t most_unseen = 200; // samples beyond the limit that are ru
 constexpr std::size_t few = 8;           // samples on which the written file is run beside the network in memory
 
 Result<Fidelity> run_beside(const Graph &reference, const Graph &test, const Dataset &data,
-                            std::span<const std::size_t> indices, FidelityOptions options, ProgressLine &line, const char *what) {
+                            std::span<const std::size_t> indices, FidelityOptions options, ProgressSink &line, const char *what) {
   options.indices = indices;
   options.step = line.counter(what, indices.size());
   return measure_fidelity(&reference, test, all_ops(), *data.samples, options);
@@ -24,7 +24,7 @@ Result<Fidelity> run_beside(const Graph &reference, const Graph &test, const Dat
 
 /// The written file must compute what the network in memory computes; reading may round requantization once more.
 Status check_written(const Compressed &compressed, const Written &written, const Dataset &data,
-                     const FidelityOptions &options, ProgressLine &line, Report &report) {
+                     const FidelityOptions &options, ProgressSink &line, Report &report) {
   constexpr double least_sqnr_db = 30;
   const auto first = std::span(data.indices).first(std::min(few, data.indices.size()));
   EDGEC_ASSIGN(const Fidelity fidelity,
@@ -37,7 +37,7 @@ Status check_written(const Compressed &compressed, const Written &written, const
 }
 
 Result<MeasuredFidelity> measure_fitted(const Reference &reference, const Compressed &compressed, const Written &written,
-                                      const Dataset &data, const FidelityOptions &options, ProgressLine &line) {
+                                      const Dataset &data, const FidelityOptions &options, ProgressSink &line) {
   if (!data.rest.empty()) {
     const auto unseen = std::span(data.rest).first(std::min(most_unseen, data.rest.size()));
     EDGEC_ASSIGN(Fidelity fidelity,
@@ -53,7 +53,7 @@ Result<MeasuredFidelity> measure_fitted(const Reference &reference, const Compre
 }
 
 Result<MeasuredFidelity> measure_all(const Reference &reference, const Written &written, const Dataset &data,
-                                     const FidelityOptions &options, ProgressLine &line) {
+                                     const FidelityOptions &options, ProgressSink &line) {
   EDGEC_ASSIGN(Fidelity fidelity,
                run_beside(reference.model.graph, written.model.graph, data, data.indices, options, line, "verifying"));
   return MeasuredFidelity{std::move(fidelity), data.description, reference.name, data.synthetic};
@@ -62,7 +62,7 @@ Result<MeasuredFidelity> measure_all(const Reference &reference, const Written &
 } // namespace
 
 Status verify_written(const Reference &reference, const Compressed &compressed, const Written &written,
-                      const Dataset &data, FidelityOptions options, ProgressLine &line, Report &report) {
+                      const Dataset &data, FidelityOptions options, ProgressSink &line, Report &report) {
   if (!data.samples) return {};
   if (data.synthetic && (compressed.outcome.changed || compressed.outcome.held_out)) { // a figure on made-up inputs would be taken for one on real data
     report.made_up = true;
@@ -85,7 +85,7 @@ Status verify_written(const Reference &reference, const Compressed &compressed, 
 }
 
 Status evaluate_written(const Reference &reference, const Written &written, const Dataset &data,
-                        const std::string &path, FidelityOptions options, ProgressLine &line, Report &report) {
+                        const std::string &path, FidelityOptions options, ProgressSink &line, Report &report) {
   if (!data.labels)
     report.warnings.push_back(fmt::format("{}: has no labels, so accuracy was not measured; give --labels", path));
   options.labels = data.labels ? &data.labels->classes : nullptr;

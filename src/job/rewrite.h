@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "cli/flags.h"
-#include "cli/model_file.h"
+#include "job/flags.h"
+#include "job/model_file.h"
 #include "measure/report.h"
 
 namespace edgec {

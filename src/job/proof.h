@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/dataset.h"
-#include "cli/pass_flags.h"
+#include "job/dataset.h"
+#include "job/pass_flags.h"
 #include "measure/fidelity.h"
 
 namespace edgec {

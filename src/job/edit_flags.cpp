@@ -1,11 +1,11 @@
-#include "cli/edit_flags.h"
+#include "job/edit_flags.h"
 
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "cli/fixed_input.h"
+#include "job/fixed_input.h"
 #include "support/nearest.h"
 #include "ir/extract.h"
 #include "ops/registry.h"

@@ -8,8 +8,8 @@
 #include <cmath>
 #include <limits>
 
-#include "cli/compressor.h"
-#include "cli/model_file.h"
+#include "job/compressor.h"
+#include "job/model_file.h"
 #include "formats/flat/flat.h"
 #include "ir/text.h"
 #include "ops/registry.h"

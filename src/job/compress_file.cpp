@@ -1,0 +1,291 @@
+#include "job/compress_file.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fmt/format.h>
+#include <iterator>
+#include <optional>
+
+#include "formats/flat/flat.h"
+#include "job/judgement.h"
+#include "job/verification.h"
+#include "measure/latency.h"
+#include "measure/pareto.h"
+#include "ops/registry.h"
+#include "schemes/fitting/options.h"
+#include "schemes/int8/options.h"
+#include "schemes/rate/options.h"
+#include "support/cancel.h"
+#include "support/file.h"
+#include "support/log.h"
+#include "support/table.h"
+
+namespace edgec {
+namespace {
+
+constexpr std::int64_t made_up_samples = 100;
+
+/// Whether anything but exact passes was asked for.
+bool is_lossy(const CompressFile &a) { return !wanted_schemes(a.settings).empty(); }
+
+/// What needs samples of its own has some, and what was asked for goes together.
+Status check_combination(const CompressFile &a) {
+  for (const SchemeDef *scheme : wanted_schemes(a.settings)) {
+    if (scheme->needs == Needs::data && a.calib.path.empty())
+      return usage_error(fmt::format("{}: layers are fitted to samples, give them with --calib", scheme->flag));
+    if (scheme->check != nullptr) EDGEC_CHECK(scheme->check(a.settings));
+  }
+  return {};
+}
+
+/// The least opset that has what the flags ask for.
+std::int64_t least_opset(const CompressFile &a, ModelFormat format) {
+  std::int64_t least = 0;
+  for (const SchemeDef *scheme : wanted_schemes(a.settings))
+    if (scheme->least_opset != nullptr) least = std::max(least, scheme->least_opset(a.settings, format == ModelFormat::flat));
+  return least;
+}
+
+Result<ReadOptions> reading(const CompressFile &a, ModelFormat format) {
+  ReadOptions options;
+  options.exact_opset = a.opset;
+  options.least_opset = least_opset(a, format);
+  options.onnx.overridable = a.overridable;
+  if (a.opset > 0 && a.opset < options.least_opset)
+    return usage_error(
+        fmt::format("--opset: {} is too low: what the flags ask for needs {}", a.opset, options.least_opset));
+  if (a.opset > 0) options.least_opset = 0;
+  return options;
+}
+
+CompressRequest request_of(const CompressFile &a, ModelFormat format) {
+  CompressRequest request;
+  request.settings = a.settings;
+  request.judge_each = !a.pareto.empty();
+  request.max_memory = static_cast<std::size_t>(a.max_memory);
+  request.passes = a.passes;
+  request.channel_multiple = a.passes.multiple_for(format);
+  request.border_nodes = format == ModelFormat::qdq;
+  request.threads = a.run.threads();
+  request.seed = a.run.seed;
+  return request;
+}
+
+/// The samples of --calib; else made-up ones, or none where none are needed and the inputs cannot be made up.
+Result<Dataset> open_calibration(const CompressFile &a, const Graph &graph, Isa isa) {
+  DataFlags flags = a.calib;
+  flags.labels.clear(); // those are of --eval
+  const bool made_up = flags.path.empty() || flags.path == "synthetic";
+  if (!made_up) return open_dataset(flags, graph, a.run.seed);
+  const auto count = static_cast<std::size_t>(std::min(flags.limit, made_up_samples));
+  auto data = is_lossy(a) ? made_up_dataset(graph, count, a.run.threads(), isa, a.run.seed) : synthetic_dataset(graph, count, a.run.seed);
+  if (data && is_lossy(a)) warn(fmt::format("NO SAMPLES: without --calib they are {}", data->description));
+  if (data || a.asks("quantize-int8")) return data;
+  warn("not verified: " + data.error().message);
+  Dataset none;
+  none.description = "none";
+  return none;
+}
+
+/// What the result is measured with; opened before anything is written.
+struct Measuring {
+  Dataset calibration;
+  std::optional<Dataset> evaluation;
+  std::optional<Model> other; ///< of --reference
+  Model stored;               ///< the input in the opset of its file
+  StoredGraph file;           ///< the same, and how it is stored
+};
+
+Result<Measuring> open_measuring(const CompressFile &a, const Graph &graph, Isa isa) {
+  Measuring with;
+  EDGEC_ASSIGN(with.calibration, open_calibration(a, graph, isa));
+  if (!a.eval.empty()) {
+    const DataFlags eval{
+        .path = a.eval, .preprocess = a.calib.preprocess, .labels = a.calib.labels, .limit = 0, .labelled = true};
+    EDGEC_ASSIGN(with.evaluation, open_dataset(eval, graph, a.run.seed));
+  }
+  if (!a.reference.empty()) {
+    const EditFlags beside = a.edits.beside();
+    EDGEC_ASSIGN(with.other, read_model(a.reference, {}, &beside));
+  }
+  return with;
+}
+
+/// Everything after the file was written: what is measured, and the report of it.
+Result<Report> measure(const CompressFile &a, const Model &source, const Compressed &compressed, const Written &written,
+                       const Measuring &with, std::span<const std::string> idle, Isa isa, bool each_layer, ProgressSink &line) {
+  Report report;
+  report.notes = source.notes;
+  report.passes = compressed.passes;
+  report.warnings = compressed.outcome.warnings;
+  report.warnings.insert(report.warnings.end(), idle.begin(), idle.end());
+  report.before = figures_of(measure_sizes(with.stored.graph, all_ops()), with.file, source.source_bytes);
+  const GraphSizes sizes = measure_sizes(written.model.graph, all_ops());
+  report.after = figures_of(sizes, written.stored, written.bytes);
+  if (auto grown = growth_warning(a.model, source, written)) report.warnings.push_back(*std::move(grown));
+  report.layers = layer_figures(sizes);
+  list_float_nodes(compressed, report);
+  const bool other = with.other.has_value();
+  const Reference reference{other ? *with.other : with.stored, other ? a.reference : a.model, other};
+  const FidelityOptions options{.threads = a.run.threads(), .isa = isa};
+  EDGEC_CHECK(verify_written(reference, compressed, written, with.calibration, options, line, report));
+  if (with.evaluation) EDGEC_CHECK(evaluate_written(reference, written, *with.evaluation, a.eval, options, line, report));
+  if (each_layer) EDGEC_CHECK(measure_layers(source, written, with.calibration, isa, report));
+  if (a.latency) line.begin("measuring latency");
+  if (a.latency) EDGEC_CHECK(measure_latencies(with.stored, written, with.calibration, options, report));
+  return report;
+}
+
+/// The curve that the search saw; nothing where there was none.
+Status write_pareto(const CompressFile &a, const Compressed &compressed) {
+  if (a.pareto.empty() || compressed.outcome.curve.empty()) return {};
+  Pareto pareto{std::filesystem::path(a.model).filename().string(), {}, {}, {}};
+  for (const RatePoint &point : compressed.outcome.curve)
+    pareto.points.push_back({point.rate, point.bytes, point.agreement, point.sqnr_db, point.chosen});
+  if (a.settings.get<RateOptions>().max_size) pareto.max_bytes = static_cast<double>(*a.settings.get<RateOptions>().max_size);
+  if (a.settings.get<RateOptions>().max_drop) pareto.least_agreement = 1 - *a.settings.get<RateOptions>().max_drop / 100;
+  if (a.settings.get<RateOptions>().min_agreement) pareto.least_agreement = *a.settings.get<RateOptions>().min_agreement;
+  EDGEC_ASSIGN(const std::string text, pareto_text(pareto, a.pareto));
+  const ByteView bytes = std::as_bytes(std::span(text));
+  return write_file(a.pareto, {&bytes, 1}, a.force);
+}
+
+Status write_report(const Report &report, const CompressFile &a) {
+  if (a.report_path.empty()) return {};
+  const std::string text = report_json(report);
+  const ByteView bytes = std::as_bytes(std::span(text));
+  return write_file(a.report_path, {&bytes, 1}, a.force);
+}
+
+Status check_outputs(const CompressFile &a, const std::string &path) {
+  constexpr std::string_view report_ending[] = {".json"}, pareto_endings[] = {".json", ".csv", ".svg"};
+  if (!a.report_path.empty()) EDGEC_CHECK(check_ending(a.report_path, report_ending).in("--report"));
+  if (!a.pareto.empty()) EDGEC_CHECK(check_ending(a.pareto, pareto_endings).in("--pareto"));
+  std::vector<std::string> inputs{a.model};
+  for (const std::string &input : {a.reference, a.calib.path, a.eval, a.calib.labels}) {
+    if (!input.empty()) inputs.push_back(input);
+  }
+  EDGEC_CHECK(check_output(path, inputs, a.force));
+  inputs.push_back(path);
+  for (const std::string &more : {a.report_path, a.pareto}) {
+    if (more.empty()) continue;
+    EDGEC_CHECK(check_output(more, inputs, a.force));
+    inputs.push_back(more);
+  }
+  return {};
+}
+
+/// Bytes of the file that a graph becomes.
+std::function<Result<std::size_t>(const Graph &)> file_bytes(const Model &source, const EffectiveOptions &effective,
+                                                             const CompressRequest &request) {
+  return [&](const Graph &graph) -> Result<std::size_t> {
+    Model model = source;
+    model.graph = graph;
+    add_provenance(model, effective, request.seed, request.isa, source.source_sha256);
+    EDGEC_ASSIGN(const auto bytes, serialize_flat(model, {.inner_names = false, .threads = request.threads}));
+    return bytes.size();
+  };
+}
+
+ModelFormat format_of(const CompressFile &a) {
+  return a.format == "flat" ? ModelFormat::flat : a.format == "qoperator" ? ModelFormat::qoperator : ModelFormat::qdq;
+}
+
+/// The plan of a dry run.
+std::string dry_run_text(const CompressFile &a, const CompressRequest &request, const Model &source, const Dataset &samples) {
+  return fmt::format("{}, {} -> {}\nsamples {}\noptions {}\n{}", a.model, bytes_text(source.source_bytes), a.path,
+                     samples.description, options_text(a.recorded), plan_text(plan_of(request), a.verbose));
+}
+
+/// Budgets, warnings and advice.
+void judge(const CompressFile &a, ModelFormat format, CompressedFile &done) {
+  done.met = judge_budgets(a.settings.get<RateOptions>(), done.report) && done.met;
+  if (done.interrupted) done.report.warnings.push_back("INTERRUPTED: the search was stopped; this is the best that it had found");
+  const auto wanted = wanted_schemes(a.settings);
+  const bool prunes = std::ranges::any_of(wanted, [](const SchemeDef *scheme) { return scheme->name.starts_with("prune-"); });
+  judge_quality(a.asks("quantize-int8"), prunes, done.report);
+  for (const SchemeDef *scheme : wanted)
+    if (!scheme->only_flat.empty() && format != ModelFormat::flat)
+      done.report.next.push_back(fmt::format("-o OUT.edgec: {}", scheme->only_flat));
+}
+
+} // namespace
+
+Status CompressFile::name_output() {
+  if (path.empty()) path = default_output(model, format == "flat" ? ".edgec" : ".edgec.onnx");
+  EDGEC_ASSIGN(const ModelFormat found, output_format(path, format));
+  format = name_of(found);
+  settings.edit<Int8Options>().integer_results = found == ModelFormat::qoperator;
+  return {};
+}
+
+bool CompressFile::asks(std::string_view scheme) const {
+  return std::ranges::any_of(wanted_schemes(settings), [&](const SchemeDef *wanted) { return wanted->name == scheme; });
+}
+
+std::vector<ProgressStep> CompressFile::steps() const {
+  std::vector<ProgressStep> plan{{"reading", 1}};
+  std::ranges::copy(steps_of(request_of(*this, format_of(*this))), std::back_inserter(plan));
+  plan.push_back({"writing", format == "flat" ? 4.0 : 1.0});
+  plan.push_back({"verifying", 3});
+  plan.push_back({"reading back", .5});
+  if (!eval.empty()) plan.push_back({"evaluating", 4});
+  if (latency) plan.push_back({"measuring latency", 2});
+  return plan;
+}
+
+Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) {
+  const auto begin = std::chrono::steady_clock::now();
+  const ModelFormat format = format_of(a);
+  EDGEC_CHECK(check_combination(a));
+  EDGEC_CHECK(a.passes.check());
+  EDGEC_CHECK(check_outputs(a, a.path));
+  CompressRequest request = request_of(a, format);
+  request.progress = &line;
+  line.begin("reading");
+  EDGEC_ASSIGN(request.isa, a.run.isa());
+  EDGEC_ASSIGN(const ReadOptions reading_options, reading(a, format));
+  StoredGraph stored; // what the result is measured against
+  EDGEC_ASSIGN(const Model source, read_model(a.model, reading_options, &a.edits, &stored));
+  EDGEC_CHECK(check_weights(source.graph).in(a.model));
+  EDGEC_ASSIGN(request.scope, a.scope.scope(source.graph));
+  EDGEC_ASSIGN(Measuring with, open_measuring(a, source.graph, request.isa));
+  CompressedFile done;
+  if (a.dry_run) {
+    done.plan = dry_run_text(a, request, source, with.calibration);
+    return done;
+  }
+  with.file = std::move(stored);
+  with.stored = source;
+  with.stored.graph = with.file.graph;
+  request.cross_fit = with.calibration.rest.empty() && (!with.calibration.synthetic || rounds_weights(a.settings));
+  if (!with.calibration.samples) request.settings.edit<FitOptions>().set_effort("fast");
+  log_info(fmt::format("plan: {}; samples {}", options_text(a.recorded), with.calibration.description));
+
+  if (format == ModelFormat::flat) request.file_bytes = file_bytes(source, a.recorded, request);
+  if (with.other) request.reference = &with.other->graph;
+  EDGEC_ASSIGN(const Compressed compressed, compress(source.graph, request, with.calibration));
+  Model result = source;
+  result.graph = compressed.graph;
+  add_provenance(result, a.recorded, a.run.seed, request.isa, source.source_sha256);
+  EDGEC_CHECK(check_interrupted());
+  line.begin("writing");
+  const bool inner_names = !(rounds_weights(a.settings) && format == ModelFormat::flat);
+  EDGEC_ASSIGN(const Written written, write_and_read_back(result, a.path, format, a.force, inner_names));
+
+  const std::vector<std::string> idle = idle_passes(compressed);
+  done.met = idle.empty();
+  done.interrupted = compressed.outcome.interrupted;
+  done.smallest = compressed.outcome.smallest;
+  EDGEC_ASSIGN(done.report, measure(a, source, compressed, written, with, idle, request.isa, a.each_layer, line));
+  done.report.provenance = provenance_of("compress", a.recorded, a.run.seed, request.isa, a.model, source, written);
+  judge(a, format, done);
+  done.report.peak_memory_bytes = peak_memory_bytes();
+  done.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  EDGEC_CHECK(write_report(done.report, a));
+  EDGEC_CHECK(write_pareto(a, compressed));
+  return done;
+}
+
+} // namespace edgec

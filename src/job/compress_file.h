@@ -1,0 +1,59 @@
+// The main job on files: read a network, compress it as the settings say, write it, read it back and measure what it is
+// worth. Nothing here prints: messages go to support/log.h.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "job/compressor.h"
+#include "job/edit_flags.h"
+#include "job/flags.h"
+#include "job/progress.h"
+#include "job/rewrite.h"
+#include "measure/report.h"
+#include "support/settings.h"
+
+namespace edgec {
+
+/// What is asked for.
+struct CompressFile {
+  std::string model;
+  std::string path;      ///< of the file to write
+  std::string format;    ///< "qdq", "qoperator", "flat"
+  std::string reference; ///< network to compare with; empty: the model
+  std::string eval, report_path, pareto;
+  std::int64_t opset = 0; ///< 0: the input's, raised as far as needed
+  std::int64_t max_memory = 300'000'000;
+  bool overridable = false, force = false, dry_run = false, latency = false;
+  bool each_layer = false; ///< measure the error of each layer
+  bool verbose = false;    ///< a dry run lists every pass
+  DataFlags calib{.path = {}, .preprocess = {}, .labels = {}, .limit = 200};
+  Settings settings; ///< of the schemes
+  ScopeFlags scope;
+  PassFlags passes;
+  EditFlags edits;
+  RunFlags run;
+  EffectiveOptions recorded; ///< in the file and in the report: how it was made
+
+  /// Fills in path and format where they follow from the other or the model's name.
+  [[nodiscard]] Status name_output();
+  [[nodiscard]] bool asks(std::string_view scheme) const;
+  /// What takes its time, in order.
+  [[nodiscard]] std::vector<ProgressStep> steps() const;
+};
+
+/// What became of it. A missed budget is no error: the file is written all the same.
+struct CompressedFile {
+  Report report;
+  std::string plan;       ///< of a dry run, which did nothing else
+  bool met = true;        ///< all budgets, and every scheme found something to do
+  bool interrupted = false;
+  std::size_t smallest = 0; ///< bytes of the smallest file that a search saw; 0: there was none
+};
+
+Result<CompressedFile> compress_file(const CompressFile &file, ProgressSink &progress);
+
+} // namespace edgec
