@@ -69,16 +69,39 @@ void add_codes(std::span<const std::uint8_t> codes, std::span<const std::int64_t
   }
 }
 
-ChannelObservation observe_one(const ValueView &view, Interval interval) {
+/// Codes of any other width, one by one.
+template <class T>
+void add_wide_codes(std::span<const T> codes, std::span<const std::int64_t> dims, Layout layout, ChannelObservation &into) {
+  const auto channels = static_cast<std::size_t>(channel_count(dims));
+  into.sum.assign(channels, 0);
+  into.inside.assign(channels, 0);
+  if (channels == 0 || codes.empty()) return;
+  const bool last = dims.size() <= 2 || layout == Layout::channels_last;
+  const std::size_t positions = last ? 1 : codes.size() / static_cast<std::size_t>(dims[0]) / channels;
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const std::size_t c = i / positions % channels;
+    into.sum[c] += static_cast<double>(codes[i]);
+    into.inside[c] += codes[i] > std::numeric_limits<T>::min() && codes[i] < std::numeric_limits<T>::max() ? 1 : 0;
+  }
+}
+
+Result<ChannelObservation> observe_one(const ValueView &view, Interval interval) {
   ChannelObservation seen;
   const auto count = static_cast<std::size_t>(element_count(view.dims).value_or(0));
-  if (view.type.dtype == DType::uint8) {
-    add_codes(std::span(reinterpret_cast<const std::uint8_t *>(view.data), count), view.dims, view.layout, seen);
-  } else {
+  const auto as = [&]<class T>(T) { return std::span(reinterpret_cast<const T *>(view.data), count); };
+  switch (view.type.dtype) {
+  case DType::uint8: add_codes(as(std::uint8_t{}), view.dims, view.layout, seen); break;
+  case DType::int8: add_wide_codes(as(std::int8_t{}), view.dims, view.layout, seen); break;
+  case DType::uint16: add_wide_codes(as(std::uint16_t{}), view.dims, view.layout, seen); break;
+  case DType::int16: add_wide_codes(as(std::int16_t{}), view.dims, view.layout, seen); break;
+  case DType::float32: {
     const std::span reals(reinterpret_cast<const float *>(view.data), count);
     const bool channels_last = view.layout == Layout::channels_last;
     seen.sum = channel_sums(reals, view.dims, channels_last);
     seen.inside = channel_counts(reals, view.dims, channels_last, interval.low, interval.high);
+    break;
+  }
+  default: return internal_error("values of type " + to_string(view.type) + " cannot be observed by channels");
   }
   seen.positions = static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(1, channel_count(view.dims)));
   return seen;
@@ -249,8 +272,14 @@ Result<std::map<ValueId, ChannelObservation>> Walk::observe(const std::map<Value
   std::vector<std::map<ValueId, ChannelObservation>> parts(s.which.size());
   EDGEC_CHECK(parallel_for(s.which.size(), s.options.threads, [&](std::size_t i, int worker) -> Status {
     EDGEC_ASSIGN(const auto feeds, s.load(i, from));
-    EDGEC_CHECK(runner.run_tensors(feeds, worker, [&](const ValueView &view) { parts[i][view.id] = observe_one(view, values.at(view.id)); }));
-    return {};
+    Status unreadable;
+    const auto look = [&](const ValueView &view) {
+      auto seen = observe_one(view, values.at(view.id));
+      if (seen) parts[i][view.id] = *std::move(seen);
+      else unreadable = std::move(seen).error();
+    };
+    EDGEC_CHECK(runner.run_tensors(feeds, worker, look));
+    return unreadable;
   }));
   std::map<ValueId, ChannelObservation> all;
   for (const auto &part : parts)

@@ -61,13 +61,8 @@ Result<SchemeOutcome> run(Graph &graph, const Job &job) {
 }
 
 bool wanted(const Settings &settings) {
-  return settings.get<PruneOptions>().wanted() && !settings.get<FitOptions>().second_order;
-}
-
-Status check(const Settings &settings) {
-  const auto &options = settings.get<PruneOptions>();
-  if (options.m == 0) return {};
-  return usage_error(fmt::format("--prune {} fits what is left: it cannot be combined with --effort fast", options.asked));
+  const auto &prune = settings.get<PruneOptions>();
+  return prune.ratio > 0 && prune.m == 0 && !settings.get<FitOptions>().second_order;
 }
 
 } // namespace
@@ -79,7 +74,6 @@ const SchemeDef prune_magnitude{.name = name,
                                 .place = 10,
                                 .only_flat = "an .onnx file stores zeros like other weights and gets no smaller by --prune",
                                 .wanted = wanted,
-                                .check = check,
                                 .run = run};
 
 } // namespace edgec::schemes

@@ -65,5 +65,66 @@ TEST(Quantity, FractionsAndPointsTakePercents) {
   EXPECT_FALSE(assigned<double>(Unit::none, "5%"));
 }
 
+struct Rows {
+  bool on = false;
+  std::string method = "plain", mode = "slow";
+  double share = 0.5;
+  std::optional<double> limit;
+  std::vector<std::string> names;
+  Options options{"job", "", ""};
+
+  Rows() {
+    options.flag("--on", &on, "").loses().records();
+    options.add("--method", "M", &method, "").one_of({"plain", "fine"}).needs("on").records();
+    options.add("--share", "S", &share, "").needs("on").needs("method=fine").records_changes();
+    options.add("--limit", "L", &limit, "").loses().records();
+    options.add("--mode", "M", &mode, "").needs("lossy").needs("method!=fine");
+    options.add("--name", "N", &names, "").needs("on|limit").records();
+  }
+  Rows &set(const std::string &key, std::vector<std::string> texts) {
+    const Status status = options.find(key)->assign(std::move(texts));
+    EXPECT_TRUE(status) << status.error().message;
+    return *this;
+  }
+};
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+TEST(OptionRows, RecordWhatIsInEffect) {
+  EXPECT_EQ(Rows().options.effective(), Pairs{});
+  EXPECT_EQ(Rows().set("on", {"true"}).options.effective(), (Pairs{{"on", "true"}, {"method", "plain"}}));
+  EXPECT_EQ(Rows().set("on", {"false"}).options.effective(), Pairs{});
+  EXPECT_EQ(Rows().set("method", {"fine"}).options.effective(), Pairs{}); // without --on
+  EXPECT_EQ(Rows().set("on", {"true"}).set("method", {"fine"}).set("share", {"0.5"}).options.effective(),
+            (Pairs{{"on", "true"}, {"method", "fine"}}));
+  EXPECT_EQ(Rows().set("on", {"true"}).set("method", {"fine"}).set("share", {"0.25"}).options.effective(),
+            (Pairs{{"on", "true"}, {"method", "fine"}, {"share", "0.25"}}));
+  EXPECT_EQ(Rows().set("limit", {"3"}).set("name", {"a", "b"}).options.effective(),
+            (Pairs{{"limit", "3"}, {"name", "a"}, {"name", "b"}}));
+}
+
+TEST(OptionRows, SayWhyOneHasNoEffect) {
+  using Sentences = std::vector<std::string>;
+  EXPECT_EQ(Rows().set("on", {"true"}).set("method", {"fine"}).set("share", {"1"}).options.idle(), Sentences{});
+  EXPECT_EQ(Rows().set("method", {"fine"}).options.idle(), Sentences{"--method has no effect without --on"});
+  EXPECT_EQ(Rows().set("on", {"true"}).set("share", {"1"}).options.idle(),
+            Sentences{"--share has no effect without --method fine"});
+  EXPECT_EQ(Rows().set("name", {"a"}).options.idle(), Sentences{"--name has no effect without --on or --limit"});
+  EXPECT_EQ(Rows().set("mode", {"slow"}).options.idle(),
+            Sentences{"--mode has no effect without a flag that compresses, such as --int8"});
+  EXPECT_EQ(Rows().set("on", {"true"}).set("method", {"fine"}).set("mode", {"slow"}).options.idle(),
+            Sentences{"--mode has no effect with --method fine"});
+}
+
+TEST(OptionRows, CheckWhatWasAssigned) {
+  std::string text;
+  Options options("job", "", "");
+  options.add("--even", "N", &text, "").finally([&] { return text.size() % 2 == 0 ? Status() : usage_error("--even: odd"); });
+  EXPECT_TRUE(options.find("even")->assign({"ab"}));
+  const Status odd = options.find("even")->assign({"abc"});
+  ASSERT_FALSE(odd);
+  EXPECT_EQ(odd.error().message, "--even: odd");
+}
+
 } // namespace
 } // namespace edgec
