@@ -115,6 +115,20 @@ Status leave_coarse_values(const Graph &graph, const std::map<ValueId, Quant> &e
   return {};
 }
 
+/// Every value that would become 8-bit codes gets 16 bits, but those that 8 hold exactly, and what only moves elements of
+/// others.
+std::set<ValueId> values_between_layers(const Graph &graph, const std::map<ValueId, Quant> &exact, const Job &job) {
+  Job silent = job;
+  silent.note = nullptr;
+  std::set<ValueId> found = plan_int8(graph, silent, {}).quantized;
+  std::erase_if(found, [&](ValueId id) {
+    const Node *producer = graph.producer(id);
+    const OpDef *op = producer != nullptr ? job.ops.find(*producer) : nullptr;
+    return graph.constant(id) != nullptr || exact.contains(id) || (op != nullptr && op->quant == QuantRule::same_scale);
+  });
+  return found;
+}
+
 /// The networks, not yet calibrated. Inputs whose values fit 8-bit codes have exactly those, others 16 bits where asked.
 Result<Source> prepare(const Graph &graph, const Job &job) {
   std::map<ValueId, Quant> exact;
@@ -124,7 +138,8 @@ Result<Source> prepare(const Graph &graph, const Job &job) {
     if (quant) exact[graph.inputs()[i]] = *quant;
     else if (job.options<Int8Options>().input_bits == 16) constraints.wide.insert(graph.inputs()[i]);
   }
-  EDGEC_CHECK(leave_coarse_values(graph, exact, constraints, job));
+  if (job.options<Int8Options>().activation_bits == 16) constraints.wide = values_between_layers(graph, exact, job);
+  else EDGEC_CHECK(leave_coarse_values(graph, exact, constraints, job));
   Source source{graph, job.original ? *job.original : graph, constraints, plan_int8(graph, job, constraints), {}, std::nullopt, {}, {}, 0};
   if (job.border_nodes) leave_what_grows(source, job);
   for (const auto &[input, quant] : exact)
@@ -135,7 +150,7 @@ Result<Source> prepare(const Graph &graph, const Job &job) {
   for (const auto &[input, readers] : source.plan.wide)
     for (const NodeId reader : readers)
       job.skip(name, graph.node(reader).label(),
-                   fmt::format("computes on the reals of input {}'s 16-bit codes", graph.value(input).name));
+                   fmt::format("computes on the reals of {}{}'s 16-bit codes", graph.is_input(input) ? "input " : "", graph.value(input).name));
   if (job.options<Int8Options>().equalize != "off" && job.options<FitOptions>().second_order) source.tensors = find_equalizable(graph, job);
   return source;
 }
@@ -358,6 +373,12 @@ void declare(Options &options, Settings &settings) {
       .one_of({"8", "16"})
       .needs("int8")
       .records_changes();
+  options
+      .add("--activation-bits", "BITS", &int8.activation_bits,
+           "8, or 16 for all values between layers (opset 21): layers then compute on floats, with weights in 8 bits")
+      .one_of({"8", "16"})
+      .needs("int8")
+      .records_changes();
   options.add("--weight-bits", "BITS", &int8.weight_bits, "8, or 4 (opset 21)").one_of({"4", "8"}).needs("int8").records_changes();
 }
 
@@ -365,14 +386,15 @@ bool wanted(const Settings &settings) { return settings.get<Int8Options>().wante
 
 Status check(const Settings &settings) {
   const auto &int8 = settings.get<Int8Options>();
-  if (!int8.integer_results || int8.input_bits == 8) return {};
-  return usage_error(
-      fmt::format("--input-bits {}: operators in integer form (--format qoperator) read 8 bits", int8.input_bits));
+  for (const auto &[flag, bits] : {std::pair{"--input-bits", int8.input_bits}, {"--activation-bits", int8.activation_bits}})
+    if (int8.integer_results && bits != 8)
+      return usage_error(fmt::format("{} {}: operators in integer form (--format qoperator) read 8 bits", flag, bits));
+  return {};
 }
 
 std::int64_t least_opset(const Settings &settings, bool) {
   const auto &int8 = settings.get<Int8Options>();
-  return std::max(int8.weights().least_opset(), NumberSpec{int8.input_bits}.least_opset());
+  return NumberSpec{int8.weight_bits == 8 ? std::max(int8.input_bits, int8.activation_bits) : int8.weight_bits}.least_opset();
 }
 
 std::vector<SchemeStep> steps(const Job &job) {

@@ -1,4 +1,5 @@
-// int8 quantization of a network's inputs: 16 bits, and 8 where these hold every value exactly.
+// How many bits what kind of value gets: inputs, and what is between layers, 8 or 16; 8 where these hold it exactly.
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -60,9 +61,10 @@ Graph network() {
   return graph;
 }
 
-Graph quantize(const Graph &before, int input_bits, const Images &images, int threads = 1) {
+Graph quantize(const Graph &before, Words words, const Images &images, int threads = 1) {
   Graph graph = before;
-  Job job = job_of(images, {"int8", fmt::format("input-bits={}", input_bits)});
+  words.emplace_back("int8");
+  Job job = job_of(images, words);
   job.threads = threads;
   const auto report = run_scheme("quantize-int8", graph, job);
   EXPECT_TRUE(report) << report.error().message;
@@ -94,7 +96,7 @@ double sqnr(const Graph &a, const Graph &b, const Images &images) {
 
 TEST(InputBits, SixteenReachTheFirstLayerAsRealsAndItsWeightsAndBiasStayCodes) {
   const Images images(0);
-  const Graph before = network(), after = quantize(before, 16, images);
+  const Graph before = network(), after = quantize(before, {"input-bits=16"}, images);
   EXPECT_EQ(read_through_dequantize(after, layer(after, "moved").inputs[0]), DType::uint16);
   const Node &first = layer(after, "first");
   EXPECT_EQ(read_through_dequantize(after, first.inputs[1]), DType::int8);
@@ -103,7 +105,7 @@ TEST(InputBits, SixteenReachTheFirstLayerAsRealsAndItsWeightsAndBiasStayCodes) {
   for (const auto &[operand, dtype] : {std::pair{0, DType::uint8}, {1, DType::int8}, {2, DType::int32}})
     EXPECT_EQ(after.value(second.inputs[static_cast<std::size_t>(operand)]).type.dtype, dtype);
   const auto step = [](const Graph &graph) { return graph.constant(graph.node(graph.nodes().front()).inputs[1])->as<float>()[0]; };
-  const Graph coarse = quantize(before, 8, images);
+  const Graph coarse = quantize(before, {"input-bits=8"}, images);
   ASSERT_TRUE(after.node(after.nodes().front()).is("QuantizeLinear") && coarse.node(coarse.nodes().front()).is("QuantizeLinear"));
   EXPECT_LT(200 * step(after), step(coarse));
   EXPECT_GT(sqnr(before, after, images), 40);
@@ -111,19 +113,45 @@ TEST(InputBits, SixteenReachTheFirstLayerAsRealsAndItsWeightsAndBiasStayCodes) {
 
 TEST(InputBits, SixteenAreNotTakenWhereEightHoldEveryValue) {
   const Images images(0.125F);
-  const Graph before = network(), after = quantize(before, 16, images);
+  const Graph before = network(), after = quantize(before, {"input-bits=16"}, images);
   const Type &codes = after.value(layer(after, "first").inputs[0]).type;
   ASSERT_TRUE(codes.quant);
   EXPECT_EQ(codes.dtype, DType::uint8);
   const float parts = 0.125F / codes.quant->scale();
   EXPECT_NEAR(parts, std::round(parts), 1e-4);
-  EXPECT_EQ(to_text(after), to_text(quantize(before, 8, images)));
+  EXPECT_EQ(to_text(after), to_text(quantize(before, {"input-bits=8"}, images)));
 }
 
 TEST(InputBits, SameBytesForAnyNumberOfThreads) {
   const Images images(0);
   const Graph before = network();
-  EXPECT_EQ(to_text(quantize(before, 16, images, 1)), to_text(quantize(before, 16, images, 3)));
+  EXPECT_EQ(to_text(quantize(before, {"input-bits=16"}, images, 1)), to_text(quantize(before, {"input-bits=16"}, images, 3)));
+}
+
+TEST(ActivationBits, SixteenReachEveryLayerAsReals) {
+  for (const char *effort : {"effort=fast", "effort=default"}) {
+    const Images images(0);
+    const Graph before = network(), coarse = quantize(before, {effort}, images),
+                after = quantize(before, {effort, "activation-bits=16"}, images);
+    for (const char *label : {"first", "second", "dense"}) {
+      EXPECT_EQ(read_through_dequantize(after, layer(after, label).inputs[1]), DType::int8) << label;
+      EXPECT_EQ(after.value(layer(after, label).outputs[0]).type.dtype, DType::float32) << label;
+    }
+    std::size_t wide = 0;
+    for (const ValueId id : after.values()) {
+      const DType dtype = after.value(id).type.dtype;
+      EXPECT_NE(dtype, DType::uint8);
+      wide += dtype == DType::uint16 && after.constant(id) == nullptr ? 1 : 0;
+    }
+    EXPECT_EQ(wide, 4U); // the input, and what each of the layers reads: one of them after the pool
+    EXPECT_GT(sqnr(before, after, images), sqnr(before, coarse, images) + 4) << effort;
+  }
+}
+
+TEST(ActivationBits, WhatEightHoldExactlyKeepsThem) {
+  const Images images(1);
+  const Graph after = quantize(network(), {"activation-bits=16"}, images);
+  EXPECT_TRUE(std::ranges::any_of(after.values(), [&](ValueId id) { return after.value(id).type.dtype == DType::uint8; }));
 }
 
 } // namespace
