@@ -31,12 +31,14 @@ Result<AutoPad> auto_pad(const Node &node) {
 }
 
 /// Number of windows: (in + pads - reach - 1) / stride + 1; with ceil_mode also one that hangs over the end, if it
-/// starts inside the input or the padding before it.
-std::int64_t windows(const Window &axis, bool ceil_mode) {
+/// starts inside the input or the padding before it. A pool's quotient is cut towards zero, as onnxruntime and ONNX's
+/// shape inference have it: a window too wide by less than a stride still pools what is there, and one too wide by a
+/// stride pools nothing. Negative: not even that.
+std::int64_t windows(const Window &axis, const WindowSpec &spec) {
   const std::int64_t room = axis.in + axis.pad_begin + axis.pad_end - axis.reach() - 1;
-  if (room < 0) return 0;
-  std::int64_t count = (ceil_mode ? (room + axis.stride - 1) / axis.stride : room / axis.stride) + 1;
-  if (ceil_mode && (count - 1) * axis.stride >= axis.in + axis.pad_begin) --count;
+  if (room < 0) return spec.is_pool ? room / axis.stride + 1 : 0;
+  std::int64_t count = (spec.ceil_mode ? (room + axis.stride - 1) / axis.stride : room / axis.stride) + 1;
+  if (spec.ceil_mode && (count - 1) * axis.stride >= axis.in + axis.pad_begin) --count;
   return count;
 }
 
@@ -44,7 +46,8 @@ std::int64_t windows(const Window &axis, bool ceil_mode) {
 
 Result<WindowSpec> window_spec(const Node &node, std::size_t rank, std::span<const std::int64_t> kernel) {
   WindowSpec spec;
-  if (kernel.empty() && node.get_ints("kernel_shape").empty()) return bad_input("kernel_shape is missing");
+  spec.is_pool = kernel.empty();
+  if (spec.is_pool && node.get_ints("kernel_shape").empty()) return bad_input("kernel_shape is missing");
   EDGEC_ASSIGN(spec.kernel, ints(node, "kernel_shape", rank, 1, -1));
   for (std::size_t i = 0; i < kernel.size() && i < rank; ++i) {
     if (kernel[i] < 0) continue;
@@ -66,43 +69,43 @@ Result<WindowSpec> window_spec(const Node &node, std::size_t rank, std::span<con
   return spec;
 }
 
-Result<Window> place_window(const WindowSpec &spec, std::size_t i, std::int64_t in, bool dilated_padding) {
+Result<Window> place_window(const WindowSpec &spec, std::size_t i, std::int64_t in) {
   if (in < 0 || in > largest) return bad_input(fmt::format("a spatial axis has {} elements", in));
   if (spec.kernel[i] < 0) return bad_input("the kernel's shape is not known");
   Window axis{in, 0, spec.kernel[i], spec.stride[i], spec.dilation[i], spec.pad_begin[i], spec.pad_end[i]};
   if (spec.auto_pad == AutoPad::valid) axis.pad_begin = axis.pad_end = 0;
   if (spec.auto_pad == AutoPad::same_upper || spec.auto_pad == AutoPad::same_lower) {
     const std::int64_t wanted = (in + axis.stride - 1) / axis.stride;
-    const std::int64_t reach = dilated_padding ? axis.reach() : axis.kernel - 1;
+    const std::int64_t reach = spec.is_pool ? axis.kernel - 1 : axis.reach();
     const std::int64_t total = std::max<std::int64_t>((wanted - 1) * axis.stride + reach + 1 - in, 0);
     axis.pad_begin = spec.auto_pad == AutoPad::same_lower ? total - total / 2 : total / 2;
     axis.pad_end = total - axis.pad_begin;
   }
-  axis.out = windows(axis, spec.ceil_mode);
+  axis.out = windows(axis, spec);
+  if (in > 0 && axis.out < (spec.is_pool ? 0 : 1))
+    return bad_input(fmt::format("the window of {} (dilation {}) does not fit into {} + {} + {}", axis.kernel,
+                                 axis.dilation, axis.in, axis.pad_begin, axis.pad_end));
+  axis.out = std::max<std::int64_t>(axis.out, 0);
   return axis;
 }
 
-Result<std::array<Window, 3>> place_windows(const WindowSpec &spec, std::span<const std::int64_t> dims,
-                                            bool dilated_padding) {
+Result<std::array<Window, 3>> place_windows(const WindowSpec &spec, std::span<const std::int64_t> dims) {
   if (spec.rank() > 3) return unsupported(fmt::format("{} spatial axes, at most 3 can be run", spec.rank()));
   std::array<Window, 3> axes;
   for (std::size_t i = 0; i < spec.rank(); ++i) {
-    EDGEC_ASSIGN(axes[3 - spec.rank() + i], place_window(spec, i, dims[2 + i], dilated_padding));
+    EDGEC_ASSIGN(axes[3 - spec.rank() + i], place_window(spec, i, dims[2 + i]));
   }
   return axes;
 }
 
-Result<Shape> window_output(const WindowSpec &spec, std::span<const Dim> spatial, bool dilated_padding) {
+Result<Shape> window_output(const WindowSpec &spec, std::span<const Dim> spatial) {
   Shape shape;
   for (std::size_t i = 0; i < spec.rank(); ++i) {
     if (i >= spatial.size() || !spatial[i].is_known() || spec.kernel[i] < 0) {
       shape.push_back(Dim::unknown());
       continue;
     }
-    EDGEC_ASSIGN(const Window axis, place_window(spec, i, spatial[i].size, dilated_padding));
-    if (axis.out <= 0 && axis.in > 0)
-      return bad_input(fmt::format("the window of {} (dilation {}) does not fit into {} + {} + {}", axis.kernel,
-                                   axis.dilation, axis.in, axis.pad_begin, axis.pad_end));
+    EDGEC_ASSIGN(const Window axis, place_window(spec, i, spatial[i].size));
     shape.push_back(Dim::known(axis.out));
   }
   return shape;

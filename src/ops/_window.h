@@ -16,6 +16,7 @@ struct WindowSpec {
   std::vector<std::int64_t> kernel, stride, dilation, pad_begin, pad_end;
   AutoPad auto_pad = AutoPad::notset;
   bool ceil_mode = false;
+  bool is_pool = false; ///< no weight gives the window its size
 
   [[nodiscard]] std::size_t rank() const { return kernel.size(); }
 };
@@ -24,15 +25,14 @@ struct WindowSpec {
 /// (-1: not known); an attribute kernel_shape must agree with it.
 Result<WindowSpec> window_spec(const Node &node, std::size_t rank, std::span<const std::int64_t> kernel = {});
 
-/// The window of spatial axis `i` over an input of size `in`; the output is empty where the kernel does not fit.
-/// With auto_pad SAME, `dilated_padding` says whether dilation counts (convolutions) or not (onnxruntime's pools).
-Result<Window> place_window(const WindowSpec &spec, std::size_t i, std::int64_t in, bool dilated_padding);
+/// The window of spatial axis `i` over an input of size `in`. Errors: the window does not fit into the padded input.
+/// With auto_pad SAME, a pool's padding does not count dilation (onnxruntime).
+Result<Window> place_window(const WindowSpec &spec, std::size_t i, std::int64_t in);
 
 /// The spatial axes of `dims` (N, C, ...) as windows, at the back of three. Errors: more than three axes.
-Result<std::array<Window, 3>> place_windows(const WindowSpec &spec, std::span<const std::int64_t> dims,
-                                            bool dilated_padding);
+Result<std::array<Window, 3>> place_windows(const WindowSpec &spec, std::span<const std::int64_t> dims);
 
 /// Shape inference: the output's spatial dims; unknown where the input's is.
-Result<Shape> window_output(const WindowSpec &spec, std::span<const Dim> spatial, bool dilated_padding);
+Result<Shape> window_output(const WindowSpec &spec, std::span<const Dim> spatial);
 
 } // namespace edgec::ops

@@ -24,12 +24,12 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   Shape shape(static_cast<std::size_t>(*rank));
   if (x->shape) shape[0] = x->shape->front();
   if (w->shape) shape[1] = w->shape->front();
-  std::vector<std::int64_t> kernel;
-  for (std::size_t i = 2; w->shape && i < w->shape->size(); ++i) kernel.push_back((*w->shape)[i].size);
+  std::vector<std::int64_t> kernel(shape.size() - 2, -1);
+  for (std::size_t i = 2; w->shape && i < w->shape->size(); ++i) kernel[i - 2] = (*w->shape)[i].size;
   if (!w->shape && args.node.get_ints("kernel_shape").empty()) return std::vector<Type>{product_type(*x, shape)};
   EDGEC_ASSIGN(const WindowSpec spec, window_spec(args.node, shape.size() - 2, kernel));
   const Shape input = x->shape ? *x->shape : shape;
-  EDGEC_ASSIGN(const Shape spatial, window_output(spec, std::span(input).subspan(2), true));
+  EDGEC_ASSIGN(const Shape spatial, window_output(spec, std::span(input).subspan(2)));
   std::ranges::copy(spatial, shape.begin() + 2);
   return std::vector<Type>{product_type(*x, shape)};
 }
@@ -47,7 +47,7 @@ Result<ConvShape> shape_of(const Node &node, const Dims &x, const Dims &w) {
   if (w[1] != shape.group_in())
     return bad_input(fmt::format("the weight has {} input channels, expected {}", w[1], shape.group_in()));
   EDGEC_ASSIGN(const WindowSpec spec, window_spec(node, x.size() - 2, std::span(w).subspan(2)));
-  EDGEC_ASSIGN(shape.axes, place_windows(spec, x, true));
+  EDGEC_ASSIGN(shape.axes, place_windows(spec, x));
   EDGEC_CHECK(check_sizes(shape));
   return shape;
 }

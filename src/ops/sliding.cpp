@@ -42,7 +42,7 @@ Result<std::vector<Type>> infer_lp(const InferArgs &args) {
     return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
   }
   EDGEC_ASSIGN(const WindowSpec spec, window_spec(args.node, rank));
-  EDGEC_ASSIGN(const Shape spatial, window_output(spec, std::span(*in.shape).subspan(2), true));
+  EDGEC_ASSIGN(const Shape spatial, window_output(spec, std::span(*in.shape).subspan(2)));
   out.insert(out.end(), spatial.begin(), spatial.end());
   return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
 }
@@ -60,7 +60,7 @@ Result<std::vector<Slide>> slides(const Node &node, const Dims &dims) {
   }
   EDGEC_ASSIGN(const WindowSpec spec, window_spec(node, dims.size() - 2));
   for (std::size_t i = 0; i < spec.rank(); ++i) {
-    EDGEC_ASSIGN(const Window window, place_window(spec, i, dims[i + 2], true));
+    EDGEC_ASSIGN(const Window window, place_window(spec, i, dims[i + 2]));
     found.push_back({spec.kernel[i], spec.stride[i], spec.dilation[i], window.pad_begin});
   }
   return found;
@@ -223,7 +223,7 @@ Result<std::vector<Type>> infer_deform(const InferArgs &args) {
   const Dims w = *weight.concrete();
   if (in.shape->size() != 4 || w.size() != 4) return unsupported("DeformConv over other than two axes");
   EDGEC_ASSIGN(const WindowSpec spec, window_spec(args.node, 2, std::span(w).subspan(2)));
-  EDGEC_ASSIGN(const Shape spatial, window_output(spec, std::span(*in.shape).subspan(2), true));
+  EDGEC_ASSIGN(const Shape spatial, window_output(spec, std::span(*in.shape).subspan(2)));
   return std::vector<Type>{Type::tensor(in.dtype, Shape{(*in.shape)[0], Dim::known(w[0]), spatial[0], spatial[1]})};
 }
 

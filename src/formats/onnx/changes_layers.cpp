@@ -106,26 +106,49 @@ Status cast_exponent(const OpsetChange &at) {
   return {};
 }
 
-/// What ceil_mode adds at the end of an axis becomes padding, which counts as little.
-Status spell_ceil_mode(const OpsetChange &at) {
-  if (at.node().get_int("ceil_mode", 0) == 0) return {};
+/// Padding up to the end of a pool's last windows; nothing where sizes are not known or padding depends on them.
+std::optional<std::vector<std::int64_t>> pads_of_windows(const OpsetChange &at) {
   const auto kernel = at.node().get_ints("kernel_shape");
   const auto in = at.dims(), out = at.graph.value(at.node().outputs[0]).type.concrete();
   const std::string automatic = at.node().get_string("auto_pad", "NOTSET");
-  if (at.node().get_int("count_include_pad", 0) != 0 || !in || !out || in->size() != kernel.size() + 2 ||
-      out->size() != in->size() || at.node().attribute("dilations") || automatic != "NOTSET")
-    return at.refuse("ceil_mode where the size is not known, or padding counts");
+  if (!in || !out || in->size() != kernel.size() + 2 || out->size() != in->size() || at.node().attribute("dilations") ||
+      (automatic != "NOTSET" && automatic != "VALID"))
+    return std::nullopt;
   auto strides = at.node().get_ints("strides"), pads = at.node().get_ints("pads");
   strides.resize(kernel.size(), 1);
+  if (automatic == "VALID") pads.clear();
   pads.resize(2 * kernel.size(), 0);
   for (std::size_t i = 0; i < kernel.size(); ++i) {
     std::int64_t &end = pads[i + kernel.size()];
     end = std::max(end, ((*out)[i + 2] - 1) * strides[i] + kernel[i] - (*in)[i + 2] - pads[i]);
     if (end >= kernel[i] || ((*in)[i + 2] + pads[i] + end - kernel[i]) / strides[i] + 1 != (*out)[i + 2])
-      return at.refuse("ceil_mode where as much is added as the kernel has");
+      return std::nullopt;
   }
-  at.graph.set_attribute(at.id, "pads", std::move(pads));
+  return pads;
+}
+
+/// What ceil_mode adds at the end of an axis becomes padding, which counts as little.
+Status spell_ceil_mode(const OpsetChange &at) {
+  if (at.node().get_int("ceil_mode", 0) == 0) return {};
+  auto pads = pads_of_windows(at);
+  if (!pads || at.node().get_int("count_include_pad", 0) != 0)
+    return at.refuse("ceil_mode where the size is not known, padding counts, or as much is added as the kernel has");
+  at.graph.set_attribute(at.id, "pads", *std::move(pads));
+  at.graph.remove_attribute(at.id, "auto_pad");
   at.graph.remove_attribute(at.id, "ceil_mode");
+  return {};
+}
+
+/// Before opset 19 padding that counts went as far as a window that is wider than the input.
+Status change_counted_padding(const OpsetChange &at) {
+  if (at.node().get_int("count_include_pad", 0) == 0 || at.node().get_int("ceil_mode", 0) != 0) return {};
+  auto pads = pads_of_windows(at);
+  auto given = at.node().get_ints("pads");
+  if (pads) given.resize(pads->size(), 0);
+  if (!pads || *pads == given) return {};
+  if (at.to < at.from) return at.refuse("padding that counts under a window wider than the input");
+  at.graph.set_attribute(at.id, "pads", *std::move(pads));
+  at.graph.remove_attribute(at.id, "auto_pad");
   return {};
 }
 
@@ -135,6 +158,11 @@ Status drop_ones(const OpsetChange &at) {
   if (dilations && std::ranges::all_of(*dilations, [](std::int64_t d) { return d == 1; }))
     at.graph.remove_attribute(at.id, "dilations");
   return {};
+}
+
+Status average_without_dilations(const OpsetChange &at) {
+  EDGEC_CHECK(drop_ones(at));
+  return change_counted_padding(at);
 }
 
 Status pool_without_options(const OpsetChange &at) {
@@ -284,7 +312,7 @@ constexpr OperatorChange changes[] = {
     {"LSTM", 14, nullptr, turn_batches},
     {"RoiAlign", 16, spell_region_offset, drop_region_offset},
     {"LpPool", 18, nullptr, pool_without_options},
-    {"AveragePool", 19, nullptr, drop_ones},
+    {"AveragePool", 19, change_counted_padding, average_without_dilations},
     {"GridSample", 20, rename_grid_modes, rename_grid_modes},
     {"GroupNormalization", 21, repeat_group_parameters, nullptr}, // lowered, it is written out
     {"QuantizeLinear", 21, nullptr, name_type_by_zero_point},
