@@ -43,7 +43,9 @@ Result<Window> place(const Spec &spec, std::size_t i, std::int64_t in) {
   const std::int64_t full = axis.stride * (in - 1) + spec.output_padding[i] + axis.reach() + 1;
   const bool same = w.auto_pad == AutoPad::same_upper || w.auto_pad == AutoPad::same_lower;
   if (!spec.output_shape.empty() || same) {
-    const std::int64_t wanted = spec.output_shape.empty() ? in * axis.stride : spec.output_shape[i];
+    // SAME cuts what is more than in * stride and adds nothing where there is less, as ONNX's shape inference has it.
+    const std::int64_t wanted =
+        same && spec.output_shape.empty() ? std::min(in * axis.stride, full) : spec.output_shape[i];
     const std::int64_t total = std::max<std::int64_t>(full - wanted, 0);
     axis.pad_begin = w.auto_pad == AutoPad::same_upper ? total / 2 : total - total / 2;
     axis.pad_end = total - axis.pad_begin;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <gmock/gmock.h>
 
 #include "tests/ops/evaluate.h"
@@ -80,6 +82,35 @@ TEST(ConvTranspose, ScattersTheKernel) {
   const auto y = evaluate(node, {{Tensor::of<float>({1, 1, 2}, {1, 10})}, {Tensor::of<float>({1, 1, 3}, {1, 2, 3})}});
   ASSERT_TRUE(y) << y.error().message;
   EXPECT_THAT(y->as<float>(), ElementsAre(1, 2, 13, 20, 30, 0));
+}
+
+/// auto_pad cuts the whole result to in * stride elements; a result that is smaller stays as it is.
+TEST(ConvTranspose, SamePaddingCutsAndAddsNothing) {
+  int instances = 0, smaller = 0;
+  for (const std::string pad : {"SAME_UPPER", "SAME_LOWER"})
+    for (std::int64_t in = 1; in <= 4; ++in)
+      for (std::int64_t kernel = 1; kernel <= 5; ++kernel)
+        for (std::int64_t stride = 1; stride <= 4; ++stride)
+          for (std::int64_t dilation = 1; dilation <= 2; ++dilation) {
+            const std::int64_t full = (in - 1) * stride + (kernel - 1) * dilation + 1,
+                               cut = std::max<std::int64_t>(full - in * stride, 0);
+            std::vector<float> whole(static_cast<std::size_t>(full), 0);
+            for (std::int64_t i = 0; i < in; ++i)
+              for (std::int64_t k = 0; k < kernel; ++k)
+                whole[i * stride + k * dilation] += static_cast<float>(i * (k + 1));
+            const auto begin = whole.begin() + (pad == "SAME_UPPER" ? cut / 2 : cut - cut / 2);
+            std::vector<float> weight;
+            for (std::int64_t k = 0; k < kernel; ++k) weight.push_back(static_cast<float>(k + 1));
+            const Node node =
+                node_of("ConvTranspose", {{"strides", Ints{stride}}, {"dilations", Ints{dilation}}, {"auto_pad", pad}});
+            const auto y = evaluate(node, {{ramp({1, 1, in})}, {Tensor::of({1, 1, kernel}, weight)}});
+            ASSERT_TRUE(y) << y.error().message;
+            EXPECT_THAT(y->as<float>(), testing::ElementsAreArray(begin, begin + full - cut))
+                << pad << in << kernel << stride;
+            ++instances, smaller += full < in * stride;
+          }
+  EXPECT_EQ(instances, 320);
+  EXPECT_GT(smaller, 50);
 }
 
 } // namespace
