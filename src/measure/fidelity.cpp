@@ -1,6 +1,7 @@
 #include "measure/fidelity.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <deque>
 #include <fmt/format.h>
@@ -23,6 +24,9 @@ using Outputs = std::vector<Reals>;
 
 /// -infinity is a mask's way to say "never".
 bool is_broken(double value) { return std::isnan(value) || value == std::numeric_limits<double>::infinity(); }
+
+/// Integers that stand for themselves.
+bool are_plain(const Type &type) { return type.is_tensor() && is_integer(type.dtype) && !type.quant; }
 
 /// A network being run: its outputs, then what its answers are read from where that is no output.
 class Candidate {
@@ -50,16 +54,18 @@ public:
     runner_ = std::make_unique<Runner>(graph, ops, plan);
   }
 
-  Result<Outputs> run(const Sample &sample, int worker) {
+  /// `beside`: the network whose outputs these are compared with, or null.
+  Result<Outputs> run(const Sample &sample, int worker, const Candidate *beside) {
     std::vector<RuntimeValue> feeds;
     for (const Tensor &tensor : sample) feeds.emplace_back(tensor);
     EDGEC_ASSIGN(const auto results, in_parts_ ? in_parts_(feeds) : runner_->run(feeds, worker));
     Outputs reals(results.size());
     for (std::size_t i = 0; i < results.size(); ++i) {
       const auto &tensor = results[i].tensor;
-      const Type &type = graph_.value(fetches_[i]).type;
+      const Type &type = type_of(i), *other = beside != nullptr && i < outputs() ? &beside->type_of(i) : nullptr;
       if (tensor && tensor->dtype != DType::string)
-        reals[i] = {tensor->dims, real_values(*tensor, type), !is_float(tensor->dtype) && !type.quant};
+        reals[i] = {tensor->dims, real_values(*tensor, type, other),
+                    !is_float(tensor->dtype) && (!type.quant || (other != nullptr && are_plain(*other)))};
     }
     for (const std::size_t place : places_)
       if (std::ranges::any_of(reals[place].values, is_broken))
@@ -71,6 +77,7 @@ public:
   /// Where the answers of an output are among what run() gives.
   [[nodiscard]] std::size_t place(std::size_t answer) const { return places_[answer]; }
   [[nodiscard]] std::size_t outputs() const { return graph_.outputs().size(); }
+  [[nodiscard]] const Type &type_of(std::size_t i) const { return graph_.value(fetches_[i]).type; }
   [[nodiscard]] std::string name(std::size_t i) const {
     return i < outputs() ? graph_.outputs()[i].name : graph_.value(fetches_[i]).name;
   }
@@ -150,6 +157,16 @@ void count_answers(std::span<const double> wanted, std::span<const double> found
     }
 }
 
+/// How a final operator reads its scores: rows, classes, elements from one class to the next; nothing: there is none.
+std::optional<std::array<std::int64_t, 3>> rows_of(const Answer &answer, const Dims &dims) {
+  if (!answer.axis) return std::nullopt;
+  const auto rank = static_cast<std::int64_t>(dims.size());
+  const std::int64_t axis = *answer.axis < 0 ? *answer.axis + rank : *answer.axis;
+  std::array<std::int64_t, 3> rows{1, 1, 1};
+  for (std::int64_t d = 0; d < rank; ++d) rows[d < axis ? 0 : d == axis ? 1 : 2] *= dims[static_cast<std::size_t>(d)];
+  return rows;
+}
+
 OutputNoise compare_answers(const Answer &answer, const Reals &expected, const Reals &got, Row row) {
   OutputNoise result;
   const auto wanted = row.of(expected), found = row.of(got);
@@ -172,9 +189,10 @@ void compare(const Candidate &reference, const Outputs &expected, const Candidat
   result.outputs.resize(reference.outputs());
   for (std::size_t i = 0; i < reference.outputs(); ++i) {
     result.outputs[i].add(row.of(expected[i]), row.of(got[i]));
-    // Where a rewrite moved what a final ArgMax reads, the outputs themselves are compared.
+    // Where a rewrite moved what a final ArgMax reads, or hid it, the outputs themselves are compared.
     const Reals &wanted = expected[reference.place(i)], &found = got[test.place(i)];
-    const bool alike = wanted.values.size() == found.values.size();
+    const bool alike = wanted.values.size() == found.values.size() &&
+                       rows_of(reference.answers()[i], wanted.dims) == rows_of(test.answers()[i], found.dims);
     result.answers.push_back(alike ? compare_answers(reference.answers()[i], wanted, found, row)
                                    : compare_answers({}, expected[i], got[i], row));
   }
@@ -291,9 +309,9 @@ std::optional<double> Noise::sqnr_db() const {
 
 double Fidelity::sqnr_db() const { return logits.noise.sqnr_db().value_or(std::numeric_limits<double>::infinity()); }
 
-std::vector<double> real_values(const Tensor &tensor, const Type &type) {
+std::vector<double> real_values(const Tensor &tensor, const Type &type, const Type *beside) {
   std::vector<double> values = to_doubles(tensor);
-  if (!type.quant || !type.quant->is_per_tensor()) return values;
+  if (!type.quant || !type.quant->is_per_tensor() || (beside != nullptr && are_plain(*beside))) return values;
   for (double &value : values)
     value = static_cast<double>(type.quant->scale() * static_cast<float>(value - type.quant->zero_point()));
   return values;
@@ -318,10 +336,10 @@ Result<Fidelity> measure(const Graph *reference, std::span<const Graph *const> t
     const std::size_t index = options.indices[item];
     const std::string label = samples.label(index);
     EDGEC_ASSIGN(const Sample sample, samples.load(index));
-    EDGEC_ASSIGN(const Outputs got, candidate.run(sample, worker).in(label));
+    EDGEC_ASSIGN(const Outputs got, candidate.run(sample, worker, expected ? &*expected : nullptr).in(label));
     Outputs wanted;
     if (expected) {
-      EDGEC_ASSIGN(wanted, expected->run(sample, worker).in(label + ", reference"));
+      EDGEC_ASSIGN(wanted, expected->run(sample, worker, &candidate).in(label + ", reference"));
       EDGEC_CHECK(check_sizes(*expected, wanted, candidate, got).in(label));
     }
     for (std::size_t at = first_row[item]; at < first_row[item + 1]; ++at) {

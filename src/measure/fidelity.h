@@ -92,7 +92,8 @@ Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, con
 Result<Fidelity> measure_fidelity(const Graph &reference, std::span<const Graph *const> tests, const OpRegistry &ops,
                                   const SampleSet &samples, const FidelityOptions &options);
 
-/// A tensor's reals: codes of a quantized type are turned into what they stand for.
-std::vector<double> real_values(const Tensor &tensor, const Type &type);
+/// A tensor's reals: codes of a quantized type are turned into what they stand for; not where they are compared with
+/// (`beside`) integers that nothing gives a scale.
+std::vector<double> real_values(const Tensor &tensor, const Type &type, const Type *beside = nullptr);
 
 } // namespace edgec

@@ -234,7 +234,7 @@ private:
                          data_b->dtype != DType::string;
     if (numbers && data_a->size() == data_b->size()) {
       weight.noise.emplace();
-      weight.noise->add(real_values(*data_a, type_a), real_values(*data_b, type_b));
+      weight.noise->add(real_values(*data_a, type_a, &type_b), real_values(*data_b, type_b, &type_a));
     }
     diff.weights.push_back(std::move(weight));
   }

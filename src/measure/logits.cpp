@@ -71,6 +71,7 @@ std::vector<double> judged_numbers(const Answer &answer, const Dims &dims, std::
 }
 
 std::optional<std::size_t> class_axis(const Answer &answer, const Dims &dims) {
+  if (std::ranges::find(dims, 0) != dims.end()) return std::nullopt;
   const auto rank = static_cast<std::int64_t>(dims.size());
   const auto if_several = [&](std::int64_t axis) -> std::optional<std::size_t> {
     const bool several = axis >= 0 && axis < rank && dims[static_cast<std::size_t>(axis)] > 1;

@@ -33,7 +33,7 @@ ValueId find_logits(const Graph &graph);
 
 /// The axis along which the largest of a tensor's elements is an answer: that of the final operator; of rows of numbers
 /// ([N,C], [N,C,1,1]) the one that has them; the last one of [N,T,V] if the network reads tokens. Nothing: these are
-/// numbers, not scores of classes.
+/// numbers, not scores of classes, or there are none.
 std::optional<std::size_t> class_axis(const Answer &answer, const Dims &dims);
 
 } // namespace edgec

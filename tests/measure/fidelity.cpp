@@ -221,6 +221,73 @@ TEST(JudgedNumbers, AreThoseThatNoMaskMade) {
   EXPECT_EQ(judged_numbers(across, {1, 2, 2}, {1, -1e5, -1e5, 2}), (std::vector<double>{1, 0, 0, 2}));
 }
 
+TEST(MeasureFidelity, OutputsAreComparedWhereARewriteHidTheFinalOperator) {
+  const char *looked_through[] = {"Reshape(i, shape)", "Flatten(i)", "Identity(i)"};
+  const auto network = [](const std::string &last) {
+    return rows_graph("int64[?,?] y", "  k = Constant<value_ints = [2]>()\n  shape = Constant<value_ints = [1, 2]>()\n"
+                                      "  v, i = TopK(x, k)\n  y = " +
+                                          last + "\n");
+  };
+  const Graph hidden = network("Transpose<perm = [0, 1]>(i)");
+  const std::vector<std::size_t> calls{0, 1, 2};
+  for (const char *last : looked_through) {
+    const Graph seen = network(last);
+    for (const auto &[reference, test] : {std::pair(&hidden, &seen), std::pair(&seen, &hidden)}) {
+      const auto fidelity = measure_fidelity(reference, *test, all_ops(), Rows(three_rows, 1), {.indices = calls});
+      ASSERT_TRUE(fidelity) << fidelity.error().message;
+      EXPECT_EQ(fidelity->outputs[0].noise.noise, 0) << last;
+      EXPECT_EQ(fidelity->agreement(), 1.0) << last;
+    }
+  }
+}
+
+TEST(MeasureFidelity, CodesBesideIntegersWithoutAScaleAreComparedAsStored) {
+  for (const char *dtype : {"int8", "uint8"})
+    for (const char *zero_point : {"0", "3"}) {
+      const auto network = [&](const std::string &quant) {
+        return rows_graph(std::string(dtype) + "[N,2]" + quant + " y",
+                          std::string("  s = Constant<value = float {0.5}>()\n  z = Constant<value = ") + dtype + " {" +
+                              zero_point + "}>()\n  y = QuantizeLinear(x, s, z)\n");
+      };
+      const Graph plain = network(""), codes = network(std::string("{0.5,") + zero_point + "}");
+      const std::vector<std::size_t> calls{0, 1, 2};
+      for (const auto &[reference, test] :
+           {std::pair(&plain, &codes), std::pair(&codes, &plain), std::pair(&codes, &codes)}) {
+        const auto fidelity = measure_fidelity(reference, *test, all_ops(), Rows(three_rows, 1), {.indices = calls});
+        ASSERT_TRUE(fidelity) << fidelity.error().message;
+        EXPECT_EQ(fidelity->outputs[0].noise.noise, 0) << dtype << ' ' << zero_point;
+        EXPECT_EQ(fidelity->outputs[0].noise.max_reference, reference == &codes && test == &codes ? 5.0
+                                                            : zero_point[0] == '0'                ? 10.0
+                                                                                                  : 13.0);
+      }
+    }
+}
+
+/// Nothing along any one axis, of every rank, and read by every final operator.
+TEST(MeasureFidelity, OutputsWithoutElementsAreEqual) {
+  const char *finals[] = {"Identity(e)", "Softmax(e)", "ArgMax<axis = -1>(e)", "Softmax<axis = 0>(e)"};
+  for (int rank = 1; rank <= 4; ++rank)
+    for (int empty = 0; empty < rank; ++empty)
+      for (const char *last : finals) {
+        if (std::string_view(last).starts_with("ArgMax") && empty == rank - 1) continue; // of nothing: undefined
+        std::string shape;
+        for (int axis = 0; axis < rank; ++axis) shape += axis == empty ? "0," : axis % 2 == 0 ? "2," : "3,";
+        shape.back() = ']';
+        std::string type = std::string_view(last).starts_with("ArgMax") ? "int64[?" : "float[?";
+        for (int axis = 1; axis < rank; ++axis) type += ",?";
+        const Graph graph = rows_graph(
+            type + "] y", "  s = Constant<value_ints = [" + shape +
+                              ">()\n  zero = Constant<value_ints = [0]>()\n"
+                              "  a = Slice(x, zero, zero, zero)\n  e = Reshape<allowzero = 1>(a, s)\n  y = " +
+                              last + "\n");
+        const std::vector<std::size_t> calls{0, 1, 2};
+        const auto fidelity = measure_fidelity(&graph, graph, all_ops(), Rows(three_rows, 1), {.indices = calls});
+        ASSERT_TRUE(fidelity) << fidelity.error().message;
+        EXPECT_EQ(fidelity->outputs[0].noise.count, 0U) << shape << ' ' << last;
+        EXPECT_EQ(fidelity->answers, 0U) << shape << ' ' << last;
+      }
+}
+
 TEST(ClassAxis, IsWhereScoresOfClassesLie) {
   const Answer plain, softmax{.axis = -1}, segmented{.axis = 1}, tokens{.tokens = true};
   EXPECT_EQ(class_axis(plain, {10}), 0U);
@@ -230,7 +297,9 @@ TEST(ClassAxis, IsWhereScoresOfClassesLie) {
   EXPECT_EQ(class_axis(tokens, {1, 7, 500}), 2U);
   EXPECT_EQ(class_axis(softmax, {1, 4420, 2}), 2U);
   EXPECT_EQ(class_axis(segmented, {1, 21, 8, 8}), 1U);
-  for (const Dims &dims : {Dims{}, Dims{1}, Dims{8, 1}, Dims{1, 4420, 4}, Dims{1, 21, 8, 8}}) EXPECT_FALSE(class_axis(plain, dims));
+  for (const Dims &dims :
+       {Dims{}, Dims{1}, Dims{8, 1}, Dims{1, 4420, 4}, Dims{1, 21, 8, 8}, Dims{0, 10}, Dims{8, 10, 0}})
+    EXPECT_FALSE(class_axis(plain, dims));
 }
 
 } // namespace
