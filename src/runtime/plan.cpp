@@ -29,6 +29,7 @@ public:
     EDGEC_CHECK(fold_constants());
     EDGEC_CHECK(schedule());
     EDGEC_CHECK(place_fetches());
+    find_lives();
     s_.arena_bytes = place_buffers(s_.buffers);
     return {};
   }
@@ -177,7 +178,6 @@ private:
     step.inputs = {source};
     step.outputs = {new_buffer(value.type)};
     step.info = {value.name, "Reorder", layout == Layout::plain ? "to plain" : "to channels last", 0};
-    touch(source);
     copies.by_layout[index] = step.outputs[0];
     s_.steps.push_back(std::move(step));
     return copies.by_layout[index];
@@ -193,14 +193,22 @@ private:
   Place new_buffer(const Type &type) {
     BufferLife life;
     life.bytes = byte_size(type.dtype, *element_count(*type.concrete()));
-    life.first = life.last = s_.steps.size();
     life.element_bytes = static_cast<std::size_t>(bits(type.dtype)) / 8;
     s_.buffers.push_back(life);
     return {Place::Kind::arena, s_.buffers.size() - 1};
   }
 
-  void touch(const Place &place) {
-    if (place.kind == Place::Kind::arena) s_.buffers[place.index].last = s_.steps.size();
+  /// A buffer lives from the step that writes it to the last one that reads it, to the end where it is fetched.
+  void find_lives() {
+    const auto read = [&](const Place &place, std::size_t step) {
+      if (place.kind == Place::Kind::arena) s_.buffers[place.index].last = step;
+    };
+    for (std::size_t i = 0; i < s_.steps.size(); ++i) {
+      for (const Place &place : s_.steps[i].outputs)
+        if (place.kind == Place::Kind::arena) s_.buffers[place.index].first = s_.buffers[place.index].last = i;
+      for (const Place &place : s_.steps[i].inputs) read(place, i);
+    }
+    for (const Place &place : s_.fetches) read(place, s_.steps.size());
   }
 
   Layout layout_of(ValueId id) const {
@@ -329,7 +337,6 @@ private:
     step.node = id;
     for (std::size_t i = 0; i < inputs.size(); ++i)
       step.inputs.push_back(place_of(inputs[i], i < kernel.inputs.size() ? kernel.inputs[i] : Layout::plain));
-    for (const Place &place : step.inputs) touch(place);
     for (const ValueId v : outputs) {
       if (!v.valid()) {
         step.outputs.push_back({});
@@ -397,10 +404,7 @@ private:
     step.kind = Step::Kind::dynamic;
     step.node = id;
     for (const auto &list : {node.inputs, node.captures})
-      for (const ValueId v : list) {
-        step.inputs.push_back(is_static(v) ? place_of(v, Layout::plain) : dynamic_place(v));
-        touch(step.inputs.back());
-      }
+      for (const ValueId v : list) step.inputs.push_back(is_static(v) ? place_of(v, Layout::plain) : dynamic_place(v));
     for (const ValueId v : node.outputs) {
       if (!v.valid()) {
         step.outputs.push_back({});
@@ -436,7 +440,6 @@ private:
       if (place.kind == Place::Kind::none) return internal_error(fmt::format("output {} has no source", graph_.value(id).name));
       s_.fetches.push_back(place);
     }
-    for (const Place &place : s_.fetches) touch(place);
     return {};
   }
 };

@@ -1,7 +1,9 @@
 // Sub-graphs at run time: what reads their results, captures, shapes that change from one evaluation to the next.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "ir/text.h"
+#include "kernels/isa.h"
 #include "ops/registry.h"
 #include "runtime/plan.h"
 
@@ -37,6 +39,39 @@ TEST(SubGraphs, WhatReadsAResultOfKnownSizeIsPlannedLikeEverythingElse) {
   ASSERT_TRUE(plan);
   EXPECT_EQ((*plan)->steps().back().op, "Relu");
   EXPECT_EQ((*plan)->steps().back().kernel.find("run time"), std::string::npos);
+}
+
+/// Adds up `count` pooled values that a node with sub-graphs captures; pooling leaves them channels last, a body reads
+/// them plain. The condition, computed too, is its first operand.
+std::string captures(std::size_t count, bool inside) {
+  std::string values, sum = "p0";
+  for (std::size_t i = 0; i < count; ++i)
+    values += fmt::format("p{} = AveragePool<kernel_shape = [2, 2], pads = [{}, {}, {}, {}]>(x)\n", i, i & 1,
+                          i >> 1 & 1, 1 - (i & 1), 1 - (i >> 1 & 1));
+  std::string body;
+  for (std::size_t i = 1; i < count; ++i) {
+    body += fmt::format("s{} = Add({}, p{})\n", i, sum, i);
+    sum = fmt::format("s{}", i);
+  }
+  body += fmt::format("r = Neg({})\n", sum);
+  const std::string branches = fmt::format("y = If(c) <then_branch = a () => (float[2,3,5,4] r) {{ {} }}, else_branch "
+                                           "= b () => (float[2,3,5,4] e) {{ e = Neg(p0) }}>\n",
+                                           body);
+  return fmt::format("g (float[2,3,5,4] x) => (float[2,3,5,4] y) <float least = {{-100}}> {{ {} m = "
+                     "ReduceMean<keepdims = 0>(x) c = Greater(m, least) {} }}",
+                     values, inside ? branches : body + "y = Identity(r)\n");
+}
+
+TEST(SubGraphs, OperandsThatAreReorderedLeaveEachOtherWhole) {
+  std::vector<float> numbers(120);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>((i * 37) % 101) / 8;
+  const Tensor x = floats({2, 3, 5, 4}, numbers);
+  for (const bool check : {false, true})
+    for (std::size_t count = 1; count <= 9; ++count) {
+      const Graph whole = graph_of(captures(count, false)), branched = graph_of(captures(count, true));
+      Runner expected(whole, all_ops(), {}), runner(branched, all_ops(), {.isa = detect_isa(), .check_writes = check});
+      EXPECT_EQ(run(runner, {x}), run(expected, {x})) << count << " captures";
+    }
 }
 
 TEST(SubGraphs, ALoopMayGrowItsState) {
