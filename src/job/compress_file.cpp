@@ -278,7 +278,9 @@ Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) 
   done.met = idle.empty();
   done.interrupted = compressed.outcome.interrupted;
   done.smallest = compressed.outcome.smallest;
+  Unverified unverified(a.path);
   EDGEC_ASSIGN(done.report, measure(a, source, compressed, written, with, idle, request.isa, a.each_layer, line));
+  unverified.keep();
   done.report.provenance = provenance_of("compress", a.recorded, a.run.seed, request.isa, a.model, source, written);
   judge(a, format, done);
   done.report.peak_memory_bytes = peak_memory_bytes();

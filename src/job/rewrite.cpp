@@ -91,6 +91,11 @@ Result<Written> write_and_read_back(const Model &model, const std::string &path,
   return written;
 }
 
+Unverified::~Unverified() {
+  std::error_code none;
+  if (!path_.empty() && path_ != "-") std::filesystem::remove(path_, none);
+}
+
 ModelFigures figures_of(const GraphSizes &sizes, const StoredGraph &stored, std::uint64_t bytes) {
   ModelFigures figures = ModelFigures::of(sizes, bytes);
   figures.nodes = stored.nodes;

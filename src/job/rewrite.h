@@ -38,6 +38,19 @@ struct Written {
 Result<Written> write_and_read_back(const Model &model, const std::string &path, ModelFormat format, bool force,
                                     bool inner_names = true);
 
+/// A file that stays only once it has been verified: an error before that leaves none.
+class Unverified {
+public:
+  explicit Unverified(std::string path) : path_(std::move(path)) {}
+  ~Unverified();
+  Unverified(const Unverified &) = delete;
+  Unverified &operator=(const Unverified &) = delete;
+  void keep() { path_.clear(); }
+
+private:
+  std::string path_;
+};
+
 /// Figures of a file.
 ModelFigures figures_of(const GraphSizes &sizes, const StoredGraph &stored, std::uint64_t bytes);
 

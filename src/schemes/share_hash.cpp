@@ -1,7 +1,8 @@
 // Hashed weight sharing: `--share-hash RATIO` (Chen et al. 2015). Of N weights RATIO * N values are stored; which one a
 // weight has says a hash of its place (codec/hashed.h), so that no indices are stored. The values are those that serve
 // the layer's outputs best (compress/hashing.h), given what the layers before give. Weights that are thrown together at
-// random have little in common: a network that was not trained for it loses much. The first layer and depthwise ones
+// random have little in common: a network that was not trained for it loses much. Weights that pruning made zero share
+// values as all others, so layers are fitted to what they were before it. The first layer and depthwise ones
 // are few and sensitive: they stay unless --include names them.
 //
 // In the graph the weight stays a plain constant; its metadata says how an .edgec file may keep the stored values only.
@@ -15,6 +16,7 @@
 #include "schemes/fitting/float_layers.h"
 #include "schemes/fitting/options.h"
 #include "schemes/scheme.h"
+#include "schemes/share/refit_layer.h"
 #include "support/cancel.h"
 
 namespace edgec::schemes {
@@ -40,6 +42,7 @@ public:
       : graph_(graph), job_(job), original_(job.original != nullptr ? *job.original : graph) {
     layers_ = float_layers_in_scope(graph_, job_, pass_name);
     std::erase_if(layers_, [&](const Layer &layer) { return is_spared(layer); });
+    pruned_ = aim_at_original(layers_, original_, job_);
   }
 
   Result<std::optional<Graph>> run() {
@@ -61,6 +64,7 @@ private:
   Graph original_;
   std::vector<Layer> layers_;
   std::map<NodeId, HashedPlaces> places_;
+  LayerMasks pruned_; // which no hash can keep
 
   [[nodiscard]] std::size_t stored(const Layer &layer) const {
     const auto count = static_cast<double>(layer.original.data.size());
@@ -114,7 +118,8 @@ private:
     metadata.emplace_back(std::string(hashed_key), to_text(found->second));
     graph_.set_metadata(weight, std::move(metadata), std::string(graph_.value(weight).doc));
     job_.say(pass_name, graph_.node(layer.node).label(),
-                 fmt::format("{} weights share {} values by a hash", layer.original.data.size(), found->second.count));
+                 fmt::format("{} weights share {} values by a hash{}", layer.original.data.size(), found->second.count,
+                             pruned_.contains(layer.node) ? ", those that were 0 too" : ""));
   }
 };
 

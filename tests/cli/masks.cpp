@@ -108,7 +108,8 @@ std::vector<Sample> samples_of(const Place &place, float mask) {
 
 TEST(Masks, StopNoScheme) {
   constexpr double poor_db = 9;
-  constexpr float masks[] = {never, std::numeric_limits<float>::lowest(), never, -1e4F}; // in turn: a run takes its time
+  constexpr float masks[] = {never, std::numeric_limits<float>::lowest(), never, -1e4F};
+  constexpr std::size_t turn = 5; // a fifth of the schemes in turn: a run takes its time
   std::size_t count = 0, at = 0;
   for (const Place &place : places())
     for (std::size_t m = 0; m < std::size(masks); ++m) {
@@ -117,7 +118,7 @@ TEST(Masks, StopNoScheme) {
       const auto samples = samples_of(place, mask);
       const CompressBench bench(graph, samples);
       for (const Scheme &scheme : every_scheme(graph)) {
-        if (++at % std::size(masks) != 0) continue;
+        if (++at % turn != 0) continue;
         if (place.output == "float[1,6,8] y" && scheme.flags.ends_with("--max-drop 1")) continue; // there are no answers to lose
         SCOPED_TRACE(fmt::format("{} in {}, {} {}", mask, place.name, scheme.flags, scheme.ending));
         const CompressRun run = bench.run(scheme);

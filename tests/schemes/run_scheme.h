@@ -53,13 +53,14 @@ struct Outcome {
   std::vector<PassNote> notes;
 };
 
-/// Fitted to all of `samples`.
+/// Fitted to all of `samples`; `original` is the network before schemes that ran earlier.
 inline Outcome run_pass(std::string_view name, const Graph &graph, const SampleSet &samples, const Words &words,
-                        int threads = 1, int channel_multiple = 1) {
+                        int threads = 1, int channel_multiple = 1, const Graph *original = nullptr) {
   Outcome outcome{graph, {}};
   Job job = job_of(samples, words);
   job.threads = threads;
   job.channel_multiple = channel_multiple;
+  job.original = original;
   job.note = [&](const PassNote &note) { outcome.notes.push_back(note); };
   const auto report = run_scheme(name, outcome.graph, job);
   EXPECT_TRUE(report) << report.error().message;

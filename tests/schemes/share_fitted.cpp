@@ -136,6 +136,26 @@ TEST(ShareHashPass, MoreStoredValuesKeepMore) {
   EXPECT_GT(kept(0.9), kept(0.1) + 3);
 }
 
+TEST(FittedSharing, AimsAtTheNetworkBeforePruning) {
+  const Graph before = network();
+  Graph pruned = before;
+  for (const char *label : {"middle", "last"}) {
+    const ValueId weight = layer(pruned, label).inputs[1];
+    std::vector<float> values = to_floats(*pruned.constant(weight));
+    float largest = 0;
+    for (const float value : values) largest = std::max(largest, std::abs(value));
+    for (float &value : values) value = std::abs(value) < 0.25F * largest ? 0 : value;
+    pruned.set_data(weight, Tensor::of(pruned.constant(weight)->dims, std::move(values)));
+  }
+  const RandomRows samples;
+  for (const auto &[name, words, gain] : {std::tuple{"share-hash", Words{"share-hash=0.8"}, 3.0},
+                                          {"share-second-order", Words{"share=4"}, 0.5},
+                                          {"share-network", Words{"share=4", "share-codebook=network"}, 0.5}}) {
+    const auto kept = [&](const Graph *original) { return sqnr(before, run_pass(name, pruned, samples, words, 1, 1, original).graph); };
+    EXPECT_GT(kept(&before), kept(nullptr) + gain) << name;
+  }
+}
+
 TEST(FittedSharing, NeedsSamples) {
   EXPECT_THAT(error_without_samples("share-hash", network(), {"share-hash=0.5"}), HasSubstr("--calib"));
   EXPECT_THAT(error_without_samples("share-network", network(), {"share=4", "share-codebook=network"}), HasSubstr("--calib"));

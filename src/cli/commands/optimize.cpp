@@ -136,7 +136,9 @@ Result<Attempt> attempt(const Job &job, bool checked, bool force, Report &report
   EDGEC_ASSIGN(done.passes, run_passes());
   job.line.begin("writing");
   EDGEC_ASSIGN(done.written, write_and_read_back(result, job.path, job.format, force));
+  Unverified file(job.path);
   EDGEC_ASSIGN(done.verified, verify(job, done.written.model, report));
+  file.keep();
   if (done.verified) done.moved = moved_output(job.source.graph, done.verified->fidelity, arguments.rtol);
   return done;
 }
