@@ -16,7 +16,8 @@
 namespace edgec {
 namespace {
 
-constexpr double least_db = 20;
+/// Left at an end by all values together, and by those that no layer with weights reads or gives: floats there cost little.
+constexpr double least_db = 25, least_inner_db = 31;
 /// Operators on the ways from a value that are looked at.
 constexpr std::size_t longest_way = 24;
 
@@ -37,6 +38,8 @@ public:
 
   void add(ValueId value, const Quant &quant) {
     noisy_.clear();
+    behind_.clear();
+    ended_.clear();
     next_.clear();
     copied_ = 0;
     const NodeId producer = graph_.value(value).producer;
@@ -69,6 +72,8 @@ private:
   std::map<ValueId, ValueId> signals_;
   // Of the trial at hand:
   std::map<ValueId, ValueId> noisy_; // value -> the same with the error
+  std::set<ValueId> behind_;         // those behind a layer
+  std::set<ValueId> ended_;          // those that are judged before a node
   std::set<std::size_t> next_;       // nodes to be copied
   std::size_t copied_ = 0;
 
@@ -110,9 +115,11 @@ private:
     const OpDef *op = job_.ops.find(node);
     const bool can = op != nullptr && op->deterministic && node.captures.empty() && std::ranges::all_of(node.outputs, [&](ValueId out) { return is_float(out); });
     if (op != nullptr && op->shape_only) return;
-    if (!can || copied_ == longest_way) {
+    const bool is_layer = op != nullptr && has_constant_weight(node, *op);
+    const bool behind = std::ranges::any_of(node.inputs, [&](ValueId input) { return behind_.contains(input); });
+    if (!can || copied_ == longest_way || (is_layer && behind)) {
       for (const ValueId input : std::set(node.inputs.begin(), node.inputs.end()))
-        if (const auto found = noisy_.find(input); found != noisy_.end()) end(input, found->second, place);
+        if (const auto found = noisy_.find(input); found != noisy_.end() && ended_.insert(input).second) end(input, found->second, place);
       return;
     }
     ++copied_;
@@ -123,11 +130,10 @@ private:
     for (ValueId &out : copy.outputs) out = graph_.add_value(graph_.value(out).type);
     const NodeId copied = graph_.add_node(copy, after(place));
     const std::vector<ValueId> outputs = graph_.node(copied).outputs;
-    const bool is_layer = has_constant_weight(node, *op);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       const ValueId before = node.outputs[i];
       if (is_layer || graph_.is_output(before)) end(before, outputs[i], place);
-      if (is_layer) continue;
+      if (is_layer || behind) behind_.insert(before);
       noisy_[before] = outputs[i];
       for (const Use use : std::vector(graph_.value(before).uses))
         if (const auto reader = place_.find(use.node); reader != place_.end()) next_.insert(reader->second);
@@ -148,7 +154,7 @@ private:
 
 /// More samples of a small network than of a large one; the few that are enough.
 std::vector<std::size_t> judging_samples(const Graph &graph, const Job &job) {
-  constexpr double least = 2, most = 8, most_macs = 4e9;
+  constexpr double least = 2, most = 32, most_macs = 4e9;
   const double macs = std::max(1.0, measure_sizes(graph, job.ops).macs);
   return some_of(job.samples, static_cast<std::size_t>(std::clamp(most_macs / macs, least, most)));
 }
@@ -187,6 +193,15 @@ Result<std::vector<std::pair<double, double>>> run(const Trials &trials, std::sp
   return sums;
 }
 
+/// The values of one scale that layers with weights read or give, by the group's representative.
+std::set<ValueId> groups_at_layers(const Graph &graph, const Int8Plan &plan) {
+  std::set<ValueId> found;
+  for (const Int8Layer &layer : plan.layers)
+    for (const ValueId value : {layer.data, graph.node(layer.node).outputs[0], layer.target})
+      if (const auto group = plan.group.find(value); group != plan.group.end()) found.insert(group->second);
+  return found;
+}
+
 double decibels(double signal, double noise) {
   if (noise == 0) return std::numeric_limits<double>::infinity();
   const double db = 10 * std::log10(signal / noise);
@@ -202,6 +217,75 @@ std::vector<CoarseValue> find_infinite_values(const Graph &graph, const Int8Plan
       found.push_back({id, name_of(graph, id), "its output stays float: it holds infinity"});
   return found;
 }
+
+namespace {
+
+/// What the trials found, as far as their values still become codes.
+class Verdict {
+public:
+  Verdict(const Trials &trials, std::vector<std::pair<double, double>> sums, const Graph &graph, const Int8Plan &plan)
+      : trials_(trials), sums_(std::move(sums)), graph_(graph) {
+    const std::set<ValueId> at_layers = groups_at_layers(graph, plan);
+    for (const ValueId value : trials.values()) {
+      groups_.push_back(plan.group.at(value));
+      inner_.push_back(!at_layers.contains(groups_.back()));
+    }
+  }
+
+  /// The next value to stay float: the worst one at the worst end of those that suffer too much.
+  std::optional<CoarseValue> next() {
+    struct Together {
+      double all = 0, inner = 0; // noise
+      std::optional<std::size_t> worst, worst_inner;
+    };
+    std::map<ValueId, Together> ends;
+    const auto larger = [&](std::size_t e, std::optional<std::size_t> other) { return !other || sums_[e].second > sums_[*other].second; };
+    for (const auto &[place, e] : worst_of_groups()) {
+      Together &end = ends[place.first];
+      end.all += sums_[e].second;
+      if (larger(e, end.worst)) end.worst = e;
+      if (!inner_[trials_.ends()[e].trial]) continue;
+      end.inner += sums_[e].second;
+      if (larger(e, end.worst_inner)) end.worst_inner = e;
+    }
+    std::optional<std::size_t> found;
+    double short_of = 0, left = 0; // dB
+    const auto judge = [&](std::optional<std::size_t> e, double noise, double least) {
+      const double db = e ? decibels(sums_[*e].first, noise) : least;
+      if (least - db > short_of) short_of = least - db, left = db, found = e;
+    };
+    for (const auto &[signal, end] : ends) judge(end.worst, end.all, least_db), judge(end.worst_inner, end.inner, least_inner_db);
+    if (!found) return std::nullopt;
+    const End &end = trials_.ends()[*found];
+    float_.insert(end.trial);
+    const ValueId value = trials_.values()[end.trial];
+    const double alone = decibels(sums_[*found].first, sums_[*found].second);
+    return CoarseValue{value, name_of(graph_, value), fmt::format("its output stays float: 8 bits of it would leave {:.1f} dB at {}{}", alone, end.at,
+                                                                  alone - left > 0.1 ? fmt::format(", {:.1f} with those of others", left) : "")};
+  }
+
+private:
+  const Trials &trials_;
+  std::vector<std::pair<double, double>> sums_;
+  const Graph &graph_;
+  std::vector<ValueId> groups_; // of the trials' values
+  std::vector<bool> inner_;
+  std::set<std::size_t> float_;
+
+  /// At each end of each group of one scale, whose values share their error, the largest noise.
+  [[nodiscard]] std::map<std::pair<ValueId, ValueId>, std::size_t> worst_of_groups() const {
+    std::map<std::pair<ValueId, ValueId>, std::size_t> worst;
+    for (std::size_t e = 0; e < sums_.size(); ++e) {
+      const End &end = trials_.ends()[e];
+      if (float_.contains(end.trial)) continue;
+      const auto [found, fresh] = worst.try_emplace({end.signal, groups_[end.trial]}, e);
+      if (!fresh && sums_[e].second > sums_[found->second].second) found->second = e;
+    }
+    return worst;
+  }
+};
+
+} // namespace
 
 Result<std::vector<CoarseValue>> find_coarse_values(const Graph &graph, const Int8Plan &plan, const Job &job) {
   Job few = job;
@@ -222,17 +306,9 @@ Result<std::vector<CoarseValue>> find_coarse_values(const Graph &graph, const In
   for (const ValueId id : plan.quantized)
     if (!plan.wide.contains(id) && !plan.exact.contains(id) && !holds_infinity(graph, id, statistics)) trials.add(id, quants.at(id));
   if (trials.ends().empty()) return coarse;
-  EDGEC_ASSIGN(const auto sums, run(trials, few.samples, job));
-  for (std::size_t e = 0; e < sums.size();) {
-    const std::size_t trial = trials.ends()[e].trial;
-    double least = std::numeric_limits<double>::infinity();
-    std::string at;
-    for (; e < sums.size() && trials.ends()[e].trial == trial; ++e)
-      if (const double db = decibels(sums[e].first, sums[e].second); db < least) least = db, at = trials.ends()[e].at;
-    const ValueId value = trials.values()[trial];
-    if (least < least_db)
-      coarse.push_back({value, name_of(graph, value), fmt::format("its output stays float: 8 bits of it would leave {:.1f} dB at {}", least, at)});
-  }
+  EDGEC_ASSIGN(auto sums, run(trials, few.samples, job));
+  Verdict verdict(trials, std::move(sums), graph, plan);
+  while (auto one = verdict.next()) coarse.push_back(*std::move(one));
   return coarse;
 }
 
