@@ -112,7 +112,7 @@ Figures quantized(const Graph &graph, const SampleSet &samples, bool second_orde
   Graph result = graph;
   const auto outcome = run_scheme("quantize-int8", result, job);
   if (!outcome) return ADD_FAILURE() << outcome.error().message, figures;
-  figures.layers = integer_layers(result);
+  figures.layers = coded_layers(result);
   Runner a(result, all_ops(), {}), b(graph, all_ops(), {});
   double signal = 0, noise = 0;
   for (std::size_t i = calibrated; i < samples.size(); ++i) {

@@ -84,7 +84,7 @@ double int8_sqnr_db(const Graph &graph, const Words &words, const SampleSet &sam
     ADD_FAILURE() << outcome.error().message;
     return 0;
   }
-  EXPECT_GE(integer_layers(result), 3U);
+  EXPECT_GE(coded_layers(result), 3U);
   Runner a(result, all_ops(), {}), b(graph, all_ops(), {});
   double signal = 0, noise = 0;
   for (std::size_t i = 0; i < samples.size(); ++i) {

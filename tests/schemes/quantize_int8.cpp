@@ -78,7 +78,7 @@ Graph quantized(const Graph &graph, Job job) {
   job.reference = &graph;
   const auto outcome = run_scheme("quantize-int8", result, job);
   EXPECT_TRUE(outcome) << outcome.error().message;
-  EXPECT_EQ(integer_layers(result), 2U);
+  EXPECT_EQ(coded_layers(result), 2U);
   return result;
 }
 

@@ -36,14 +36,15 @@ inline std::string error_without_samples(std::string_view name, Graph graph, con
   return report ? std::string() : report.error().message;
 }
 
-/// Layers whose weights are quantized.
-inline std::size_t integer_layers(const Graph &graph) {
+/// Layers whose weights are codes, or read through DequantizeLinear.
+inline std::size_t coded_layers(const Graph &graph) {
   std::size_t count = 0;
   for (const NodeId id : graph.nodes()) {
     const OpDef *op = all_ops().find(graph.node(id));
     if (op == nullptr || op->weights == nullptr) continue;
     const ValueId weight = graph.node(id).input(1);
-    count += weight.valid() && graph.value(weight).type.is_quantized();
+    const Node *producer = weight.valid() ? graph.producer(weight) : nullptr;
+    count += weight.valid() && (graph.value(weight).type.is_quantized() || (producer != nullptr && producer->is("DequantizeLinear")));
   }
   return count;
 }
