@@ -28,7 +28,7 @@ struct PassFlags {
   /// --stop-after named one of `passes`: what follows does not run.
   [[nodiscard]] bool stops_in(std::span<const std::string_view> passes) const;
   /// For a list of passes: only the names that it holds. --print-after goes to stderr; --check-each is not in them
-  /// (cli/proof.h).
+  /// (job/proof.h).
   [[nodiscard]] PipelineOptions pipeline_options(std::span<const std::string_view> passes) const;
 };
 
