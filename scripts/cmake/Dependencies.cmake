@@ -21,7 +21,7 @@ find_package(zstd REQUIRED)
 find_package(FlatBuffers REQUIRED)
 find_package(Eigen3 REQUIRED)
 
-# libzip's Debian config names tools that libzip-dev does not bring, turbojpeg has none, oneDNN's asks for OpenCL.
+# libzip's Debian config names tools that libzip-dev does not bring, turbojpeg and RE2 have none, oneDNN's asks for OpenCL.
 function(edgec_imported target header library)
   find_path(${target}_INCLUDE ${header} REQUIRED)
   find_library(${target}_LIBRARY ${library} REQUIRED)
@@ -32,6 +32,7 @@ endfunction()
 edgec_imported(edgec_dnnl oneapi/dnnl/dnnl.hpp dnnl)
 edgec_imported(turbojpeg turbojpeg.h turbojpeg)
 edgec_imported(libzip::zip zip.h zip)
+edgec_imported(edgec_re2 re2/re2.h re2)
 # OpenBLAS with locks (its serial build has none); matrix.cpp keeps it to one thread a call.
 find_library(edgec_blas_LIBRARY openblas HINTS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-pthread REQUIRED)
 add_library(edgec_blas INTERFACE IMPORTED GLOBAL)

@@ -44,7 +44,7 @@ std::vector<InputSpec> input_specs(const Graph &graph);
 
 /// Opens the samples and loads the first, so that what does not fit is said before long work. With -v that sample is
 /// described; the range of its values is always said. Where data do not look like what the network was trained on, that
-/// is a warning (cli/doubts.h). Errors (bad_input) name the file: none there, no sample in it, shapes or types that do
+/// is a warning (job/doubts.h). Errors (bad_input) name the file: none there, no sample in it, shapes or types that do
 /// not fit.
 Result<Dataset> open_dataset(const DataFlags &flags, const Graph &graph, std::uint64_t seed);
 

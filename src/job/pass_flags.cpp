@@ -41,31 +41,26 @@ std::vector<std::string> those_in(std::span<const std::string_view> passes, cons
   return found;
 }
 
-/// Names that users can speak of. Not those from files made to exhaust the stack of std::regex.
+/// Names that users can speak of.
 std::vector<std::string> node_names(const Graph &graph) {
-  constexpr std::size_t longest = 1000;
   std::vector<std::string> names;
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
     names.push_back(node.label());
     names.insert(names.end(), node.origins.begin(), node.origins.end());
   }
-  std::erase_if(names, [](const std::string &name) { return name.size() > longest; });
   return names;
 }
 
-Result<std::vector<std::regex>> expressions(std::string_view flag, const std::vector<std::string> &texts,
-                                            const std::vector<std::string> &names) {
-  std::vector<std::regex> found;
+Result<std::vector<Pattern>> expressions(std::string_view flag, const std::vector<std::string> &texts,
+                                         const std::vector<std::string> &names) {
+  std::vector<Pattern> found;
   for (const std::string &text : texts) {
-    try {
-      found.emplace_back(text, std::regex::ECMAScript | std::regex::optimize);
-    } catch (const std::regex_error &error) {
-      return usage_error(fmt::format("{}: '{}' is no regular expression: {}", flag, text, error.what()));
-    }
-    const auto fits = [&](const std::string &name) { return std::regex_match(name, found.back()); };
-    if (std::ranges::none_of(names, fits))
+    auto pattern = Pattern::parse(text);
+    if (!pattern) return std::move(pattern).error().in(std::string(flag));
+    if (std::ranges::none_of(names, [&](const std::string &name) { return pattern->matches(name); }))
       return usage_error(fmt::format("{}: '{}' fits no node's whole name{}", flag, text, did_you_mean(text, names)));
+    found.push_back(*std::move(pattern));
   }
   return found;
 }
@@ -143,7 +138,7 @@ Result<Scope> ScopeFlags::scope(const Graph &input) const {
   }
   scope.op_types = op_types;
   const auto is_included = [&](const std::string &name) {
-    return std::ranges::any_of(scope.include, [&](const std::regex &rule) { return std::regex_match(name, rule); });
+    return std::ranges::any_of(scope.include, [&](const Pattern &rule) { return rule.matches(name); });
   };
   std::ranges::copy_if(names, std::back_inserter(scope.named), is_included);
   return scope;

@@ -1,7 +1,7 @@
 // Cuts whole channels: `--prune-channels R` (a share of the multiply-accumulates) or `--max-macs N`.
 //
 // Sets of channels that hang together (passes/channels.h) are chosen by what their removal costs the network's answer
-// (_channel_choice.h), measured on calibration samples. Then layers are fitted one after another (passes/layerwise.h):
+// (prune/channel_choice.h), measured on calibration samples. Then layers are fitted one after another (fitting/layerwise.h):
 // the readers' remaining weights to the original's outputs on what the cut network gives them, biases by the means
 // behind activations. Last the channels, which nobody reads any more, are cut off.
 #include <algorithm>

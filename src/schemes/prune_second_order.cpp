@@ -4,7 +4,7 @@
 // pruned (depthwise, the first convolution) are refit to their pruned inputs.
 //
 // Scope `auto`: zeros go to the layers where the next ones add least to the squared error of the logits: a layer's loss
-// after refitting at a few shares, times its sensitivity (passes/sensitivity.h). These add up while errors are small:
+// after refitting at a few shares, times its sensitivity (schemes/fitting/sensitivity.h). These add up while errors are small:
 // where they are not, shares that differ less are tried, too, and what does best on held-out samples is taken.
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-// The weighted layers of a float graph, ready to be compressed one after another (passes/layerwise.h).
+// The weighted layers of a float graph, ready to be compressed one after another (fitting/layerwise.h).
 #pragma once
 
 #include <vector>

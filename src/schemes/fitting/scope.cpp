@@ -5,11 +5,9 @@
 namespace edgec {
 
 bool Scope::allows(const Node &node) const {
-  constexpr std::size_t longest = 1000; // std::regex recurses along the name, and names come from files
-  const auto matches = [&](const std::vector<std::regex> &rules) {
+  const auto matches = [&](const std::vector<Pattern> &rules) {
     const auto fits = [&](const std::string &text) {
-      return std::ranges::any_of(
-          rules, [&](const std::regex &rule) { return text.size() <= longest && std::regex_match(text, rule); });
+      return std::ranges::any_of(rules, [&](const Pattern &rule) { return rule.matches(text); });
     };
     return std::ranges::any_of(node.origins, fits) || fits(node.label());
   };

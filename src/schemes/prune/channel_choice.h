@@ -13,7 +13,7 @@ namespace edgec {
 struct ChannelReader {
   const Layer *layer = nullptr;
   Covariance inputs;      ///< of the K columns of its weight
-  double sensitivity = 0; ///< passes/sensitivity.h
+  double sensitivity = 0; ///< fitting/sensitivity.h
 };
 
 struct ChannelChoice {
