@@ -40,17 +40,17 @@ Status check_combination(const CompressFile &a) {
 }
 
 /// The least opset that has what the flags ask for.
-std::int64_t least_opset(const CompressFile &a, ModelFormat format) {
+std::int64_t least_opset(const CompressFile &a) {
   std::int64_t least = 0;
   for (const SchemeDef *scheme : wanted_schemes(a.settings))
-    if (scheme->least_opset != nullptr) least = std::max(least, scheme->least_opset(a.settings, format == ModelFormat::flat));
+    if (scheme->least_opset != nullptr) least = std::max(least, scheme->least_opset(a.settings, a.format->coded));
   return least;
 }
 
-Result<ReadOptions> reading(const CompressFile &a, ModelFormat format) {
+Result<ReadOptions> reading(const CompressFile &a) {
   ReadOptions options;
   options.exact_opset = a.opset;
-  options.least_opset = least_opset(a, format);
+  options.least_opset = least_opset(a);
   options.onnx.overridable = a.overridable;
   if (a.opset > 0 && a.opset < options.least_opset)
     return usage_error(
@@ -59,14 +59,14 @@ Result<ReadOptions> reading(const CompressFile &a, ModelFormat format) {
   return options;
 }
 
-CompressRequest request_of(const CompressFile &a, ModelFormat format) {
+CompressRequest request_of(const CompressFile &a) {
   CompressRequest request;
   request.settings = a.settings;
   request.judge_each = !a.pareto.empty();
   request.max_memory = static_cast<std::size_t>(a.max_memory);
   request.passes = a.passes;
-  request.channel_multiple = a.passes.multiple_for(format);
-  request.border_nodes = format == ModelFormat::qdq;
+  request.channel_multiple = a.passes.multiple_for(*a.format);
+  request.border_nodes = a.format->border_nodes;
   request.threads = a.run.threads();
   request.seed = a.run.seed;
   return request;
@@ -188,10 +188,6 @@ std::function<Result<std::size_t>(const Graph &)> file_bytes(const Model &source
   };
 }
 
-ModelFormat format_of(const CompressFile &a) {
-  return a.format == "flat" ? ModelFormat::flat : a.format == "qoperator" ? ModelFormat::qoperator : ModelFormat::qdq;
-}
-
 /// The plan of a dry run.
 std::string dry_run_text(const CompressFile &a, const CompressRequest &request, const Model &source, const Dataset &samples) {
   return fmt::format("{}, {} -> {}\nsamples {}\noptions {}\n{}", a.model, bytes_text(source.source_bytes), a.path,
@@ -199,24 +195,25 @@ std::string dry_run_text(const CompressFile &a, const CompressRequest &request, 
 }
 
 /// Budgets, warnings and advice.
-void judge(const CompressFile &a, ModelFormat format, CompressedFile &done) {
+void judge(const CompressFile &a, CompressedFile &done) {
   done.met = judge_budgets(a.settings.get<RateOptions>(), done.report) && done.met;
   if (done.interrupted) done.report.warnings.push_back("INTERRUPTED: the search was stopped; this is the best that it had found");
   const auto wanted = wanted_schemes(a.settings);
   const bool prunes = std::ranges::any_of(wanted, [](const SchemeDef *scheme) { return scheme->name.starts_with("prune-"); });
   judge_quality(a.asks("quantize-int8"), prunes, done.report);
   for (const SchemeDef *scheme : wanted)
-    if (!scheme->only_flat.empty() && format != ModelFormat::flat)
+    if (!scheme->only_flat.empty() && !a.format->coded)
       done.report.next.push_back(fmt::format("-o OUT.edgec: {}", scheme->only_flat));
 }
 
 } // namespace
 
 Status CompressFile::name_output() {
-  if (path.empty()) path = default_output(model, format == "flat" ? ".edgec" : ".edgec.onnx");
-  EDGEC_ASSIGN(const ModelFormat found, output_format(path, format));
-  format = name_of(found);
-  settings.edit<Int8Options>().integer_results = found == ModelFormat::qoperator;
+  const FormatDef *wanted = find_format(format_name);
+  if (path.empty()) path = default_output(model, wanted != nullptr && wanted->coded ? ".edgec" : ".edgec.onnx");
+  EDGEC_ASSIGN(format, output_format(path, format_name));
+  format_name = format->name;
+  settings.edit<Int8Options>().integer_results = format->integer_operators;
   return {};
 }
 
@@ -226,8 +223,8 @@ bool CompressFile::asks(std::string_view scheme) const {
 
 std::vector<ProgressStep> CompressFile::steps() const {
   std::vector<ProgressStep> plan{{"reading", 1}};
-  std::ranges::copy(steps_of(request_of(*this, format_of(*this))), std::back_inserter(plan));
-  plan.push_back({"writing", format == "flat" ? 4.0 : 1.0});
+  std::ranges::copy(steps_of(request_of(*this)), std::back_inserter(plan));
+  plan.push_back({"writing", format->coded ? 4.0 : 1.0});
   plan.push_back({"verifying", 3});
   plan.push_back({"reading back", .5});
   if (!eval.empty()) plan.push_back({"evaluating", 4});
@@ -237,15 +234,14 @@ std::vector<ProgressStep> CompressFile::steps() const {
 
 Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) {
   const auto begin = std::chrono::steady_clock::now();
-  const ModelFormat format = format_of(a);
   EDGEC_CHECK(check_combination(a));
   EDGEC_CHECK(a.passes.check());
   EDGEC_CHECK(check_outputs(a, a.path));
-  CompressRequest request = request_of(a, format);
+  CompressRequest request = request_of(a);
   request.progress = &line;
   line.begin("reading");
   EDGEC_ASSIGN(request.isa, a.run.isa());
-  EDGEC_ASSIGN(const ReadOptions reading_options, reading(a, format));
+  EDGEC_ASSIGN(const ReadOptions reading_options, reading(a));
   StoredGraph stored; // what the result is measured against
   EDGEC_ASSIGN(const Model source, read_model(a.model, reading_options, &a.edits, &stored));
   EDGEC_CHECK(check_weights(source.graph).in(a.model));
@@ -263,7 +259,7 @@ Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) 
   if (!with.calibration.samples) request.settings.edit<FitOptions>().set_effort("fast");
   log_info(fmt::format("plan: {}; samples {}", options_text(a.recorded), with.calibration.description));
 
-  if (format == ModelFormat::flat) request.file_bytes = file_bytes(source, a.recorded, request);
+  if (a.format->coded) request.file_bytes = file_bytes(source, a.recorded, request);
   if (with.other) request.reference = &with.other->graph;
   EDGEC_ASSIGN(const Compressed compressed, compress(source.graph, request, with.calibration));
   Model result = source;
@@ -271,8 +267,8 @@ Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) 
   add_provenance(result, a.recorded, a.run.seed, request.isa, source.source_sha256);
   EDGEC_CHECK(check_interrupted());
   line.begin("writing");
-  const bool inner_names = !(rounds_weights(a.settings) && format == ModelFormat::flat);
-  EDGEC_ASSIGN(const Written written, write_and_read_back(result, a.path, format, a.force, inner_names));
+  const FormatWriteOptions writing{.force = a.force, .inner_names = !rounds_weights(a.settings)};
+  EDGEC_ASSIGN(const Written written, write_and_read_back(result, a.path, *a.format, writing));
 
   const std::vector<std::string> idle = idle_passes(compressed);
   done.met = idle.empty();
@@ -282,7 +278,7 @@ Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) 
   EDGEC_ASSIGN(done.report, measure(a, source, compressed, written, with, idle, request.isa, a.each_layer, line));
   unverified.keep();
   done.report.provenance = provenance_of("compress", a.recorded, a.run.seed, request.isa, a.model, source, written);
-  judge(a, format, done);
+  judge(a, done);
   done.report.peak_memory_bytes = peak_memory_bytes();
   done.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   EDGEC_CHECK(write_report(done.report, a));

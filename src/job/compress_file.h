@@ -22,7 +22,7 @@ namespace edgec {
 struct CompressFile {
   std::string model;
   std::string path;      ///< of the file to write
-  std::string format;    ///< "qdq", "qoperator", "flat"
+  std::string format_name; ///< as FormatDef says it; empty: by the path
   std::string reference; ///< network to compare with; empty: the model
   std::string eval, report_path, pareto;
   std::int64_t opset = 0; ///< 0: the input's, raised as far as needed
@@ -36,6 +36,7 @@ struct CompressFile {
   PassFlags passes;
   EditFlags edits;
   RunFlags run;
+  const FormatDef *format = nullptr; ///< name_output() finds it
   EffectiveOptions recorded; ///< in the file and in the report: how it was made
 
   /// Fills in path and format where they follow from the other or the model's name.

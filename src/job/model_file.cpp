@@ -7,11 +7,9 @@
 
 #include "job/edit_flags.h"
 #include "job/opset.h"
-#include "formats/flat/flat.h"
 #include "measure/sizes.h"
 #include "ops/registry.h"
 #include "passes/edit.h"
-#include "passes/pass.h"
 #include "support/file.h"
 #include "support/text.h"
 #include "support/log.h"
@@ -24,13 +22,6 @@ namespace fs = std::filesystem;
 bool same_file(const std::string &a, const std::string &b) {
   std::error_code ignored;
   return fs::equivalent(a, b, ignored) || fs::weakly_canonical(a, ignored) == fs::weakly_canonical(b, ignored);
-}
-
-/// Told by content, not by name; a stream is taken as ONNX.
-Result<bool> holds_flat(const std::string &path) {
-  if (path == "-") return false;
-  EDGEC_ASSIGN(const Storage file, map_file(path));
-  return is_flat(file.bytes());
 }
 
 /// Whether a file spells integer operators as QLinearConv, QGemm and so on.
@@ -67,46 +58,36 @@ Status check_ending(const std::string &path, std::span<const std::string_view> e
                                  fmt::join(endings, ", ")));
 }
 
-const char *name_of(ModelFormat format) {
-  return format == ModelFormat::flat ? "flat" : format == ModelFormat::qoperator ? "qoperator" : "qdq";
-}
-
-Result<ModelFormat> output_format(const std::string &path, const std::string &wanted) {
-  static constexpr std::string_view onnx = ".onnx", flat = ".edgec", endings[] = {onnx, flat};
-  const ModelFormat format = wanted == "flat" ? ModelFormat::flat
-                             : wanted == "qoperator" ? ModelFormat::qoperator : ModelFormat::qdq;
+Result<const FormatDef *> output_format(const std::string &path, const std::string &wanted) {
+  const FormatDef *format = wanted.empty() ? all_formats().data() : find_format(wanted);
+  if (format == nullptr) return usage_error(fmt::format("--format: there is no format {}", wanted));
   if (path == "-") return format;
+  std::vector<std::string_view> endings;
+  for (const FormatDef &known : all_formats())
+    if (std::ranges::find(endings, known.ending) == endings.end()) endings.push_back(known.ending);
   EDGEC_CHECK(check_ending(path, endings));
-  const bool flat_name = lower_ending(path) == flat;
-  if (wanted.empty()) return flat_name ? ModelFormat::flat : ModelFormat::qdq;
-  if (flat_name != (format == ModelFormat::flat))
-    return usage_error(fmt::format("{}: {} file cannot hold --format {}; name it {}", path,
-                                   flat_name ? "an .edgec" : "an .onnx", wanted, flat_name ? onnx : flat));
-  return format;
-}
-
-Status fold_quantization(Graph &graph) {
-  const PassDef *fold = find_pass("fold-qdq");
-  if (fold == nullptr) return internal_error("the pass fold-qdq is missing");
-  EDGEC_CHECK(fold->run(graph, PassContext{.ops = all_ops()}));
-  return graph.sort();
+  const std::string ending = lower_ending(path);
+  if (wanted.empty()) return &*std::ranges::find(all_formats(), ending, &FormatDef::ending);
+  if (ending == format->ending) return format;
+  return usage_error(fmt::format("{}: an {} file cannot hold --format {}; name it {}", path, ending, wanted, format->ending));
 }
 
 Result<Model> read_model(const std::string &path, const ReadOptions &options, const EditFlags *edits, StoredGraph *stored) {
-  EDGEC_ASSIGN(const bool flat, holds_flat(path));
-  EDGEC_ASSIGN(Model model, flat ? read_flat(path) : read_onnx(path, options.onnx));
+  EDGEC_ASSIGN(const FormatDef *format, format_of_file(path));
+  EDGEC_ASSIGN(Model model, format->read(path, options.onnx));
   EDGEC_CHECK(infer(model).in(path));
   if (edits && edits->any()) EDGEC_CHECK(edits->apply(model).in(path));
-  if (stored) stored->nodes = count_nodes(model.graph), stored->coded = flat;
+  if (stored) stored->nodes = count_nodes(model.graph), stored->coded = format->coded;
   const std::int64_t present = model.graph.opset(), least = present > 0 ? std::max(present, options.least_opset) : 0;
   const std::int64_t opset = options.exact_opset > 0 ? options.exact_opset : least;
+  const auto normalize = [&](Graph &graph) { return format->normalize != nullptr ? format->normalize(graph).in(path) : Status(); };
   if (stored && opset != present) {
     stored->graph = model.graph;
-    if (!flat) EDGEC_CHECK(fold_quantization(stored->graph).in(path));
+    EDGEC_CHECK(normalize(stored->graph));
   }
   if (opset != present) EDGEC_CHECK(change_opset(model, opset).in(path));
   model.qoperator = spells_qoperators(model.graph);
-  if (!flat && options.fold) EDGEC_CHECK(fold_quantization(model.graph).in(path));
+  if (options.fold) EDGEC_CHECK(normalize(model.graph));
   if (stored && opset == present) stored->graph = model.graph;
   for (const std::string &note : model.notes) log_info(fmt::format("{}: {}", path, note));
   return model;
@@ -128,20 +109,9 @@ Status check_output(const std::string &path, std::span<const std::string> inputs
   return check_writable(path);
 }
 
-Status write_model(const Model &model, const std::string &path, ModelFormat format, bool force, bool inner_names) {
-  if (format == ModelFormat::flat) {
-    FlatWriteOptions options;
-    options.force = force;
-    options.inner_names = inner_names;
-    options.threads = hardware_threads();
-    return write_flat(model, path, options);
-  }
-  OnnxWriteOptions options;
-  options.spelling = format == ModelFormat::qoperator ? OnnxSpelling::qoperator : OnnxSpelling::qdq;
-  options.ops = &all_ops();
-  options.force = force;
+Status write_model(const Model &model, const std::string &path, const FormatDef &format, const FormatWriteOptions &options) {
   std::vector<std::string> warnings;
-  EDGEC_CHECK(write_onnx(model, path, options, &warnings));
+  EDGEC_CHECK(format.write(model, path, options, warnings));
   for (const std::string &warning : warnings) warn(fmt::format("{}: {}", path, warning));
   return {};
 }

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/onnx/onnx.h"
 #include "ir/graph.h"
+#include "job/formats.h"
 #include "support/result.h"
 
 namespace edgec {
@@ -22,17 +22,13 @@ struct ReadOptions {
   bool fold = true;             ///< quantization into types; false: the nodes of an .onnx file as they are
 };
 
-enum class ModelFormat { qdq, qoperator, flat };
-/// As --format says it.
-const char *name_of(ModelFormat format);
-
 /// Error (usage) where the name ends in none of `endings` (".json", ...; case does not count): which there are. A folder
 /// is left to check_output().
 Status check_ending(const std::string &path, std::span<const std::string_view> endings);
 
-/// The format of an output: `wanted` ("qdq", "qoperator", "flat", or empty), else by the name: .onnx or .edgec, which
-/// is flat. Error (usage): another ending, or both are given and do not fit. "-" is ONNX unless asked otherwise.
-Result<ModelFormat> output_format(const std::string &path, const std::string &wanted);
+/// The format of an output: `wanted` (a name, or empty), else the first of the path's ending. Error (usage): another
+/// ending, or both are given and do not fit. "-" is ONNX unless asked otherwise.
+Result<const FormatDef *> output_format(const std::string &path, const std::string &wanted);
 
 /// A network as its file has it, in the file's opset.
 struct StoredGraph {
@@ -47,17 +43,12 @@ struct StoredGraph {
 Result<Model> read_model(const std::string &path, const ReadOptions &options = {}, const EditFlags *edits = nullptr,
                          StoredGraph *stored = nullptr);
 
-/// QuantizeLinear and DequantizeLinear of a graph as ONNX spells it become quantized types.
-Status fold_quantization(Graph &graph);
-
 /// Error (usage) where writing `path` would overwrite an input or, without `force`, any file; bad_input where its
 /// folder is missing. To be asked before long work.
 Status check_output(const std::string &path, std::span<const std::string> inputs, bool force);
 
-/// Writes the whole model or nothing; what the writer has to say is shown as warnings. inner_names: of values and nodes
-/// inside, in an .edgec file (ONNX needs them).
-Status write_model(const Model &model, const std::string &path, ModelFormat format, bool force,
-                   bool inner_names = true);
+/// Writes the whole model or nothing; what the writer has to say is shown as warnings.
+Status write_model(const Model &model, const std::string &path, const FormatDef &format, const FormatWriteOptions &options);
 
 /// Bytes of a file, external data beside it not counted; 0 where there is none.
 std::uint64_t file_bytes(const std::string &path);

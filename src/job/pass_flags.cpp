@@ -90,10 +90,9 @@ Status PassFlags::check() const {
   return {};
 }
 
-int PassFlags::multiple_for(ModelFormat format) const {
-  constexpr int vector = 8;
+int PassFlags::multiple_for(const FormatDef &format) const {
   if (channel_multiple > 0) return static_cast<int>(channel_multiple);
-  return format == ModelFormat::flat ? 1 : vector;
+  return format.channel_multiple;
 }
 
 bool PassFlags::stops_in(std::span<const std::string_view> passes) const { return holds(passes, stop_after); }

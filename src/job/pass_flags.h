@@ -24,7 +24,7 @@ struct PassFlags {
   /// Of which layers keep as many channels where some are cut (PassContext::channel_multiple). Runtimes read .onnx
   /// files and are fast with whole vectors of channels; edgec's own is no slower without, and .edgec files are to be
   /// small.
-  [[nodiscard]] int multiple_for(ModelFormat format) const;
+  [[nodiscard]] int multiple_for(const FormatDef &format) const;
   /// --stop-after named one of `passes`: what follows does not run.
   [[nodiscard]] bool stops_in(std::span<const std::string_view> passes) const;
   /// For a list of passes: only the names that it holds. --print-after goes to stderr; --check-each is not in them

@@ -68,11 +68,11 @@ void add_provenance(Model &model, const EffectiveOptions &options, std::uint64_t
   set_metadata(model.metadata, "edgec.source_sha256", source_sha256);
 }
 
-Result<Written> write_and_read_back(const Model &model, const std::string &path, ModelFormat format, bool force,
-                                    bool inner_names) {
+Result<Written> write_and_read_back(const Model &model, const std::string &path, const FormatDef &format,
+                                    const FormatWriteOptions &options) {
   Written written;
   written.path = path;
-  EDGEC_CHECK(write_model(model, path, format, force, inner_names));
+  EDGEC_CHECK(write_model(model, path, format, options));
   if (path == "-") { // a stream cannot be read again
     written.model = model;
     written.stored = {model.graph, count_nodes(model.graph), false};

@@ -35,8 +35,8 @@ struct Written {
   Model model;
   StoredGraph stored; ///< as the file has it
 };
-Result<Written> write_and_read_back(const Model &model, const std::string &path, ModelFormat format, bool force,
-                                    bool inner_names = true);
+Result<Written> write_and_read_back(const Model &model, const std::string &path, const FormatDef &format,
+                                    const FormatWriteOptions &options);
 
 /// A file that stays only once it has been verified: an error before that leaves none.
 class Unverified {

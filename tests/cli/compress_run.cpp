@@ -96,7 +96,7 @@ CompressBench::CompressBench(const Graph &graph, const std::vector<Sample> &samp
   folder_ = ::mkdtemp(name.data());
   Model model;
   model.graph = graph;
-  const Status written = write_model(model, folder_ + "/in.onnx", ModelFormat::qdq, false);
+  const Status written = write_model(model, folder_ + "/in.onnx", *find_format("qdq"), {});
   EXPECT_TRUE(written) << written.error().message;
   const Status saved = save_npz(folder_ + "/in.npz", arrays_of(graph, samples), false);
   EXPECT_TRUE(saved) << saved.error().message;

@@ -137,14 +137,14 @@ struct Scheme {
   std::string name;
   double least;
   Words words;
-  ModelFormat format = ModelFormat::qdq;
+  const char *format = "qdq";
 };
 
 std::vector<Scheme> schemes() {
   return {{"int8", 25, {"int8"}},
           {"int8 rounded", 25, {"int8", "effort=fast"}},
           {"int8 equalized", 25, {"int8", "equalize=on"}},
-          {"int8 qoperator", 10, {"int8"}, ModelFormat::qoperator},
+          {"int8 qoperator", 10, {"int8"}, "qoperator"},
           {"int8 of 4 bits", 8, {"int8", "weight-bits=4"}},
           {"int8 pruned", 0, {"int8", "prune=0.3"}},
           {"prune", 3, {"prune=0.3"}},
@@ -199,7 +199,7 @@ void compress_case(const Case &one, const Scheme &scheme) {
   for (std::size_t i = 0; i < fitted; ++i) data.indices.push_back(i);
   CompressRequest request;
   request.settings = settings_of(scheme.words);
-  request.settings.edit<Int8Options>().integer_results = scheme.format == ModelFormat::qoperator;
+  request.settings.edit<Int8Options>().integer_results = std::string_view(scheme.format) == "qoperator";
   request.file_bytes = [](const Graph &g) -> Result<std::size_t> {
     EDGEC_ASSIGN(const auto bytes, serialize_flat({.graph = g}, {}));
     return bytes.size();
@@ -211,7 +211,7 @@ void compress_case(const Case &one, const Scheme &scheme) {
   const std::string path = testing::TempDir() + fmt::format("edgec_shapes.{}.onnx", ::getpid()); // several of this may run at once
   Model model;
   model.graph = compressed->graph;
-  const Status written = write_model(model, path, scheme.format, true);
+  const Status written = write_model(model, path, *find_format(scheme.format), {.force = true});
   ASSERT_TRUE(written) << written.error().message;
   const auto back = read_model(path);
   ASSERT_TRUE(back) << back.error().message;

@@ -93,9 +93,9 @@ CommandRun declare(Options &options) {
   a.scope.declare(options);
   a.passes.declare(options);
   arguments->output.declare(options, "the file to write (default STEM.edgec.onnx in the current folder)");
-  options.add("--format", "FORMAT", &a.format, "how to write it (default qdq; flat for a name in .edgec)")
-      .one_of({"qdq", "qoperator", "flat"})
-      .needs("as qoperator without --int8", [&] { return a.format != "qoperator" || a.asks("quantize-int8"); })
+  options.add("--format", "FORMAT", &a.format_name, "how to write it (default qdq; flat for a name in .edgec)")
+      .one_of(format_names())
+      .needs("as qoperator without --int8", [&] { return a.format == nullptr || !a.format->integer_operators || a.asks("quantize-int8"); })
       .records();
   options
       .add("--opset", "N", &a.opset,

@@ -29,20 +29,20 @@ Result<Outcome> run(const Arguments &arguments) {
   if (to.empty()) return usage_error("TO is missing: name the file to write; see 'edgec convert --help'");
   if (!arguments.to_argument.empty() && !arguments.output.path.empty())
     return usage_error(fmt::format("{} and -o {} both name the file to write", to, arguments.output.path));
-  EDGEC_ASSIGN(const ModelFormat format, output_format(to, arguments.format));
-  if (arguments.strip_names && format != ModelFormat::flat)
+  EDGEC_ASSIGN(const FormatDef *format, output_format(to, arguments.format));
+  if (arguments.strip_names && !format->coded)
     return usage_error(fmt::format("--strip-names: {} is ONNX, which needs its names; write an .edgec", to));
   const std::vector<std::string> inputs{arguments.from};
   EDGEC_CHECK(check_output(to, inputs, arguments.output.force));
   ReadOptions options;
   options.exact_opset = arguments.opset;
   options.onnx.overridable = arguments.overridable;
-  ProgressLine line({{"reading", 1}, {"writing", format == ModelFormat::flat ? 10.0 : 1.0}});
+  ProgressLine line({{"reading", 1}, {"writing", format->coded ? 10.0 : 1.0}});
   line.begin("reading");
   EDGEC_ASSIGN(const Model model, read_model(arguments.from, options, &arguments.edits));
   EDGEC_CHECK(check_interrupted());
   line.begin("writing");
-  EDGEC_CHECK(write_model(model, to, format, arguments.output.force, !arguments.strip_names));
+  EDGEC_CHECK(write_model(model, to, *format, {.force = arguments.output.force, .inner_names = !arguments.strip_names}));
   if (to != "-") say(fmt::format("wrote {}, {}", to, bytes_text(file_bytes(to))));
   return Outcome::done;
 }
@@ -54,7 +54,7 @@ CommandRun declare(Options &options) {
                    "the file to write, .onnx or .edgec: its ending says which format; - is standard output (ONNX)", false);
   arguments->output.declare(options, "another way to name TO");
   options.add("--format", "FORMAT", &arguments->format, "how to write it (default qdq; flat for a name in .edgec)")
-      .one_of({"qdq", "qoperator", "flat"});
+      .one_of(format_names());
   options.add("--opset", "N", &arguments->opset, "write this version of ONNX's operators (default that of the input)")
       .between(1, 1000);
   options.flag("--overridable", &arguments->overridable, "keep weights that are also graph inputs as inputs");

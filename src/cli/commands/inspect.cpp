@@ -208,7 +208,8 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(Model model, read_model(arguments.model, as_stored));
   const auto operators = count_operators(model.graph);
   const std::size_t nodes = count_nodes(model.graph);
-  if (!flat) EDGEC_CHECK(fold_quantization(model.graph).in(arguments.model));
+  EDGEC_ASSIGN(const FormatDef *format, format_of_file(arguments.model));
+  if (format->normalize != nullptr) EDGEC_CHECK(format->normalize(model.graph).in(arguments.model));
   GraphSizes sizes = measure_sizes(model.graph, all_ops());
   sizes.operators = operators;
   sizes.nodes = nodes;

@@ -92,7 +92,7 @@ struct Job {
   const Dataset &data;
   FidelityOptions running;
   std::string path;
-  ModelFormat format;
+  const FormatDef *format;
   ProgressLine &line;
 };
 
@@ -122,7 +122,7 @@ struct Attempt {
 Result<Attempt> attempt(const Job &job, bool checked, bool force, Report &report) {
   const Arguments &arguments = job.arguments;
   const auto pipeline = pipeline_of(arguments);
-  const PassContext context{.ops = all_ops(), .channel_multiple = arguments.passes.multiple_for(job.format)};
+  const PassContext context{.ops = all_ops(), .channel_multiple = arguments.passes.multiple_for(*job.format)};
   const PipelineOptions options = arguments.passes.pipeline_options(names_of(pipeline));
   const Proof proof{job.source.graph, job.data, job.running, arguments.rtol};
   Model result = job.source;
@@ -135,7 +135,7 @@ Result<Attempt> attempt(const Job &job, bool checked, bool force, Report &report
   job.line.begin("rewriting");
   EDGEC_ASSIGN(done.passes, run_passes());
   job.line.begin("writing");
-  EDGEC_ASSIGN(done.written, write_and_read_back(result, job.path, job.format, force));
+  EDGEC_ASSIGN(done.written, write_and_read_back(result, job.path, *job.format, {.force = force}));
   Unverified file(job.path);
   EDGEC_ASSIGN(done.verified, verify(job, done.written.model, report));
   file.keep();
@@ -159,18 +159,18 @@ Result<Outcome> run(const Arguments &arguments, const EffectiveOptions &recorded
   EDGEC_CHECK(arguments.passes.check());
   const std::string path =
       arguments.output.path.empty() ? default_output(arguments.model, ".optimized.onnx") : arguments.output.path;
-  EDGEC_ASSIGN(ModelFormat format, output_format(path, arguments.format));
+  EDGEC_ASSIGN(const FormatDef *format, output_format(path, arguments.format));
   const std::vector<std::string> inputs{arguments.model};
   EDGEC_CHECK(check_output(path, inputs, arguments.output.force));
   EDGEC_ASSIGN(const Isa isa, arguments.run.isa());
-  ProgressLine line({{"reading", 1}, {"rewriting", 4}, {"writing", format == ModelFormat::flat ? 10.0 : 1.0}, {"verifying", 2}});
+  ProgressLine line({{"reading", 1}, {"rewriting", 4}, {"writing", format->coded ? 10.0 : 1.0}, {"verifying", 2}});
   line.begin("reading");
   ReadOptions reading;
   reading.exact_opset = arguments.opset;
   reading.onnx.overridable = arguments.overridable;
   StoredGraph stored;
   EDGEC_ASSIGN(const Model source, read_model(arguments.model, reading, &arguments.edits, &stored));
-  if (arguments.format.empty() && format == ModelFormat::qdq && source.qoperator) format = ModelFormat::qoperator;
+  if (arguments.format.empty() && format->border_nodes && source.qoperator) format = find_format("qoperator");
   Report report;
   report.notes = source.notes;
   EDGEC_ASSIGN(const Dataset data, open_data(arguments, source.graph, report));
@@ -207,7 +207,7 @@ CommandRun declare(Options &options) {
   arguments->output.declare(options, "the file to write (default STEM.optimized.onnx in the current folder)");
   options
       .add("--format", "FORMAT", &arguments->format, "how to write it (default as it was; flat for a name in .edgec)")
-      .one_of({"qdq", "qoperator", "flat"});
+      .one_of(format_names());
   options.add("--opset", "N", &arguments->opset, "write this version of ONNX's operators (default that of the input)")
       .between(1, 1000);
   options.flag("--overridable", &arguments->overridable, "keep weights that are also graph inputs as inputs");
