@@ -142,9 +142,11 @@ private:
         const bool wanted = kept_.contains(outputs[i].index);
         const ValueId constant = graph_.add_constant(*(*folded)[i].tensor, {}, quant);
         graph_.replace_uses(outputs[i], constant);
-        if (wanted)
-          for (ValueId &fetch : s_.options.fetches)
-            if (fetch == outputs[i]) fetch = constant;
+        if (!wanted) continue;
+        s_.folded.push_back({outputs[i], {Place::Kind::constant, s_.constants.size()}, Layout::plain});
+        s_.constants.push_back(*(*folded)[i].tensor);
+        for (ValueId &fetch : s_.options.fetches)
+          if (fetch == outputs[i]) fetch = constant;
       }
       needed_nodes_.erase(id.index);
     }

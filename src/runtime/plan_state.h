@@ -44,6 +44,7 @@ struct Plan::State {
   const OpRegistry *ops = nullptr;
   PlanOptions options;
   std::vector<Step> steps;
+  std::vector<Step::Shown> folded;  // values that are constant: shown to an observer before the steps
   std::vector<Tensor> constants;    // constants in the layout that a kernel wants
   std::vector<BufferLife> buffers;
   std::size_t arena_bytes = 0, scratch_bytes = 0;

@@ -96,6 +96,8 @@ public:
   Status run(const Observer &observer, std::vector<double> *step_seconds) {
     if (step_seconds) step_seconds->resize(s_.steps.size());
     if (s_.options.check_writes) poison({arena_, s_.arena_bytes});
+    if (observer)
+      for (const Step::Shown &shown : s_.folded) show(shown, observer);
     for (std::size_t i = 0; i < s_.steps.size(); ++i) {
       EDGEC_CHECK(check_interrupted());
       if (s_.options.check_writes) begin_lives(i);
@@ -164,6 +166,11 @@ private:
       type = Type::of(*tensor);
       observer({shown.id, type, tensor->dims, Layout::plain, tensor->data.data()});
       return;
+    }
+    if (shown.place.kind == Place::Kind::constant) {
+      const auto quant = type.quant;
+      type = Type::of(s_.constants[shown.place.index]);
+      type.quant = quant;
     }
     const Dims dims = *type.concrete();
     observer({shown.id, type, dims, shown.layout, bytes(shown.place)});
