@@ -128,11 +128,17 @@ private:
   SubGraphs &subgraphs_;
   std::span<const RuntimeValue> feeds_;
 
+  /// Only an operand that is left out is null: kernels give what has no elements to memcpy.
+  static std::byte *address(const Storage &data) {
+    static std::byte nothing{};
+    return data.size() > 0 ? const_cast<std::byte *>(data.data()) : &nothing;
+  }
+
   std::byte *bytes(const Place &place) const {
     switch (place.kind) {
     case Place::Kind::arena: return arena_ + s_.buffers[place.index].offset;
-    case Place::Kind::feed: return const_cast<std::byte *>(feeds_[place.index].tensor->data.data());
-    case Place::Kind::constant: return const_cast<std::byte *>(s_.constants[place.index].data.data());
+    case Place::Kind::feed: return address(feeds_[place.index].tensor->data);
+    case Place::Kind::constant: return address(s_.constants[place.index].data);
     default: return nullptr;
     }
   }
