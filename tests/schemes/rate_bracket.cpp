@@ -29,6 +29,14 @@ TEST(RateBracket, FindsASizeOnACurveInFewSteps) {
 TEST(RateBracket, ClosesWhereSizesJump) {
   const auto stairs = [](double rate) { return 100000 - 7000 * std::floor(std::log2(rate)) - std::log2(rate); };
   EXPECT_LE(tries(96000, 0.01, stairs), 12);
+  for (const double start : {0.001, 0.1, 20.0, 1000.0}) // two sizes and nothing between
+    EXPECT_LE(tries(1000, start, [](double rate) { return rate < 1.7 ? 1500 : 700; }), 7) << start;
+}
+
+TEST(RateBracket, ClosesWhereTheFinestCodesTakeLess) {
+  for (const double top : {400.0, 800.0, 990.0})
+    EXPECT_LE(tries(1000, 64, [&](double rate) { return std::min(top, 2000 - 300 * std::log2(rate)); }), 6) << top;
+  for (const double top : {100.0, 990.0}) EXPECT_EQ(tries(1000, 1, [&](double) { return top; }), 3) << top;
 }
 
 TEST(RateBracket, MovesOnWhereSizesDoNot) {

@@ -9,6 +9,9 @@ namespace {
 constexpr double least_step = 0.004, largest_step = 4, closest = 0.03; // of log2 of the rate
 /// Interpolations before the bracket is halved instead: where sizes jump they creep along one side.
 constexpr int most_interpolations = 2;
+constexpr double flat = 1e-4; ///< of a size: as good as the same
+/// So many sizes seen before, on both sides of a jump, and there is none between.
+constexpr int most_flat = 3;
 
 } // namespace
 
@@ -20,6 +23,7 @@ const RateBracket::Point *RateBracket::nearest(bool above) const {
 void RateBracket::add(double rate, double bytes) {
   const Point point{std::log2(rate), bytes};
   const auto distance = [&](const Point &p) { return std::abs(p.bytes - wanted_); };
+  if (std::ranges::any_of(points_, [&](const Point &p) { return std::abs(p.bytes - bytes) <= flat * bytes; })) ++flat_;
   points_.insert(std::ranges::lower_bound(points_, distance(point), {}, distance), point);
   if (nearest(true) && nearest(false)) ++within_;
 }
@@ -42,12 +46,14 @@ double RateBracket::next() const {
   }
   const Point &start = points_.front();
   const double step = std::clamp((wanted_ - start.bytes) / slope(), -largest_step, largest_step);
-  return std::exp2(start.log_rate + std::copysign(std::max(std::abs(step), least_step), step));
+  const double least = flat_ > 0 ? std::min(std::exp2(flat_), largest_step) : least_step; // off a plateau
+  return std::exp2(start.log_rate + std::copysign(std::max(std::abs(step), least), step));
 }
 
 bool RateBracket::closed() const {
   const Point *above = nearest(true), *below = nearest(false);
-  return above && below && below->log_rate - above->log_rate < closest;
+  if (above && below) return flat_ >= most_flat || below->log_rate - above->log_rate < closest;
+  return below && flat_ > 1; // codes are as fine as they get, and the file is still smaller than asked
 }
 
 } // namespace edgec

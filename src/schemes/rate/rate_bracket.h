@@ -16,7 +16,8 @@ public:
   [[nodiscard]] bool rises(double rate, double bytes) const;
   /// At least one size is known.
   [[nodiscard]] double next() const;
-  /// The rates around the limit are so near to each other that none between them is worth a try.
+  /// No other rate is worth a try: those around the limit are near to each other or sizes jump between them; or all sizes
+  /// are below it and lower rates do not add a byte.
   [[nodiscard]] bool closed() const;
   /// As seen, between the two sizes nearest to the wanted one; else the one given.
   [[nodiscard]] double slope() const;
@@ -28,6 +29,7 @@ private:
   double limit_, wanted_, slope_;
   std::vector<Point> points_; // nearest to the wanted size first
   int within_ = 0;            // sizes seen since there was one on each side
+  int flat_ = 0;              // sizes that had been seen before
 
   [[nodiscard]] const Point *nearest(bool above) const;
 };

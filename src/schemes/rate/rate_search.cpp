@@ -149,6 +149,7 @@ private:
       EDGEC_ASSIGN(const std::size_t bytes, job_.file_bytes(graph));
       if (bracket.rises(start.rate, static_cast<double>(bytes))) break; // a whole search tells the rest
       bracket.add(start.rate, static_cast<double>(bytes));
+      if (bracket.closed()) break;
       start = {bracket.next(), bracket.slope()};
       if (std::abs(static_cast<double>(bytes) - wanted) < rough_distance * wanted) break;
     }
