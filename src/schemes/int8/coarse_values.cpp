@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include <fmt/format.h>
@@ -21,11 +22,21 @@ constexpr double least_db = 25, least_inner_db = 31;
 /// Operators on the ways from a value that are looked at.
 constexpr std::size_t longest_way = 24;
 
-/// The end of a way: sums of squares of what is computed there, and of its error.
+/// Nodes copied, and bytes of weights that they read, in one run of several trials: bounds its memory.
+constexpr std::size_t most_copies = 400, most_weight_bytes = std::size_t{48} << 20;
+
+/// The end of a way from a value whose codes are tried: sums of squares of what is computed there, and of its error.
 struct End {
-  std::size_t trial;
+  ValueId tried, value; ///< in the network
   std::string at;
-  ValueId signal, noise;
+  ValueId signal, noise; ///< in the network of trials
+};
+
+/// What was found there, over the samples.
+struct Finding {
+  ValueId tried, value;
+  std::string at;
+  double signal = 0, noise = 0;
 };
 
 /// The network with, for each value, a copy of what follows that reads the reals of the value's codes.
@@ -47,7 +58,7 @@ public:
     for (const Use use : std::vector(graph_.value(value).uses))
       if (place_.contains(use.node) && (integer || reads_codes(plan_, job_.ops, graph_, use))) next_.insert(place_.at(use.node));
     if (next_.empty()) return;
-    values_.push_back(value);
+    tried_ = value;
     noisy_[value] = reals_of_codes(value, quant, order_[*next_.begin()]);
     if (integer && graph_.is_output(value)) end(value, noisy_[value], *next_.begin());
     while (!next_.empty()) {
@@ -58,7 +69,7 @@ public:
   }
 
   [[nodiscard]] const Graph &graph() const { return graph_; }
-  [[nodiscard]] const std::vector<ValueId> &values() const { return values_; }
+  [[nodiscard]] bool full() const { return all_copied_ > most_copies || weight_bytes_ > most_weight_bytes; }
   [[nodiscard]] const std::vector<End> &ends() const { return ends_; }
 
 private:
@@ -67,10 +78,11 @@ private:
   const Job &job_;
   std::vector<NodeId> order_;
   std::map<NodeId, std::size_t> place_;
-  std::vector<ValueId> values_;
   std::vector<End> ends_;
+  std::size_t all_copied_ = 0, weight_bytes_ = 0;
   std::map<ValueId, ValueId> signals_;
   // Of the trial at hand:
+  ValueId tried_;
   std::map<ValueId, ValueId> noisy_; // value -> the same with the error
   std::set<ValueId> behind_;         // those behind a layer
   std::set<ValueId> ended_;          // those that are judged before a node
@@ -122,7 +134,9 @@ private:
         if (const auto found = noisy_.find(input); found != noisy_.end() && ended_.insert(input).second) end(input, found->second, place);
       return;
     }
-    ++copied_;
+    ++copied_, ++all_copied_;
+    for (const ValueId input : node.inputs)
+      if (const Tensor *data = is_layer && input.valid() ? graph_.constant(input) : nullptr) weight_bytes_ += data->data.size();
     Node copy = node;
     copy.name.clear();
     for (ValueId &input : copy.inputs)
@@ -147,14 +161,16 @@ private:
     if (fresh) signal->second = add_op("ReduceSumSquare", {value}, sum, before);
     const ValueId error = add_op("Sub", {value, noisy}, type, before);
     const Node *producer = graph_.producer(value);
-    ends_.push_back({values_.size() - 1, producer ? producer->label() : graph_.value(value).name, signal->second,
+    ends_.push_back({tried_, value, producer ? producer->label() : graph_.value(value).name, signal->second,
                      add_op("ReduceSumSquare", {error}, sum, before)});
   }
 };
 
-/// More samples of a small network than of a large one; the few that are enough.
+/// More samples of a small network than of a large one; the few that are enough. Open dims hide how large one is.
 std::vector<std::size_t> judging_samples(const Graph &graph, const Job &job) {
-  constexpr double least = 2, most = 32, most_macs = 4e9;
+  constexpr double least = 2, most_macs = 4e9;
+  const bool known = std::ranges::all_of(graph.inputs(), [&](ValueId input) { return graph.value(input).type.concrete().has_value(); });
+  const double most = known ? 32 : 8;
   const double macs = std::max(1.0, measure_sizes(graph, job.ops).macs);
   return some_of(job.samples, static_cast<std::size_t>(std::clamp(most_macs / macs, least, most)));
 }
@@ -173,7 +189,7 @@ std::string name_of(const Graph &graph, ValueId value) {
 }
 
 /// Signal and noise at each end, over the samples.
-Result<std::vector<std::pair<double, double>>> run(const Trials &trials, std::span<const std::size_t> samples, const Job &job) {
+Result<std::vector<Finding>> run(const Trials &trials, std::span<const std::size_t> samples, const Job &job) {
   PlanOptions options;
   options.isa = job.isa;
   for (const End &end : trials.ends()) options.fetches.push_back(end.signal), options.fetches.push_back(end.noise);
@@ -184,13 +200,14 @@ Result<std::vector<std::pair<double, double>>> run(const Trials &trials, std::sp
     EDGEC_ASSIGN(found[i], runner.run_tensors(sample, worker));
     return {};
   }));
-  std::vector<std::pair<double, double>> sums(trials.ends().size());
+  std::vector<Finding> findings;
+  for (const End &end : trials.ends()) findings.push_back({end.tried, end.value, end.at});
   for (const auto &sample : found)
-    for (std::size_t e = 0; e < sums.size(); ++e) {
-      sums[e].first += static_cast<double>(sample[2 * e].as<float>()[0]);
-      sums[e].second += static_cast<double>(sample[2 * e + 1].as<float>()[0]);
+    for (std::size_t e = 0; e < findings.size(); ++e) {
+      findings[e].signal += static_cast<double>(sample[2 * e].as<float>()[0]);
+      findings[e].noise += static_cast<double>(sample[2 * e + 1].as<float>()[0]);
     }
-  return sums;
+  return findings;
 }
 
 /// The values of one scale that layers with weights read or give, by the group's representative.
@@ -223,63 +240,53 @@ namespace {
 /// What the trials found, as far as their values still become codes.
 class Verdict {
 public:
-  Verdict(const Trials &trials, std::vector<std::pair<double, double>> sums, const Graph &graph, const Int8Plan &plan)
-      : trials_(trials), sums_(std::move(sums)), graph_(graph) {
-    const std::set<ValueId> at_layers = groups_at_layers(graph, plan);
-    for (const ValueId value : trials.values()) {
-      groups_.push_back(plan.group.at(value));
-      inner_.push_back(!at_layers.contains(groups_.back()));
-    }
-  }
+  Verdict(const std::vector<Finding> &findings, const Graph &graph, const Int8Plan &plan)
+      : findings_(findings), graph_(graph), plan_(plan), at_layers_(groups_at_layers(graph, plan)) {}
 
   /// The next value to stay float: the worst one at the worst end of those that suffer too much.
   std::optional<CoarseValue> next() {
     struct Together {
       double all = 0, inner = 0; // noise
-      std::optional<std::size_t> worst, worst_inner;
+      const Finding *worst = nullptr, *worst_inner = nullptr;
     };
     std::map<ValueId, Together> ends;
-    const auto larger = [&](std::size_t e, std::optional<std::size_t> other) { return !other || sums_[e].second > sums_[*other].second; };
-    for (const auto &[place, e] : worst_of_groups()) {
-      Together &end = ends[place.first];
-      end.all += sums_[e].second;
-      if (larger(e, end.worst)) end.worst = e;
-      if (!inner_[trials_.ends()[e].trial]) continue;
-      end.inner += sums_[e].second;
-      if (larger(e, end.worst_inner)) end.worst_inner = e;
-    }
-    std::optional<std::size_t> found;
-    double short_of = 0, left = 0; // dB
-    const auto judge = [&](std::optional<std::size_t> e, double noise, double least) {
-      const double db = e ? decibels(sums_[*e].first, noise) : least;
-      if (least - db > short_of) short_of = least - db, left = db, found = e;
+    const auto count = [](const Finding &one, double &noise, const Finding *&worst) {
+      noise += one.noise;
+      if (worst == nullptr || one.noise > worst->noise) worst = &one;
     };
-    for (const auto &[signal, end] : ends) judge(end.worst, end.all, least_db), judge(end.worst_inner, end.inner, least_inner_db);
-    if (!found) return std::nullopt;
-    const End &end = trials_.ends()[*found];
-    float_.insert(end.trial);
-    const ValueId value = trials_.values()[end.trial];
-    const double alone = decibels(sums_[*found].first, sums_[*found].second);
-    return CoarseValue{value, name_of(graph_, value), fmt::format("its output stays float: 8 bits of it would leave {:.1f} dB at {}{}", alone, end.at,
-                                                                  alone - left > 0.1 ? fmt::format(", {:.1f} with those of others", left) : "")};
+    for (const auto &[place, one] : worst_of_groups()) {
+      Together &end = ends[place.first];
+      count(*one, end.all, end.worst);
+      if (!at_layers_.contains(place.second)) count(*one, end.inner, end.worst_inner);
+    }
+    const Finding *found = nullptr;
+    double short_of = 0, left = 0; // dB
+    const auto judge = [&](const Finding *worst, double noise, double least) {
+      const double db = worst != nullptr ? decibels(worst->signal, noise) : least;
+      if (least - db > short_of) short_of = least - db, left = db, found = worst;
+    };
+    for (const auto &[value, end] : ends) judge(end.worst, end.all, least_db), judge(end.worst_inner, end.inner, least_inner_db);
+    if (found == nullptr) return std::nullopt;
+    float_.insert(found->tried);
+    const double alone = decibels(found->signal, found->noise);
+    return CoarseValue{found->tried, name_of(graph_, found->tried), fmt::format("its output stays float: 8 bits of it would leave {:.1f} dB at {}{}", alone, found->at,
+                                                                                alone - left > 0.1 ? fmt::format(", {:.1f} with those of others", left) : "")};
   }
 
 private:
-  const Trials &trials_;
-  std::vector<std::pair<double, double>> sums_;
+  const std::vector<Finding> &findings_;
   const Graph &graph_;
-  std::vector<ValueId> groups_; // of the trials' values
-  std::vector<bool> inner_;
-  std::set<std::size_t> float_;
+  const Int8Plan &plan_;
+  std::set<ValueId> at_layers_; // groups
+  std::set<ValueId> float_;
 
   /// At each end of each group of one scale, whose values share their error, the largest noise.
-  [[nodiscard]] std::map<std::pair<ValueId, ValueId>, std::size_t> worst_of_groups() const {
-    std::map<std::pair<ValueId, ValueId>, std::size_t> worst;
-    for (std::size_t e = 0; e < sums_.size(); ++e) {
-      const End &end = trials_.ends()[e];
-      if (float_.contains(end.trial)) continue;
-      const auto [found, fresh] = worst.try_emplace({end.signal, groups_[end.trial]}, e);
-      if (!fresh && sums_[e].second > sums_[found->second].second) found->second = e;
+  [[nodiscard]] std::map<std::pair<ValueId, ValueId>, const Finding *> worst_of_groups() const {
+    std::map<std::pair<ValueId, ValueId>, const Finding *> worst;
+    for (const Finding &one : findings_) {
+      if (float_.contains(one.tried)) continue;
+      const Finding *&found = worst[{one.value, plan_.group.at(one.tried)}];
+      if (found == nullptr || one.noise > found->noise) found = &one;
     }
     return worst;
   }
@@ -302,12 +309,16 @@ Result<std::vector<CoarseValue>> find_coarse_values(const Graph &graph, const In
   const RangeStatistics statistics = calibration.merged(all);
   EDGEC_ASSIGN(const auto quants, choose_quants(graph, plan, statistics, job.options<Int8Options>()));
   std::vector<CoarseValue> coarse = find_infinite_values(graph, plan, statistics);
-  Trials trials(graph, plan, job);
-  for (const ValueId id : plan.quantized)
-    if (!plan.wide.contains(id) && !plan.exact.contains(id) && !holds_infinity(graph, id, statistics)) trials.add(id, quants.at(id));
-  if (trials.ends().empty()) return coarse;
-  EDGEC_ASSIGN(auto sums, run(trials, few.samples, job));
-  Verdict verdict(trials, std::move(sums), graph, plan);
+  std::vector<Finding> findings;
+  for (auto id = plan.quantized.begin(); id != plan.quantized.end();) {
+    Trials trials(graph, plan, job);
+    for (; id != plan.quantized.end() && !trials.full(); ++id)
+      if (!plan.wide.contains(*id) && !plan.exact.contains(*id) && !holds_infinity(graph, *id, statistics)) trials.add(*id, quants.at(*id));
+    if (trials.ends().empty()) continue;
+    EDGEC_ASSIGN(auto more, run(trials, few.samples, job));
+    std::ranges::move(more, std::back_inserter(findings));
+  }
+  Verdict verdict(findings, graph, plan);
   while (auto one = verdict.next()) coarse.push_back(*std::move(one));
   return coarse;
 }

@@ -5,12 +5,13 @@
 #include <unistd.h>
 
 #include <cmath>
-#include <regex>
 
-#include "cli/compressor.h"
-#include "cli/model_file.h"
+#include "job/compressor.h"
+#include "job/model_file.h"
 #include "ops/registry.h"
 #include "runtime/plan.h"
+#include "schemes/int8/options.h"
+#include "tests/schemes/settings.h"
 
 namespace edgec {
 namespace {
@@ -20,12 +21,11 @@ const std::string models = EDGEC_SOURCE_DIR "/models/";
 /// Of the file that becomes of the network, on samples that it was not fitted to.
 double int8_sqnr_db(const Graph &source, const Dataset &data, const std::string &excluded, ModelFormat format) {
   CompressRequest request;
-  request.int8 = true;
+  request.settings = settings_of({"int8", "effort=fast"});
+  request.settings.edit<Int8Options>().integer_results = format == ModelFormat::qoperator;
   request.cross_fit = false;
-  request.lossy.second_order = false;
   request.border_nodes = format == ModelFormat::qdq;
-  request.lossy.integer_results = format == ModelFormat::qoperator;
-  if (!excluded.empty()) request.scope.exclude.emplace_back(excluded);
+  if (!excluded.empty()) request.scope.exclude.push_back(Pattern::parse(excluded).value());
   const auto compressed = compress(source, request, data);
   if (!compressed) return ADD_FAILURE() << compressed.error().message, 0;
   Model model;
