@@ -18,6 +18,8 @@ namespace {
 
 /// Samples whose sums are held apart until they are added in order: bounds memory, fixes the result.
 constexpr std::size_t chunk = 32;
+/// Each worker has histograms of its own; fewer run where those of a large network would be more.
+constexpr std::size_t most_histogram_bytes = std::size_t{128} << 20;
 
 /// Of the finite values; none: low > high.
 struct MinMax {
@@ -97,8 +99,11 @@ public:
     ranges_.assign(folds, std::vector<MinMax>(range_index_.size()));
     spreads_.assign(folds, std::vector<ChannelSpread>(spread_index_.size()));
     spread_positions_.assign(folds, std::vector<double>(spread_index_.size(), 0.0));
-    if (options.histograms)
-      histograms_.resize(static_cast<std::size_t>(std::max(1, options.threads)) * folds);
+    if (options.histograms) {
+      const std::size_t each = folds * std::max<std::size_t>(1, range_index_.size()) * sizeof(LogHistogram);
+      threads_ = std::min(threads_, static_cast<int>(std::max<std::size_t>(1, most_histogram_bytes / each)));
+      histograms_.resize(static_cast<std::size_t>(threads_) * folds);
+    }
     for (auto &set : histograms_)
       for (std::size_t i = 0; i < range_index_.size(); ++i) set.push_back(std::make_shared<LogHistogram>());
     result_.outputs.resize(which.size());
@@ -109,7 +114,7 @@ public:
     for (std::size_t start = 0; start < which_.size(); start += chunk) {
       const std::size_t count = std::min(chunk, which_.size() - start);
       std::vector<PerSample> parts(count);
-      EDGEC_CHECK(parallel_for(count, options_.threads,
+      EDGEC_CHECK(parallel_for(count, threads_,
                                [&](std::size_t i, int worker) { return run_sample(start + i, worker, parts[i]); }));
       for (std::size_t i = 0; i < count; ++i) add(parts[i], fold(start + i));
       if (options_.progress) options_.progress(start + count, which_.size());
@@ -123,6 +128,7 @@ private:
   const SampleSet &samples_;
   std::span<const std::size_t> which_;
   const CalibrationOptions &options_;
+  int threads_ = std::max(1, options_.threads);
   Runner runner_;
   TensorKeeper keeper_; // of result_.outputs
   std::map<ValueId, std::size_t> range_index_, mean_index_, spread_index_;

@@ -232,6 +232,18 @@ std::vector<ProgressStep> CompressFile::steps() const {
   return plan;
 }
 
+namespace {
+
+/// Where more was taken than the user allowed: the flag bounds the samples' values, which are not all that is needed.
+std::optional<std::string> memory_warning(std::int64_t allowed, std::uint64_t peak) {
+  if (allowed == CompressFile().max_memory || peak <= static_cast<std::uint64_t>(allowed)) return std::nullopt;
+  return fmt::format("--max-memory: {} were needed, {} allowed: samples' values were kept in a temporary file as far as they can be, but both "
+                     "networks, ranges, and second moments (K x K of a layer with K inputs) stay in memory",
+                     bytes_text(peak), bytes_text(static_cast<std::uint64_t>(allowed)));
+}
+
+} // namespace
+
 Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) {
   const auto begin = std::chrono::steady_clock::now();
   EDGEC_CHECK(check_combination(a));
@@ -280,6 +292,7 @@ Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) 
   done.report.provenance = provenance_of("compress", a.recorded, a.run.seed, request.isa, a.model, source, written);
   judge(a, done);
   done.report.peak_memory_bytes = peak_memory_bytes();
+  if (auto more = memory_warning(a.max_memory, done.report.peak_memory_bytes)) done.report.warnings.push_back(*std::move(more));
   done.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   EDGEC_CHECK(write_report(done.report, a));
   EDGEC_CHECK(write_pareto(a, compressed));
