@@ -19,19 +19,19 @@ namespace {
 const std::string models = EDGEC_SOURCE_DIR "/models/";
 
 /// Of the file that becomes of the network, on samples that it was not fitted to.
-double int8_sqnr_db(const Graph &source, const Dataset &data, const std::string &excluded, ModelFormat format) {
+double int8_sqnr_db(const Graph &source, const Dataset &data, const std::string &excluded, const FormatDef &format) {
   CompressRequest request;
   request.settings = settings_of({"int8", "effort=fast"});
-  request.settings.edit<Int8Options>().integer_results = format == ModelFormat::qoperator;
+  request.settings.edit<Int8Options>().integer_results = format.integer_operators;
   request.cross_fit = false;
-  request.border_nodes = format == ModelFormat::qdq;
+  request.border_nodes = format.border_nodes;
   if (!excluded.empty()) request.scope.exclude.push_back(Pattern::parse(excluded).value());
   const auto compressed = compress(source, request, data);
   if (!compressed) return ADD_FAILURE() << compressed.error().message, 0;
   Model model;
   model.graph = compressed->graph;
   const std::string path = testing::TempDir() + fmt::format("edgec_exclude.{}.onnx", ::getpid());
-  const Status written = write_model(model, path, format, true);
+  const Status written = write_model(model, path, format, {.force = true});
   if (!written) return ADD_FAILURE() << written.error().message, 0;
   const auto back = read_model(path);
   if (!back) return ADD_FAILURE() << back.error().message, 0;
@@ -52,7 +52,8 @@ TEST(Exclude, AnyOneLayerCostsAtMostADecibel) {
     ASSERT_TRUE(source);
     const auto data = open_dataset({.path = models + "digits_calib.npz", .preprocess = {}, .labels = {}, .limit = 16}, source->graph, 0);
     ASSERT_TRUE(data) << data.error().message;
-    for (const ModelFormat format : {ModelFormat::qdq, ModelFormat::qoperator}) {
+    for (const char *format_name : {"qdq", "qoperator"}) {
+      const FormatDef &format = *find_format(format_name);
       const double all = int8_sqnr_db(source->graph, *data, "", format);
       for (const NodeId id : source->graph.nodes()) {
         const Node &node = source->graph.node(id);
