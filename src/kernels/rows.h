@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace edgec {
@@ -50,9 +51,11 @@ public:
       for (int t = 0; t < threads; ++t) run(Steps{}, inner_.size * t / threads, inner_.size * (t + 1) / threads);
       return;
     }
+    std::vector<Position> starts; // made here: an allocation that fails inside could not be caught outside
+    for (int t = 0; t < threads; ++t) starts.emplace_back(axes_, count_ * t / threads);
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (int t = 0; t < threads; ++t) {
-      Position position(axes_, count_ * t / threads);
+      Position position = std::move(starts[static_cast<std::size_t>(t)]);
       for (std::int64_t row = count_ * t / threads; row < count_ * (t + 1) / threads; ++row, position.next())
         run(position.offsets, std::int64_t{0}, inner_.size);
     }

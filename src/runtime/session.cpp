@@ -198,6 +198,8 @@ private:
       compute();
     } catch (const KernelFailure &failure) {
       return failure.error;
+    } catch (const std::bad_alloc &) {
+      throw;
     } catch (const std::exception &error) {
       return internal_error(error.what());
     }

@@ -7,6 +7,7 @@
 
 #include "formats/onnx/graph_writer.h"
 #include "formats/onnx/reader.h"
+#include "formats/onnx/skeleton.h"
 
 namespace edgec {
 namespace {
@@ -87,23 +88,25 @@ Result<Graph> onnx_function_body(const Node &node, const Opsets &opsets, std::sp
     if (inputs[i]) proto::put_type(*inputs[i], types[i]);
   Opsets wanted = opsets;
   if (!wanted.contains("")) wanted[""] = 18;
-  try {
+  std::optional<onnx::ModelProto> model;
+  const auto refused = proto::thrown_by([&] {
     onnx::NodeProto called = call(node);
     for (const auto &[name, attribute] : schema->attributes()) // the body refers to what the node leaves out as well
       if (!node.attribute(name) && attribute.default_value.type() != onnx::AttributeProto::UNDEFINED)
         (*called.add_attribute() = attribute.default_value).set_name(name);
     onnx::FunctionProto body;
-    if (!build_body(*schema, called, types, version, body)) return nobody();
-    onnx::ModelProto model = model_of(called, body, types, wanted);
-    onnx::inliner::InlineLocalFunctions(model, false);
-    Model read;
-    read.graph.opsets = wanted;
-    proto::ExternalData nothing{std::filesystem::path()};
-    EDGEC_CHECK(proto::read_graph(*model.mutable_graph(), {.overridable = true}, nothing, read).in(fmt::format("function {}", node.op)));
-    return std::move(read.graph);
-  } catch (const std::exception &error) {
-    return unsupported(fmt::format("the function body of {} cannot be made: {}", node.op, error.what()));
-  }
+    if (!build_body(*schema, called, types, version, body)) return;
+    model = model_of(called, body, types, wanted);
+    onnx::inliner::InlineLocalFunctions(*model, false);
+  });
+  if (refused) return unsupported(fmt::format("the function body of {} cannot be made: {}", node.op, *refused));
+  if (!model) return nobody();
+  Model read;
+  read.graph.opsets = wanted;
+  proto::ExternalData nothing{std::filesystem::path()};
+  EDGEC_CHECK(proto::read_graph(*model->mutable_graph(), {.overridable = true}, nothing, read)
+                  .in(fmt::format("function {}", node.op)));
+  return std::move(read.graph);
 }
 
 } // namespace edgec

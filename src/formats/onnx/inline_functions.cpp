@@ -59,12 +59,11 @@ Status inline_functions(onnx::ModelProto &model, std::vector<std::string> &notes
   const int count = model.functions_size();
   std::uint64_t bytes = 0;
   EDGEC_CHECK(Expansion(model).add(model.graph().node(), bytes, 0));
-  try {
+  const auto refused = thrown_by([&] {
     const Skeleton skeleton(model);
     onnx::inliner::InlineLocalFunctions(model, true);
-  } catch (const std::exception &error) {
-    return unsupported(fmt::format("ONNX's inliner cannot write out its functions: {}", error.what()));
-  }
+  });
+  if (refused) return unsupported(fmt::format("ONNX's inliner cannot write out its functions: {}", *refused));
   if (model.functions_size() > 0)
     return unsupported(fmt::format("function {}:{} needs operator sets that the model does not import",
                                    model.functions(0).domain(), model.functions(0).name()));

@@ -61,10 +61,7 @@ void drop_disputed(onnx::ModelProto &model) {
   for (auto *list : {open.mutable_graph()->mutable_output(), open.mutable_graph()->mutable_value_info()})
     for (auto &info : *list)
       if (info.type().has_tensor_type()) info.mutable_type()->mutable_tensor_type()->clear_shape();
-  try {
-    onnx::shape_inference::InferShapes(open);
-  } catch (const std::exception &) { // what was found until then
-  }
+  thrown_by([&] { onnx::shape_inference::InferShapes(open); }); // what was found until then
   std::unordered_map<std::string, const onnx::TensorShapeProto *> inferred;
   for (const auto *list : {&open.graph().output(), &open.graph().value_info()})
     for (const auto &info : *list)

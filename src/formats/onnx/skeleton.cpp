@@ -87,25 +87,18 @@ Skeleton::~Skeleton() {
 
 std::string check_failure(onnx::ModelProto &model) {
   const Skeleton skeleton(model);
-  try {
-    onnx::checker::check_model(model, true);
-  } catch (const std::exception &error) {
-    std::string text = error.what(); // lines, some of them empty
-    const auto empty = [](char a, char b) { return a == '\n' && b == '\n'; };
-    text.erase(std::unique(text.begin(), text.end(), empty), text.end());
-    while (text.ends_with('\n')) text.pop_back();
-    std::ranges::replace(text, '\n', ' ');
-    return text;
-  }
-  return {};
+  auto text = thrown_by([&] { onnx::checker::check_model(model, true); });
+  if (!text) return {};
+  const auto empty = [](char a, char b) { return a == '\n' && b == '\n'; };
+  text->erase(std::unique(text->begin(), text->end(), empty), text->end());
+  while (text->ends_with('\n')) text->pop_back();
+  std::ranges::replace(*text, '\n', ' ');
+  return *text;
 }
 
 void infer_shapes(onnx::ModelProto &model) {
   const Skeleton skeleton(model);
-  try {
-    onnx::shape_inference::InferShapes(model);
-  } catch (const std::exception &) { // what is not known stays unknown
-  }
+  thrown_by([&] { onnx::shape_inference::InferShapes(model); }); // what is not known stays unknown
 }
 
 std::int64_t ir_version_for(const onnx::ModelProto &model) {

@@ -3,7 +3,10 @@
 
 #include <onnx/onnx_pb.h>
 
+#include <exception>
 #include <memory>
+#include <new>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -29,6 +32,19 @@ private:
   std::vector<std::pair<int, std::unique_ptr<onnx::TensorProto>>> initializers_;
   std::vector<std::pair<int, std::unique_ptr<onnx::NodeProto>>> constants_;
 };
+
+/// What ONNX's library says when it throws in f(), or nothing. Memory that runs out says nothing of the model.
+template <class F>
+std::optional<std::string> thrown_by(F &&f) {
+  try {
+    f();
+    return {};
+  } catch (const std::bad_alloc &) {
+    throw;
+  } catch (const std::exception &error) {
+    return error.what();
+  }
+}
 
 /// What ONNX's checker (full_check) finds wrong; empty: nothing. The model is as it was afterwards.
 std::string check_failure(onnx::ModelProto &model);

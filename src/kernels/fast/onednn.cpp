@@ -42,12 +42,16 @@ std::unique_ptr<OnednnCall::Binding> OnednnCall::bind() const {
 }
 
 void OnednnCall::run(const KernelIo &io) const {
-  std::unique_ptr<Binding> own;
-  Binding *binding = shared_.get();
-  if (binding->busy.test_and_set(std::memory_order_acquire)) {
-    own = bind();
-    binding = own.get();
-  }
+  struct Turn { // of one caller on the shared binding
+    std::atomic_flag &busy;
+    const bool taken = !busy.test_and_set(std::memory_order_acquire);
+    ~Turn() {
+      if (taken) busy.clear(std::memory_order_release);
+    }
+  };
+  const Turn turn{shared_->busy};
+  const std::unique_ptr<Binding> own = turn.taken ? nullptr : with_onednn([this] { return bind(); });
+  Binding &binding = turn.taken ? *shared_ : *own;
   for (std::size_t i = 0; i < arguments_.size(); ++i) {
     const OnednnArgument &argument = arguments_[i];
     const std::byte *bytes = nullptr;
@@ -57,22 +61,25 @@ void OnednnCall::run(const KernelIo &io) const {
     case OnednnArgument::From::scratch: bytes = io.scratch + argument.number; break;
     case OnednnArgument::From::constant: continue;
     }
-    dnnl_memory_set_data_handle(binding->arguments[i].memory, const_cast<std::byte *>(bytes));
+    dnnl_memory_set_data_handle(binding.arguments[i].memory, const_cast<std::byte *>(bytes));
   }
-  {
-    const OmpThreads scope(threads_);
-    dnnl_primitive_execute(primitive_.get(), binding->stream.get(), static_cast<int>(binding->arguments.size()),
-                           binding->arguments.data());
-  }
-  if (!own) binding->busy.clear(std::memory_order_release);
+  const OmpThreads scope(threads_);
+  with_onednn([&] {
+    dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive_.get(), binding.stream.get(),
+                                                   static_cast<int>(binding.arguments.size()),
+                                                   binding.arguments.data()),
+                            "oneDNN could not run its kernel");
+  });
 }
 
 dnnl::memory in_format(const dnnl::memory::desc &from, const void *bytes, const dnnl::memory::desc &to) {
-  dnnl::stream stream(cpu_engine());
-  dnnl::memory source(from, cpu_engine(), const_cast<void *>(bytes)), target(to, cpu_engine());
-  dnnl::reorder(source, target).execute(stream, source, target);
-  stream.wait();
-  return target;
+  return with_onednn([&] {
+    dnnl::stream stream(cpu_engine());
+    dnnl::memory source(from, cpu_engine(), const_cast<void *>(bytes)), target(to, cpu_engine());
+    dnnl::reorder(source, target).execute(stream, source, target);
+    stream.wait();
+    return target;
+  });
 }
 
 } // namespace edgec::fast

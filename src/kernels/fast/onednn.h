@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,17 @@ private:
   mutable std::unique_ptr<Binding> shared_; ///< the first comer's; others make their own
 };
 
+/// What f() gives; where oneDNN finds no memory it throws std::bad_alloc, as everything else does.
+template <class F>
+auto with_onednn(F &&f) -> decltype(f()) {
+  try {
+    return f();
+  } catch (const dnnl::error &error) {
+    if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
+    throw;
+  }
+}
+
 /// Bytes in `from`'s format as memory in `to`'s, reordered if need be.
 dnnl::memory in_format(const dnnl::memory::desc &from, const void *bytes, const dnnl::memory::desc &to);
 
@@ -60,7 +72,7 @@ dnnl::memory in_format(const dnnl::memory::desc &from, const void *bytes, const 
 template <class Create>
 auto onednn_descriptor(Create &&create) -> Result<decltype(create())> {
   try {
-    auto descriptor = create();
+    auto descriptor = with_onednn(create);
     const std::string implementation = descriptor.impl_info_str();
     if (implementation.starts_with("ref") || implementation.starts_with("simple"))
       return unsupported("oneDNN has only reference code for this: " + implementation);
@@ -74,7 +86,8 @@ auto onednn_descriptor(Create &&create) -> Result<decltype(create())> {
 template <class Primitive, class Descriptor>
 Result<std::shared_ptr<const OnednnCall>> onednn_call(const Descriptor &descriptor, std::vector<OnednnArgument> arguments, int threads) {
   try {
-    return std::make_shared<const OnednnCall>(Primitive(descriptor), std::move(arguments), threads);
+    return with_onednn(
+        [&] { return std::make_shared<const OnednnCall>(Primitive(descriptor), std::move(arguments), threads); });
   } catch (const dnnl::error &error) {
     return unsupported(std::string("oneDNN refuses this: ") + error.what());
   }
