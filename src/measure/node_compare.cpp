@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <fmt/format.h>
 #include <limits>
 #include <map>
@@ -12,6 +13,7 @@
 namespace edgec {
 namespace {
 
+constexpr std::size_t most_kept = 8;
 constexpr int longest_chain = 4; // a Conv, its BatchNormalization, an Add and an activation
 /// Factors are believed where they take away three quarters of the noise, and layers behind them have as little.
 constexpr double notable = 4;
@@ -54,15 +56,16 @@ public:
   }
   /// The only reader of a node's first output.
   [[nodiscard]] NodeId next(NodeId id) const { return graph_->sole_user(node(id).outputs[0]); }
-  /// Reals of a node's first output; null where it is no tensor of numbers.
+  /// Reals of a node's first output, for as long as few others are asked for; null where it is no tensor of numbers.
   [[nodiscard]] const Reals *reals(NodeId id) {
     const auto at = position_.find(id);
     if (at == position_.end()) return nullptr;
     const auto &tensor = values_[at->second].tensor;
     if (!tensor || tensor->dtype == DType::string) return nullptr;
-    const auto [kept, fresh] = reals_.try_emplace(id);
-    if (fresh) kept->second = {tensor->dims, real_values(*tensor, graph_->value(node(id).outputs[0]).type)};
-    return &kept->second;
+    const auto kept = std::ranges::find(reals_, id, &std::pair<NodeId, Reals>::first);
+    if (kept != reals_.end()) return &kept->second;
+    if (reals_.size() == most_kept) reals_.pop_front();
+    return &reals_.emplace_back(id, Reals{tensor->dims, real_values(*tensor, graph_->value(node(id).outputs[0]).type)}).second;
   }
 
 private:
@@ -72,7 +75,7 @@ private:
   std::vector<RuntimeValue> values_;
   std::map<NodeId, std::size_t> position_;
   std::map<std::string, NodeId> by_label_;
-  std::map<NodeId, Reals> reals_;
+  std::deque<std::pair<NodeId, Reals>> reals_; // those asked for last: neighbours are compared with the same ones
 };
 
 /// Visits an element's channel (its place along axis 1) and its index.
