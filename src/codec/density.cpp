@@ -59,16 +59,16 @@ std::vector<std::uint8_t> levels_of(const std::vector<std::uint64_t> &sums, doub
 
 } // namespace
 
-Levels density_levels(std::span<const std::int8_t> codes, const CodeShape &shape, Axes axes) {
+Levels density_levels(std::span<const std::int8_t> codes, const CodeShape &shape, ClassAxes axes) {
   const Sums sums = sum_magnitudes(codes, shape);
   std::uint64_t total = 0;
   for (const std::uint64_t sum : sums.rows) total += sum;
   const auto count = static_cast<double>(shape.count());
   const double mean = static_cast<double>(total) / count;
-  const auto uses = [&](Axes axis) { return (static_cast<int>(axes) & static_cast<int>(axis)) != 0; };
-  return {levels_of(sums.rows, count / static_cast<double>(shape.rows), mean, uses(Axes::rows)),
-          levels_of(sums.columns, count / static_cast<double>(shape.columns), mean, uses(Axes::columns)),
-          levels_of(sums.taps, count / static_cast<double>(shape.taps), mean, uses(Axes::taps))};
+  const auto uses = [&](ClassAxes axis) { return (static_cast<int>(axes) & static_cast<int>(axis)) != 0; };
+  return {levels_of(sums.rows, count / static_cast<double>(shape.rows), mean, uses(ClassAxes::rows)),
+          levels_of(sums.columns, count / static_cast<double>(shape.columns), mean, uses(ClassAxes::columns)),
+          levels_of(sums.taps, count / static_cast<double>(shape.taps), mean, uses(ClassAxes::taps))};
 }
 
 std::vector<std::uint8_t> place_levels(const CodeShape &shape, const Levels &levels) {
@@ -128,7 +128,7 @@ Histogram sum_of(const Histogram &a, const Histogram &b) {
 
 } // namespace
 
-DensityClasses group_sums(std::span<const std::int8_t> codes, const CodeShape &shape, Axes axes) {
+DensityClasses group_sums(std::span<const std::int8_t> codes, const CodeShape &shape, ClassAxes axes) {
   DensityClasses classes{density_levels(codes, shape, axes), {}, {}, 0};
   classes.counts = count_by_sum(codes, shape, classes.levels);
   classes.counts.resize(sums_of(classes.levels));
@@ -160,23 +160,23 @@ DensityClasses group_sums(std::span<const std::int8_t> codes, const CodeShape &s
   return classes;
 }
 
-std::vector<Axes> possible_axes(const CodeShape &shape) {
-  std::vector<Axes> found{Axes::none};
+std::vector<ClassAxes> possible_axes(const CodeShape &shape) {
+  std::vector<ClassAxes> found{ClassAxes::none};
   const bool rows = shape.rows > 1, columns = shape.columns > 1, inside = columns || shape.taps > 1;
-  if (rows && inside) found.push_back(Axes::rows);
+  if (rows && inside) found.push_back(ClassAxes::rows);
   if (rows && columns) {
-    found.push_back(Axes::columns);
-    found.push_back(Axes::both);
+    found.push_back(ClassAxes::columns);
+    found.push_back(ClassAxes::both);
   }
-  if (rows && shape.taps > 1) found.push_back(Axes::all);
+  if (rows && shape.taps > 1) found.push_back(ClassAxes::all);
   return found;
 }
 
 DensityClasses choose_classes(std::span<const std::int8_t> codes, const CodeShape &shape) {
   DensityClasses best;
-  for (const Axes axes : possible_axes(shape)) {
+  for (const ClassAxes axes : possible_axes(shape)) {
     DensityClasses classes = group_sums(codes, shape, axes);
-    if (axes == Axes::none || classes.bits < best.bits) best = std::move(classes);
+    if (axes == ClassAxes::none || classes.bits < best.bits) best = std::move(classes);
   }
   return best;
 }

@@ -14,13 +14,13 @@ inline constexpr int sum_count = 3 * level_count - 2; ///< sums are 0 .. 45
 inline constexpr int table_count = 16;                ///< at most that many classes
 
 /// Which of its three axes tell a weight's class.
-enum class Axes : std::uint8_t { none = 0, rows = 1, columns = 2, both = 3, taps = 4, all = 7 };
+enum class ClassAxes : std::uint8_t { none = 0, rows = 1, columns = 2, both = 3, taps = 4, all = 7 };
 
 struct Levels {
   std::vector<std::uint8_t> rows, columns, taps; ///< as long as the shape says; all 0 along an axis that tells nothing
 };
 /// Deterministic for one machine; a file states its levels.
-Levels density_levels(std::span<const std::int8_t> codes, const CodeShape &shape, Axes axes);
+Levels density_levels(std::span<const std::int8_t> codes, const CodeShape &shape, ClassAxes axes);
 
 using Histogram = std::array<std::uint32_t, 256>; ///< by code + 128
 /// A histogram for each sum of levels.
@@ -37,9 +37,9 @@ struct DensityClasses {
   double bits = 0;                        ///< entropy and, roughly, what tables and levels cost
 };
 /// Neighbouring sums share a class as long as that saves bits, or classes are too many.
-DensityClasses group_sums(std::span<const std::int8_t> codes, const CodeShape &shape, Axes axes);
+DensityClasses group_sums(std::span<const std::int8_t> codes, const CodeShape &shape, ClassAxes axes);
 /// Of those along axes that the shape has, the cheapest. No size of shape may be 0.
-std::vector<Axes> possible_axes(const CodeShape &shape);
+std::vector<ClassAxes> possible_axes(const CodeShape &shape);
 DensityClasses choose_classes(std::span<const std::int8_t> codes, const CodeShape &shape);
 
 /// Where a weight's class is looked up: levels of its row, and of its place (column and tap) in the row.

@@ -27,7 +27,7 @@ RansPlan plan_for(const DensityClasses &classes, int step) {
 
 RansPlan plan_rans(std::span<const std::int8_t> codes, const CodeShape &shape) {
   std::optional<RansPlan> best;
-  for (const Axes axes : possible_axes(shape)) {
+  for (const ClassAxes axes : possible_axes(shape)) {
     const DensityClasses classes = group_sums(codes, shape, axes);
     for (const int step : {2, 4, 8}) {
       RansPlan plan = plan_for(classes, step);

@@ -68,14 +68,6 @@ Result<Type> merge(const Type &present, const Type &found) {
   return type;
 }
 
-std::vector<char> data_operands(const OpDef &op, std::size_t count) {
-  std::vector<char> is_data(count, op.data_operands.size() == 1 && op.data_operands[0] == -1);
-  if (op.data_operands.empty() && count > 0) is_data[0] = 1;
-  for (const int index : op.data_operands)
-    if (index >= 0 && static_cast<std::size_t>(index) < count) is_data[static_cast<std::size_t>(index)] = 1;
-  return is_data;
-}
-
 class Inference {
 public:
   Inference(Graph &graph, const OpRegistry &ops, const Opsets &opsets, Known known, int depth)
@@ -247,9 +239,8 @@ private:
   /// An output that shares its operand's scale has its operand's quantization, unless the graph says otherwise.
   Type same_scale(const Node &node, const OpDef &op, Type found) const {
     if (op.quant != QuantRule::same_scale || found.quant || !found.is_tensor()) return found;
-    const auto is_data = data_operands(op, node.inputs.size());
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      if (!is_data[i] || !node.inputs[i].valid()) continue;
+      if (!op.is_data(i) || !node.inputs[i].valid()) continue;
       const Type &source = graph_.value(node.inputs[i]).type;
       if (!source.quant || !source.quant->is_per_tensor()) return found;
       found.dtype = source.dtype;
@@ -362,7 +353,6 @@ private:
       }
       return codes;
     };
-    const auto is_data = data_operands(op, node.inputs.size());
     std::vector<Tensor> coded(node.inputs.size());
     std::vector<const Tensor *> inputs(node.inputs.size(), nullptr);
     for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -370,9 +360,9 @@ private:
       const Type &type = *args.types[i];
       if (op.shape_only && type.shape)
         coded[i] = {type.dtype, encode(*type.shape), {}, nullptr};
-      else if (is_data[i] && args.dims[i] && type.concrete())
+      else if (op.is_data(i) && args.dims[i] && type.concrete())
         coded[i] = Tensor::of<std::int64_t>(*type.concrete(), encode(*args.dims[i]));
-      else if (!is_data[i] && args.constants[i])
+      else if (!op.is_data(i) && args.constants[i])
         coded[i] = *args.constants[i];
       else
         return;

@@ -2,6 +2,7 @@
 // the OpDef and name no operator themselves.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <optional>
@@ -175,6 +176,10 @@ struct OpDef {
   std::pair<float, float> fixed_range{0, 0};
   /// Operands that are data for QuantRule (others are shapes, axes...); empty: operand 0. {-1}: all.
   std::span<const int> data_operands = {};
+  [[nodiscard]] bool is_data(std::size_t operand) const {
+    if (data_operands.empty()) return operand == 0;
+    return std::ranges::any_of(data_operands, [&](int index) { return index == -1 || index == static_cast<int>(operand); });
+  }
 
   /// Types of the outputs; unknown stays unknown. Errors only for what no valid model has.
   Result<std::vector<Type>> (*infer)(const InferArgs &) = nullptr;

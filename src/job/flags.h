@@ -31,10 +31,4 @@ struct OutputFlags {
   void declare(Options &options, std::string help);
 };
 
-/// Samples to run: --data or --calib, with --preprocess and a limit.
-struct SampleFlags {
-  std::string path, preprocess;
-  std::int64_t limit = 0; ///< 0: all
-};
-
 } // namespace edgec

@@ -120,10 +120,8 @@ bool Speller::runs_on_codes(const Node &node) const {
     return value.type.quant && bits(value.type.dtype) == 8 && value.type.dtype == first->type.dtype &&
            value.type.quant == first->type.quant;
   };
-  const bool every = std::ranges::find(op->data_operands, -1) != op->data_operands.end();
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    const bool data = every || (op->data_operands.empty() ? i == 0 : std::ranges::find(op->data_operands, static_cast<int>(i)) != op->data_operands.end());
-    if (data ? !agrees(node.inputs[i]) : quant(node.inputs[i]) != nullptr) return false;
+    if (op->is_data(i) ? !agrees(node.inputs[i]) : quant(node.inputs[i]) != nullptr) return false;
   }
   return std::ranges::all_of(node.outputs, agrees);
 }

@@ -54,7 +54,7 @@ void CodeClasses::grow(Class &members, std::vector<ValueId> &open, const Node &n
     if (id.valid() && members.values.insert(id).second) open.push_back(id);
   };
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
-    if (is_data_operand(op, i)) add(node.inputs[i]);
+    if (op.is_data(i)) add(node.inputs[i]);
   for (const ValueId id : node.outputs) add(id);
 }
 
@@ -79,7 +79,7 @@ void CodeClasses::check(Class &members, ValueId id) const {
   for (const Use &use : value.uses) {
     const Node &reader = graph_.node(use.node);
     if (is_dequantizer(reader) && use.index == 0) agree(members, reader, id);
-    else if (!moves_codes(reader) || !is_data_operand(*ops_.find(reader), use.index)) members.broken = true;
+    else if (!moves_codes(reader) || !ops_.find(reader)->is_data(use.index)) members.broken = true;
   }
   if (value.type.quant && value.type.quant != members.quant) members.broken = true;
   const bool typed = value.type.is_tensor() && value.type.dtype != DType::undefined;
@@ -97,7 +97,7 @@ CodeClasses::Class CodeClasses::gather(ValueId seed) {
     if (const Node *producer = graph_.producer(id)) grow(members, open, *producer);
     for (const Use &use : graph_.value(id).uses) {
       const Node &reader = graph_.node(use.node);
-      if (moves_codes(reader) && is_data_operand(*ops_.find(reader), use.index)) grow(members, open, reader);
+      if (moves_codes(reader) && ops_.find(reader)->is_data(use.index)) grow(members, open, reader);
     }
   }
   return members;
@@ -131,11 +131,6 @@ bool CodeClasses::run() {
 }
 
 } // namespace
-
-bool is_data_operand(const OpDef &op, std::size_t operand) {
-  if (op.data_operands.empty()) return operand == 0;
-  return std::ranges::any_of(op.data_operands, [&](int wanted) { return wanted == -1 || wanted == static_cast<int>(operand); });
-}
 
 std::optional<Quant> border_quant(const Graph &graph, const Node &node, ValueId codes) {
   const Tensor *scale = graph.constant(node.input(1)), *zero = graph.constant(node.input(2));

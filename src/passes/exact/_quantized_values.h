@@ -7,9 +7,6 @@
 
 namespace edgec::passes {
 
-/// Whether an operand is one of those that QuantRule speaks of.
-bool is_data_operand(const OpDef &op, std::size_t operand);
-
 /// The scale and zero point that a QuantizeLinear or DequantizeLinear applies to `codes` (its output or input); nothing
 /// where they are no constants, no float32, or codes are no integers.
 std::optional<Quant> border_quant(const Graph &graph, const Node &node, ValueId codes);

@@ -10,21 +10,15 @@ namespace edgec {
 
 std::vector<std::size_t> data_operands(const OpDef &op, const Node &node) {
   std::vector<std::size_t> found;
-  if (op.data_operands.size() == 1 && op.data_operands[0] == -1) {
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) found.push_back(i);
-    return found;
-  }
-  if (op.data_operands.empty()) return {0};
-  for (const int i : op.data_operands)
-    if (static_cast<std::size_t>(i) < node.inputs.size()) found.push_back(static_cast<std::size_t>(i));
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    if (op.is_data(i)) found.push_back(i);
   return found;
 }
 
 bool reads_codes(const Int8Plan &plan, const OpRegistry &ops, const Graph &graph, const Use &use) {
   if (!plan.integer.contains(use.node)) return false;
   const Node &reader = graph.node(use.node);
-  const auto operands = data_operands(*ops.find(reader), reader);
-  return std::ranges::find(operands, use.index) != operands.end();
+  return use.index < reader.inputs.size() && ops.find(reader)->is_data(use.index);
 }
 
 namespace {
