@@ -34,9 +34,12 @@ struct MinMax {
 MinMax min_max_of_finite(std::span<const float> values) {
   MinMax found;
   for (const float value : values) {
-    if (std::isnan(value)) found.nan = true;
-    else if (std::isinf(value)) found.infinite = true, found.above = found.above || value > 0;
-    else found.low = std::min(found.low, value), found.high = std::max(found.high, value);
+    if (std::isnan(value))
+      found.nan = true;
+    else if (std::isinf(value))
+      found.infinite = true, found.above = found.above || value > 0;
+    else
+      found.low = std::min(found.low, value), found.high = std::max(found.high, value);
   }
   return found;
 }
@@ -84,7 +87,8 @@ class Gatherer {
 public:
   Gatherer(const Graph &graph, const OpRegistry &ops, const SampleSet &samples, std::span<const std::size_t> which,
            const CalibrationOptions &options)
-      : graph_(graph), samples_(samples), which_(which), options_(options), runner_(graph, ops, plan_options(graph, options)) {
+      : graph_(graph), samples_(samples), which_(which), options_(options),
+        runner_(graph, ops, plan_options(graph, options)) {
     const auto number = [](const std::vector<ValueId> &ids) {
       std::map<ValueId, std::size_t> numbers;
       for (const ValueId id : ids) numbers.try_emplace(id, numbers.size());
@@ -168,7 +172,8 @@ private:
     for (std::size_t i = 0; i < sample.size() && i < graph_.inputs().size(); ++i) {
       const Type type = Type::of(sample[i]);
       if (type.dtype == DType::float32)
-        bad = look({graph_.inputs()[i], type, sample[i].dims, Layout::plain, sample[i].data.data()}, number, worker, part);
+        bad = look({graph_.inputs()[i], type, sample[i].dims, Layout::plain, sample[i].data.data()}, number, worker,
+                   part);
       if (!bad) return std::move(bad).in(where);
     }
     const Observer observer = [&](const ValueView &view) {
@@ -192,12 +197,16 @@ private:
       const MinMax range = min_max(values);
       // Infinities are a mask's way to say "never", but no network answers "for ever".
       if (range.nan || (range.above && graph_.is_output(view.id)))
-        return bad_input(fmt::format("value {} holds {}: the network or this sample is broken", describe(view.id), range.nan ? "NaN" : "infinity"));
+        return bad_input(fmt::format("value {} holds {}: the network or this sample is broken", describe(view.id),
+                                     range.nan ? "NaN" : "infinity"));
       part.ranges[found->second] = range;
       if (options_.histograms)
-        histograms_[static_cast<std::size_t>(worker) * static_cast<std::size_t>(options_.folds) + fold(number)][found->second]->add(values);
+        histograms_[static_cast<std::size_t>(worker) * static_cast<std::size_t>(options_.folds) + fold(number)]
+                   [found->second]
+                       ->add(values);
     }
-    const auto positions = static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(1, channel_count(view.dims)));
+    const auto positions =
+        static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(1, channel_count(view.dims)));
     const bool channels_last = view.layout == Layout::channels_last;
     if (const auto found = mean_index_.find(view.id); found != mean_index_.end()) {
       part.sums[found->second] = channel_sums(values, view.dims, channels_last);
@@ -213,7 +222,8 @@ private:
   [[nodiscard]] std::string describe(ValueId id) const {
     const Value &value = graph_.value(id);
     const Node *producer = graph_.producer(id);
-    return producer ? fmt::format("{} (output of node {}, {})", value.name, producer->label(), producer->op) : value.name;
+    return producer ? fmt::format("{} (output of node {}, {})", value.name, producer->label(), producer->op)
+                    : value.name;
   }
 
   void add(const PerSample &part, std::size_t f) {

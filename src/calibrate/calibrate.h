@@ -12,12 +12,12 @@
 namespace edgec {
 
 struct CalibrationOptions {
-  std::vector<ValueId> ranges;        ///< values whose range is wanted
-  std::vector<ValueId> channel_means; ///< values whose channel means are wanted
+  std::vector<ValueId> ranges;          ///< values whose range is wanted
+  std::vector<ValueId> channel_means;   ///< values whose channel means are wanted
   std::vector<ValueId> channel_spreads; ///< values whose channel peaks and powers are wanted
-  std::vector<ValueId> fetches;       ///< values recorded for every sample
-  bool histograms = false;            ///< percentile and MSE need them
-  int folds = 2;                      ///< statistics are kept apart for sample index modulo folds
+  std::vector<ValueId> fetches;         ///< values recorded for every sample
+  bool histograms = false;              ///< percentile and MSE need them
+  int folds = 2;                        ///< statistics are kept apart for sample index modulo folds
   int threads = 1;
   Isa isa = Isa::scalar;
   std::function<void(std::size_t done, std::size_t all)> progress;
@@ -32,9 +32,9 @@ struct Calibration {
   [[nodiscard]] RangeStatistics merged(std::span<const int> wanted) const;
 };
 
-/// Runs `graph` on the samples and gathers statistics; identical for any number of threads. Memory: one plan, per thread
-/// an arena and, with histograms, 64 KiB a value. A NaN, or an infinity in an output, is bad_input naming
-/// sample and first value.
+/// Runs `graph` on the samples and gathers statistics; identical for any number of threads. Memory: one plan, per
+/// thread an arena and, with histograms, 64 KiB a value. A NaN, or an infinity in an output, is bad_input naming sample
+/// and first value.
 Result<Calibration> calibrate(const Graph &graph, const OpRegistry &ops, const SampleSet &samples,
                               std::span<const std::size_t> which, const CalibrationOptions &options);
 

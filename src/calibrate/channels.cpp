@@ -13,14 +13,16 @@ namespace {
 constexpr std::size_t strip = 32;
 
 template <std::size_t Width>
-[[gnu::always_inline]] inline void add_strip(const float *values, std::size_t rows, std::size_t channels, double *__restrict sums) {
+[[gnu::always_inline]] inline void add_strip(const float *values, std::size_t rows, std::size_t channels,
+                                             double *__restrict sums) {
   std::array<double, Width> own{};
   for (std::size_t r = 0; r < rows; ++r, values += channels)
     for (std::size_t c = 0; c < Width; ++c) own[c] += values[c];
   for (std::size_t c = 0; c < Width; ++c) sums[c] += own[c];
 }
 
-EDGEC_VECTOR_CLONES void add_rows(const float *values, std::size_t rows, std::size_t channels, double *__restrict sums) {
+EDGEC_VECTOR_CLONES void add_rows(const float *values, std::size_t rows, std::size_t channels,
+                                  double *__restrict sums) {
   std::size_t c = 0;
   for (; c + strip <= channels; c += strip) add_strip<strip>(values + c, rows, channels, sums + c);
   for (; c + 4 <= channels; c += 4) add_strip<4>(values + c, rows, channels, sums + c);
@@ -28,8 +30,8 @@ EDGEC_VECTOR_CLONES void add_rows(const float *values, std::size_t rows, std::si
 }
 
 template <std::size_t Width>
-[[gnu::always_inline]] inline void spread_strip(const float *values, std::size_t rows, std::size_t channels, float *__restrict peak,
-                                                double *__restrict squares) {
+[[gnu::always_inline]] inline void spread_strip(const float *values, std::size_t rows, std::size_t channels,
+                                                float *__restrict peak, double *__restrict squares) {
   std::array<double, Width> power{};
   std::array<float, Width> largest{};
   for (std::size_t r = 0; r < rows; ++r, values += channels)
@@ -41,16 +43,16 @@ template <std::size_t Width>
   for (std::size_t c = 0; c < Width; ++c) peak[c] = std::max(peak[c], largest[c]), squares[c] += power[c];
 }
 
-EDGEC_VECTOR_CLONES void spread_rows(const float *values, std::size_t rows, std::size_t channels, float *__restrict peak,
-                                     double *__restrict squares) {
+EDGEC_VECTOR_CLONES void spread_rows(const float *values, std::size_t rows, std::size_t channels,
+                                     float *__restrict peak, double *__restrict squares) {
   std::size_t c = 0;
   for (; c + strip <= channels; c += strip) spread_strip<strip>(values + c, rows, channels, peak + c, squares + c);
   for (; c < channels; ++c) spread_strip<1>(values + c, rows, channels, peak + c, squares + c);
 }
 
 template <std::size_t Width>
-[[gnu::always_inline]] inline void count_strip(const float *values, std::size_t rows, std::size_t channels, float low, float high,
-                                               std::uint32_t *__restrict inside) {
+[[gnu::always_inline]] inline void count_strip(const float *values, std::size_t rows, std::size_t channels, float low,
+                                               float high, std::uint32_t *__restrict inside) {
   std::array<std::uint32_t, Width> own{};
   for (std::size_t r = 0; r < rows; ++r, values += channels)
     for (std::size_t c = 0; c < Width; ++c) own[c] += (values[c] > low ? 1U : 0U) & (values[c] < high ? 1U : 0U);
@@ -79,7 +81,8 @@ std::int64_t channel_count(std::span<const std::int64_t> dims) {
   return dims.empty() ? 1 : dims.size() == 1 ? dims[0] : dims[1];
 }
 
-std::vector<double> channel_sums(std::span<const float> values, std::span<const std::int64_t> dims, bool channels_last) {
+std::vector<double> channel_sums(std::span<const float> values, std::span<const std::int64_t> dims,
+                                 bool channels_last) {
   std::vector<double> sums(static_cast<std::size_t>(channel_count(dims)));
   if (sums.empty() || values.empty()) return sums;
   if (innermost(dims, channels_last)) {
@@ -117,14 +120,16 @@ ChannelSpread channel_spread(std::span<const float> values, std::span<const std:
   return spread;
 }
 
-std::vector<double> channel_counts(std::span<const float> values, std::span<const std::int64_t> dims, bool channels_last, float low, float high) {
+std::vector<double> channel_counts(std::span<const float> values, std::span<const std::int64_t> dims,
+                                   bool channels_last, float low, float high) {
   std::vector<std::uint32_t> inside(static_cast<std::size_t>(channel_count(dims)));
   if (inside.empty() || values.empty()) return {inside.begin(), inside.end()};
   if (innermost(dims, channels_last)) {
     count_rows(values.data(), values.size() / inside.size(), inside.size(), low, high, inside.data());
   } else {
     const std::size_t rows = static_cast<std::size_t>(dims[0]) * inside.size(), positions = values.size() / rows;
-    for (std::size_t row = 0; row < rows; ++row) inside[row % inside.size()] += count_between(&values[row * positions], positions, low, high);
+    for (std::size_t row = 0; row < rows; ++row)
+      inside[row % inside.size()] += count_between(&values[row * positions], positions, low, high);
   }
   return {inside.begin(), inside.end()};
 }

@@ -14,7 +14,8 @@ std::int64_t channel_count(std::span<const std::int64_t> dims);
 std::vector<double> channel_sums(std::span<const float> values, std::span<const std::int64_t> dims, bool channels_last);
 
 /// How many values of each channel lie between `low` and `high`, both excluded.
-std::vector<double> channel_counts(std::span<const float> values, std::span<const std::int64_t> dims, bool channels_last, float low, float high);
+std::vector<double> channel_counts(std::span<const float> values, std::span<const std::int64_t> dims,
+                                   bool channels_last, float low, float high);
 
 /// max |x| and the sum of x^2 per channel.
 struct ChannelSpread {

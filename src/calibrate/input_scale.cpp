@@ -14,7 +14,7 @@
 namespace edgec {
 namespace {
 
-constexpr std::size_t pictures = 32; ///< a candidate is judged by
+constexpr std::size_t pictures = 32;  ///< a candidate is judged by
 constexpr std::size_t most_norms = 1; ///< later ones see what made-up inputs lack
 
 /// A BatchNormalization's input, and what was seen there in training.
@@ -144,8 +144,10 @@ double mutual_information(const std::vector<std::vector<Tensor>> &outputs) {
     const std::vector<double> values = to_doubles(sample[0]);
     const Dims &dims = sample[0].dims;
     std::size_t classes = values.size();
-    if (dims.size() > 1 && static_cast<std::size_t>(dims[0] * dims[1]) != values.size()) classes = static_cast<std::size_t>(dims.back());
-    else if (dims.size() > 1) classes = static_cast<std::size_t>(dims[1]);
+    if (dims.size() > 1 && static_cast<std::size_t>(dims[0] * dims[1]) != values.size())
+      classes = static_cast<std::size_t>(dims.back());
+    else if (dims.size() > 1)
+      classes = static_cast<std::size_t>(dims[1]);
     if (classes < 2) return 0;
     mean.resize(values.size());
     for (std::size_t at = 0; at + classes <= values.size(); at += classes) {
@@ -155,7 +157,9 @@ double mutual_information(const std::vector<std::vector<Tensor>> &outputs) {
       for (std::size_t c = 0; c < classes; ++c) mean[at + c] += p[c] / static_cast<double>(outputs.size());
     }
   }
-  return rows > 0 ? (entropy(mean) - each / static_cast<double>(outputs.size())) * static_cast<double>(outputs.size()) / rows : 0;
+  return rows > 0
+             ? (entropy(mean) - each / static_cast<double>(outputs.size())) * static_cast<double>(outputs.size()) / rows
+             : 0;
 }
 
 struct Candidate {
@@ -185,7 +189,8 @@ std::vector<Candidate> candidates_of(int channels) {
     return found;
   }
   found.push_back({"ImageNet's mean and std", rule(unit, {0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}, colour)});
-  found.push_back({"CIFAR-10's mean and std", rule(unit, {0.4914F, 0.4822F, 0.4465F}, {0.247F, 0.2435F, 0.2616F}, colour)});
+  found.push_back(
+      {"CIFAR-10's mean and std", rule(unit, {0.4914F, 0.4822F, 0.4465F}, {0.247F, 0.2435F, 0.2616F}, colour)});
   found.push_back({"0 .. 255 less Caffe's mean, BGR", rule(1, {103.94F, 116.78F, 123.68F}, {1}, Colour::bgr)});
   found.push_back({"0 .. 255 less Caffe's mean, RGB", rule(1, {123.68F, 116.78F, 103.94F}, {1}, colour)});
   found.push_back(pixels);
@@ -207,8 +212,8 @@ Result<InputScale> fit_images(Witness &witness, std::vector<MadeUpInput> &inputs
     ranking.emplace_back(normed ? score : -mutual_information(outputs), i);
   }
   std::ranges::stable_sort(ranking, {}, &std::pair<double, std::size_t>::first);
-  // Made-up pictures do not tell scores apart that are this near, and answers do not tell offsets apart at all: of those
-  // the more common way is taken.
+  // Made-up pictures do not tell scores apart that are this near, and answers do not tell offsets apart at all: of
+  // those the more common way is taken.
   constexpr double near = 1.25;
   const double limit = normed ? near * ranking[0].first : ranking[0].first / near;
   const auto behind = std::ranges::find_if(ranking, [&](const auto &score) { return score.first > limit; });
@@ -229,7 +234,8 @@ int feature_axis(const Dims &dims) {
   constexpr std::int64_t most = 256;
   int found = 0;
   for (std::size_t d = 1; d < dims.size(); ++d)
-    if (dims[d] > 1 && dims[d] <= most && (found == 0 || dims[d] < dims[static_cast<std::size_t>(found)])) found = static_cast<int>(d);
+    if (dims[d] > 1 && dims[d] <= most && (found == 0 || dims[d] < dims[static_cast<std::size_t>(found)]))
+      found = static_cast<int>(d);
   return found;
 }
 
@@ -280,7 +286,9 @@ private:
     return moments_of(outputs, 0);
   }
 
-  [[nodiscard]] double deviation(std::size_t channel) const { return std::sqrt(std::max(norm_.variance[channel], 1e-12)); }
+  [[nodiscard]] double deviation(std::size_t channel) const {
+    return std::sqrt(std::max(norm_.variance[channel], 1e-12));
+  }
 
   Status fit_means(const Moments &silent) {
     const std::size_t channels = std::min(norm_.mean.size(), silent.mean.size());
@@ -328,7 +336,8 @@ private:
 /// Fits the only series of a network with BatchNormalization; kept where it comes nearer to the running moments.
 Result<InputScale> fit_series(Witness &witness, std::vector<MadeUpInput> &inputs, MadeUpInput &series) {
   if (witness.norms().empty())
-    return InputScale{fmt::format("{}: noise of unit variance; the network does not say what it expects", series.spec.name), false};
+    return InputScale{
+        fmt::format("{}: noise of unit variance; the network does not say what it expects", series.spec.name), false};
   const MadeUpInput plain = series;
   const auto score = [&]() -> Result<double> {
     EDGEC_ASSIGN(const auto outputs, witness.run(inputs, pictures));
@@ -339,7 +348,8 @@ Result<InputScale> fit_series(Witness &witness, std::vector<MadeUpInput> &inputs
   EDGEC_ASSIGN(const Sample sample, samples->load(0));
   const Dims dims = sample[static_cast<std::size_t>(&series - inputs.data())].dims;
   series.axis = feature_axis(dims);
-  const std::size_t features = series.axis > 0 ? static_cast<std::size_t>(dims[static_cast<std::size_t>(series.axis)]) : 1;
+  const std::size_t features =
+      series.axis > 0 ? static_cast<std::size_t>(dims[static_cast<std::size_t>(series.axis)]) : 1;
   EDGEC_CHECK(SeriesFit(witness, inputs, series, features).run());
   EDGEC_ASSIGN(const double after, score());
   if (!(after < before)) series = plain;
@@ -358,7 +368,8 @@ Result<InputScale> fit_input_scale(const Graph &graph, const OpRegistry &ops, st
   if (!pixels && series == inputs.end()) return InputScale{"", true};
   Witness witness(graph, ops, options);
   if (pixels) {
-    if (witness.norms().empty() && !options.logits.valid()) return InputScale{"images in [0, 1]: the network does not say more", false};
+    if (witness.norms().empty() && !options.logits.valid())
+      return InputScale{"images in [0, 1]: the network does not say more", false};
     return fit_images(witness, inputs, picture_shape(image->spec.type)->channels);
   }
   if (std::ranges::count(inputs, InputKind::series, &MadeUpInput::kind) > 1)

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t rows_at_once = 2048; // of patches, summed in float32 before they are added in double
 constexpr std::size_t samples_at_once = 64;
-constexpr std::size_t panel = 64;          // rows of a product that one thread computes at once
+constexpr std::size_t panel = 64; // rows of a product that one thread computes at once
 
 class Gatherer {
 public:
@@ -25,7 +25,8 @@ public:
     const auto groups = static_cast<std::size_t>(shape_.groups);
     std::vector<std::vector<Moments>> moments(groups, std::vector<Moments>(folds, Moments(columns_)));
     const std::size_t per_sample = std::min(positions_, static_cast<std::size_t>(shape_.batch * shape_.out_area()));
-    const std::size_t step = std::clamp<std::size_t>(rows_at_once / std::max<std::size_t>(per_sample, 1), 1, samples_at_once);
+    const std::size_t step =
+        std::clamp<std::size_t>(rows_at_once / std::max<std::size_t>(per_sample, 1), 1, samples_at_once);
     for (std::size_t fold = 0; fold < folds; ++fold)
       for (std::size_t start = fold; start < samples; start += step * folds) {
         std::vector<std::size_t> chunk;
@@ -59,7 +60,8 @@ private:
     std::size_t rows = 0;
     for (std::size_t i = 0; i < chunk.size(); ++i) {
       Slice &slice = slices[i];
-      EDGEC_ASSIGN(slice.shape, layer_.op->as_conv(*layer_.op_node, now_.dims(layer_.now, chunk[i]), layer_.weight_dims));
+      EDGEC_ASSIGN(slice.shape,
+                   layer_.op->as_conv(*layer_.op_node, now_.dims(layer_.now, chunk[i]), layer_.weight_dims));
       slice.positions = draw_positions(slice.shape, positions_, (chunk[i] << 20) + layer_.node.index);
       slice.first_row = std::exchange(rows, rows + slice.positions.size());
     }
@@ -84,7 +86,8 @@ private:
     std::vector<float> sums((last - first) * rest);
     gram(rows, &y_[offset + first], last - first, width_, &y_[offset + first], rest, width_, sums.data());
     for (std::size_t i = first; i < last; ++i)
-      for (std::size_t j = first; j < columns_; ++j) m.yy(i, j) += static_cast<double>(sums[(i - first) * rest + j - first]);
+      for (std::size_t j = first; j < columns_; ++j)
+        m.yy(i, j) += static_cast<double>(sums[(i - first) * rest + j - first]);
     add_sums(y_, offset, rows, first, last, m.y);
   }
 
@@ -97,8 +100,8 @@ private:
     add_sums(x_, offset, rows, first, last, m.x);
   }
 
-  void add_sums(const std::vector<float> &values, std::size_t offset, std::size_t rows, std::size_t first, std::size_t last,
-                std::vector<double> &into) const {
+  void add_sums(const std::vector<float> &values, std::size_t offset, std::size_t rows, std::size_t first,
+                std::size_t last, std::vector<double> &into) const {
     for (std::size_t row = 0; row < rows; ++row)
       for (std::size_t j = first; j < last; ++j) into[j] += static_cast<double>(values[row * width_ + offset + j]);
   }
@@ -111,9 +114,12 @@ private:
       group[fold].samples += static_cast<double>(samples);
     }
     return parallel_for(moments.size() * panels * 2, threads_, [&](std::size_t task, int) -> Status {
-      const std::size_t group = task / 2 / panels, first = task / 2 % panels * panel, last = std::min(first + panel, columns_);
-      if (task % 2 == 0) add_xy(moments[group][fold], group * columns_, rows, first, last);
-      else add_yy(moments[group][fold], group * columns_, rows, first, last);
+      const std::size_t group = task / 2 / panels, first = task / 2 % panels * panel,
+                        last = std::min(first + panel, columns_);
+      if (task % 2 == 0)
+        add_xy(moments[group][fold], group * columns_, rows, first, last);
+      else
+        add_yy(moments[group][fold], group * columns_, rows, first, last);
       return {};
     });
   }

@@ -10,8 +10,8 @@ namespace edgec {
 
 /// A layer as the two walks see it: stops that its data comes from, types, and how it reads them.
 struct LayerInputs {
-  NodeId node;                ///< in `now`; for error messages and the seed of positions
-  ValueId original, now;      ///< stops of the walks
+  NodeId node;                  ///< in `now`; for error messages and the seed of positions
+  ValueId original, now;        ///< stops of the walks
   Type original_type, now_type; ///< scales of codes
   const Node *op_node = nullptr;
   const OpDef *op = nullptr;

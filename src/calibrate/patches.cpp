@@ -52,7 +52,8 @@ void fill(const ConvShape &shape, std::span<const std::int64_t> positions, std::
 
 /// Whether the data's axes are those that the geometry speaks of: a convolution's, not a product's.
 bool has_axes_of(const ConvShape &shape, std::span<const std::int64_t> dims) {
-  if (dims.size() != static_cast<std::size_t>(shape.rank) + 2 || dims[0] != shape.batch || dims[1] != shape.in_channels) return false;
+  if (dims.size() != static_cast<std::size_t>(shape.rank) + 2 || dims[0] != shape.batch || dims[1] != shape.in_channels)
+    return false;
   for (std::size_t i = 2; i < dims.size(); ++i)
     if (dims[i] != shape.axes[3 - dims.size() + i].in) return false;
   return true;
@@ -92,9 +93,12 @@ void fill_patches(const ConvShape &shape, std::span<const std::int64_t> position
   const float scale = type.quant->scale();
   const std::int32_t zero_point = type.quant->zero_point();
   const auto real = [&](auto code) { return scale * static_cast<float>(code - zero_point); };
-  if (data.dtype == DType::uint8) fill(shape, positions, data.as<std::uint8_t>(), layout, rows, real);
-  else if (data.dtype == DType::uint16) fill(shape, positions, data.as<std::uint16_t>(), layout, rows, real);
-  else fill(shape, positions, data.as<std::int8_t>(), layout, rows, real);
+  if (data.dtype == DType::uint8)
+    fill(shape, positions, data.as<std::uint8_t>(), layout, rows, real);
+  else if (data.dtype == DType::uint16)
+    fill(shape, positions, data.as<std::uint16_t>(), layout, rows, real);
+  else
+    fill(shape, positions, data.as<std::int8_t>(), layout, rows, real);
 }
 
 } // namespace edgec

@@ -16,9 +16,9 @@ namespace edgec {
 /// all of them where there are no more.
 std::vector<std::int64_t> draw_positions(const ConvShape &shape, std::size_t wanted, std::uint64_t seed);
 
-/// Fills `rows` with one row [in_channels * taps] (channel by channel, as weights lie) of reals for each position. `data` holds
-/// float32, or codes of `type`'s scale and zero point, in `layout`; a product reads rows of row-major data, whatever axes that
-/// has. Taps in the padding are 0.
+/// Fills `rows` with one row [in_channels * taps] (channel by channel, as weights lie) of reals for each position.
+/// `data` holds float32, or codes of `type`'s scale and zero point, in `layout`; a product reads rows of row-major
+/// data, whatever axes that has. Taps in the padding are 0.
 void fill_patches(const ConvShape &shape, std::span<const std::int64_t> positions, const Tensor &data, const Type &type,
                   Layout layout, std::span<float> rows);
 

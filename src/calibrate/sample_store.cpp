@@ -34,7 +34,8 @@ Status transfer(Step &&step, Byte *bytes, std::size_t size, off_t offset) {
   while (size > 0) {
     const ssize_t moved = step(bytes, size, offset);
     if (moved < 0 && errno == EINTR) continue;
-    if (moved <= 0) return resource_error(fmt::format("temporary file: {}", moved == 0 ? "cut short" : std::strerror(errno)));
+    if (moved <= 0)
+      return resource_error(fmt::format("temporary file: {}", moved == 0 ? "cut short" : std::strerror(errno)));
     bytes += moved;
     size -= static_cast<std::size_t>(moved);
     offset += moved;
@@ -65,7 +66,9 @@ Result<std::int64_t> TemporaryFile::append(ByteView bytes) {
     offset = end_;
     end_ += (static_cast<std::int64_t>(bytes.size()) + page - 1) / page * page;
   }
-  const auto write = [&](const std::byte *from, std::size_t count, off_t at) { return ::pwrite(file_, from, count, at); };
+  const auto write = [&](const std::byte *from, std::size_t count, off_t at) {
+    return ::pwrite(file_, from, count, at);
+  };
   EDGEC_CHECK(transfer(write, bytes.data(), bytes.size(), offset));
   return offset;
 }
@@ -77,7 +80,8 @@ Status TemporaryFile::read(std::int64_t offset, std::span<std::byte> bytes) cons
 
 Result<Storage> TemporaryFile::map(std::int64_t offset, std::size_t size) const {
   void *mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file_, offset);
-  if (mapped == MAP_FAILED) return resource_error(fmt::format("temporary file: cannot be mapped: {}", std::strerror(errno)));
+  if (mapped == MAP_FAILED)
+    return resource_error(fmt::format("temporary file: cannot be mapped: {}", std::strerror(errno)));
   std::shared_ptr<const void> owner(mapped, [size](const void *p) { ::munmap(const_cast<void *>(p), size); });
   return Storage(std::move(owner), ByteView(static_cast<const std::byte *>(mapped), size), Backing::file);
 }
@@ -99,7 +103,8 @@ struct SampleStore::State {
   }
 };
 
-SampleStore::SampleStore(std::size_t samples, std::shared_ptr<MemoryBudget> budget) : state_(std::make_unique<State>()) {
+SampleStore::SampleStore(std::size_t samples, std::shared_ptr<MemoryBudget> budget)
+    : state_(std::make_unique<State>()) {
   state_->budget = std::move(budget);
   state_->tensors.resize(samples);
   state_->offsets.assign(samples, nowhere);

@@ -12,9 +12,11 @@ void LogHistogram::add(std::span<const float> values) {
   std::vector<std::array<std::uint32_t, sides>> counts(bin_count);
   const std::size_t whole = values.size() / sides * sides;
   for (std::size_t i = 0; i < whole; i += sides)
-    for (std::size_t side = 0; side < sides; ++side) ++counts[std::bit_cast<std::uint32_t>(values[i + side]) >> 18][side];
+    for (std::size_t side = 0; side < sides; ++side)
+      ++counts[std::bit_cast<std::uint32_t>(values[i + side]) >> 18][side];
   for (std::size_t i = whole; i < values.size(); ++i) ++counts[std::bit_cast<std::uint32_t>(values[i]) >> 18][0];
-  constexpr std::size_t half = bin_count / 2, finite = std::size_t{0x7f800000} >> 18; // bins of one sign, and those of numbers
+  constexpr std::size_t half = bin_count / 2,
+                        finite = std::size_t{0x7f800000} >> 18; // bins of one sign, and those of numbers
   for (std::size_t bin = 0; bin < bin_count; ++bin)
     if (bin % half < finite) counts_[bin] += counts[bin][0] + counts[bin][1];
 }
@@ -49,7 +51,8 @@ void ValueStatistics::merge(const ValueStatistics &other, double samples, double
     channel_mean[i] = (channel_mean[i] * samples + other.channel_mean[i] * other_samples) / (samples + other_samples);
   for (std::size_t i = 0; i < channel_peak.size() && i < other.channel_peak.size(); ++i) {
     channel_peak[i] = std::max(channel_peak[i], other.channel_peak[i]);
-    channel_power[i] = (channel_power[i] * samples + other.channel_power[i] * other_samples) / (samples + other_samples);
+    channel_power[i] =
+        (channel_power[i] * samples + other.channel_power[i] * other_samples) / (samples + other_samples);
   }
 }
 
@@ -82,8 +85,8 @@ double expected_error(const LogHistogram &histogram, Range range) {
   return error;
 }
 
-/// Kullback-Leibler divergence of the values' distribution, clipped to the range, from what 256 levels make of the values
-/// inside: a level's values spread evenly over its width. Zeros are no news: they are kept as they are.
+/// Kullback-Leibler divergence of the values' distribution, clipped to the range, from what 256 levels make of the
+/// values inside: a level's values spread evenly over its width. Zeros are no news: they are kept as they are.
 double divergence(const LogHistogram &histogram, Range range) {
   constexpr int levels = 256;
   constexpr double least = 1e-4; // counts
@@ -148,7 +151,8 @@ Range choose_range(const ValueStatistics &statistics, RangeMethod method, double
 
 Quant asymmetric_quant(Range range, int bits) {
   const int levels = (1 << bits) - 1;
-  const double width = static_cast<double>(range.high) - static_cast<double>(range.low); // may be more than a float holds
+  const double width =
+      static_cast<double>(range.high) - static_cast<double>(range.low); // may be more than a float holds
   const auto scale = static_cast<float>(width / levels);
   if (!(scale > 1e-30F)) return Quant::per_tensor(1.0F, 0); // a value that is always zero
   const float zero_point = std::nearbyint(-range.low / scale);

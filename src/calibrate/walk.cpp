@@ -41,7 +41,8 @@ EDGEC_VECTOR_CLONES void add_rows(const std::uint8_t *codes, std::size_t rows, s
   for (; c < channels; ++c) add_strip<1>(codes + c, rows, channels, sum + c, inside + c);
 }
 
-void add_codes(std::span<const std::uint8_t> codes, std::span<const std::int64_t> dims, Layout layout, ChannelObservation &into) {
+void add_codes(std::span<const std::uint8_t> codes, std::span<const std::int64_t> dims, Layout layout,
+               ChannelObservation &into) {
   const auto channels = static_cast<std::size_t>(channel_count(dims));
   into.sum.assign(channels, 0);
   into.inside.assign(channels, 0);
@@ -52,7 +53,8 @@ void add_codes(std::span<const std::uint8_t> codes, std::span<const std::int64_t
     for (std::size_t row = 0; row * channels < codes.size(); row += most_rows) {
       std::ranges::fill(sum, 0);
       std::ranges::fill(inside, 0);
-      add_rows(&codes[row * channels], std::min(most_rows, codes.size() / channels - row), channels, sum.data(), inside.data());
+      add_rows(&codes[row * channels], std::min(most_rows, codes.size() / channels - row), channels, sum.data(),
+               inside.data());
       for (std::size_t c = 0; c < channels; ++c) into.sum[c] += sum[c], into.inside[c] += inside[c];
     }
     return;
@@ -71,7 +73,8 @@ void add_codes(std::span<const std::uint8_t> codes, std::span<const std::int64_t
 
 /// Codes of any other width, one by one.
 template <class T>
-void add_wide_codes(std::span<const T> codes, std::span<const std::int64_t> dims, Layout layout, ChannelObservation &into) {
+void add_wide_codes(std::span<const T> codes, std::span<const std::int64_t> dims, Layout layout,
+                    ChannelObservation &into) {
   const auto channels = static_cast<std::size_t>(channel_count(dims));
   into.sum.assign(channels, 0);
   into.inside.assign(channels, 0);
@@ -103,7 +106,8 @@ Result<ChannelObservation> observe_one(const ValueView &view, Interval interval)
   }
   default: return internal_error("values of type " + to_string(view.type) + " cannot be observed by channels");
   }
-  seen.positions = static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(1, channel_count(view.dims)));
+  seen.positions =
+      static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(1, channel_count(view.dims)));
   return seen;
 }
 
@@ -135,7 +139,8 @@ struct Walk::State {
     std::vector<ValueId> stack;
     const auto push_operands = [&](ValueId v) {
       if (const Node *producer = graph.producer(v))
-        for (const auto *list : {&producer->inputs, &producer->captures}) stack.insert(stack.end(), list->begin(), list->end());
+        for (const auto *list : {&producer->inputs, &producer->captures})
+          stack.insert(stack.end(), list->begin(), list->end());
     };
     if (graph.is_input(id)) return {id};
     push_operands(id);
@@ -143,8 +148,10 @@ struct Walk::State {
       const ValueId v = stack.back();
       stack.pop_back();
       if (!v.valid() || graph.constant(v) || !seen.insert(v).second) continue;
-      if (graph.is_input(v) || std::ranges::find(stops, v) != stops.end()) found.insert(v);
-      else push_operands(v);
+      if (graph.is_input(v) || std::ranges::find(stops, v) != stops.end())
+        found.insert(v);
+      else
+        push_operands(v);
     }
     if (found.empty()) return graph.inputs(); // it is computed from constants alone; a plan is fed something
     return {found.begin(), found.end()};
@@ -193,7 +200,8 @@ struct Walk::State {
 
 Walk::Walk(const Graph &graph, const OpRegistry &ops, const SampleSet &samples, std::vector<std::size_t> which,
            std::vector<ValueId> stops, Options options)
-    : state_(std::make_unique<State>(State{graph, ops, samples, std::move(which), std::move(options), std::move(stops), {}, 0, {}, {}})) {
+    : state_(std::make_unique<State>(
+          State{graph, ops, samples, std::move(which), std::move(options), std::move(stops), {}, 0, {}, {}})) {
   if (!state_->options.budget) state_->options.budget = std::make_shared<MemoryBudget>();
   state_->order_stops();
 }
@@ -248,7 +256,9 @@ Status Walk::reach(ValueId stop) {
 
 void Walk::release(ValueId stop) { state_->held.erase(stop); }
 
-Result<Tensor> Walk::value(ValueId stop, std::size_t sample) const { return state_->kept.at(stop).of_sample.get(sample); }
+Result<Tensor> Walk::value(ValueId stop, std::size_t sample) const {
+  return state_->kept.at(stop).of_sample.get(sample);
+}
 
 const Dims &Walk::dims(ValueId stop, std::size_t sample) const { return state_->kept.at(stop).of_sample.dims(sample); }
 
@@ -275,8 +285,10 @@ Result<std::map<ValueId, ChannelObservation>> Walk::observe(const std::map<Value
     Status unreadable;
     const auto look = [&](const ValueView &view) {
       auto seen = observe_one(view, values.at(view.id));
-      if (seen) parts[i][view.id] = *std::move(seen);
-      else unreadable = std::move(seen).error();
+      if (seen)
+        parts[i][view.id] = *std::move(seen);
+      else
+        unreadable = std::move(seen).error();
     };
     EDGEC_CHECK(runner.run_tensors(feeds, worker, look));
     return unreadable;

@@ -61,9 +61,12 @@ void show(LogLevel level, std::string_view text) {
   if (quiet && level != LogLevel::text) return;
   if (level == LogLevel::warning) return miss(text);
   erase_line();
-  if (level == LogLevel::detail) spdlog::info("{}", one_line(text));
-  else if (level == LogLevel::text) fmt::print(stderr, "{}", harmless(text));
-  else fmt::print(stderr, "edgec: {}\n", harmless(text));
+  if (level == LogLevel::detail)
+    spdlog::info("{}", one_line(text));
+  else if (level == LogLevel::text)
+    fmt::print(stderr, "{}", harmless(text));
+  else
+    fmt::print(stderr, "edgec: {}\n", harmless(text));
 }
 
 } // namespace
@@ -110,7 +113,8 @@ std::size_t output_width() {
   const std::string_view text = columns != nullptr ? columns : "";
   std::size_t width = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), width);
-  if (error != std::errc() || end != text.data() + text.size() || width == 0) width = terminal_width(STDOUT_FILENO).value_or(0);
+  if (error != std::errc() || end != text.data() + text.size() || width == 0)
+    width = terminal_width(STDOUT_FILENO).value_or(0);
   return width == 0 ? 0 : std::max(width, least);
 }
 

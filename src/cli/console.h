@@ -28,8 +28,8 @@ void print(std::string_view text);
 void print_text(std::string_view text);
 /// What was done, on stdout, by a command whose result is a file or its status; not with -q.
 void print_report(std::string_view text);
-/// Characters of a line on stdout: COLUMNS of the environment, else those of the terminal. 0: as long as they are, as into
-/// a pipe.
+/// Characters of a line on stdout: COLUMNS of the environment, else those of the terminal. 0: as long as they are, as
+/// into a pipe.
 std::size_t output_width();
 /// Error (resource) if stdout could not take all that was printed.
 bool flush_results();

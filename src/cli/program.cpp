@@ -7,11 +7,11 @@
 #include "cli/command.h"
 #include "cli/command_line.h"
 #include "cli/console.h"
-#include "job/model_file.h"
 #include "cli/recipe.h"
-#include "job/version.h"
 #include "data/preprocess_help.h"
 #include "formats/onnx/functions.h"
+#include "job/model_file.h"
+#include "job/version.h"
 #include "ops/registry.h"
 #include "support/cancel.h"
 #include "support/file.h"
@@ -28,7 +28,8 @@ struct SharedFlags {
   void declare(Options &options) {
     options.group("Messages");
     options.flag("-v,--verbose", &console.verbose, "say more on stderr");
-    options.flag("-q,--quiet", &console.quiet, "print errors and missed budgets, nothing else: no report, no warnings; --json stays");
+    options.flag("-q,--quiet", &console.quiet,
+                 "print errors and missed budgets, nothing else: no report, no warnings; --json stays");
     options.flag("--no-progress", &console.no_progress, "no progress line (there is one on a terminal only)");
     options.add("--color", "WHEN", &console.color, "colour on a terminal; NO_COLOR turns it off")
         .one_of({"auto", "always", "never"});

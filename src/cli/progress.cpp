@@ -65,7 +65,8 @@ std::string ProgressState::text(double seconds) const {
   constexpr double first_seconds = 3;
   std::string text = fmt::format("[{}/{}] ", std::max<std::size_t>(at_, 1), plan_.size());
   const std::string step = at_ > 0 ? plan_[at_ - 1].name : what_;
-  if (parts_ > 0) text += fmt::format("{} {} of at most {}{}", step, parts_done_ + 1, parts_, what_ == step ? "" : ", ");
+  if (parts_ > 0)
+    text += fmt::format("{} {} of at most {}{}", step, parts_done_ + 1, parts_, what_ == step ? "" : ", ");
   if (parts_ == 0 || what_ != step) text += what_;
   if (all_ > 0) text += fmt::format(" {}/{}", done_, all_);
   text += fmt::format("  {:.0f} %", 100 * fraction_);
@@ -84,7 +85,8 @@ void ProgressLine::show(std::string_view what, std::size_t done, std::size_t all
   const std::lock_guard lock(mutex_);
   state_.show(what, done, all);
   const auto now = std::chrono::steady_clock::now();
-  if (all > 0 && now - shown_ < std::chrono::milliseconds(100)) return; // a step that will not be told of again is drawn
+  if (all > 0 && now - shown_ < std::chrono::milliseconds(100))
+    return; // a step that will not be told of again is drawn
   shown_ = now;
   draw_line(state_.text(std::chrono::duration<double>(now - begun_).count()));
 }

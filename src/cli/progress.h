@@ -23,8 +23,8 @@ public:
   void stage(std::string_view step, std::size_t done, std::size_t most);
   /// Of all the work, 0 to 1.
   [[nodiscard]] double fraction() const { return fraction_; }
-  /// "[3/7] fitting layers 12/26  38 %  about 0:25 left", where the work has taken so long; the time left is not told of the
-  /// first seconds.
+  /// "[3/7] fitting layers 12/26  38 %  about 0:25 left", where the work has taken so long; the time left is not told
+  /// of the first seconds.
   [[nodiscard]] std::string text(double seconds) const;
 
 private:

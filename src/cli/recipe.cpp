@@ -5,8 +5,8 @@
 #include <sstream>
 #include <toml++/toml.h>
 
-#include "support/nearest.h"
 #include "support/file.h"
+#include "support/nearest.h"
 
 namespace edgec {
 namespace {

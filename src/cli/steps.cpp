@@ -4,8 +4,8 @@
 #include <charconv>
 #include <fmt/format.h>
 
-#include "support/nearest.h"
 #include "support/cancel.h"
+#include "support/nearest.h"
 
 namespace edgec {
 namespace {
@@ -27,7 +27,8 @@ Tensor entry(const Tensor &all, std::int64_t index) {
   Tensor part = all;
   part.dims.erase(part.dims.begin());
   const auto size = static_cast<std::int64_t>(byte_size(part.dtype, part.size()));
-  part.data = Storage::copy(all.data.bytes().subspan(static_cast<std::size_t>(index * size), static_cast<std::size_t>(size)));
+  part.data =
+      Storage::copy(all.data.bytes().subspan(static_cast<std::size_t>(index * size), static_cast<std::size_t>(size)));
   return part;
 }
 
@@ -57,14 +58,15 @@ struct History {
 
   Status add(const Tensor &value) {
     if (value.dtype == DType::string || bits(value.dtype) % 8 != 0)
-      return unsupported(fmt::format("output {} is of type {}, of which steps are not kept", name, to_string(Type::of(value))));
+      return unsupported(
+          fmt::format("output {} is of type {}, of which steps are not kept", name, to_string(Type::of(value))));
     const bool changed = count > 0 && value.dims != last.dims;
     if (changed && fed) {
       bytes.clear();
       count = 0;
     } else if (changed) {
-      return unsupported(fmt::format("output {} changes from {} to {} at step {}; --feed it, or give other inputs", name,
-                                     to_string(Type::of(last)), to_string(Type::of(value)), count));
+      return unsupported(fmt::format("output {} changes from {} to {} at step {}; --feed it, or give other inputs",
+                                     name, to_string(Type::of(last)), to_string(Type::of(value)), count));
     }
     last = value;
     bytes.insert(bytes.end(), value.data.bytes().begin(), value.data.bytes().end());
@@ -90,7 +92,8 @@ Result<std::vector<StepFeed>> parse_feeds(std::span<const std::string> texts, co
     if (equals == std::string::npos) return usage_error(fmt::format("--feed: '{}' does not read OUT=IN", text));
     StepFeed feed{.name = text.substr(0, equals)};
     std::string output = feed.name;
-    feed.argmax = output.starts_with("argmax(") && output.ends_with(")") && std::ranges::find(outputs, output) == outputs.end();
+    feed.argmax =
+        output.starts_with("argmax(") && output.ends_with(")") && std::ranges::find(outputs, output) == outputs.end();
     if (feed.argmax) output = output.substr(7, output.size() - 8);
     EDGEC_ASSIGN(feed.output, place_of(output, outputs, "output"));
     EDGEC_ASSIGN(feed.input, place_of(text.substr(equals + 1), inputs, "input"));
@@ -106,7 +109,8 @@ Result<std::vector<std::pair<std::string, Tensor>>> run_steps(Runner &runner, co
   std::vector<History> histories;
   for (const GraphOutput &output : graph.outputs()) histories.push_back({.name = output.name});
   const auto is_state = [&](std::size_t output) {
-    return std::ranges::any_of(steps.feeds, [&](const StepFeed &feed) { return !feed.argmax && feed.output == output; });
+    return std::ranges::any_of(steps.feeds,
+                               [&](const StepFeed &feed) { return !feed.argmax && feed.output == output; });
   };
   for (const StepFeed &feed : steps.feeds) histories[feed.output].fed = true;
   std::vector<History> chosen; // by feed
@@ -145,10 +149,12 @@ Result<Tensor> filled_input(const std::string &text, const InputSpec &input) {
   const std::string rest = text.substr(std::string_view("full:").size());
   const std::size_t colon = rest.find(':');
   const auto wrong = [&](const std::string &why) {
-    return usage_error(fmt::format("--input {}={}: {}; the network takes {}", input.name, text, why, to_string(input.type)));
+    return usage_error(
+        fmt::format("--input {}={}: {}; the network takes {}", input.name, text, why, to_string(input.type)));
   };
   double value = 0;
-  if (!parse_number(std::string_view(rest).substr(0, colon), value)) return wrong("it does not read full:VALUE or full:VALUE:2x3");
+  if (!parse_number(std::string_view(rest).substr(0, colon), value))
+    return wrong("it does not read full:VALUE or full:VALUE:2x3");
   if (!is_float(input.type.dtype) && !is_integer(input.type.dtype)) return wrong("it is no number");
   auto dims = input.type.concrete();
   if (colon != std::string::npos) {
@@ -156,7 +162,8 @@ Result<Tensor> filled_input(const std::string &text, const InputSpec &input) {
     std::string_view list = std::string_view(rest).substr(colon + 1);
     while (!list.empty()) {
       const std::size_t x = std::min(list.find('x'), list.size());
-      if (!parse_number(list.substr(0, x), dims->emplace_back()) || dims->back() < 0) return wrong("its dims do not read 2x3");
+      if (!parse_number(list.substr(0, x), dims->emplace_back()) || dims->back() < 0)
+        return wrong("its dims do not read 2x3");
       list.remove_prefix(std::min(x + 1, list.size()));
     }
   }

@@ -23,13 +23,14 @@ Result<std::vector<StepFeed>> parse_feeds(std::span<const std::string> texts, co
 
 struct Steps {
   std::int64_t count = 0;
-  std::vector<Tensor> first;                            ///< every input of the first step
+  std::vector<Tensor> first;                             ///< every input of the first step
   std::vector<std::pair<std::size_t, Tensor>> sequences; ///< inputs given for all steps, along a first axis
   std::vector<StepFeed> feeds;
 };
 
 /// Runs the network and gives its outputs of all steps along a new first axis, of those that are fed only the last; an
-/// argmax that is fed is an output, too, and what it is of may change its shape: then the last steps count. Errors: those of running, and (unsupported) an output that changes its shape.
+/// argmax that is fed is an output, too, and what it is of may change its shape: then the last steps count. Errors:
+/// those of running, and (unsupported) an output that changes its shape.
 Result<std::vector<std::pair<std::string, Tensor>>> run_steps(Runner &runner, const Steps &steps);
 
 /// The input that "full:VALUE" or "full:VALUE:2x1x128" says: VALUE everywhere; the dims may be left out where the

@@ -26,7 +26,8 @@ std::optional<HashedPlaces> parse_hashed(std::string_view text) {
 }
 
 std::optional<std::vector<std::byte>> encode_hashed(ByteView raw, std::size_t width, HashedPlaces places) {
-  if (!is_width(width) || raw.size() % width != 0 || places.count == 0 || places.count > raw.size() / width) return std::nullopt;
+  if (!is_width(width) || raw.size() % width != 0 || places.count == 0 || places.count > raw.size() / width)
+    return std::nullopt;
   std::vector<std::byte> payload(header + places.count * width);
   payload[0] = static_cast<std::byte>(width);
   std::memcpy(&payload[4], &places.count, 4); // little endian, as the machines that edgec runs on
@@ -43,7 +44,8 @@ std::optional<std::vector<std::byte>> encode_hashed(ByteView raw, std::size_t wi
 }
 
 Result<std::vector<std::byte>> decode_hashed(ByteView payload, std::size_t raw_size) {
-  if (payload.size() < header) return bad_input(fmt::format("{} bytes are too few for hashed elements", payload.size()));
+  if (payload.size() < header)
+    return bad_input(fmt::format("{} bytes are too few for hashed elements", payload.size()));
   const auto width = std::to_integer<std::size_t>(payload[0]);
   if (!is_width(width)) return bad_input(fmt::format("elements of {} bytes, 1, 2, 4 or 8 were expected", width));
   if (raw_size % width != 0)
@@ -54,8 +56,10 @@ Result<std::vector<std::byte>> decode_hashed(ByteView payload, std::size_t raw_s
   const std::size_t elements = raw_size / width;
   if (places.count == 0 || places.count > elements)
     return bad_input(fmt::format("{} stored for {} hashed elements", places.count, elements));
-  if (payload.size() != header + places.count * width || payload[1] != std::byte{0} || payload[2] != std::byte{0} || payload[3] != std::byte{0})
-    return bad_input(fmt::format("the payload has {} bytes, {} were expected", payload.size(), header + places.count * width));
+  if (payload.size() != header + places.count * width || payload[1] != std::byte{0} || payload[2] != std::byte{0} ||
+      payload[3] != std::byte{0})
+    return bad_input(
+        fmt::format("the payload has {} bytes, {} were expected", payload.size(), header + places.count * width));
   std::vector<std::byte> raw(raw_size);
   for (std::size_t i = 0; i < elements; ++i)
     std::memcpy(&raw[i * width], &payload[header + hashed_slot(places, i) * width], width);

@@ -19,8 +19,8 @@ struct HashedPlaces {
   std::uint32_t count = 0;
 };
 
-/// The stored element of the one at `place` (row * columns + column of a matrix): SplitMix64 (Steele, Lea, Flood 2014) of
-/// seed and place, its upper half scaled to 0 .. count - 1.
+/// The stored element of the one at `place` (row * columns + column of a matrix): SplitMix64 (Steele, Lea, Flood 2014)
+/// of seed and place, its upper half scaled to 0 .. count - 1.
 constexpr std::uint32_t hashed_slot(HashedPlaces places, std::uint64_t place) {
   std::uint64_t z = places.seed + (place + 1) * 0x9e3779b97f4a7c15ULL;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t contexts_below = std::size_t{16} << 20;
 constexpr std::size_t any_speed_below = std::size_t{1} << 16; ///< bytes that even the slowest coder reads in no time
 constexpr std::size_t records_below = std::size_t{1} << 18;
-constexpr double contexts_gain_below = 6; ///< bits a code
+constexpr double contexts_gain_below = 6;                 ///< bits a code
 constexpr std::size_t probe_above = std::size_t{1} << 18; ///< bytes on which zstd's slow levels take a while
 constexpr int fast_level = 3;
 
@@ -46,7 +46,8 @@ std::size_t count_of(const std::vector<CodeShape> &shapes) {
 bool sparse_saves(ByteView raw, std::size_t width) {
   constexpr std::byte nothing[8] = {};
   std::size_t zeros = 0;
-  for (std::size_t at = 0; at + width <= raw.size(); at += width) zeros += std::memcmp(raw.data() + at, nothing, width) == 0 ? width : 0;
+  for (std::size_t at = 0; at + width <= raw.size(); at += width)
+    zeros += std::memcmp(raw.data() + at, nothing, width) == 0 ? width : 0;
   return zeros > raw.size() / width / 8;
 }
 
@@ -136,8 +137,9 @@ std::vector<std::byte> excerpt(ByteView bytes) {
   return taken;
 }
 
-/// The level of zstd for each form. On large buffers the slow ones take a minute for 40 MB, and most floats gain nothing
-/// by them: they are for forms that, by what they save on an excerpt, may become the smallest. 0: the form is left out.
+/// The level of zstd for each form. On large buffers the slow ones take a minute for 40 MB, and most floats gain
+/// nothing by them: they are for forms that, by what they save on an excerpt, may become the smallest. 0: the form is
+/// left out.
 std::vector<int> zstd_levels(const std::vector<Form> &forms, ByteView raw, int level, std::size_t smallest) {
   constexpr double most_gain = 1.25;
   const bool codes = !forms[0].shapes.empty(); // of floats even a tenth is not worth the time
@@ -154,7 +156,8 @@ std::vector<int> zstd_levels(const std::vector<Form> &forms, ByteView raw, int l
     const ByteView coded = bytes_of(forms[i], raw);
     if (coded.size() <= probe_above || expected[i] > most_gain * best) continue;
     const std::vector<std::byte> part = excerpt(coded);
-    gains[i] = static_cast<double>(zstd_compress(part, level).size()) / static_cast<double>(zstd_compress(part, fast_level).size());
+    gains[i] = static_cast<double>(zstd_compress(part, level).size()) /
+               static_cast<double>(zstd_compress(part, fast_level).size());
     expected[i] *= gains[i];
   }
   best = std::min(best, *std::ranges::min_element(expected));

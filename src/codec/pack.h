@@ -46,12 +46,12 @@ struct Packed {
 
 /// What a buffer holds, as far as that helps to pack it.
 struct Content {
-  std::size_t width = 0;         ///< bytes of an element: 1, 2, 4 or 8; 0: records without a fixed width
-  bool is_float = false;         ///< binary32
-  int code_bits = 0;             ///< integer codes of that many bits (2, 4 or 8; several a byte below 8)
-  bool is_signed = false;        ///< of codes: two's complement, 0 being the likely one
+  std::size_t width = 0;              ///< bytes of an element: 1, 2, 4 or 8; 0: records without a fixed width
+  bool is_float = false;              ///< binary32
+  int code_bits = 0;                  ///< integer codes of that many bits (2, 4 or 8; several a byte below 8)
+  bool is_signed = false;             ///< of codes: two's complement, 0 being the likely one
   std::optional<HashedPlaces> hashed; ///< elements are said to be copies of few
-  std::vector<CodeShape> shapes; ///< of tensors of codes (or of elements) one after another; empty: unknown
+  std::vector<CodeShape> shapes;      ///< of tensors of codes (or of elements) one after another; empty: unknown
 };
 
 /// No stage may grow beyond this many bytes for one that holds `size`: what a small hostile file can make a reader

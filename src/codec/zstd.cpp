@@ -35,8 +35,9 @@ std::size_t compress_in_pieces(ByteView raw, int level, std::vector<std::byte> &
 
 std::vector<std::byte> zstd_compress(ByteView raw, int level) {
   std::vector<std::byte> frame(ZSTD_compressBound(raw.size()));
-  const std::size_t size = raw.size() > piece ? compress_in_pieces(raw, level, frame)
-                                              : ZSTD_compress(frame.data(), frame.size(), raw.data(), raw.size(), level);
+  const std::size_t size = raw.size() > piece
+                               ? compress_in_pieces(raw, level, frame)
+                               : ZSTD_compress(frame.data(), frame.size(), raw.data(), raw.size(), level);
   frame.resize(ZSTD_isError(size) != 0 ? 0 : size);
   return frame;
 }

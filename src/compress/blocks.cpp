@@ -67,7 +67,9 @@ Result<double> best_damping(const FitGroup &group, std::span<const std::size_t> 
 BlockRemoval::BlockRemoval(Matrix weights, const Matrix &h, double damping)
     : weights_(std::move(weights)), inverse_(inverse(h, damping * mean_diagonal(h) + 1e-12)) {}
 
-Matrix BlockRemoval::block(std::span<const std::size_t> columns) const { return take_rows(take_columns(inverse_, columns), columns); }
+Matrix BlockRemoval::block(std::span<const std::size_t> columns) const {
+  return take_rows(take_columns(inverse_, columns), columns);
+}
 
 double BlockRemoval::cost(std::span<const std::size_t> columns) const {
   const Matrix w = take_columns(weights_, columns);

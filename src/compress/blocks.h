@@ -8,8 +8,9 @@
 
 namespace edgec {
 
-/// Optimal brain surgeon over blocks of columns (Hassibi and Stork 1993; Frantar and Alistarh 2022, section 4, "blocks"):
-/// with least squares weights for what is left, removing block c adds tr(W_c [Hinv_cc]^-1 W_c^T) to E |W y - W' y|^2.
+/// Optimal brain surgeon over blocks of columns (Hassibi and Stork 1993; Frantar and Alistarh 2022, section 4,
+/// "blocks"): with least squares weights for what is left, removing block c adds tr(W_c [Hinv_cc]^-1 W_c^T) to E |W y -
+/// W' y|^2.
 class BlockRemoval {
 public:
   /// `h` [K, K]: covariance of the inputs; `damping`: share of its mean diagonal that is added.

@@ -23,7 +23,8 @@ std::vector<float> channel_maxima(std::span<const float> weights, ChannelSpan sp
   return maxima;
 }
 
-std::vector<float> symmetric_scales(std::span<const float> maxima, std::span<const double> bias, float input_scale, int levels) {
+std::vector<float> symmetric_scales(std::span<const float> maxima, std::span<const double> bias, float input_scale,
+                                    int levels) {
   std::vector<float> scales(maxima.size());
   for (std::size_t c = 0; c < scales.size(); ++c) {
     const double room = c < bias.size() ? std::abs(bias[c]) / (static_cast<double>(input_scale) * 0x1p30) : 0.0;
@@ -33,8 +34,8 @@ std::vector<float> symmetric_scales(std::span<const float> maxima, std::span<con
   return scales;
 }
 
-std::vector<std::int8_t> quantize_symmetric(std::span<const float> weights, ChannelSpan span, std::span<const float> scales,
-                                            int levels) {
+std::vector<std::int8_t> quantize_symmetric(std::span<const float> weights, ChannelSpan span,
+                                            std::span<const float> scales, int levels) {
   std::vector<std::int8_t> codes(weights.size());
   const auto inner = static_cast<std::size_t>(span.inner);
   const auto limit = static_cast<float>(levels);
@@ -45,7 +46,8 @@ std::vector<std::int8_t> quantize_symmetric(std::span<const float> weights, Chan
   return codes;
 }
 
-std::vector<std::int32_t> quantize_bias(std::span<const double> bias, float input_scale, std::span<const float> scales) {
+std::vector<std::int32_t> quantize_bias(std::span<const double> bias, float input_scale,
+                                        std::span<const float> scales) {
   std::vector<std::int32_t> codes(bias.size());
   for (std::size_t c = 0; c < codes.size(); ++c) {
     const float scale = input_scale * scales[c % scales.size()];

@@ -17,14 +17,15 @@ struct ChannelSpan {
 /// max |w| of each channel.
 std::vector<float> channel_maxima(std::span<const float> weights, ChannelSpan span);
 
-/// One symmetric scale a channel: max |w| / 127, but at least |bias| / (input_scale * 2^30), so that a bias of a channel
-/// whose weights are next to nothing still fits int32. A channel of zeros without bias gets scale 1. `bias` may be empty.
+/// One symmetric scale a channel: max |w| / 127, but at least |bias| / (input_scale * 2^30), so that a bias of a
+/// channel whose weights are next to nothing still fits int32. A channel of zeros without bias gets scale 1. `bias` may
+/// be empty.
 std::vector<float> symmetric_scales(std::span<const float> maxima, std::span<const double> bias, float input_scale,
                                     int levels = 127);
 
 /// round(w / scale) clamped to +-levels, halves to even.
-std::vector<std::int8_t> quantize_symmetric(std::span<const float> weights, ChannelSpan span, std::span<const float> scales,
-                                            int levels = 127);
+std::vector<std::int8_t> quantize_symmetric(std::span<const float> weights, ChannelSpan span,
+                                            std::span<const float> scales, int levels = 127);
 
 /// round(bias / (input_scale * scale)), product in float32 as integer kernels have it; saturates at int32.
 std::vector<std::int32_t> quantize_bias(std::span<const double> bias, float input_scale, std::span<const float> scales);

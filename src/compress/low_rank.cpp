@@ -61,7 +61,9 @@ Eigenpairs principal_components(const Matrix &weights, const Matrix &h) {
 
 } // namespace
 
-std::vector<double> output_spectrum(const Matrix &weights, const Matrix &h) { return principal_components(weights, h).values; }
+std::vector<double> output_spectrum(const Matrix &weights, const Matrix &h) {
+  return principal_components(weights, h).values;
+}
 
 Factors factorize(const Matrix &weights, const Matrix &h, std::size_t rank) {
   const Eigenpairs pairs = principal_components(weights, h);

@@ -16,9 +16,9 @@ struct Factors {
 /// tr (W - V) H (W - V)^T of the best V of rank r.
 std::vector<double> output_spectrum(const Matrix &weights, const Matrix &h);
 
-/// out * in = V of rank `rank` with the least tr (W - V) H (W - V)^T: the singular value decomposition of W H^1/2 (Eckart
-/// and Young 1936), so that the outputs are kept and not the weights. out spans the largest principal components of the
-/// outputs, in = out^T W. 1 <= rank <= min(rows, K).
+/// out * in = V of rank `rank` with the least tr (W - V) H (W - V)^T: the singular value decomposition of W H^1/2
+/// (Eckart and Young 1936), so that the outputs are kept and not the weights. out spans the largest principal
+/// components of the outputs, in = out^T W. 1 <= rank <= min(rows, K).
 Factors factorize(const Matrix &weights, const Matrix &h, std::size_t rank);
 
 } // namespace edgec

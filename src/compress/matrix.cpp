@@ -3,8 +3,8 @@
 #include <cmath>
 #include <optional>
 
-#include <Eigen/Core>
 #include <Eigen/Cholesky>
+#include <Eigen/Core>
 
 extern "C" void openblas_set_num_threads(int threads);
 
@@ -108,8 +108,8 @@ PartSolution solve_part(const Matrix &h, double ridge, std::span<const std::size
   return solution;
 }
 
-PartSolution remove_part(const Matrix &g, std::span<const std::size_t> part, std::span<const std::size_t> kept, std::span<const double> w,
-                         bool want_inverse) {
+PartSolution remove_part(const Matrix &g, std::span<const std::size_t> part, std::span<const std::size_t> kept,
+                         std::span<const double> w, bool want_inverse) {
   const auto size = static_cast<Eigen::Index>(part.size()), left = static_cast<Eigen::Index>(kept.size());
   Eigen::MatrixXd rows(size, left), block(size, size);
   Eigen::VectorXd gone(size), x(left);
@@ -140,7 +140,8 @@ PartSolution remove_part(const Matrix &g, std::span<const std::size_t> part, std
 Matrix inverse(const Matrix &h, double ridge) {
   const Factor factor(view(h), ridge);
   Matrix x(h.rows, h.columns);
-  view(x) = factor->solve(Eigen::MatrixXd::Identity(static_cast<Eigen::Index>(h.rows), static_cast<Eigen::Index>(h.rows)));
+  view(x) =
+      factor->solve(Eigen::MatrixXd::Identity(static_cast<Eigen::Index>(h.rows), static_cast<Eigen::Index>(h.rows)));
   return x;
 }
 

@@ -17,7 +17,9 @@ struct Matrix {
   double &operator()(std::size_t i, std::size_t j) { return data[i * columns + j]; }
   double operator()(std::size_t i, std::size_t j) const { return data[i * columns + j]; }
   [[nodiscard]] std::span<double> row(std::size_t i) { return std::span(data).subspan(i * columns, columns); }
-  [[nodiscard]] std::span<const double> row(std::size_t i) const { return std::span(data).subspan(i * columns, columns); }
+  [[nodiscard]] std::span<const double> row(std::size_t i) const {
+    return std::span(data).subspan(i * columns, columns);
+  }
 };
 
 /// a b and a b^T.
@@ -39,8 +41,8 @@ PartSolution solve_part(const Matrix &h, double ridge, std::span<const std::size
                         bool want_inverse);
 /// What is left, in the columns `kept`, of the least of (x - w) H (x - w)^T with x_P = 0 for the others: x = w - w_P
 /// (G_PP)^-1 G_P for G = H^-1 (optimal brain surgeon), and where wanted the diagonal of the inverse of H without P.
-PartSolution remove_part(const Matrix &g, std::span<const std::size_t> part, std::span<const std::size_t> kept, std::span<const double> w,
-                         bool want_inverse);
+PartSolution remove_part(const Matrix &g, std::span<const std::size_t> part, std::span<const std::size_t> kept,
+                         std::span<const double> w, bool want_inverse);
 /// (H + ridge I)^-1.
 Matrix inverse(const Matrix &h, double ridge);
 /// out[ka, kb] = a^T b for a[n, ka] and b[n, kb], rows `a_stride` and `b_stride` apart, in float32.

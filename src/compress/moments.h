@@ -7,10 +7,10 @@ namespace edgec {
 
 /// Sums over positions (patches of K numbers).
 struct Moments {
-  double count = 0;             ///< positions
-  double samples = 0;           ///< samples that they come from
-  std::vector<double> x, y;     ///< [K]
-  Matrix yy, xy;                ///< sum of y y^T and of x y^T, [K, K]
+  double count = 0;         ///< positions
+  double samples = 0;       ///< samples that they come from
+  std::vector<double> x, y; ///< [K]
+  Matrix yy, xy;            ///< sum of y y^T and of x y^T, [K, K]
 
   explicit Moments(std::size_t columns = 0) : x(columns), y(columns), yy(columns, columns), xy(columns, columns) {}
   void add(const Moments &other);

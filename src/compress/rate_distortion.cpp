@@ -13,10 +13,10 @@
 namespace edgec {
 namespace {
 
-constexpr double damping = 0.01; // of H's mean diagonal
+constexpr double damping = 0.01;            // of H's mean diagonal
 constexpr double roomy_share = 118.0 / 127; // of the largest code that rounding before the errors may reach
-constexpr double most_grid = 80; // quarters of an octave that the steps of depthwise rows may lie apart
-constexpr int descents = 2; // sweeps of coordinate descent with one set of prices
+constexpr double most_grid = 80;            // quarters of an octave that the steps of depthwise rows may lie apart
+constexpr int descents = 2;                 // sweeps of coordinate descent with one set of prices
 constexpr std::size_t lanes = 16;
 using Lanes = std::array<float, lanes>;
 
@@ -27,7 +27,8 @@ struct Prices {
 
   Prices(std::span<const std::int8_t> codes, CodeShape shape) : learnt(learn_prices(codes, shape)) {
     for (std::size_t i = 0; i < shape.columns * shape.taps; ++i)
-      places.push_back(static_cast<std::uint8_t>(learnt.levels.columns[i / shape.taps] + learnt.levels.taps[i % shape.taps]));
+      places.push_back(
+          static_cast<std::uint8_t>(learnt.levels.columns[i / shape.taps] + learnt.levels.taps[i % shape.taps]));
   }
 };
 
@@ -43,9 +44,9 @@ struct TilePrices {
 /// H of a group prepared for carrying errors: columns in descending order of its diagonal.
 struct Metric {
   std::vector<std::size_t> order;
-  std::vector<float> factor;    // rows of U divided by their diagonal
-  std::vector<float> h;         // damped, ordered
-  double mean_weight = 0;       // of 1 / [H^-1]_jj
+  std::vector<float> factor; // rows of U divided by their diagonal
+  std::vector<float> h;      // damped, ordered
+  double mean_weight = 0;    // of 1 / [H^-1]_jj
 
   explicit Metric(const Matrix &given) : order(given.rows), factor(given.rows * given.rows) {
     const std::size_t k = given.rows;
@@ -117,7 +118,8 @@ EDGEC_VECTOR_CLONES void carry_errors(Tile &tile, const float *factor, float lim
 }
 
 /// Chooses codes anew, column by column, with those of the other columns as they are.
-EDGEC_VECTOR_CLONES void descend(Tile &tile, const float *h, float inverse_lambda, float limit, const TilePrices &prices) {
+EDGEC_VECTOR_CLONES void descend(Tile &tile, const float *h, float inverse_lambda, float limit,
+                                 const TilePrices &prices) {
   const std::size_t k = tile.columns;
   std::vector<Lanes> gradient(k);
   for (std::size_t j = 0; j < k; ++j) {
@@ -136,7 +138,8 @@ EDGEC_VECTOR_CLONES void descend(Tile &tile, const float *h, float inverse_lambd
       for (std::size_t l = 0; l < lanes; ++l) {
         const float old = tile.codes[j][l], price = row[j] * tile.scale[l] * tile.scale[l] * inverse_lambda;
         const std::size_t table = prices.class_of_sum[std::size_t{prices.rows[l]} + prices.places[j]];
-        const float code = choose(old + gradient[j][l] * inverse * tile.reciprocal[l], price, limit, prices.tables + 256 * table + 128);
+        const float code = choose(old + gradient[j][l] * inverse * tile.reciprocal[l], price, limit,
+                                  prices.tables + 256 * table + 128);
         delta[l] = (code - old) * tile.scale[l];
         moved += code != old ? 1.0F : 0.0F;
         tile.codes[j][l] = code;
@@ -199,7 +202,8 @@ private:
     double peak = 0;
     for (const RateGroup &group : groups_)
       for (std::size_t row = 0; row < group.weights.rows; ++row) peak = std::max(peak, row_peak(group.weights, row));
-    // With a step of four times the largest weight all codes are 0; a step a millionth of it is below float's precision.
+    // With a step of four times the largest weight all codes are 0; a step a millionth of it is below float's
+    // precision.
     const double base = peak > 0 ? std::clamp(step_of(mean), 1e-6 * peak, 4 * peak) : 1.0;
     double excess = 0;
     std::size_t first = 0;
@@ -207,11 +211,14 @@ private:
       const Matrix &weights = groups_[g].weights;
       first_row_.push_back(first);
       int grid = 0; // of 2^(1/4)
-      if (groups_.size() > 1) grid = static_cast<int>(std::lround(std::clamp(4 * std::log2(step_of(metrics_[g]->mean_weight) / base), -most_grid, most_grid)));
+      if (groups_.size() > 1)
+        grid = static_cast<int>(
+            std::lround(std::clamp(4 * std::log2(step_of(metrics_[g]->mean_weight) / base), -most_grid, most_grid)));
       for (std::size_t row = 0; row < weights.rows; ++row) {
         const std::size_t number = first + row;
-        const double least = std::max(row_peak(weights, row) / (roomy_share * options_.levels),
-                                      options_.least_scales.empty() ? 0.0 : static_cast<double>(options_.least_scales[number]));
+        const double least =
+            std::max(row_peak(weights, row) / (roomy_share * options_.levels),
+                     options_.least_scales.empty() ? 0.0 : static_cast<double>(options_.least_scales[number]));
         int more = grid;
         while (base * std::exp2(more / 4.0) < least) ++more;
         result_.scales.push_back(static_cast<float>(base * std::exp2(more / 4.0)));
@@ -249,7 +256,8 @@ private:
     } else {
       for (std::size_t l = 0; l < count; ++l)
         for (std::size_t j = 0; j < k; ++j) tile.codes[j][l] = result_.codes[(first + l) * k + metric.order[j]];
-      descend(tile, metric.h.data(), static_cast<float>(1 / options_.lambda), limit, prices_of(*prices, metric, first, count));
+      descend(tile, metric.h.data(), static_cast<float>(1 / options_.lambda), limit,
+              prices_of(*prices, metric, first, count));
     }
     for (std::size_t l = 0; l < count; ++l)
       for (std::size_t j = 0; j < k; ++j)

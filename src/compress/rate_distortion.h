@@ -17,7 +17,7 @@ struct RateGroup {
 };
 
 struct RateOptions {
-  double lambda = 0;        ///< squared error of the layer's outputs (per position, summed over rows) that a bit may cost
+  double lambda = 0; ///< squared error of the layer's outputs (per position, summed over rows) that a bit may cost
   double step_constant = 8; ///< c of step = sqrt(c lambda / m), m the mean of 1 / [H^-1]_jj
   int refinements = 2;      ///< of coordinate descent, each with prices learnt anew; 0: to nearest
   std::size_t taps = 1;     ///< columns of a row that belong to one input channel lie side by side
@@ -30,7 +30,8 @@ struct RatedCodes {
   std::vector<std::int8_t> codes; ///< [rows, K], group after group
   std::vector<float> scales;      ///< of each row: step * 2^(k/4)
   double bits = 0;                ///< estimate of what the codes take
-  double excess = 1;              ///< mean over rows of (scale / the step of lambda)^2: far above 1 where codes of 8 bits are too few
+  double excess =
+      1; ///< mean over rows of (scale / the step of lambda)^2: far above 1 where codes of 8 bits are too few
 };
 
 /// Rounds to nearest column by column with the error carried to the columns after it (GPTQ's order and factor; Frantar

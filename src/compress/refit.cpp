@@ -67,7 +67,8 @@ public:
     EDGEC_ASSIGN(double least, error(place));
     for (const int step : {-1, 1}) {
       const std::size_t start = place;
-      for (std::size_t next = place + static_cast<std::size_t>(step); next < dampings.size(); next += static_cast<std::size_t>(step)) {
+      for (std::size_t next = place + static_cast<std::size_t>(step); next < dampings.size();
+           next += static_cast<std::size_t>(step)) {
         EDGEC_ASSIGN(const double found, error(next));
         if (!(found < least)) break;
         least = found;

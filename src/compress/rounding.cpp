@@ -32,7 +32,8 @@ struct Tile {
 
 /// GPTQ: each column is rounded in turn, the ones after it make up for its error.
 /// tile.error: what is left, (W - Q) H (W - Q)^T with the damped H.
-EDGEC_VECTOR_CLONES void carry_errors(Tile &tile, const float *factor, const float *weight, float limit, bool fixed_zeros) {
+EDGEC_VECTOR_CLONES void carry_errors(Tile &tile, const float *factor, const float *weight, float limit,
+                                      bool fixed_zeros) {
   const std::size_t k = tile.columns;
   tile.work = tile.target;
   tile.error = {};
@@ -105,7 +106,8 @@ void round_tile(Tile &tile, const RoundingMetric &metric, const RoundingOptions 
   const auto limit = static_cast<float>(options.levels);
   carry_errors(tile, metric.factor.data(), metric.weight.data(), limit, fixed_zeros);
   measure(tile, metric.h.data());
-  for (int sweep = 0; sweep < options.sweeps && descend(tile, metric.h.data(), limit, fixed_zeros); ++sweep) {}
+  for (int sweep = 0; sweep < options.sweeps && descend(tile, metric.h.data(), limit, fixed_zeros); ++sweep) {
+  }
   sum_error(tile);
 }
 
@@ -144,7 +146,8 @@ EDGEC_VECTOR_CLONES Lanes fitted_scales(Tile &tile, const float *h) {
 }
 
 /// The scale of each lane with the least error.
-Lanes best_scales(Tile &tile, const Lanes &scales, const RoundingMetric &metric, const RoundingOptions &options, bool fixed_zeros) {
+Lanes best_scales(Tile &tile, const Lanes &scales, const RoundingMetric &metric, const RoundingOptions &options,
+                  bool fixed_zeros) {
   if (options.scale_factors.size() < 2) return scales;
   Lanes least, best = scales;
   least.fill(std::numeric_limits<float>::infinity());
@@ -152,8 +155,10 @@ Lanes best_scales(Tile &tile, const Lanes &scales, const RoundingMetric &metric,
     Lanes tried;
     for (std::size_t l = 0; l < lanes; ++l) tried[l] = static_cast<float>(scales[l] * factor);
     set_scales(tile, tried);
-    if (tile.columns <= few_columns) round_tile(tile, metric, options, fixed_zeros);
-    else carry_errors(tile, metric.factor.data(), metric.weight.data(), static_cast<float>(options.levels), fixed_zeros);
+    if (tile.columns <= few_columns)
+      round_tile(tile, metric, options, fixed_zeros);
+    else
+      carry_errors(tile, metric.factor.data(), metric.weight.data(), static_cast<float>(options.levels), fixed_zeros);
     for (std::size_t l = 0; l < lanes; ++l)
       if (tile.error[l] < least[l]) least[l] = tile.error[l], best[l] = tried[l];
   }
@@ -197,7 +202,8 @@ Result<std::vector<std::int8_t>> round_rows(const Matrix &weights, std::vector<f
     for (int fit = 0; fit < scale_fits && options.scale_factors.size() > 1; ++fit) {
       set_scales(tile, fitted_scales(tile, metric.h.data()));
       measure(tile, metric.h.data());
-      for (int sweep = 0; sweep < options.sweeps && descend(tile, metric.h.data(), limit, fixed_zeros); ++sweep) {}
+      for (int sweep = 0; sweep < options.sweeps && descend(tile, metric.h.data(), limit, fixed_zeros); ++sweep) {
+      }
     }
     for (std::size_t l = 0; l < count; ++l) {
       scales[first + l] = tile.scale[l];

@@ -15,8 +15,8 @@ struct RoundingMetric {
   std::vector<std::size_t> order; ///< column of H at each place
   std::vector<float> h;           ///< [K, K], ordered
   std::vector<float> factor;      ///< U of (H + damping)^-1 = U^T U, ordered; its rows are divided by their diagonal
-  std::vector<float> weight;      ///< 1 / U_jj^2: squared error that an error in a column leaves when later ones make up
-  double mean = 0;                ///< of H's diagonal
+  std::vector<float> weight; ///< 1 / U_jj^2: squared error that an error in a column leaves when later ones make up
+  double mean = 0;           ///< of H's diagonal
 
   /// `damping`: share of H's mean diagonal.
   RoundingMetric(const Matrix &h, double damping);
@@ -24,8 +24,8 @@ struct RoundingMetric {
 };
 
 struct RoundingOptions {
-  int levels = 127;               ///< codes are -levels .. levels
-  int sweeps = 4;                 ///< of coordinate descent after the first rounding
+  int levels = 127;                       ///< codes are -levels .. levels
+  int sweeps = 4;                         ///< of coordinate descent after the first rounding
   std::vector<double> scale_factors{1.0}; ///< scales tried, as factors of `scales`; the least error of each row wins
   int threads = 1;
 };

@@ -51,7 +51,8 @@ Numbers weighted_numbers(std::span<const Part> parts) {
     for (std::size_t i = 0; i < part.weights.data.size(); ++i)
       if (part.free(i)) {
         const std::size_t j = i % part.weights.columns;
-        const double weight = static_cast<double>(part.metric.h[j * part.weights.columns + j]) + 0.01 * part.metric.mean + 1e-20;
+        const double weight =
+            static_cast<double>(part.metric.h[j * part.weights.columns + j]) + 0.01 * part.metric.mean + 1e-20;
         numbers.emplace_back(static_cast<float>(part.weights.data[i]), weight);
       }
   return numbers;
@@ -76,7 +77,8 @@ std::vector<float> weighted_kmeans(Numbers numbers, std::size_t count, bool keep
     double seen = 0;
     for (std::size_t b = 0; b < bins; ++b) {
       seen += mass[b];
-      while (centres.size() < free && seen >= all * (static_cast<double>(centres.size()) + 0.5) / static_cast<double>(free))
+      while (centres.size() < free &&
+             seen >= all * (static_cast<double>(centres.size()) + 0.5) / static_cast<double>(free))
         centres.push_back(static_cast<float>(low + (static_cast<double>(b) + 0.5) * width));
     }
   }
@@ -215,7 +217,8 @@ void sort_values(std::span<Part> parts, std::vector<float> &values) {
   std::ranges::sort(sorted);
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
   std::vector<std::uint8_t> place;
-  for (const float v : values) place.push_back(static_cast<std::uint8_t>(std::ranges::lower_bound(sorted, v) - sorted.begin()));
+  for (const float v : values)
+    place.push_back(static_cast<std::uint8_t>(std::ranges::lower_bound(sorted, v) - sorted.begin()));
   for (Part &part : parts)
     for (std::uint8_t &code : part.codes) code = place[code];
   values = std::move(sorted);
@@ -237,7 +240,8 @@ double diagonal_error(std::span<const Part> parts, std::span<const float> values
     for (std::size_t i = 0; i < part.weights.data.size(); ++i) {
       if (!part.free(i)) continue;
       const std::size_t j = i % part.weights.columns;
-      const double value = static_cast<double>(values[nearest(values, static_cast<float>(part.weights.data[i] / scale))]);
+      const double value =
+          static_cast<double>(values[nearest(values, static_cast<float>(part.weights.data[i] / scale))]);
       const double off = part.weights.data[i] - scale * value;
       error += static_cast<double>(part.metric.h[j * part.weights.columns + j]) * off * off;
     }

@@ -23,8 +23,8 @@ struct SharedWeights {
 Result<SharedWeights> fit_codebook(std::span<const Matrix> weights, std::span<const FitGroup> groups,
                                    std::span<const Mask> kept, int bits, int threads);
 
-// One codebook for several layers. Its values are fitted in rounds: each layer in turn is fitted to the values there are
-// (on what the layers before it give then) and tells, as a sum, which values would serve it better.
+// One codebook for several layers. Its values are fitted in rounds: each layer in turn is fitted to the values there
+// are (on what the layers before it give then) and tells, as a sum, which values would serve it better.
 
 /// Normal equations of a codebook's values: sums[n, n + 1] = (sum P^T H P | sum P^T H w), P being who has which value.
 struct ValueEquations {

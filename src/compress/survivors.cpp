@@ -59,10 +59,13 @@ public:
 
   /// The row's weights [K]; worth [K], where wanted, of those that stay: w^2 / [H_SS^-1]_jj.
   void fit(std::size_t row, const Mask &mask, std::span<double> fitted, std::span<double> worth = {}) const {
-    const auto kept = columns_of(mask, row, weights_.columns, true), gone = columns_of(mask, row, weights_.columns, false);
+    const auto kept = columns_of(mask, row, weights_.columns, true),
+               gone = columns_of(mask, row, weights_.columns, false);
     std::ranges::fill(fitted, 0.0);
-    if (whole_.rows > 0 && gone.size() < kept.size()) without(row, gone, kept, fitted, worth);
-    else within(row, kept, fitted, worth);
+    if (whole_.rows > 0 && gone.size() < kept.size())
+      without(row, gone, kept, fitted, worth);
+    else
+      within(row, kept, fitted, worth);
   }
 
   /// E|w' y - w x|^2 of the row up to a constant.
@@ -82,18 +85,20 @@ private:
   Matrix wc_, pull_, inverse_, whole_;
   double ridge_;
 
-  void within(std::size_t row, std::span<const std::size_t> kept, std::span<double> fitted, std::span<double> worth) const {
+  void within(std::size_t row, std::span<const std::size_t> kept, std::span<double> fitted,
+              std::span<double> worth) const {
     std::vector<double> right(weights_.columns);
     for (const std::size_t i : kept) right[i] = wc_(row, i) + ridge_ * weights_(row, i);
     take(solve_part(h_, ridge_, kept, right, !worth.empty()), kept, fitted, worth);
   }
 
-  void without(std::size_t row, std::span<const std::size_t> gone, std::span<const std::size_t> kept, std::span<double> fitted,
-               std::span<double> worth) const {
+  void without(std::size_t row, std::span<const std::size_t> gone, std::span<const std::size_t> kept,
+               std::span<double> fitted, std::span<double> worth) const {
     take(remove_part(inverse_, gone, kept, whole_.row(row), !worth.empty()), kept, fitted, worth);
   }
 
-  static void take(const PartSolution &solution, std::span<const std::size_t> kept, std::span<double> fitted, std::span<double> worth) {
+  static void take(const PartSolution &solution, std::span<const std::size_t> kept, std::span<double> fitted,
+                   std::span<double> worth) {
     for (std::size_t i = 0; i < kept.size(); ++i) {
       fitted[kept[i]] = solution.x[i];
       if (!worth.empty()) worth[kept[i]] = solution.x[i] * solution.x[i] / solution.inverse_diagonal[i];
@@ -188,7 +193,8 @@ void keep_n_of_m(const Matrix &worth, const Sparsity &sparsity, Mask &mask) {
         std::vector<std::size_t> columns;
         for (std::size_t c = first; c < std::min(first + m, channels); ++c) columns.push_back(c * sparsity.taps + tap);
         std::ranges::stable_sort(columns, std::greater<>(), [&](std::size_t j) { return worth(row, j); });
-        for (std::size_t i = static_cast<std::size_t>(sparsity.n); i < columns.size(); ++i) mask[row * worth.columns + columns[i]] = 0;
+        for (std::size_t i = static_cast<std::size_t>(sparsity.n); i < columns.size(); ++i)
+          mask[row * worth.columns + columns[i]] = 0;
       }
 }
 
@@ -218,7 +224,8 @@ std::vector<Mask> choose_masks(std::span<const Matrix> worth, const Sparsity &sp
     if (sparsity.m > 0) keep_n_of_m(each, sparsity, masks.back());
   }
   if (sparsity.m > 0 || all.empty()) return masks;
-  const auto gone = static_cast<std::size_t>(std::llround(std::clamp(sparsity.share, 0.0, 1.0) * static_cast<double>(all.size())));
+  const auto gone =
+      static_cast<std::size_t>(std::llround(std::clamp(sparsity.share, 0.0, 1.0) * static_cast<double>(all.size())));
   std::ranges::nth_element(all, all.begin() + static_cast<std::ptrdiff_t>(std::min(gone, all.size() - 1)));
   const std::size_t size = worth.front().data.size();
   for (std::size_t i = 0; i < gone; ++i) masks[all[i].second / size][all[i].second % size] = 0;
@@ -318,7 +325,8 @@ std::vector<double> share_out(std::span<const LossCurve> curves, std::span<const
   std::vector<double> found = shares_at(low);
   const std::vector<double> more = shares_at(high);
   const double missing = ratio * all - zeros(found), jump = zeros(more) - zeros(found);
-  for (std::size_t i = 0; i < found.size() && jump > 0; ++i) found[i] += std::clamp(missing / jump, 0.0, 1.0) * (more[i] - found[i]);
+  for (std::size_t i = 0; i < found.size() && jump > 0; ++i)
+    found[i] += std::clamp(missing / jump, 0.0, 1.0) * (more[i] - found[i]);
   return found;
 }
 

@@ -33,8 +33,8 @@ std::vector<Mask> choose_masks(std::span<const Matrix> worth, const Sparsity &sp
 Result<std::vector<Mask>> second_order_masks(std::span<const FitGroup> groups, const Sparsity &sparsity, int steps,
                                              int threads);
 
-/// E|dW y|^2 of all rows when these shares (ascending) of the weights go one after the other and the survivors are refit;
-/// estimated on some of the rows.
+/// E|dW y|^2 of all rows when these shares (ascending) of the weights go one after the other and the survivors are
+/// refit; estimated on some of the rows.
 Result<std::vector<double>> loss_curve(std::span<const FitGroup> groups, std::span<const double> shares, int threads);
 
 /// A layer's part in a network: what it loses at each share of zeros, and how many weights it has.
@@ -43,12 +43,13 @@ struct LossCurve {
   std::size_t weights = 0;
   double most = 1; ///< the share of zeros that is not to be exceeded, unless more are asked for of all layers
 };
-/// Shares of zeros of the layers, together `ratio` of all weights, with about the least sum of losses: everywhere the next
-/// zero costs the same, where a layer may have more.
+/// Shares of zeros of the layers, together `ratio` of all weights, with about the least sum of losses: everywhere the
+/// next zero costs the same, where a layer may have more.
 std::vector<double> share_out(std::span<const LossCurve> curves, std::span<const double> shares, double ratio);
 
 /// Ridge regression of the survivors S of each row onto the original outputs given y,
-/// W'_S = W_S + (W C - W_S H)_S (H_SS + d mean(diag H) I)^-1; all other weights are 0. The damping d as refit() chooses it.
+/// W'_S = W_S + (W C - W_S H)_S (H_SS + d mean(diag H) I)^-1; all other weights are 0. The damping d as refit() chooses
+/// it.
 Result<Refit> refit_survivors(std::span<const FitGroup> groups, std::span<const Mask> kept, int threads);
 
 } // namespace edgec

@@ -62,7 +62,8 @@ Leaf any_leaf(int side, const Colour3 &background, Random &random) {
   leaf.shade_angle = static_cast<float>(random.uniform(0, 2 * std::numbers::pi));
   leaf.shade = static_cast<float>(random.uniform(0, 40));
   leaf.texture = leaf.radius > 6 ? static_cast<float>(random.uniform(0, 30)) : 0;
-  leaf.shift = static_cast<std::size_t>(random.below(static_cast<std::uint64_t>(side) * static_cast<std::uint64_t>(side)));
+  leaf.shift =
+      static_cast<std::size_t>(random.below(static_cast<std::uint64_t>(side) * static_cast<std::uint64_t>(side)));
   leaf.ellipse = random.uniform() < 0.5;
   leaf.colour = any_colour(random);
   for (std::size_t c = 0; c < 3; ++c) leaf.colour[c] = 0.7F * leaf.colour[c] + 0.3F * background[c];
@@ -80,11 +81,14 @@ void paint(Image &image, const Leaf &leaf, const Texture &texture) {
   const std::size_t pixels = static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
   for (int y = bound(leaf.y - reach); y < bound(leaf.y + reach + 1); ++y)
     for (int x = bound(leaf.x - reach); x < bound(leaf.x + reach + 1); ++x) {
-      const float dx = (static_cast<float>(x) - leaf.x) / leaf.radius, dy = (static_cast<float>(y) - leaf.y) / leaf.radius;
+      const float dx = (static_cast<float>(x) - leaf.x) / leaf.radius,
+                  dy = (static_cast<float>(y) - leaf.y) / leaf.radius;
       const float u = cosine * dx + sine * dy, v = (cosine * dy - sine * dx) / leaf.aspect;
       if (leaf.ellipse ? u * u + v * v > 1 : std::max(std::abs(u), std::abs(v)) > 1) continue;
       const float shade = leaf.shade * (across * dx + down * dy);
-      const std::size_t at = (static_cast<std::size_t>(y) * static_cast<std::size_t>(side) + static_cast<std::size_t>(x) + leaf.shift) % pixels;
+      const std::size_t at =
+          (static_cast<std::size_t>(y) * static_cast<std::size_t>(side) + static_cast<std::size_t>(x) + leaf.shift) %
+          pixels;
       std::uint8_t *pixel = image.at(x, y);
       for (std::size_t c = 0; c < 3; ++c)
         pixel[c] = clipped(leaf.colour[c] + shade + (leaf.texture > 0 ? leaf.texture * texture.at(at, c) : 0));

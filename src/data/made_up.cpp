@@ -16,7 +16,7 @@
 namespace edgec {
 namespace {
 
-constexpr int free_side = 224, free_length = 32; // of symbolic dims: pictures, others
+constexpr int free_side = 224, free_length = 32;           // of symbolic dims: pictures, others
 constexpr int picture_side = 256, most_picture_side = 512; // as leaves are painted
 
 /// The rows of the table that `value` indexes, directly or after changes of type and shape; 0: it indexes none.
@@ -30,8 +30,10 @@ std::int64_t indexed_rows(const Graph &graph, ValueId value, std::set<ValueId> &
       if (table.shape && axis >= 0 && axis < static_cast<std::int64_t>(table.shape->size()) && table.shape->size() == 2)
         return std::max<std::int64_t>(0, (*table.shape)[static_cast<std::size_t>(axis)].size);
     }
-    static constexpr std::string_view passing[] = {"Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze", "Add", "Slice", "Flatten"};
-    if (use.index == 0 && node.domain.empty() && std::ranges::find(passing, node.op) != std::end(passing) && !node.outputs.empty())
+    static constexpr std::string_view passing[] = {"Cast",    "Identity", "Reshape", "Unsqueeze",
+                                                   "Squeeze", "Add",      "Slice",   "Flatten"};
+    if (use.index == 0 && node.domain.empty() && std::ranges::find(passing, node.op) != std::end(passing) &&
+        !node.outputs.empty())
       if (const std::int64_t rows = indexed_rows(graph, node.outputs[0], seen)) return rows;
   }
   return 0;
@@ -39,7 +41,8 @@ std::int64_t indexed_rows(const Graph &graph, ValueId value, std::set<ValueId> &
 
 bool has_word(const std::string &name, std::string_view word) {
   std::string lower = name;
-  std::ranges::transform(lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(lower, lower.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return lower.find(word) != std::string::npos;
 }
 
@@ -50,7 +53,8 @@ InputKind kind_of_integers(const Graph &graph, ValueId id, MadeUpInput &input) {
   if (has_word(name, "mask")) return InputKind::mask;
   if (has_word(name, "position")) return InputKind::positions;
   constexpr std::int64_t few = 4; // rows of a table of segments
-  if (has_word(name, "type") || has_word(name, "segment") || (input.bound > 0 && input.bound <= few)) return InputKind::zeros;
+  if (has_word(name, "type") || has_word(name, "segment") || (input.bound > 0 && input.bound <= few))
+    return InputKind::zeros;
   return input.bound > 0 ? InputKind::tokens : InputKind::noise;
 }
 
@@ -66,8 +70,11 @@ Lengths lengths_of(std::span<const MadeUpInput> inputs, Random &random) {
   for (const MadeUpInput &input : inputs)
     for (const Dim &dim : *input.spec.type.shape)
       if (!dim.symbol.empty() && !lengths.contains(dim.symbol)) {
-        const bool words = input.kind == InputKind::tokens || input.kind == InputKind::mask || input.kind == InputKind::zeros;
-        lengths[dim.symbol] = input.kind == InputKind::image ? free_side : words ? 8 + static_cast<std::int64_t>(random.below(57)) : free_length;
+        const bool words =
+            input.kind == InputKind::tokens || input.kind == InputKind::mask || input.kind == InputKind::zeros;
+        lengths[dim.symbol] = input.kind == InputKind::image ? free_side
+                              : words                        ? 8 + static_cast<std::int64_t>(random.below(57))
+                                                             : free_length;
       }
   return lengths;
 }
@@ -76,9 +83,12 @@ Dims dims_of(const MadeUpInput &input, const Lengths &lengths) {
   const Shape &shape = *input.spec.type.shape;
   Dims dims;
   for (std::size_t i = 0; i < shape.size(); ++i) {
-    if (shape[i].is_known()) dims.push_back(shape[i].size);
-    else if (!shape[i].symbol.empty()) dims.push_back(lengths.at(shape[i].symbol));
-    else dims.push_back(i == 0 ? 1 : input.kind == InputKind::image ? free_side : free_length);
+    if (shape[i].is_known())
+      dims.push_back(shape[i].size);
+    else if (!shape[i].symbol.empty())
+      dims.push_back(lengths.at(shape[i].symbol));
+    else
+      dims.push_back(i == 0 ? 1 : input.kind == InputKind::image ? free_side : free_length);
   }
   return dims;
 }
@@ -93,7 +103,8 @@ Tensor series(const MadeUpInput &input, const Dims &dims, Random &random) {
     values.insert(values.end(), field.begin(), field.end());
   }
   std::size_t step = 1;
-  for (std::size_t d = static_cast<std::size_t>(input.axis) + 1; d < dims.size(); ++d) step *= static_cast<std::size_t>(dims[d]);
+  for (std::size_t d = static_cast<std::size_t>(input.axis) + 1; d < dims.size(); ++d)
+    step *= static_cast<std::size_t>(dims[d]);
   const std::size_t means = input.mean.size(), stds = input.std.size();
   for (std::size_t i = 0; i < values.size(); ++i)
     values[i] = input.mean[means == 1 ? 0 : i / step % means] + input.std[stds == 1 ? 0 : i / step % stds] * values[i];
@@ -157,13 +168,16 @@ private:
   std::vector<Slot> slots_;
 };
 
-std::shared_ptr<PictureBook> picture_book(std::size_t count, std::uint64_t seed) { return std::make_shared<PictureBook>(count, seed); }
+std::shared_ptr<PictureBook> picture_book(std::size_t count, std::uint64_t seed) {
+  return std::make_shared<PictureBook>(count, seed);
+}
 
 namespace {
 
 class MadeUpSamples : public SampleSet {
 public:
-  MadeUpSamples(std::size_t count, std::vector<MadeUpInput> inputs, std::shared_ptr<PictureBook> pictures, std::uint64_t seed)
+  MadeUpSamples(std::size_t count, std::vector<MadeUpInput> inputs, std::shared_ptr<PictureBook> pictures,
+                std::uint64_t seed)
       : inputs_(std::move(inputs)), pictures_(std::move(pictures)), seed_(seed), count_(count) {}
 
   std::size_t size() const override { return count_; }
@@ -197,7 +211,8 @@ private:
     return random_of(seed_, index, stream);
   }
 
-  Result<Tensor> input_of(const MadeUpInput &input, std::size_t index, std::size_t stream, const Dims &dims, double filled) const {
+  Result<Tensor> input_of(const MadeUpInput &input, std::size_t index, std::size_t stream, const Dims &dims,
+                          double filled) const {
     Random random = random_for(index, stream);
     switch (input.kind) {
     case InputKind::image: return image_of(input, index, *picture_shape(input.spec.type), dims);
@@ -215,14 +230,16 @@ private:
     return integers(input, dims, length, random);
   }
 
-  Result<Tensor> image_of(const MadeUpInput &input, std::size_t index, const PictureShape &shape, const Dims &dims) const {
+  Result<Tensor> image_of(const MadeUpInput &input, std::size_t index, const PictureShape &shape,
+                          const Dims &dims) const {
     const Image &stored = pictures_->at(index, shape);
     const bool fits = stored.width == shape.width && stored.height == shape.height;
     const Image resized = fits ? Image() : resize(stored, shape.width, shape.height, Filter::bilinear);
     EDGEC_ASSIGN(const Tensor one, prepare_image(fits ? stored : resized, input.preprocess, input.spec));
     if (one.dims == dims || dims.size() < 4) return one;
     std::vector<std::byte> bytes; // a fixed batch shows one picture in all its rows
-    for (std::int64_t i = 0; i < dims[0]; ++i) bytes.insert(bytes.end(), one.data.bytes().begin(), one.data.bytes().end());
+    for (std::int64_t i = 0; i < dims[0]; ++i)
+      bytes.insert(bytes.end(), one.data.bytes().begin(), one.data.bytes().end());
     return Tensor::of_bytes(one.dtype, dims, std::move(bytes));
   }
 };
@@ -234,7 +251,9 @@ std::optional<PictureShape> picture_shape(const Type &type) {
   if (!is_float(type.dtype) && type.dtype != DType::uint8) return std::nullopt;
   const std::size_t first = type.shape->size() - 3;
   if (first == 0 && !(*type.shape)[2].is_known() && !(*type.shape)[0].is_known()) return std::nullopt;
-  const auto side = [&](std::size_t i) { return (*type.shape)[first + i].is_known() ? (*type.shape)[first + i].size : free_side; };
+  const auto side = [&](std::size_t i) {
+    return (*type.shape)[first + i].is_known() ? (*type.shape)[first + i].size : free_side;
+  };
   const auto picture = [&](std::size_t channels, std::size_t height, std::size_t width) -> std::optional<PictureShape> {
     const std::int64_t least = std::min(side(height), side(width)), most = std::max(side(height), side(width));
     const bool colour = side(channels) == 3 && least >= 16, grey = side(channels) == 1 && least == most && least >= 8;
@@ -279,7 +298,8 @@ std::string describe(const MadeUpInput &input) {
   }
 }
 
-Samples made_up_samples(std::size_t count, std::vector<MadeUpInput> inputs, std::shared_ptr<PictureBook> pictures, std::uint64_t seed) {
+Samples made_up_samples(std::size_t count, std::vector<MadeUpInput> inputs, std::shared_ptr<PictureBook> pictures,
+                        std::uint64_t seed) {
   std::vector<InputSpec> specs;
   for (const MadeUpInput &input : inputs) specs.push_back(input.spec);
   EDGEC_CHECK(synthetic_samples(1, specs, seed)); // says for which input nothing can be made up

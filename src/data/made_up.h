@@ -23,9 +23,9 @@ enum class InputKind {
 struct MadeUpInput {
   InputSpec spec;
   InputKind kind = InputKind::noise;
-  std::int64_t bound = 0;     ///< rows of the table that tokens index
-  Preprocess preprocess;      ///< of images: what turns pixels into values, after resizing
-  int axis = 0;               ///< of a series: mean and std belong to its indices
+  std::int64_t bound = 0;             ///< rows of the table that tokens index
+  Preprocess preprocess;              ///< of images: what turns pixels into values, after resizing
+  int axis = 0;                       ///< of a series: mean and std belong to its indices
   std::vector<float> mean{0}, std{1}; ///< one for all, or one an index of `axis`
 };
 
@@ -43,8 +43,8 @@ std::optional<PictureShape> picture_shape(const Type &type);
 class PictureBook;
 std::shared_ptr<PictureBook> picture_book(std::size_t count, std::uint64_t seed);
 
-/// `count` seeded samples; all image inputs of one show the same picture of the book, which holds at least as many. Symbolic lengths of
-/// token sequences differ from sample to sample. Errors: an input for which nothing can be made up.
+/// `count` seeded samples; all image inputs of one show the same picture of the book, which holds at least as many.
+/// Symbolic lengths of token sequences differ from sample to sample. Errors: an input for which nothing can be made up.
 Result<std::unique_ptr<SampleSet>> made_up_samples(std::size_t count, std::vector<MadeUpInput> inputs,
                                                    std::shared_ptr<PictureBook> pictures, std::uint64_t seed);
 

@@ -19,8 +19,10 @@ std::string to_dot(const Graph &graph) {
     const Value &value = graph.value(id);
     if (value.producer.valid()) continue;
     const std::string name = value.name.empty() ? "" : value.name + "\n";
-    if (!value.data) add(source(id), name + to_string(value.type), ", shape=ellipse");
-    else if (!value.data->dims.empty()) add(source(id), name + to_string(Type::of(*value.data)), ", shape=note, color=gray");
+    if (!value.data)
+      add(source(id), name + to_string(value.type), ", shape=ellipse");
+    else if (!value.data->dims.empty())
+      add(source(id), name + to_string(Type::of(*value.data)), ", shape=note, color=gray");
   }
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
@@ -37,7 +39,8 @@ std::string to_dot(const Graph &graph) {
   for (const GraphOutput &output : graph.outputs()) {
     const std::string id = fmt::format("o{}", index++);
     add(id, output.name, ", shape=ellipse");
-    out += fmt::format("  {} -> {} [label={}]\n", source(output.value), id, quoted_text(to_string(graph.value(output.value).type)));
+    out += fmt::format("  {} -> {} [label={}]\n", source(output.value), id,
+                       quoted_text(to_string(graph.value(output.value).type)));
   }
   return out + "}\n";
 }

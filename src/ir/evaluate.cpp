@@ -65,7 +65,9 @@ Tensor quantize(const Tensor &reals, DType dtype, const Quant &quant) {
     const std::size_t k = index(static_cast<std::int64_t>(i));
     const float code = std::nearbyint(values[i] / quant.scales[k]) + static_cast<float>(quant.zero_points[k]);
     // NaN compares false with both bounds and becomes the low end.
-    codes[i] = code >= static_cast<float>(high) ? high : code > static_cast<float>(low) ? static_cast<std::int64_t>(code) : low;
+    codes[i] = code >= static_cast<float>(high) ? high
+               : code > static_cast<float>(low) ? static_cast<std::int64_t>(code)
+                                                : low;
   }
   return from_int64s(dtype, reals.dims, codes);
 }
@@ -73,7 +75,8 @@ Tensor quantize(const Tensor &reals, DType dtype, const Quant &quant) {
 Result<std::vector<RuntimeValue>> evaluate(const OpDef &op, const EvalArgs &args) {
   if (!op.reference) return unsupported(fmt::format("operator {} is known but cannot be run", op.name));
   const auto quantized = [](const Type *type) { return type && type->is_quantized(); };
-  const bool plain = std::ranges::none_of(args.input_types, quantized) && std::ranges::none_of(args.output_types, quantized);
+  const bool plain =
+      std::ranges::none_of(args.input_types, quantized) && std::ranges::none_of(args.output_types, quantized);
   if (plain || same_quants(args, op)) return op.reference(args);
   if (op.integer_reference) { // unsupported: it has none for these operands
     auto outputs = op.reference(args);
@@ -100,7 +103,8 @@ Result<std::vector<RuntimeValue>> evaluate(const OpDef &op, const EvalArgs &args
     if (i < values.size()) values[i] = RuntimeValue(reals[i]);
   }
   for (const Type *type : args.output_types) output_types.push_back(as_float(type));
-  EvalArgs inner{args.node, args.opset, inputs, input_types, output_types, args.policy, args.run_subgraph, args.captures, values};
+  EvalArgs inner{args.node,   args.opset,        inputs,        input_types, output_types,
+                 args.policy, args.run_subgraph, args.captures, values};
   EDGEC_ASSIGN(auto outputs, op.reference(inner));
   for (std::size_t i = 0; i < outputs.size() && i < args.output_types.size(); ++i)
     if (quantized(args.output_types[i]) && outputs[i].tensor)

@@ -37,9 +37,9 @@ float decode(DType dtype, std::uint8_t code) {
   if (dtype == DType::float8e4m3fn && (code & 0x7f) == 0x7f) return nan;
   if (f.has_infinity && exponent == 31)
     return mantissa != 0 ? nan : (negative ? -1.0F : 1.0F) * std::numeric_limits<float>::infinity();
-  const float magnitude =
-      exponent == 0 ? std::ldexp(static_cast<float>(mantissa), 1 - f.bias - f.mantissa_bits)
-                    : std::ldexp(static_cast<float>(mantissa + (1 << f.mantissa_bits)), exponent - f.bias - f.mantissa_bits);
+  const float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(mantissa), 1 - f.bias - f.mantissa_bits)
+                                        : std::ldexp(static_cast<float>(mantissa + (1 << f.mantissa_bits)),
+                                                     exponent - f.bias - f.mantissa_bits);
   return negative ? -magnitude : magnitude;
 }
 
@@ -58,7 +58,8 @@ std::vector<float> positive_values(DType dtype) {
 const std::vector<float> &cached_values(DType dtype) {
   static const std::array<std::vector<float>, dtype_count> tables = [] {
     std::array<std::vector<float>, dtype_count> all;
-    for (const DType d : {DType::float8e4m3fn, DType::float8e4m3fnuz, DType::float8e5m2, DType::float8e5m2fnuz, DType::float4e2m1})
+    for (const DType d :
+         {DType::float8e4m3fn, DType::float8e4m3fnuz, DType::float8e5m2, DType::float8e5m2fnuz, DType::float4e2m1})
       all[static_cast<std::size_t>(d)] = positive_values(d);
     return all;
   }();

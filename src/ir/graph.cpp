@@ -280,7 +280,8 @@ void Graph::replace_uses(ValueId from, ValueId to) {
   assert(alive(from) && alive(to) && from != to);
   for (const Use use : std::exchange(values_[from.index].uses, {})) {
     Node &reader = nodes_[use.node.index];
-    (use.index < reader.inputs.size() ? reader.inputs[use.index] : reader.captures[use.index - reader.inputs.size()]) = to;
+    (use.index < reader.inputs.size() ? reader.inputs[use.index] : reader.captures[use.index - reader.inputs.size()]) =
+        to;
     values_[to.index].uses.push_back(use);
   }
   for (GraphOutput &out : outputs_)
@@ -300,7 +301,8 @@ ValueId Graph::detach_output(NodeId id, std::size_t index, Type type) {
 
 void Graph::remove(NodeId id) {
   assert(alive(id));
-  assert(std::ranges::all_of(nodes_[id.index].outputs, [&](ValueId out) { return !out.valid() || use_count(out) == 0; }));
+  assert(
+      std::ranges::all_of(nodes_[id.index].outputs, [&](ValueId out) { return !out.valid() || use_count(out) == 0; }));
   unlink(id);
   for (const ValueId out : nodes_[id.index].outputs)
     if (out.valid()) value_alive_[out.index] = 0;
@@ -328,7 +330,8 @@ bool Graph::remove_dead() {
   }
   for (const ValueId id : values()) {
     const Value &candidate = values_[id.index];
-    const bool loose = !candidate.producer.valid() && !is_input(id) && std::ranges::find(captures_, id) == captures_.end();
+    const bool loose =
+        !candidate.producer.valid() && !is_input(id) && std::ranges::find(captures_, id) == captures_.end();
     if (loose && use_count(id) == 0) {
       changed |= candidate.data.has_value();
       remove(id);
@@ -360,12 +363,14 @@ Status Graph::sort() {
         continue;
       }
       const std::size_t i = top.operand++;
-      const ValueId operand = i < current.inputs.size() ? current.inputs[i] : current.captures[i - current.inputs.size()];
+      const ValueId operand =
+          i < current.inputs.size() ? current.inputs[i] : current.captures[i - current.inputs.size()];
       if (!operand.valid()) continue;
       const NodeId source = values_[operand.index].producer;
       if (!source.valid() || state[source.index] == done) continue;
       if (state[source.index] == open)
-        return bad_input(fmt::format("the graph has a cycle through node {} ({})", nodes_[source.index].label(), nodes_[source.index].op));
+        return bad_input(fmt::format("the graph has a cycle through node {} ({})", nodes_[source.index].label(),
+                                     nodes_[source.index].op));
       stack.push_back({source});
     }
   }

@@ -45,10 +45,9 @@ struct OpaqueAttribute {
   friend bool operator==(const OpaqueAttribute &, const OpaqueAttribute &) = default;
 };
 
-using AttributeValue =
-    std::variant<std::int64_t, float, std::string, Tensor, SubGraph, Type, std::vector<std::int64_t>,
-                 std::vector<float>, std::vector<std::string>, std::vector<Tensor>, std::vector<SubGraph>,
-                 std::vector<Type>, OpaqueAttribute>;
+using AttributeValue = std::variant<std::int64_t, float, std::string, Tensor, SubGraph, Type, std::vector<std::int64_t>,
+                                    std::vector<float>, std::vector<std::string>, std::vector<Tensor>,
+                                    std::vector<SubGraph>, std::vector<Type>, OpaqueAttribute>;
 
 struct Attribute {
   std::string name;
@@ -212,12 +211,12 @@ struct Model {
   std::int64_t model_version = 0;
   Metadata metadata;
   std::map<std::string, std::string> denotations; // of graph inputs and outputs: their serialized ONNX TypeProto
-  std::map<std::string, Tensor> input_defaults; // stored values of inputs that the caller may override
-  std::string source_sha256;          // of the file it was read from
-  std::uint64_t source_bytes = 0;     // of that file, external data included
-  std::string source_failure;         // what ONNX's checker found wrong with that file; empty: nothing
-  bool qoperator = false;             // that file spelled integer operators as QLinearConv and its kin
-  std::vector<std::string> notes;     // what the reader changed or found, in words: for the report
+  std::map<std::string, Tensor> input_defaults;   // stored values of inputs that the caller may override
+  std::string source_sha256;                      // of the file it was read from
+  std::uint64_t source_bytes = 0;                 // of that file, external data included
+  std::string source_failure;                     // what ONNX's checker found wrong with that file; empty: nothing
+  bool qoperator = false;                         // that file spelled integer operators as QLinearConv and its kin
+  std::vector<std::string> notes;                 // what the reader changed or found, in words: for the report
 };
 
 } // namespace edgec

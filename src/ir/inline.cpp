@@ -46,7 +46,8 @@ void inline_graph(Graph &graph, NodeId node, const Graph &body) {
     const auto [found, fresh] = values.try_emplace(id.index);
     if (!fresh) return found->second;
     const Value &inner = body.value(id);
-    return found->second = inner.data ? graph.add_constant(*inner.data, inner.name, inner.type.quant) : graph.add_value(inner.type, inner.name);
+    return found->second = inner.data ? graph.add_constant(*inner.data, inner.name, inner.type.quant)
+                                      : graph.add_value(inner.type, inner.name);
   };
   for (const NodeId id : body.nodes()) {
     Node copy = body.node(id);

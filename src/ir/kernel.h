@@ -19,14 +19,14 @@ enum class Isa : unsigned char { scalar, avx2, avx512, vnni, amx };
 enum class IntegerPolicy : unsigned char { onnx };
 
 struct KernelIo {
-  std::span<const std::byte *const> inputs;  // null: omitted
-  std::span<std::byte *const> outputs;       // null: not wanted
-  std::byte *scratch;                        // 64-byte aligned, Kernel::scratch_bytes
+  std::span<const std::byte *const> inputs; // null: omitted
+  std::span<std::byte *const> outputs;      // null: not wanted
+  std::byte *scratch;                       // 64-byte aligned, Kernel::scratch_bytes
 };
 
 /// Runs any number of times and on several threads at once (each with its own buffers).
 struct Kernel {
-  std::vector<Layout> inputs;  ///< layout it wants of each operand; empty: all plain
+  std::vector<Layout> inputs; ///< layout it wants of each operand; empty: all plain
   Layout output = Layout::plain;
   std::size_t scratch_bytes = 0;
   /// How many of PrepareArgs::followers it computes as well; its output is then the last one's, and the followers'

@@ -19,12 +19,14 @@ const AxisCut *CutArgs::cut(bool output, std::size_t operand, int axis) const {
 
 OpRegistry::OpRegistry(std::vector<const OpDef *> ops) : ops_(std::move(ops)) {
   std::ranges::sort(ops_, [](const OpDef *a, const OpDef *b) { return key(*a) < key(*b); });
-  assert(std::ranges::adjacent_find(ops_, [](const OpDef *a, const OpDef *b) { return key(*a) == key(*b); }) == ops_.end());
+  assert(std::ranges::adjacent_find(ops_, [](const OpDef *a, const OpDef *b) { return key(*a) == key(*b); }) ==
+         ops_.end());
 }
 
 const OpDef *OpRegistry::find(std::string_view domain, std::string_view name) const {
   const auto wanted = std::tie(domain, name);
-  const auto found = std::ranges::lower_bound(ops_, wanted, {}, [](const OpDef *op) { return std::tie(op->domain, op->name); });
+  const auto found =
+      std::ranges::lower_bound(ops_, wanted, {}, [](const OpDef *op) { return std::tie(op->domain, op->name); });
   return found != ops_.end() && key(**found) == wanted ? *found : nullptr;
 }
 

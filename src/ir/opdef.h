@@ -27,7 +27,8 @@ struct InferArgs {
   std::span<const Tensor *const> constants;
   const OpRegistry *ops = nullptr;
   std::span<const Type *const> captures = {};
-  /// Operands that hold dims (a Reshape's target, say): numbers and symbols, as far as they are known; null: nothing is.
+  /// Operands that hold dims (a Reshape's target, say): numbers and symbols, as far as they are known; null: nothing
+  /// is.
   std::span<const Shape *const> dims = {};
 
   [[nodiscard]] const Type *input(std::size_t i) const { return i < inputs.size() ? inputs[i] : nullptr; }
@@ -55,7 +56,7 @@ using SubGraphRunner = std::function<Result<std::vector<RuntimeValue>>(const Gra
 struct EvalArgs {
   const Node &node;
   std::int64_t opset;
-  std::span<const Tensor *const> inputs;  ///< null: omitted
+  std::span<const Tensor *const> inputs; ///< null: omitted
   std::span<const Type *const> input_types;
   std::span<const Type *const> output_types; ///< dtype and quantization wanted of each output; null: not wanted
   IntegerPolicy policy = IntegerPolicy::onnx;
@@ -94,11 +95,11 @@ struct PrepareArgs {
 
 /// How static quantization treats an operator's output.
 enum class QuantRule : unsigned char {
-  float_only,   ///< stays float: its operands are dequantized
-  own_scale,    ///< reads quantized operands, its output gets a scale of its own
-  same_scale,   ///< its data operands and its output share one scale and zero point (it moves or selects codes)
-  fixed_range,  ///< as own_scale, but the output's range is known: `fixed_range`
-  not_data,     ///< its output is no real-valued data (shapes, indices): never quantized
+  float_only,  ///< stays float: its operands are dequantized
+  own_scale,   ///< reads quantized operands, its output gets a scale of its own
+  same_scale,  ///< its data operands and its output share one scale and zero point (it moves or selects codes)
+  fixed_range, ///< as own_scale, but the output's range is known: `fixed_range`
+  not_data,    ///< its output is no real-valued data (shapes, indices): never quantized
 };
 
 /// Which operands are weights: how Conv, ConvTranspose, Gemm, MatMul look to pruning and quantization.
@@ -107,13 +108,13 @@ struct WeightInfo {
   std::optional<std::size_t> bias; ///< operand index where a bias may stand, present or not
   int channel_axis = 0;            ///< output channels' axis in the weight
   std::int64_t groups = 1;
-  int output_axis = 1;             ///< output channels' axis in the output
+  int output_axis = 1; ///< output channels' axis in the output
 };
 
 /// A link between index ranges of an operand and an output: output index o of [output_offset, output_offset + count *
 /// repeat) along output_axis comes only from operand index input_offset + (o - output_offset) / repeat * stride along
-/// input_axis; where several links of one operand name an output index, from all of theirs. A repeat of 0: those indices
-/// are left out. An operand index below 0: from none, a constant. Ranges without a link cannot be cut.
+/// input_axis; where several links of one operand name an output index, from all of theirs. A repeat of 0: those
+/// indices are left out. An operand index below 0: from none, a constant. Ranges without a link cannot be cut.
 struct AxisLink {
   std::size_t input = 0;
   int input_axis = 0;
@@ -123,9 +124,9 @@ struct AxisLink {
   std::int64_t output_offset = 0, repeat = 1, count = 0;
 };
 
-/// Blocks of two operands' axes of which an operator needs both or neither: the terms of a sum of products, the groups of
-/// a convolution. Indices [k * block, k * block + block) of the one go with [k * other_block, ...) of the other, for k
-/// below `count`.
+/// Blocks of two operands' axes of which an operator needs both or neither: the terms of a sum of products, the groups
+/// of a convolution. Indices [k * block, k * block + block) of the one go with [k * other_block, ...) of the other, for
+/// k below `count`.
 struct AxisTie {
   std::size_t input = 0, other = 1;
   int input_axis = 0, other_axis = 0;
@@ -165,20 +166,21 @@ struct Cost {
 struct OpDef {
   std::string_view name;
   std::string_view domain = "";
-  int since = 1;              ///< first opset that has it
+  int since = 1; ///< first opset that has it
   std::string_view summary = "";
-  bool deterministic = true;  ///< false: random operators, never folded or merged
-  bool elementwise = false;   ///< output element i depends on operands' element i (broadcast) only
+  bool deterministic = true;      ///< false: random operators, never folded or merged
+  bool elementwise = false;       ///< output element i depends on operands' element i (broadcast) only
   bool integer_reference = false; ///< `reference` takes quantized operands itself (an integer definition of its own)
-  bool moves_data = false;    ///< copies elements without arithmetic: runs on codes of any type as they are
-  bool shape_only = false;    ///< reads its operands' shapes, not their elements
+  bool moves_data = false;        ///< copies elements without arithmetic: runs on codes of any type as they are
+  bool shape_only = false;        ///< reads its operands' shapes, not their elements
   QuantRule quant = QuantRule::float_only;
   std::pair<float, float> fixed_range{0, 0};
   /// Operands that are data for QuantRule (others are shapes, axes...); empty: operand 0. {-1}: all.
   std::span<const int> data_operands = {};
   [[nodiscard]] bool is_data(std::size_t operand) const {
     if (data_operands.empty()) return operand == 0;
-    return std::ranges::any_of(data_operands, [&](int index) { return index == -1 || index == static_cast<int>(operand); });
+    return std::ranges::any_of(data_operands,
+                               [&](int index) { return index == -1 || index == static_cast<int>(operand); });
   }
 
   /// Types of the outputs; unknown stays unknown. Errors only for what no valid model has.

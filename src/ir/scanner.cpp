@@ -38,9 +38,12 @@ Result<T> read_real(Scanner &scanner) {
 
 char Scanner::peek() {
   while (position_ < text_.size()) {
-    if (text_[position_] == '#') position_ = std::min(text_.find('\n', position_), text_.size());
-    else if (is_space(text_[position_])) ++position_;
-    else return text_[position_];
+    if (text_[position_] == '#')
+      position_ = std::min(text_.find('\n', position_), text_.size());
+    else if (is_space(text_[position_]))
+      ++position_;
+    else
+      return text_[position_];
   }
   return '\0';
 }
@@ -96,7 +99,9 @@ Result<std::string_view> Scanner::number() {
   std::size_t end = position_;
   const auto at = [&](std::size_t i) { return i < text_.size() ? text_[i] : '\0'; };
   if (at(end) == '-' || at(end) == '+') ++end;
-  const auto after_exponent = [&] { return (at(end - 1) == 'e' || at(end - 1) == 'E') && (at(end) == '-' || at(end) == '+'); };
+  const auto after_exponent = [&] {
+    return (at(end - 1) == 'e' || at(end - 1) == 'E') && (at(end) == '-' || at(end) == '+');
+  };
   const std::size_t first = end;
   while (in_word(at(end)) || at(end) == '.' || (end > first && after_exponent())) ++end;
   const std::string_view found = text_.substr(position_, end - position_);
@@ -132,7 +137,8 @@ Error Scanner::error(std::string_view message) const {
 Error Scanner::expected(std::string_view what) {
   if (at_end()) return error(fmt::format("expected {}, found the end of the text", what));
   const std::string_view word = peek_identifier();
-  return error(fmt::format("expected {}, found `{}`", what, word.empty() ? text_.substr(position_, 1) : word.substr(0, 40)));
+  return error(
+      fmt::format("expected {}, found `{}`", what, word.empty() ? text_.substr(position_, 1) : word.substr(0, 40)));
 }
 
 bool is_real_literal(std::string_view number) { return number.find_first_of(".eEnN") != std::string_view::npos; }

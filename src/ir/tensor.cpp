@@ -52,7 +52,8 @@ bool with_plain_type(DType dtype, F &&f) {
   switch (dtype) {
   case DType::float32: f(float{}); return true;
   case DType::float64: f(double{}); return true;
-  case DType::uint8: case DType::boolean: f(std::uint8_t{}); return true;
+  case DType::uint8:
+  case DType::boolean: f(std::uint8_t{}); return true;
   case DType::int8: f(std::int8_t{}); return true;
   case DType::uint16: f(std::uint16_t{}); return true;
   case DType::int16: f(std::int16_t{}); return true;
@@ -78,7 +79,10 @@ double small_element(const Tensor &tensor, std::size_t i) {
   case DType::float16: return half_to_float(tensor.as<std::uint16_t>()[i]);
   case DType::bfloat16: return bfloat16_to_float(tensor.as<std::uint16_t>()[i]);
   case DType::float4e2m1: return float8_to_float(DType::float4e2m1, static_cast<std::uint8_t>(packed_code(tensor, i)));
-  case DType::uint4: case DType::int4: case DType::uint2: case DType::int2: return packed_code(tensor, i);
+  case DType::uint4:
+  case DType::int4:
+  case DType::uint2:
+  case DType::int2: return packed_code(tensor, i);
   default: return float8_to_float(tensor.dtype, std::to_integer<std::uint8_t>(tensor.data.bytes()[i]));
   }
 }
@@ -102,10 +106,11 @@ T narrow(In value) {
     return static_cast<T>(value);
   } else {
     if (!(std::abs(value) < 0x1p63)) // beyond int64: saturate; NaN gives 0
-      return static_cast<T>(std::isnan(value) ? 0 : value > 0 ? (value < 0x1p64 && std::is_same_v<T, std::uint64_t>
-                                                                     ? static_cast<std::uint64_t>(value)
-                                                                     : ~std::uint64_t{0} >> std::is_signed_v<T>)
-                                                              : std::uint64_t{1} << 63);
+      return static_cast<T>(std::isnan(value) ? 0
+                            : value > 0       ? (value < 0x1p64 && std::is_same_v<T, std::uint64_t>
+                                                     ? static_cast<std::uint64_t>(value)
+                                                     : ~std::uint64_t{0} >> std::is_signed_v<T>)
+                                              : std::uint64_t{1} << 63);
     return static_cast<T>(static_cast<std::int64_t>(value));
   }
 }
@@ -115,27 +120,36 @@ Tensor pack(DType dtype, Dims dims, std::span<const In> values) {
   std::vector<std::byte> bytes(byte_size(dtype, static_cast<std::int64_t>(values.size())));
   const std::size_t n = values.size();
   const bool plain = dtype != DType::boolean && with_plain_type(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    for (std::size_t i = 0; i < n; ++i) {
-      const T narrowed = narrow<T>(values[i]);
-      std::memcpy(&bytes[i * sizeof(T)], &narrowed, sizeof(T));
-    }
-  });
+                       using T = decltype(zero);
+                       for (std::size_t i = 0; i < n; ++i) {
+                         const T narrowed = narrow<T>(values[i]);
+                         std::memcpy(&bytes[i * sizeof(T)], &narrowed, sizeof(T));
+                       }
+                     });
   if (!plain) {
     const int width = bits(dtype);
     for (std::size_t i = 0; i < n; ++i) {
       const auto real = static_cast<float>(values[i]);
       std::uint16_t code = 0;
-      if (dtype == DType::boolean) code = values[i] != In{0};
-      else if (dtype == DType::float16) code = float_to_half(real);
-      else if (dtype == DType::bfloat16) code = float_to_bfloat16(real);
-      else if (is_float(dtype)) code = float_to_float8(dtype, real);
-      else code = static_cast<std::uint16_t>(narrow<std::int64_t>(values[i])) & static_cast<std::uint16_t>((1 << width) - 1);
-      if (width == 16) std::memcpy(&bytes[i * 2], &code, 2);
-      else if (width == 8) bytes[i] = static_cast<std::byte>(code);
+      if (dtype == DType::boolean)
+        code = values[i] != In{0};
+      else if (dtype == DType::float16)
+        code = float_to_half(real);
+      else if (dtype == DType::bfloat16)
+        code = float_to_bfloat16(real);
+      else if (is_float(dtype))
+        code = float_to_float8(dtype, real);
+      else
+        code =
+            static_cast<std::uint16_t>(narrow<std::int64_t>(values[i])) & static_cast<std::uint16_t>((1 << width) - 1);
+      if (width == 16)
+        std::memcpy(&bytes[i * 2], &code, 2);
+      else if (width == 8)
+        bytes[i] = static_cast<std::byte>(code);
       else {
         const std::size_t per_byte = 8 / static_cast<std::size_t>(width);
-        bytes[i / per_byte] |= static_cast<std::byte>((code & ((1 << width) - 1)) << (static_cast<int>(i % per_byte) * width));
+        bytes[i / per_byte] |=
+            static_cast<std::byte>((code & ((1 << width) - 1)) << (static_cast<int>(i % per_byte) * width));
       }
     }
   }
@@ -155,7 +169,9 @@ std::vector<std::int64_t> to_int64s(const Tensor &tensor) {
   return out;
 }
 
-Tensor from_doubles(DType dtype, Dims dims, std::span<const double> values) { return pack(dtype, std::move(dims), values); }
+Tensor from_doubles(DType dtype, Dims dims, std::span<const double> values) {
+  return pack(dtype, std::move(dims), values);
+}
 Tensor from_int64s(DType dtype, Dims dims, std::span<const std::int64_t> values) {
   return pack(dtype, std::move(dims), values);
 }

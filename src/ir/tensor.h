@@ -25,8 +25,8 @@ std::size_t byte_size(DType dtype, std::int64_t count);
 struct Tensor {
   DType dtype = DType::undefined;
   Dims dims;
-  Storage data;                                             // numbers
-  std::shared_ptr<const std::vector<std::string>> strings;  // DType::string only
+  Storage data;                                            // numbers
+  std::shared_ptr<const std::vector<std::string>> strings; // DType::string only
 
   [[nodiscard]] std::int64_t size() const { return element_count(dims).value_or(0); }
   [[nodiscard]] int rank() const { return static_cast<int>(dims.size()); }

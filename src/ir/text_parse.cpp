@@ -102,7 +102,8 @@ private:
 
   /// A graph behind its name.
   Status body(Scope &scope) {
-    EDGEC_CHECK(values("(", ")", [&](Type type, std::string name) { return input(scope, std::move(type), std::move(name)); }));
+    EDGEC_CHECK(
+        values("(", ")", [&](Type type, std::string name) { return input(scope, std::move(type), std::move(name)); }));
     EDGEC_CHECK(scan_.expect("=>"));
     struct Output {
       Type type;
@@ -121,7 +122,8 @@ private:
       return {};
     }));
     if (scan_.peek() == '<')
-      EDGEC_CHECK(values("<", ">", [&](Type type, std::string name) { return declaration(scope, std::move(type), std::move(name)); }));
+      EDGEC_CHECK(values(
+          "<", ">", [&](Type type, std::string name) { return declaration(scope, std::move(type), std::move(name)); }));
     EDGEC_CHECK(scan_.expect("{"));
     while (!scan_.accept("}")) EDGEC_CHECK(node(scope));
     for (Output &out : outputs) {
@@ -252,8 +254,9 @@ private:
   }
 
   /// The kinds of attributes in the order of AttributeValue.
-  static constexpr std::string_view kinds[] = {"int",    "float",   "string", "tensor",      "graph",  "type_proto", "ints",
-                                               "floats", "strings", "tensors", "graphs", "type_protos", "opaque"};
+  static constexpr std::string_view kinds[] = {"int",        "float",       "string", "tensor",  "graph",
+                                               "type_proto", "ints",        "floats", "strings", "tensors",
+                                               "graphs",     "type_protos", "opaque"};
 
   Result<AttributeValue> list(Scope &scope, Node &made, std::string_view kind) {
     EDGEC_CHECK(scan_.expect("["));
@@ -311,7 +314,8 @@ private:
     }
     if (at_type(scan_)) {
       EDGEC_ASSIGN(Type type, read_type(scan_, false));
-      if (scan_.peek() != '{' && scan_.peek() != '=' && scan_.peek_identifier().empty()) return AttributeValue(std::move(type));
+      if (scan_.peek() != '{' && scan_.peek() != '=' && scan_.peek_identifier().empty())
+        return AttributeValue(std::move(type));
       scan_.identifier(); // a tensor's name says nothing here
       scan_.accept("=");
       EDGEC_ASSIGN(Tensor data, read_tensor_data(scan_, type));
@@ -334,7 +338,8 @@ private:
     if (hex.size() % 2 != 0 || std::ranges::any_of(hex, [&](char c) { return digit(c) < 0; }))
       return scan_.error("expected bytes as pairs of hexadecimal digits");
     OpaqueAttribute out;
-    for (std::size_t i = 0; i < hex.size(); i += 2) out.bytes += static_cast<char>(digit(hex[i]) * 16 + digit(hex[i + 1]));
+    for (std::size_t i = 0; i < hex.size(); i += 2)
+      out.bytes += static_cast<char>(digit(hex[i]) * 16 + digit(hex[i + 1]));
     return AttributeValue(std::move(out));
   }
 

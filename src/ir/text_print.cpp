@@ -22,7 +22,8 @@ bool is_identifier(std::string_view text) {
 
 /// Words that an attribute value or a header would take for something else.
 bool is_reserved(std::string_view name) {
-  constexpr std::string_view words[] = {"seq", "map", "optional", "sparse_tensor", "undefined", "inf", "infinity", "nan"};
+  constexpr std::string_view words[] = {"seq",       "map", "optional", "sparse_tensor",
+                                        "undefined", "inf", "infinity", "nan"};
   return parse_dtype(name).has_value() || std::ranges::find(words, name) != std::end(words);
 }
 
@@ -34,7 +35,8 @@ public:
     for (const GraphOutput &out : graph.outputs())
       if (graph.producer(out.value) && !names_.contains(out.value)) give(out.value, out.name);
     for (const ValueId id : graph.values())
-      if (!names_.contains(id) && !graph.value(id).name.empty() && !is_capture(graph, id)) give(id, graph.value(id).name);
+      if (!names_.contains(id) && !graph.value(id).name.empty() && !is_capture(graph, id))
+        give(id, graph.value(id).name);
     for (const ValueId id : graph.values())
       if (!names_.contains(id) && !is_capture(graph, id)) give(id, fmt::format("t{}", free_++));
   }
@@ -105,12 +107,18 @@ std::string hash(const Tensor &tensor) {
 
 template <class T>
 std::string_view list_name() {
-  if constexpr (std::is_same_v<T, std::int64_t>) return "ints";
-  else if constexpr (std::is_same_v<T, float>) return "floats";
-  else if constexpr (std::is_same_v<T, std::string>) return "strings";
-  else if constexpr (std::is_same_v<T, Tensor>) return "tensors";
-  else if constexpr (std::is_same_v<T, Type>) return "type_protos";
-  else return "graphs";
+  if constexpr (std::is_same_v<T, std::int64_t>)
+    return "ints";
+  else if constexpr (std::is_same_v<T, float>)
+    return "floats";
+  else if constexpr (std::is_same_v<T, std::string>)
+    return "strings";
+  else if constexpr (std::is_same_v<T, Tensor>)
+    return "tensors";
+  else if constexpr (std::is_same_v<T, Type>)
+    return "type_protos";
+  else
+    return "graphs";
 }
 
 class Printer {
@@ -126,16 +134,21 @@ public:
     std::string out = is_reserved(graph.name) ? quoted_text(graph.name) : name_text(graph.name);
     out += " (" + join(graph.inputs(), ", ", input) + ") => (" + join(graph.outputs(), ", ", output) + ")";
     const auto declared = declarations(graph, names);
-    if (declared.empty()) out += " {\n";
-    else out += fmt::format("\n{0}  <{1}>\n{0}{{\n", indent, join(declared, ",\n" + indent + "   ", std::identity{}));
-    for (const NodeId id : graph.nodes()) out += indent + "  " + node(graph, graph.node(id), indent, names, depth) + "\n";
+    if (declared.empty())
+      out += " {\n";
+    else
+      out += fmt::format("\n{0}  <{1}>\n{0}{{\n", indent, join(declared, ",\n" + indent + "   ", std::identity{}));
+    for (const NodeId id : graph.nodes())
+      out += indent + "  " + node(graph, graph.node(id), indent, names, depth) + "\n";
     return out + indent + "}";
   }
 
 private:
   const TextOptions &options_;
 
-  static std::string typed(const Type &type, const std::string &name) { return to_string(type) + " " + name_text(name); }
+  static std::string typed(const Type &type, const std::string &name) {
+    return to_string(type) + " " + name_text(name);
+  }
 
   std::string tensor_data(const Tensor &tensor) const {
     const auto count = tensor.strings ? static_cast<std::int64_t>(tensor.strings->size()) : tensor.size();
@@ -196,12 +209,18 @@ private:
   std::string value(const Graph &graph, const Node &node, const AttributeValue &attribute, const std::string &indent,
                     const Names &names, std::size_t &captured, int depth) {
     const auto one = [&]<class T>(const T &item) -> std::string {
-      if constexpr (std::is_same_v<T, std::int64_t>) return fmt::format("{}", item);
-      else if constexpr (std::is_same_v<T, float>) return attribute_float(item);
-      else if constexpr (std::is_same_v<T, std::string>) return quoted_text(item);
-      else if constexpr (std::is_same_v<T, Tensor>) return to_string(Type::of(item)) + " " + tensor_data(item);
-      else if constexpr (std::is_same_v<T, Type>) return to_string(item);
-      else return subgraph(graph, node, *item, indent, names, captured, depth);
+      if constexpr (std::is_same_v<T, std::int64_t>)
+        return fmt::format("{}", item);
+      else if constexpr (std::is_same_v<T, float>)
+        return attribute_float(item);
+      else if constexpr (std::is_same_v<T, std::string>)
+        return quoted_text(item);
+      else if constexpr (std::is_same_v<T, Tensor>)
+        return to_string(Type::of(item)) + " " + tensor_data(item);
+      else if constexpr (std::is_same_v<T, Type>)
+        return to_string(item);
+      else
+        return subgraph(graph, node, *item, indent, names, captured, depth);
     };
     return std::visit(
         [&]<class T>(const T &item) -> std::string {
@@ -257,7 +276,8 @@ std::string to_text(const Graph &graph, const TextOptions &options) {
 }
 
 std::string to_text(const Model &model, const TextOptions &options) {
-  std::string out = fmt::format("<\n  ir_version: {},\n  {}", model.ir_version, Printer::opset_import(model.graph.opsets));
+  std::string out =
+      fmt::format("<\n  ir_version: {},\n  {}", model.ir_version, Printer::opset_import(model.graph.opsets));
   const auto add = [&](std::string_view key, const std::string &value) {
     if (!value.empty()) out += fmt::format(",\n  {}: {}", key, quoted_text(value));
   };

@@ -43,7 +43,8 @@ Status read_scale(Scanner &scanner, Quant &quant) {
   EDGEC_ASSIGN(const float scale, scanner.real32());
   EDGEC_CHECK(scanner.expect(","));
   EDGEC_ASSIGN(const std::int64_t zero_point, scanner.integer());
-  if (zero_point < INT32_MIN || zero_point > INT32_MAX) return scanner.error(fmt::format("a zero point of {}", zero_point));
+  if (zero_point < INT32_MIN || zero_point > INT32_MAX)
+    return scanner.error(fmt::format("a zero point of {}", zero_point));
   quant.scales.push_back(scale);
   quant.zero_points.push_back(static_cast<std::int32_t>(zero_point));
   return {};
@@ -110,8 +111,10 @@ Result<Tensor> read_reals(Scanner &scanner, DType dtype, const Dims &dims, std::
   std::vector<T> values;
   EDGEC_CHECK(read_elements(scanner, count, [&]() -> Status {
     EDGEC_ASSIGN(const T value, [&] {
-      if constexpr (std::is_same_v<T, float>) return scanner.real32();
-      else return scanner.real();
+      if constexpr (std::is_same_v<T, float>)
+        return scanner.real32();
+      else
+        return scanner.real();
     }());
     values.push_back(value);
     return {};
@@ -153,7 +156,8 @@ Result<Tensor> read_integers(Scanner &scanner, DType dtype, const Dims &dims, st
 
 bool at_type(Scanner &scanner) {
   const std::string_view word = scanner.peek_identifier();
-  return parse_dtype(word) || scanner.peek() == '?' || std::ranges::find(compound_types, word) != std::end(compound_types);
+  return parse_dtype(word) || scanner.peek() == '?' ||
+         std::ranges::find(compound_types, word) != std::end(compound_types);
 }
 
 Result<Type> read_type(Scanner &scanner, bool quantized, int depth) {

@@ -46,10 +46,10 @@ struct Quant {
 struct Type {
   enum class Kind : std::uint8_t { tensor, sequence, optional, map, sparse_tensor, unknown };
   Kind kind = Kind::tensor;
-  DType dtype = DType::undefined;       ///< tensor, sparse_tensor; map: the key's
-  std::optional<Shape> shape;           ///< absent: rank unknown
-  std::optional<Quant> quant;           ///< tensor only
-  std::shared_ptr<const Type> element;  ///< sequence, optional, map
+  DType dtype = DType::undefined;      ///< tensor, sparse_tensor; map: the key's
+  std::optional<Shape> shape;          ///< absent: rank unknown
+  std::optional<Quant> quant;          ///< tensor only
+  std::shared_ptr<const Type> element; ///< sequence, optional, map
 
   static Type tensor(DType dtype, std::optional<Shape> shape = std::nullopt) {
     return {Kind::tensor, dtype, std::move(shape), std::nullopt, nullptr};

@@ -17,7 +17,8 @@ public:
   Status run() {
     EDGEC_CHECK(interface());
     for (const NodeId id : graph_.nodes()) EDGEC_CHECK(node(id).in("node " + graph_.node(id).label()));
-    if (graph_.nodes().size() != graph_.node_count()) return internal_error("a node is missing from the order of nodes");
+    if (graph_.nodes().size() != graph_.node_count())
+      return internal_error("a node is missing from the order of nodes");
     for (const ValueId id : graph_.values()) EDGEC_CHECK(value(id).in(describe(id)));
     return {};
   }
@@ -42,7 +43,8 @@ private:
     for (const ValueId id : graph_.captures())
       if (!graph_.alive(id)) return internal_error("a capture was removed");
     for (const GraphOutput &out : graph_.outputs())
-      if (!graph_.alive(out.value)) return internal_error(fmt::format("the value of graph output `{}` was removed", out.name));
+      if (!graph_.alive(out.value))
+        return internal_error(fmt::format("the value of graph output `{}` was removed", out.name));
     return {};
   }
 
@@ -90,7 +92,8 @@ private:
   Status value(ValueId id) const {
     const Value &value = graph_.value(id);
     const auto listed = [&](const std::vector<ValueId> &list) { return std::ranges::count(list, id); };
-    const auto sources = listed(graph_.inputs()) + listed(graph_.captures()) + (value.data ? 1 : 0) + (value.producer.valid() ? 1 : 0);
+    const auto sources =
+        listed(graph_.inputs()) + listed(graph_.captures()) + (value.data ? 1 : 0) + (value.producer.valid() ? 1 : 0);
     if (sources > 1) return internal_error(fmt::format("it has {} sources", sources));
     if (sources == 0 && graph_.use_count(id) > 0) return internal_error("it is read, but nothing computes it");
     if (value.producer.valid()) {
@@ -104,7 +107,8 @@ private:
     const auto key = [](const Use &use) { return std::tuple(use.node, use.index); };
     std::ranges::sort(found, {}, key);
     std::ranges::sort(wanted, {}, key);
-    if (found != wanted) return internal_error(fmt::format("it lists {} uses, nodes read it {} times", found.size(), wanted.size()));
+    if (found != wanted)
+      return internal_error(fmt::format("it lists {} uses, nodes read it {} times", found.size(), wanted.size()));
     return type(value);
   }
 
@@ -112,9 +116,11 @@ private:
     if (value.data) {
       const Tensor &data = *value.data;
       if (value.type.dtype != data.dtype || value.type.concrete() != data.dims)
-        return internal_error(fmt::format("its data is {}, its type {}", to_string(Type::of(data)), to_string(value.type)));
+        return internal_error(
+            fmt::format("its data is {}, its type {}", to_string(Type::of(data)), to_string(value.type)));
       const auto bytes = data.strings ? 0 : byte_size(data.dtype, data.size());
-      if (data.data.size() != bytes) return internal_error(fmt::format("its data has {} bytes, not {}", data.data.size(), bytes));
+      if (data.data.size() != bytes)
+        return internal_error(fmt::format("its data has {} bytes, not {}", data.data.size(), bytes));
     }
     if (!value.type.quant) return {};
     const Quant &quant = *value.type.quant;
@@ -125,7 +131,8 @@ private:
       return quant.scales.size() == 1 ? Status() : internal_error("several scales without an axis");
     const auto dims = value.type.concrete();
     if (!dims) return {};
-    if (static_cast<std::size_t>(quant.axis) >= dims->size()) return internal_error("the quantization axis is out of range");
+    if (static_cast<std::size_t>(quant.axis) >= dims->size())
+      return internal_error("the quantization axis is out of range");
     return scale_count(quant, *dims);
   }
 

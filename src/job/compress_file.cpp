@@ -79,7 +79,8 @@ Result<Dataset> open_calibration(const CompressFile &a, const Graph &graph, Isa 
   const bool made_up = flags.path.empty() || flags.path == "synthetic";
   if (!made_up) return open_dataset(flags, graph, a.run.seed);
   const auto count = static_cast<std::size_t>(std::min(flags.limit, made_up_samples));
-  auto data = is_lossy(a) ? made_up_dataset(graph, count, a.run.threads(), isa, a.run.seed) : synthetic_dataset(graph, count, a.run.seed);
+  auto data = is_lossy(a) ? made_up_dataset(graph, count, a.run.threads(), isa, a.run.seed)
+                          : synthetic_dataset(graph, count, a.run.seed);
   if (data && is_lossy(a)) warn(fmt::format("NO SAMPLES: without --calib they are {}", data->description));
   if (data || a.asks("quantize-int8")) return data;
   warn("not verified: " + data.error().message);
@@ -114,7 +115,8 @@ Result<Measuring> open_measuring(const CompressFile &a, const Graph &graph, Isa 
 
 /// Everything after the file was written: what is measured, and the report of it.
 Result<Report> measure(const CompressFile &a, const Model &source, const Compressed &compressed, const Written &written,
-                       const Measuring &with, std::span<const std::string> idle, Isa isa, bool each_layer, ProgressSink &line) {
+                       const Measuring &with, std::span<const std::string> idle, Isa isa, bool each_layer,
+                       ProgressSink &line) {
   Report report;
   report.notes = source.notes;
   report.passes = compressed.passes;
@@ -130,7 +132,8 @@ Result<Report> measure(const CompressFile &a, const Model &source, const Compres
   const Reference reference{other ? *with.other : with.stored, other ? a.reference : a.model, other};
   const FidelityOptions options{.threads = a.run.threads(), .isa = isa};
   EDGEC_CHECK(verify_written(reference, compressed, written, with.calibration, options, line, report));
-  if (with.evaluation) EDGEC_CHECK(evaluate_written(reference, written, *with.evaluation, a.eval, options, line, report));
+  if (with.evaluation)
+    EDGEC_CHECK(evaluate_written(reference, written, *with.evaluation, a.eval, options, line, report));
   if (each_layer) EDGEC_CHECK(measure_layers(source, written, with.calibration, isa, report));
   if (a.latency) line.begin("measuring latency");
   if (a.latency) EDGEC_CHECK(measure_latencies(with.stored, written, with.calibration, options, report));
@@ -143,9 +146,12 @@ Status write_pareto(const CompressFile &a, const Compressed &compressed) {
   Pareto pareto{std::filesystem::path(a.model).filename().string(), {}, {}, {}};
   for (const RatePoint &point : compressed.outcome.curve)
     pareto.points.push_back({point.rate, point.bytes, point.agreement, point.sqnr_db, point.chosen});
-  if (a.settings.get<RateOptions>().max_size) pareto.max_bytes = static_cast<double>(*a.settings.get<RateOptions>().max_size);
-  if (a.settings.get<RateOptions>().max_drop) pareto.least_agreement = 1 - *a.settings.get<RateOptions>().max_drop / 100;
-  if (a.settings.get<RateOptions>().min_agreement) pareto.least_agreement = *a.settings.get<RateOptions>().min_agreement;
+  if (a.settings.get<RateOptions>().max_size)
+    pareto.max_bytes = static_cast<double>(*a.settings.get<RateOptions>().max_size);
+  if (a.settings.get<RateOptions>().max_drop)
+    pareto.least_agreement = 1 - *a.settings.get<RateOptions>().max_drop / 100;
+  if (a.settings.get<RateOptions>().min_agreement)
+    pareto.least_agreement = *a.settings.get<RateOptions>().min_agreement;
   EDGEC_ASSIGN(const std::string text, pareto_text(pareto, a.pareto));
   const ByteView bytes = std::as_bytes(std::span(text));
   return write_file(a.pareto, {&bytes, 1}, a.force);
@@ -189,7 +195,8 @@ std::function<Result<std::size_t>(const Graph &)> file_bytes(const Model &source
 }
 
 /// The plan of a dry run.
-std::string dry_run_text(const CompressFile &a, const CompressRequest &request, const Model &source, const Dataset &samples) {
+std::string dry_run_text(const CompressFile &a, const CompressRequest &request, const Model &source,
+                         const Dataset &samples) {
   return fmt::format("{}, {} -> {}\nsamples {}\noptions {}\n{}", a.model, bytes_text(source.source_bytes), a.path,
                      samples.description, options_text(a.recorded), plan_text(plan_of(request), a.verbose));
 }
@@ -197,9 +204,11 @@ std::string dry_run_text(const CompressFile &a, const CompressRequest &request, 
 /// Budgets, warnings and advice.
 void judge(const CompressFile &a, CompressedFile &done) {
   done.met = judge_budgets(a.settings.get<RateOptions>(), done.report) && done.met;
-  if (done.interrupted) done.report.warnings.push_back("INTERRUPTED: the search was stopped; this is the best that it had found");
+  if (done.interrupted)
+    done.report.warnings.push_back("INTERRUPTED: the search was stopped; this is the best that it had found");
   const auto wanted = wanted_schemes(a.settings);
-  const bool prunes = std::ranges::any_of(wanted, [](const SchemeDef *scheme) { return scheme->name.starts_with("prune-"); });
+  const bool prunes =
+      std::ranges::any_of(wanted, [](const SchemeDef *scheme) { return scheme->name.starts_with("prune-"); });
   judge_quality(a.asks("quantize-int8"), prunes, done.report);
   for (const SchemeDef *scheme : wanted)
     if (!scheme->only_flat.empty() && !a.format->coded)
@@ -237,7 +246,8 @@ namespace {
 /// Where more was taken than the user allowed: the flag bounds the samples' values, which are not all that is needed.
 std::optional<std::string> memory_warning(std::int64_t allowed, std::uint64_t peak) {
   if (allowed == CompressFile().max_memory || peak <= static_cast<std::uint64_t>(allowed)) return std::nullopt;
-  return fmt::format("--max-memory: {} were needed, {} allowed: samples' values were kept in a temporary file as far as they can be, but both "
+  return fmt::format("--max-memory: {} were needed, {} allowed: samples' values were kept in a temporary file as far "
+                     "as they can be, but both "
                      "networks, ranges, and second moments (K x K of a layer with K inputs) stay in memory",
                      bytes_text(peak), bytes_text(static_cast<std::uint64_t>(allowed)));
 }
@@ -292,7 +302,8 @@ Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) 
   done.report.provenance = provenance_of("compress", a.recorded, a.run.seed, request.isa, a.model, source, written);
   judge(a, done);
   done.report.peak_memory_bytes = peak_memory_bytes();
-  if (auto more = memory_warning(a.max_memory, done.report.peak_memory_bytes)) done.report.warnings.push_back(*std::move(more));
+  if (auto more = memory_warning(a.max_memory, done.report.peak_memory_bytes))
+    done.report.warnings.push_back(*std::move(more));
   done.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   EDGEC_CHECK(write_report(done.report, a));
   EDGEC_CHECK(write_pareto(a, compressed));

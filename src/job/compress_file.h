@@ -21,9 +21,9 @@ namespace edgec {
 /// What is asked for.
 struct CompressFile {
   std::string model;
-  std::string path;      ///< of the file to write
+  std::string path;        ///< of the file to write
   std::string format_name; ///< as FormatDef says it; empty: by the path
-  std::string reference; ///< network to compare with; empty: the model
+  std::string reference;   ///< network to compare with; empty: the model
   std::string eval, report_path, pareto;
   std::int64_t opset = 0; ///< 0: the input's, raised as far as needed
   std::int64_t max_memory = 300'000'000;
@@ -37,7 +37,7 @@ struct CompressFile {
   EditFlags edits;
   RunFlags run;
   const FormatDef *format = nullptr; ///< name_output() finds it
-  EffectiveOptions recorded; ///< in the file and in the report: how it was made
+  EffectiveOptions recorded;         ///< in the file and in the report: how it was made
 
   /// Fills in path and format where they follow from the other or the model's name.
   [[nodiscard]] Status name_output();
@@ -49,8 +49,8 @@ struct CompressFile {
 /// What became of it. A missed budget is no error: the file is written all the same.
 struct CompressedFile {
   Report report;
-  std::string plan;       ///< of a dry run, which did nothing else
-  bool met = true;        ///< all budgets, and every scheme found something to do
+  std::string plan; ///< of a dry run, which did nothing else
+  bool met = true;  ///< all budgets, and every scheme found something to do
   bool interrupted = false;
   std::size_t smallest = 0; ///< bytes of the smallest file that a search saw; 0: there was none
 };

@@ -5,8 +5,8 @@
 
 #include "job/proof.h"
 #include "ops/registry.h"
-#include "schemes/fitting/weights.h"
 #include "runtime/parts.h"
+#include "schemes/fitting/weights.h"
 
 namespace edgec {
 namespace {
@@ -15,8 +15,8 @@ bool contains(const std::vector<std::string> &names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
 
-/// Bytes of samples' values that fit beside the program, both networks (with weights packed for kernels), what each tensor
-/// takes, and the second moments of the widest layer.
+/// Bytes of samples' values that fit beside the program, both networks (with weights packed for kernels), what each
+/// tensor takes, and the second moments of the widest layer.
 std::size_t value_memory(const Graph &graph, std::size_t most) {
   constexpr std::size_t program = std::size_t{64} << 20, per_tensor = std::size_t{64} << 10, copies = 4;
   constexpr std::size_t least = std::size_t{16} << 20;
@@ -34,7 +34,8 @@ std::size_t value_memory(const Graph &graph, std::size_t most) {
 class Compressor {
 public:
   Compressor(const Graph &source, const CompressRequest &request, const Dataset &data)
-      : request_(request), data_(data), schemes_(wanted_schemes(request.settings)), job_(job_of(source)), result_{source, {}, {}} {}
+      : request_(request), data_(data), schemes_(wanted_schemes(request.settings)),
+        job_(job_of(source)), result_{source, {}, {}} {}
 
   Result<Compressed> run() {
     EDGEC_CHECK(run_exact());
@@ -80,7 +81,8 @@ private:
 
   [[nodiscard]] std::vector<const SchemeDef *> of(Phase phase) const {
     std::vector<const SchemeDef *> found;
-    std::ranges::copy_if(schemes_, std::back_inserter(found), [&](const SchemeDef *scheme) { return scheme->phase == phase; });
+    std::ranges::copy_if(schemes_, std::back_inserter(found),
+                         [&](const SchemeDef *scheme) { return scheme->phase == phase; });
     return found;
   }
 
@@ -88,7 +90,8 @@ private:
     const auto schemes = of(phase);
     if (stopped_ || schemes.empty()) return {};
     const auto names = names_of(schemes);
-    EDGEC_ASSIGN(SchemeReport report, run_schemes(result_.graph, schemes, job_, request_.passes.pipeline_options(names)));
+    EDGEC_ASSIGN(SchemeReport report,
+                 run_schemes(result_.graph, schemes, job_, request_.passes.pipeline_options(names)));
     result_.outcome.add(std::move(report.outcome));
     return finish(names, report.passes);
   }
@@ -104,8 +107,9 @@ private:
     const Proof proof{before, data_, running};
     const auto run = request_.passes.check_each ? run_checked : run_proven;
     const auto names = names_of(exact_pipeline());
-    EDGEC_ASSIGN(const PipelineReport report, run(result_.graph, exact_pipeline(), job_, request_.passes.pipeline_options(names),
-                                                  proof, result_.outcome.warnings));
+    EDGEC_ASSIGN(const PipelineReport report,
+                 run(result_.graph, exact_pipeline(), job_, request_.passes.pipeline_options(names), proof,
+                     result_.outcome.warnings));
     return finish(names, report);
   }
 

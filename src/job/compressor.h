@@ -16,13 +16,13 @@ struct CompressRequest {
   Settings settings; ///< of every scheme
   Scope scope;
   PassFlags passes;
-  int channel_multiple = 1;         ///< PassContext
-  bool border_nodes = false;        ///< Job
-  bool cross_fit = true;            ///< Job
-  bool judge_each = false;          ///< Job
-  const Graph *reference = nullptr; ///< what networks are judged beside; null: the source
+  int channel_multiple = 1;                                     ///< PassContext
+  bool border_nodes = false;                                    ///< Job
+  bool cross_fit = true;                                        ///< Job
+  bool judge_each = false;                                      ///< Job
+  const Graph *reference = nullptr;                             ///< what networks are judged beside; null: the source
   std::function<Result<std::size_t>(const Graph &)> file_bytes; ///< Job
-  std::size_t max_memory = 300'000'000; ///< bytes of the process that compressing aims at
+  std::size_t max_memory = 300'000'000;                         ///< bytes of the process that compressing aims at
   int threads = 1;
   Isa isa = Isa::scalar;
   std::uint64_t seed = 0;

@@ -7,8 +7,8 @@
 #include <numeric>
 
 #include "calibrate/input_scale.h"
-#include "job/doubts.h"
 #include "data/preprocess_help.h"
+#include "job/doubts.h"
 #include "measure/logits.h"
 #include "ops/registry.h"
 #include "support/log.h"
@@ -151,7 +151,9 @@ Result<Dataset> made_up_dataset(const Graph &graph, std::size_t count, int threa
   std::vector<MadeUpInput> inputs = guess_inputs(graph);
   const auto pictures = picture_book(std::max(count, std::size_t{32}), seed);
   EDGEC_ASSIGN(const InputScale scale,
-               fit_input_scale(graph, all_ops(), inputs, {.pictures = pictures, .logits = find_logits(graph), .threads = threads, .isa = isa, .seed = seed}));
+               fit_input_scale(
+                   graph, all_ops(), inputs,
+                   {.pictures = pictures, .logits = find_logits(graph), .threads = threads, .isa = isa, .seed = seed}));
   Dataset data;
   data.synthetic = true;
   EDGEC_ASSIGN(data.samples, made_up_samples(count, std::move(inputs), pictures, seed));

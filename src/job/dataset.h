@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "support/option.h"
 #include "data/labels.h"
 #include "data/samples.h"
-#include "ir/kernel.h"
 #include "ir/graph.h"
+#include "ir/kernel.h"
+#include "support/option.h"
 
 namespace edgec {
 

@@ -5,11 +5,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "job/fixed_input.h"
-#include "support/nearest.h"
 #include "ir/extract.h"
+#include "job/fixed_input.h"
 #include "ops/registry.h"
 #include "passes/edit.h"
+#include "support/nearest.h"
 
 namespace edgec {
 namespace {
@@ -60,9 +60,12 @@ Side resolve(const Graph &graph, const std::string &text) {
     const auto output = std::ranges::find(graph.outputs(), name, &GraphOutput::name);
     const auto values = graph.values();
     const auto value = std::ranges::find_if(values, [&](ValueId id) { return graph.value(id).name == name; });
-    if (output != graph.outputs().end()) side.values.push_back(output->value);
-    else if (value != values.end()) side.values.push_back(*value);
-    else if (side.unknown.empty()) side.unknown = name;
+    if (output != graph.outputs().end())
+      side.values.push_back(output->value);
+    else if (value != values.end())
+      side.values.push_back(*value);
+    else if (side.unknown.empty())
+      side.unknown = name;
   }
   return side;
 }
@@ -89,7 +92,8 @@ Status extract_part(Graph &graph, const std::string &text) {
 /// Stored values of inputs that are none any more go.
 void drop_defaults(Model &model) {
   std::erase_if(model.input_defaults, [&](const auto &entry) {
-    return std::ranges::none_of(model.graph.inputs(), [&](ValueId id) { return model.graph.value(id).name == entry.first; });
+    return std::ranges::none_of(model.graph.inputs(),
+                                [&](ValueId id) { return model.graph.value(id).name == entry.first; });
   });
 }
 
@@ -97,20 +101,24 @@ void drop_defaults(Model &model) {
 
 void EditFlags::declare(Options &options) {
   options.group("Editing");
-  options.add("--input-shape", "NAME=DIMS", &input_shapes,
-              "another shape for an input: numbers, names, ?; or N=4 for a symbolic dimension; may be given again")
+  options
+      .add("--input-shape", "NAME=DIMS", &input_shapes,
+           "another shape for an input: numbers, names, ?; or N=4 for a symbolic dimension; may be given again")
       .records();
-  options.add("--batch", "N|dynamic", &batch, "another batch size, or its name: the first dimension of the inputs").records();
+  options.add("--batch", "N|dynamic", &batch, "another batch size, or its name: the first dimension of the inputs")
+      .records();
   declare_fixed(options);
-  options.add("--extract", "INPUTS:OUTPUTS", &extract,
-              "only the part between these values (names separated by commas; nothing: those of the network)")
+  options
+      .add("--extract", "INPUTS:OUTPUTS", &extract,
+           "only the part between these values (names separated by commas; nothing: those of the network)")
       .records();
 }
 
 void EditFlags::declare_fixed(Options &options) {
-  options.add("--fix-input", "NAME=VALUE", &fixed_inputs,
-              "an input becomes a constant: one value for all its elements, or all of them separated by commas; may be "
-              "given again")
+  options
+      .add("--fix-input", "NAME=VALUE", &fixed_inputs,
+           "an input becomes a constant: one value for all its elements, or all of them separated by commas; may be "
+           "given again")
       .records();
 }
 
@@ -125,7 +133,8 @@ Status EditFlags::apply(Model &model) const {
   EDGEC_CHECK(infer_types(model.graph, all_ops()));
   if (!batch.empty()) {
     auto dim = batch == "dynamic" ? Result<Dim>(Dim::unknown()) : parse_dim(batch);
-    if (!dim || dim->size == 0) return usage_error(fmt::format("--batch: '{}' is neither a number, nor a name, nor 'dynamic'", batch));
+    if (!dim || dim->size == 0)
+      return usage_error(fmt::format("--batch: '{}' is neither a number, nor a name, nor 'dynamic'", batch));
     EDGEC_CHECK(set_batch(model.graph, *dim, all_ops(), model.notes).in("--batch"));
   }
   if (!fixed_inputs.empty()) {

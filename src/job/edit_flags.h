@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "support/option.h"
 #include "ir/graph.h"
+#include "support/option.h"
 
 namespace edgec {
 

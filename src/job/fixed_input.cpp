@@ -53,12 +53,16 @@ Result<Dims> dims_for(const Type &type, std::int64_t given) {
   std::optional<std::size_t> open;
   for (const Dim &dim : *type.shape) {
     if (!dim.is_known() && (open || given == 1)) return usage_error("its shape is not known; give --input-shape, too");
-    if (!dim.is_known()) open = dims.size();
-    else if (dim.size > most_elements || (known *= dim.size) > most_elements) return usage_error("it is too large");
+    if (!dim.is_known())
+      open = dims.size();
+    else if (dim.size > most_elements || (known *= dim.size) > most_elements)
+      return usage_error("it is too large");
     dims.push_back(dim.is_known() ? dim.size : 1);
   }
-  if (open && known > 0 && given % known == 0) dims[*open] = given / known;
-  else if (open || (given != 1 && given != known)) return usage_error(fmt::format("{} values are given", given));
+  if (open && known > 0 && given % known == 0)
+    dims[*open] = given / known;
+  else if (open || (given != 1 && given != known))
+    return usage_error(fmt::format("{} values are given", given));
   return dims;
 }
 
@@ -81,15 +85,18 @@ Result<Tensor> constant_of(const Type &type, const std::string &text) {
   EDGEC_ASSIGN(const Dims dims, dims_for(type, static_cast<std::int64_t>(texts.size())));
   const auto count = static_cast<std::size_t>(element_count(dims).value_or(0));
   if (type.dtype == DType::string) {
-    EDGEC_ASSIGN(auto values, elements<std::string>(texts, count, [](const std::string &one) { return std::optional(one); }));
+    EDGEC_ASSIGN(auto values,
+                 elements<std::string>(texts, count, [](const std::string &one) { return std::optional(one); }));
     return Tensor::of_strings(dims, std::move(values));
   }
   if (is_float(type.dtype)) {
-    EDGEC_ASSIGN(const auto values, elements<double>(texts, count, [&](const std::string &one) { return real(one, type.dtype); }));
+    EDGEC_ASSIGN(const auto values,
+                 elements<double>(texts, count, [&](const std::string &one) { return real(one, type.dtype); }));
     return from_doubles(type.dtype, dims, values);
   }
   if (!is_integer(type.dtype) && type.dtype != DType::boolean) return usage_error("there are no constants of its type");
-  EDGEC_ASSIGN(const auto values, elements<std::int64_t>(texts, count, [&](const std::string &one) { return whole(one, type.dtype); }));
+  EDGEC_ASSIGN(const auto values,
+               elements<std::int64_t>(texts, count, [&](const std::string &one) { return whole(one, type.dtype); }));
   return from_int64s(type.dtype, dims, values);
 }
 
@@ -103,15 +110,20 @@ Status fix_inputs(Graph &graph, std::span<const std::string> texts, bool skip_ab
     const auto name = std::ranges::find_if(names, named);
     if (name == names.end()) {
       const std::string wanted = text.substr(0, text.find('='));
-      if (wanted.size() == text.size() || wanted.empty()) return usage_error(fmt::format("'{}' is not NAME=VALUE, such as sr=16000", text));
+      if (wanted.size() == text.size() || wanted.empty())
+        return usage_error(fmt::format("'{}' is not NAME=VALUE, such as sr=16000", text));
       if (skip_absent) continue;
       return usage_error(fmt::format("the network has no input named '{}'{}", wanted, did_you_mean(wanted, names)));
     }
-    if (std::ranges::find(fixed, *name) != fixed.end()) return usage_error(fmt::format("input {} is given twice", *name));
+    if (std::ranges::find(fixed, *name) != fixed.end())
+      return usage_error(fmt::format("input {} is given twice", *name));
     fixed.push_back(*name);
-    const ValueId input = *std::ranges::find_if(graph.inputs(), [&](ValueId id) { return graph.value(id).name == *name; });
+    const ValueId input =
+        *std::ranges::find_if(graph.inputs(), [&](ValueId id) { return graph.value(id).name == *name; });
     const Type type = graph.value(input).type;
-    EDGEC_ASSIGN(Tensor value, constant_of(type, text.substr(name->size() + 1)).in(fmt::format("input {} is {}", *name, to_string(type))));
+    EDGEC_ASSIGN(
+        Tensor value,
+        constant_of(type, text.substr(name->size() + 1)).in(fmt::format("input {} is {}", *name, to_string(type))));
     graph.replace_uses(input, graph.add_constant(std::move(value), *name));
     graph.remove(input);
   }

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "support/option.h"
 #include "ir/kernel.h"
+#include "support/option.h"
 
 namespace edgec {
 

@@ -13,7 +13,9 @@ extern const PassDef fold_qdq;
 }
 namespace {
 
-Result<Model> read_onnx_file(const std::string &path, const OnnxReadOptions &options) { return read_onnx(path, options); }
+Result<Model> read_onnx_file(const std::string &path, const OnnxReadOptions &options) {
+  return read_onnx(path, options);
+}
 
 Result<Model> read_flat_file(const std::string &path, const OnnxReadOptions &) { return read_flat(path); }
 

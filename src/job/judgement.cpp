@@ -1,8 +1,8 @@
 #include "job/judgement.h"
 
 #include <algorithm>
-#include <limits>
 #include <fmt/format.h>
+#include <limits>
 
 namespace edgec {
 namespace {
@@ -10,7 +10,7 @@ namespace {
 constexpr double poor_agreement = 0.5, fair_agreement = 0.9;
 constexpr double poor_sqnr_db = 10, fair_sqnr_db = 20; // of the output that suffered most
 constexpr double rounding = 1e-9;                      // of a share or of points
-constexpr double notable_drop = 2; // points of top-1
+constexpr double notable_drop = 2;                     // points of top-1
 
 /// The figures that rest on most: labelled samples before calibration samples.
 const Fidelity *best_fidelity(const Report &report) {
@@ -24,8 +24,9 @@ std::string poor_text(const Fidelity *fidelity, double agreement, double sqnr) {
   if (agreement < poor_agreement)
     return fmt::format("the answer stayed the same on {:.1f} % of the samples only", 100 * agreement);
   if (sqnr < poor_sqnr_db)
-    return fmt::format("the error of output {} is {:.1f} dB below its signal only (below {:g} dB is poor, agreement or not)",
-                       fidelity->logits.name, sqnr, poor_sqnr_db);
+    return fmt::format(
+        "the error of output {} is {:.1f} dB below its signal only (below {:g} dB is poor, agreement or not)",
+        fidelity->logits.name, sqnr, poor_sqnr_db);
   return {};
 }
 
@@ -42,14 +43,17 @@ bool judge_budgets(const RateOptions &flags, Report &report) {
   const Fidelity *fidelity = best_fidelity(report);
   if (flags.min_agreement) {
     const auto found = fidelity != nullptr ? fidelity->agreement() : std::nullopt;
-    if (!found) report.warnings.push_back("--min-agreement: no output looks like scores of classes, so it could not be measured");
-    report.budgets.push_back({"--min-agreement", *flags.min_agreement, found.value_or(0), found && *found >= *flags.min_agreement - rounding});
+    if (!found)
+      report.warnings.push_back("--min-agreement: no output looks like scores of classes, so it could not be measured");
+    report.budgets.push_back({"--min-agreement", *flags.min_agreement, found.value_or(0),
+                              found && *found >= *flags.min_agreement - rounding});
   }
   if (flags.max_drop) {
     const auto top1 = top1_drop(report);
     const auto agreement = fidelity != nullptr ? fidelity->agreement() : std::nullopt;
     const double found = top1 ? *top1 : 100 * (1 - agreement.value_or(0));
-    report.budgets.push_back({"--max-drop", *flags.max_drop, found, (top1 || agreement) && found <= *flags.max_drop + rounding});
+    report.budgets.push_back(
+        {"--max-drop", *flags.max_drop, found, (top1 || agreement) && found <= *flags.max_drop + rounding});
   }
   if (flags.max_size) {
     const auto found = static_cast<double>(report.after ? report.after->bytes : 0);

@@ -11,8 +11,8 @@
 #include "ops/registry.h"
 #include "passes/edit.h"
 #include "support/file.h"
-#include "support/text.h"
 #include "support/log.h"
+#include "support/text.h"
 
 namespace edgec {
 namespace {
@@ -53,7 +53,8 @@ Status check_ending(const std::string &path, std::span<const std::string_view> e
   const std::string ending = lower_ending(path);
   std::error_code ignored;
   if (std::ranges::find(endings, ending) != endings.end() || fs::is_directory(path, ignored)) return {};
-  const std::string what = ending.empty() ? "has no ending, which says the format" : "'" + ending + "' is no format that is written here";
+  const std::string what =
+      ending.empty() ? "has no ending, which says the format" : "'" + ending + "' is no format that is written here";
   return usage_error(fmt::format("{}: {}; {} {}", path, what, endings.size() == 1 ? "there is" : "there are",
                                  fmt::join(endings, ", ")));
 }
@@ -69,10 +70,12 @@ Result<const FormatDef *> output_format(const std::string &path, const std::stri
   const std::string ending = lower_ending(path);
   if (wanted.empty()) return &*std::ranges::find(all_formats(), ending, &FormatDef::ending);
   if (ending == format->ending) return format;
-  return usage_error(fmt::format("{}: an {} file cannot hold --format {}; name it {}", path, ending, wanted, format->ending));
+  return usage_error(
+      fmt::format("{}: an {} file cannot hold --format {}; name it {}", path, ending, wanted, format->ending));
 }
 
-Result<Model> read_model(const std::string &path, const ReadOptions &options, const EditFlags *edits, StoredGraph *stored) {
+Result<Model> read_model(const std::string &path, const ReadOptions &options, const EditFlags *edits,
+                         StoredGraph *stored) {
   EDGEC_ASSIGN(const FormatDef *format, format_of_file(path));
   EDGEC_ASSIGN(Model model, format->read(path, options.onnx));
   EDGEC_CHECK(infer(model).in(path));
@@ -80,7 +83,9 @@ Result<Model> read_model(const std::string &path, const ReadOptions &options, co
   if (stored) stored->nodes = count_nodes(model.graph), stored->coded = format->coded;
   const std::int64_t present = model.graph.opset(), least = present > 0 ? std::max(present, options.least_opset) : 0;
   const std::int64_t opset = options.exact_opset > 0 ? options.exact_opset : least;
-  const auto normalize = [&](Graph &graph) { return format->normalize != nullptr ? format->normalize(graph).in(path) : Status(); };
+  const auto normalize = [&](Graph &graph) {
+    return format->normalize != nullptr ? format->normalize(graph).in(path) : Status();
+  };
   if (stored && opset != present) {
     stored->graph = model.graph;
     EDGEC_CHECK(normalize(stored->graph));
@@ -109,7 +114,8 @@ Status check_output(const std::string &path, std::span<const std::string> inputs
   return check_writable(path);
 }
 
-Status write_model(const Model &model, const std::string &path, const FormatDef &format, const FormatWriteOptions &options) {
+Status write_model(const Model &model, const std::string &path, const FormatDef &format,
+                   const FormatWriteOptions &options) {
   std::vector<std::string> warnings;
   EDGEC_CHECK(format.write(model, path, options, warnings));
   for (const std::string &warning : warnings) warn(fmt::format("{}: {}", path, warning));

@@ -22,8 +22,8 @@ struct ReadOptions {
   bool fold = true;             ///< quantization into types; false: the nodes of an .onnx file as they are
 };
 
-/// Error (usage) where the name ends in none of `endings` (".json", ...; case does not count): which there are. A folder
-/// is left to check_output().
+/// Error (usage) where the name ends in none of `endings` (".json", ...; case does not count): which there are. A
+/// folder is left to check_output().
 Status check_ending(const std::string &path, std::span<const std::string_view> endings);
 
 /// The format of an output: `wanted` (a name, or empty), else the first of the path's ending. Error (usage): another
@@ -48,7 +48,8 @@ Result<Model> read_model(const std::string &path, const ReadOptions &options = {
 Status check_output(const std::string &path, std::span<const std::string> inputs, bool force);
 
 /// Writes the whole model or nothing; what the writer has to say is shown as warnings.
-Status write_model(const Model &model, const std::string &path, const FormatDef &format, const FormatWriteOptions &options);
+Status write_model(const Model &model, const std::string &path, const FormatDef &format,
+                   const FormatWriteOptions &options);
 
 /// Bytes of a file, external data beside it not counted; 0 where there is none.
 std::uint64_t file_bytes(const std::string &path);

@@ -6,12 +6,11 @@
 #include <fmt/ranges.h>
 
 #include "job/dataset.h"
-#include "support/nearest.h"
 #include "measure/fidelity.h"
 #include "ops/registry.h"
+#include "support/log.h"
 #include "support/nearest.h"
 #include "support/table.h"
-#include "support/log.h"
 
 namespace edgec {
 namespace {
@@ -102,7 +101,9 @@ PipelineOptions PassFlags::pipeline_options(std::span<const std::string_view> pa
   if (stops_in(passes)) options.stop_after = stop_after;
   options.skip = those_in(passes, skip);
   options.print_after = those_in(passes, print_after);
-  options.print = [](std::string_view pass, const std::string &text) { say_raw(fmt::format("after {}:\n{}\n", pass, text)); };
+  options.print = [](std::string_view pass, const std::string &text) {
+    say_raw(fmt::format("after {}:\n{}\n", pass, text));
+  };
   return options;
 }
 
@@ -111,7 +112,9 @@ void ScopeFlags::declare(Options &options) {
   options.add("--include", "RE", &include, "only nodes whose whole name in the input file fits; may be given again")
       .needs("lossy")
       .records();
-  options.add("--exclude", "RE", &exclude, "not nodes whose whole name fits; may be given again").needs("lossy").records();
+  options.add("--exclude", "RE", &exclude, "not nodes whose whole name fits; may be given again")
+      .needs("lossy")
+      .records();
   options.add("--op-types", "A,B", &op_types, "only nodes of these operators")
       .split(',')
       .needs("lossy")

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "job/model_file.h"
-#include "support/option.h"
 #include "measure/report.h"
 #include "passes/pipeline.h"
 #include "schemes/scheme.h"
+#include "support/option.h"
 
 namespace edgec {
 

@@ -7,8 +7,8 @@
 #include <fmt/ranges.h>
 #include <tuple>
 
-#include "job/version.h"
 #include "formats/onnx/file_bytes.h"
+#include "job/version.h"
 #include "kernels/isa.h"
 #include "ops/registry.h"
 
@@ -27,7 +27,8 @@ void set_metadata(Metadata &metadata, const std::string &key, std::string value)
 Status check_weight(const Node &node, const Value &value, bool bias) {
   if (!is_float(value.data->dtype)) return {};
   const auto numbers = to_floats(*value.data);
-  const auto bad = std::ranges::find_if(numbers, [&](float number) { return std::isnan(number) || (std::isinf(number) && !(bias && number < 0)); });
+  const auto bad = std::ranges::find_if(
+      numbers, [&](float number) { return std::isnan(number) || (std::isinf(number) && !(bias && number < 0)); });
   if (bad == numbers.end()) return {};
   return bad_input(fmt::format("node {}: its weight {} holds {} at element {}", node.label(), value.name,
                                std::isnan(*bad) ? "a NaN" : "an infinity", bad - numbers.begin()));

@@ -16,7 +16,8 @@ constexpr std::size_t most_unseen = 200; // samples beyond the limit that are ru
 constexpr std::size_t few = 8;           // samples on which the written file is run beside the network in memory
 
 Result<Fidelity> run_beside(const Graph &reference, const Graph &test, const Dataset &data,
-                            std::span<const std::size_t> indices, FidelityOptions options, ProgressSink &line, const char *what) {
+                            std::span<const std::size_t> indices, FidelityOptions options, ProgressSink &line,
+                            const char *what) {
   options.indices = indices;
   options.step = line.counter(what, indices.size());
   return measure_fidelity(&reference, test, all_ops(), *data.samples, options);
@@ -36,8 +37,9 @@ Status check_written(const Compressed &compressed, const Written &written, const
   return {};
 }
 
-Result<MeasuredFidelity> measure_fitted(const Reference &reference, const Compressed &compressed, const Written &written,
-                                      const Dataset &data, const FidelityOptions &options, ProgressSink &line) {
+Result<MeasuredFidelity> measure_fitted(const Reference &reference, const Compressed &compressed,
+                                        const Written &written, const Dataset &data, const FidelityOptions &options,
+                                        ProgressSink &line) {
   if (!data.rest.empty()) {
     const auto unseen = std::span(data.rest).first(std::min(most_unseen, data.rest.size()));
     EDGEC_ASSIGN(Fidelity fidelity,
@@ -48,7 +50,8 @@ Result<MeasuredFidelity> measure_fitted(const Reference &reference, const Compre
   }
   const auto &held_out = compressed.outcome.held_out;
   return MeasuredFidelity{
-      *held_out, fmt::format("held-out halves (each sample by a network that was not fitted to it): {}", data.description),
+      *held_out,
+      fmt::format("held-out halves (each sample by a network that was not fitted to it): {}", data.description),
       reference.name, data.synthetic};
 }
 
@@ -64,7 +67,9 @@ Result<MeasuredFidelity> measure_all(const Reference &reference, const Written &
 Status verify_written(const Reference &reference, const Compressed &compressed, const Written &written,
                       const Dataset &data, FidelityOptions options, ProgressSink &line, Report &report) {
   if (!data.samples) return {};
-  if (data.synthetic && (compressed.outcome.changed || compressed.outcome.held_out)) { // a figure on made-up inputs would be taken for one on real data
+  if (data.synthetic &&
+      (compressed.outcome.changed ||
+       compressed.outcome.held_out)) { // a figure on made-up inputs would be taken for one on real data
     report.made_up = true;
     report.unverified = fmt::format("{}; give --calib SAMPLES, or --eval DATA to measure", data.description);
     auto checked = check_written(compressed, written, data, options, line, report);
@@ -146,7 +151,8 @@ std::string reasons_of(const PassFigures &pass) {
   constexpr std::size_t most_named = 3;
   std::vector<std::string> reasons;
   for (const NoteFigures &note : pass.notes) {
-    const bool known = std::ranges::any_of(reasons, [&](const std::string &reason) { return reason.ends_with(": " + note.text) || reason == note.text; });
+    const bool known = std::ranges::any_of(
+        reasons, [&](const std::string &reason) { return reason.ends_with(": " + note.text) || reason == note.text; });
     if (note.skipped && !known) reasons.push_back(note.node.empty() ? note.text : note.node + ": " + note.text);
   }
   if (reasons.size() > most_named) reasons.resize(most_named);
@@ -162,7 +168,8 @@ std::vector<std::string> idle_passes(const Compressed &compressed) {
     const std::string reasons = reasons_of(pass);
     sentences.push_back(fmt::format(
         "{} had no effect: {}", pass.name,
-        reasons.empty() ? "no layer outside the bodies of If, Loop and Scan has constant float weights that it changes" : reasons));
+        reasons.empty() ? "no layer outside the bodies of If, Loop and Scan has constant float weights that it changes"
+                        : reasons));
   }
   return sentences;
 }

@@ -19,8 +19,10 @@ constexpr std::int64_t grain = 16384; // elements worth another thread
 /// Calls f with a value of the C++ type of 8-bit codes.
 template <class F>
 void with_code(DType dtype, F &&f) {
-  if (dtype == DType::uint8) f(std::uint8_t{});
-  else f(std::int8_t{});
+  if (dtype == DType::uint8)
+    f(std::uint8_t{});
+  else
+    f(std::int8_t{});
 }
 
 template <class T>
@@ -117,7 +119,8 @@ CodeTable make_table(Codes x, Codes y, const std::function<float(float)> &f) {
   const CodeRange range = CodeRange::of(y.dtype);
   for (int byte = 0; byte < 256; ++byte) {
     const float real = static_cast<float>(code_at(x.dtype, byte) - x.zero_point) * x.scale;
-    table[static_cast<std::size_t>(byte)] = static_cast<std::byte>(to_code(f(real) / y.scale, y.zero_point, range) & 0xff);
+    table[static_cast<std::size_t>(byte)] =
+        static_cast<std::byte>(to_code(f(real) / y.scale, y.zero_point, range) & 0xff);
   }
   return table;
 }
@@ -134,7 +137,8 @@ bool is_identity(const CodeTable &table) {
 
 namespace {
 
-void look_up(const CodeTable &table, const std::byte *x, std::byte *y, std::int64_t rows, std::int64_t size, std::int64_t stride) {
+void look_up(const CodeTable &table, const std::byte *x, std::byte *y, std::int64_t rows, std::int64_t size,
+             std::int64_t stride) {
   for (std::int64_t r = 0; r < rows; ++r, x += size, y += stride)
     for (std::int64_t i = 0; i < size; ++i) y[i] = table[static_cast<std::size_t>(x[i])];
 }
@@ -168,9 +172,8 @@ auto table_loop(Isa) { return look_up; }
 
 void apply_table(const CodeTable &table, const std::byte *x, std::byte *y, std::int64_t count, Run run) {
   const auto loop = table_loop(run.isa);
-  dispatch({Isa::scalar, run.threads}, count, grain, [&](std::int64_t first, std::int64_t last) {
-    loop(table, x + first, y + first, 1, last - first, 0);
-  });
+  dispatch({Isa::scalar, run.threads}, count, grain,
+           [&](std::int64_t first, std::int64_t last) { loop(table, x + first, y + first, 1, last - first, 0); });
 }
 
 void apply_table_rows(const CodeTable &table, const std::byte *x, std::byte *y, std::int64_t rows, std::int64_t size,
@@ -223,23 +226,25 @@ void quantize_channels_last(const float *x, Codes to, std::byte *y, std::int64_t
     T *out = as<T>(y);
     dispatch(run, batch * strips, std::max<std::int64_t>(1, grain / (strip * channels)),
              [=](std::int64_t first, std::int64_t last) EDGEC_INLINE {
-      T codes[3][strip];
-      for (std::int64_t item = first; item < last; ++item) {
-        const std::int64_t n = item / strips, start = item % strips * strip, size = std::min(strip, area - start);
-        for (std::int64_t c0 = 0; c0 < channels; c0 += together) {
-          for (std::int64_t c = 0; c < together; ++c) {
-            const float *from = x + (n * channels + c0 + c) * area + start;
-            for (std::int64_t i = 0; i < size; ++i) codes[c][i] = saturate<T>(from[i] / scale, zero_point, low, high);
-          }
-          T *target = out + (n * area + start) * channels + c0;
-          if (together == 3)
-            for (std::int64_t i = 0; i < size; ++i)
-              for (std::int64_t c = 0; c < 3; ++c) target[i * 3 + c] = codes[c][i];
-          else
-            for (std::int64_t i = 0; i < size; ++i) target[i * channels] = codes[0][i];
-        }
-      }
-    });
+               T codes[3][strip];
+               for (std::int64_t item = first; item < last; ++item) {
+                 const std::int64_t n = item / strips, start = item % strips * strip,
+                                    size = std::min(strip, area - start);
+                 for (std::int64_t c0 = 0; c0 < channels; c0 += together) {
+                   for (std::int64_t c = 0; c < together; ++c) {
+                     const float *from = x + (n * channels + c0 + c) * area + start;
+                     for (std::int64_t i = 0; i < size; ++i)
+                       codes[c][i] = saturate<T>(from[i] / scale, zero_point, low, high);
+                   }
+                   T *target = out + (n * area + start) * channels + c0;
+                   if (together == 3)
+                     for (std::int64_t i = 0; i < size; ++i)
+                       for (std::int64_t c = 0; c < 3; ++c) target[i * 3 + c] = codes[c][i];
+                   else
+                     for (std::int64_t i = 0; i < size; ++i) target[i * channels] = codes[0][i];
+                 }
+               }
+             });
   });
 }
 

@@ -29,7 +29,8 @@ EDGEC_INLINE inline float exp(float x) {
 
 EDGEC_INLINE inline float logistic(float x) { return 1.0F / (1.0F + exp(-x)); }
 
-/// tanh as onnxruntime's MLAS takes it, bit for bit: a quotient of polynomials (Eigen's, of degree 13 and 6) on [-9, 9].
+/// tanh as onnxruntime's MLAS takes it, bit for bit: a quotient of polynomials (Eigen's, of degree 13 and 6) on [-9,
+/// 9].
 EDGEC_INLINE inline float tanh(float value) {
   const float x = value < -9.0F ? -9.0F : value > 9.0F ? 9.0F : value; // NaN stays
   const float z = x * x;

@@ -10,8 +10,8 @@
 
 namespace edgec {
 
-/// Rows of elements of N arrays over a common iteration space, as long as the arrays allow: axes that lie in all of them
-/// as one are joined.
+/// Rows of elements of N arrays over a common iteration space, as long as the arrays allow: axes that lie in all of
+/// them as one are joined.
 template <std::size_t N>
 class Rows {
 public:
@@ -37,7 +37,7 @@ public:
   }
 
   [[nodiscard]] std::int64_t count() const { return count_; }
-  [[nodiscard]] std::int64_t size() const { return inner_.size; }  ///< elements of a row
+  [[nodiscard]] std::int64_t size() const { return inner_.size; }   ///< elements of a row
   [[nodiscard]] const Steps &steps() const { return inner_.steps; } ///< between neighbours in a row
 
   /// run(offsets, first, last) covers elements first .. last - 1 of every row, on at most `threads` threads: whole rows

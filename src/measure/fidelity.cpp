@@ -171,9 +171,13 @@ OutputNoise compare_answers(const Answer &answer, const Reals &expected, const R
   OutputNoise result;
   const auto wanted = row.of(expected), found = row.of(got);
   const Dims dims = row.dims(expected);
-  const auto judged = [&](std::span<const double> values) { return judged_numbers(answer, dims, {values.begin(), values.end()}); };
-  if (answer.shares) result.noise.add(judged(wanted), judged(found));
-  else result.noise.add(wanted, found);
+  const auto judged = [&](std::span<const double> values) {
+    return judged_numbers(answer, dims, {values.begin(), values.end()});
+  };
+  if (answer.shares)
+    result.noise.add(judged(wanted), judged(found));
+  else
+    result.noise.add(wanted, found);
   result.numbers = !expected.integers;
   if (const auto axis = class_axis(answer, dims)) {
     count_answers(wanted, found, dims, *axis, result);

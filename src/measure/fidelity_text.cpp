@@ -74,7 +74,8 @@ Json to_json(const Fidelity &fidelity) {
     object["reference_top5"] = fidelity.reference_accuracy->top5_share();
   }
   object["agreement"] = number_or_null(fidelity.agreement());
-  object["agreement_se"] = fidelity.agreement() ? Json(standard_error(*fidelity.agreement(), fidelity.answers) / 100) : Json();
+  object["agreement_se"] =
+      fidelity.agreement() ? Json(standard_error(*fidelity.agreement(), fidelity.answers) / 100) : Json();
   object["sqnr_db"] = number_or_null(fidelity.logits.noise.sqnr_db());
   object["sqnr_db_median_sample"] = number_or_null(fidelity.median_sqnr_db);
   object["logits"] = fidelity.logits.name;

@@ -33,12 +33,18 @@ std::string element_text(Type type) {
 std::string text_of(const AttributeValue &value) {
   return std::visit(
       []<class T>(const T &item) -> std::string {
-        if constexpr (std::is_same_v<T, std::string>) return quoted_text(item);
-        else if constexpr (std::is_arithmetic_v<T>) return fmt::format("{}", item);
-        else if constexpr (std::is_same_v<T, Tensor>) return tensor_text(item);
-        else if constexpr (std::is_same_v<T, Type>) return to_string(item);
-        else if constexpr (std::is_same_v<T, SubGraph>) return to_text(*item, {.hash_tensors = true});
-        else if constexpr (std::is_same_v<T, OpaqueAttribute>) return fmt::format("{} bytes", item.bytes.size());
+        if constexpr (std::is_same_v<T, std::string>)
+          return quoted_text(item);
+        else if constexpr (std::is_arithmetic_v<T>)
+          return fmt::format("{}", item);
+        else if constexpr (std::is_same_v<T, Tensor>)
+          return tensor_text(item);
+        else if constexpr (std::is_same_v<T, Type>)
+          return to_string(item);
+        else if constexpr (std::is_same_v<T, SubGraph>)
+          return to_text(*item, {.hash_tensors = true});
+        else if constexpr (std::is_same_v<T, OpaqueAttribute>)
+          return fmt::format("{} bytes", item.bytes.size());
         else if constexpr (std::is_same_v<T, std::vector<std::int64_t>> || std::is_same_v<T, std::vector<float>> ||
                            std::is_same_v<T, std::vector<std::string>>)
           return fmt::format("[{}]", fmt::join(item, ","));
@@ -46,7 +52,8 @@ std::string text_of(const AttributeValue &value) {
           std::string text;
           for (const SubGraph &body : item) text += to_text(*body, {.hash_tensors = true});
           return text;
-        } else return fmt::format("a list of {}", item.size());
+        } else
+          return fmt::format("a list of {}", item.size());
       },
       value);
 }
@@ -56,10 +63,14 @@ bool same_value(const AttributeValue &a, const AttributeValue &b) {
   return std::visit(
       [&]<class T>(const T &item) {
         const T &other = *std::get_if<T>(&b);
-        if constexpr (std::is_same_v<T, Tensor>) return identical(item, other);
-        else if constexpr (std::is_same_v<T, std::vector<Tensor>>) return std::ranges::equal(item, other, identical);
-        else if constexpr (std::is_same_v<T, SubGraph> || std::is_same_v<T, std::vector<SubGraph>>) return text_of(a) == text_of(b);
-        else return item == other;
+        if constexpr (std::is_same_v<T, Tensor>)
+          return identical(item, other);
+        else if constexpr (std::is_same_v<T, std::vector<Tensor>>)
+          return std::ranges::equal(item, other, identical);
+        else if constexpr (std::is_same_v<T, SubGraph> || std::is_same_v<T, std::vector<SubGraph>>)
+          return text_of(a) == text_of(b);
+        else
+          return item == other;
       },
       a);
 }
@@ -74,8 +85,10 @@ public:
     count_operators();
     for (const NodeId id : a_.nodes()) {
       const auto found = partner_.find(id);
-      if (found == partner_.end()) diff_.only_a.push_back(described(a_, id));
-      else compare_nodes(id, found->second);
+      if (found == partner_.end())
+        diff_.only_a.push_back(described(a_, id));
+      else
+        compare_nodes(id, found->second);
     }
     for (const NodeId id : b_.nodes())
       if (!paired_b_.contains(id)) diff_.only_b.push_back(described(b_, id));
@@ -116,17 +129,20 @@ private:
     using Texts = std::map<std::string, std::string>;
     add("opset ", [](const Model &model) {
       Texts texts;
-      for (const auto &[domain, version] : model.graph.opsets) texts[domain.empty() ? "ai.onnx" : domain] = fmt::to_string(version);
+      for (const auto &[domain, version] : model.graph.opsets)
+        texts[domain.empty() ? "ai.onnx" : domain] = fmt::to_string(version);
       return texts;
     });
     add("input ", [](const Model &model) {
       Texts texts;
-      for (const ValueId id : model.graph.inputs()) texts[model.graph.value(id).name] = to_string(model.graph.value(id).type);
+      for (const ValueId id : model.graph.inputs())
+        texts[model.graph.value(id).name] = to_string(model.graph.value(id).type);
       return texts;
     });
     add("output ", [](const Model &model) {
       Texts texts;
-      for (const GraphOutput &output : model.graph.outputs()) texts[output.name] = to_string(model.graph.value(output.value).type);
+      for (const GraphOutput &output : model.graph.outputs())
+        texts[output.name] = to_string(model.graph.value(output.value).type);
       return texts;
     });
     add("metadata ", [](const Model &model) { return Texts(model.metadata.begin(), model.metadata.end()); });
@@ -204,18 +220,22 @@ private:
     for (std::size_t i = 0; i < count; ++i) compare_operands(i, a.input(i), b.input(i), diff);
     for (std::size_t i = 0; i < std::min(a.outputs.size(), b.outputs.size()); ++i) {
       if (!a.outputs[i].valid() || !b.outputs[i].valid()) continue;
-      const std::string type_a = element_text(a_.value(a.outputs[i]).type), type_b = element_text(b_.value(b.outputs[i]).type);
+      const std::string type_a = element_text(a_.value(a.outputs[i]).type),
+                        type_b = element_text(b_.value(b.outputs[i]).type);
       if (type_a != type_b) diff.changes.push_back({fmt::format("output {}", i), type_a, type_b});
     }
-    if (diff.changes.empty() && diff.weights.empty()) ++diff_.equal_nodes;
-    else diff_.nodes.push_back(std::move(diff));
+    if (diff.changes.empty() && diff.weights.empty())
+      ++diff_.equal_nodes;
+    else
+      diff_.nodes.push_back(std::move(diff));
   }
 
   static void compare_attributes(const Node &a, const Node &b, NodeDiff &diff) {
     for (const Attribute &mine : a.attributes) {
       const Attribute *other = b.attribute(mine.name);
       if (other && same_value(mine.value, other->value)) continue;
-      diff.changes.push_back({"attribute " + mine.name, text_of(mine.value), other ? text_of(other->value) : std::string()});
+      diff.changes.push_back(
+          {"attribute " + mine.name, text_of(mine.value), other ? text_of(other->value) : std::string()});
     }
     for (const Attribute &other : b.attributes)
       if (!a.attribute(other.name)) diff.changes.push_back({"attribute " + other.name, {}, text_of(other.value)});

@@ -34,9 +34,9 @@ struct NodeDiff {
 };
 
 struct GraphDiff {
-  std::vector<Difference> model; ///< versions, inputs, outputs, metadata
+  std::vector<Difference> model;                                        ///< versions, inputs, outputs, metadata
   std::map<std::string, std::pair<std::size_t, std::size_t>> operators; ///< counts in a and b, where they differ
-  std::vector<std::string> only_a, only_b; ///< nodes without a counterpart: "conv1 (Conv)"
+  std::vector<std::string> only_a, only_b;                              ///< nodes without a counterpart: "conv1 (Conv)"
   std::vector<NodeDiff> nodes;
   std::size_t equal_nodes = 0; ///< pairs without a difference
   [[nodiscard]] bool same() const { return model.empty() && only_a.empty() && only_b.empty() && nodes.empty(); }

@@ -19,7 +19,8 @@ bool is_softmax(const Node &node) { return node.is("Softmax") || node.is("LogSof
 std::optional<std::int64_t> compared_axis(const Graph &graph, const Node &node) {
   if (node.is("ArgMax")) return node.get_int("axis", 0);
   if (node.is("TopK")) return node.get_int("axis", -1);
-  if (is_softmax(node)) return node.get_int("axis", node.domain.empty() && graph.opset() > 0 && graph.opset() < 13 ? 1 : -1);
+  if (is_softmax(node))
+    return node.get_int("axis", node.domain.empty() && graph.opset() > 0 && graph.opset() < 13 ? 1 : -1);
   return std::nullopt;
 }
 

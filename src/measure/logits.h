@@ -24,8 +24,8 @@ std::vector<Answer> find_answers(const Graph &graph);
 /// Infinite or as good as that: how masks say "never". Squares of such numbers hide all others.
 inline bool is_endless(double number) { return !(std::abs(number) < 1e30); }
 
-/// The numbers that errors of an answer are told by: those that a mask made are 0, as no error of theirs is seen: endless
-/// ones, and what a Softmax takes for 0 whatever the largest score loses.
+/// The numbers that errors of an answer are told by: those that a mask made are 0, as no error of theirs is seen:
+/// endless ones, and what a Softmax takes for 0 whatever the largest score loses.
 std::vector<double> judged_numbers(const Answer &answer, const Dims &dims, std::vector<double> numbers);
 
 /// The value of the first one; none: the graph has no outputs.

@@ -65,7 +65,8 @@ public:
     const auto kept = std::ranges::find(reals_, id, &std::pair<NodeId, Reals>::first);
     if (kept != reals_.end()) return &kept->second;
     if (reals_.size() == most_kept) reals_.pop_front();
-    return &reals_.emplace_back(id, Reals{tensor->dims, real_values(*tensor, graph_->value(node(id).outputs[0]).type)}).second;
+    return &reals_.emplace_back(id, Reals{tensor->dims, real_values(*tensor, graph_->value(node(id).outputs[0]).type)})
+                .second;
   }
 
 private:
@@ -243,8 +244,11 @@ private:
   [[nodiscard]] NodeDifference difference_of(const Compared &compared) const {
     const Node &node = test_.node(compared.node);
     const Pair &pair = compared.best != nullptr ? *compared.best : compared.pairs.front();
-    NodeDifference difference{.node = node.label(), .op = node.op, .reference = reference_.node(pair.reference).label(),
-                              .noise = {}, .equalized = compared.equalized};
+    NodeDifference difference{.node = node.label(),
+                              .op = node.op,
+                              .reference = reference_.node(pair.reference).label(),
+                              .noise = {},
+                              .equalized = compared.equalized};
     difference.channels = compared.channels, difference.kept_channels = compared.kept_channels;
     if (compared.channels > 0) return difference;
     difference.noise = pair.noise;

@@ -16,10 +16,14 @@ constexpr double width = 640, height = 400, left = 64, right = 576, top = 40, bo
 std::string escaped(const std::string &text) {
   std::string safe;
   for (const char c : text) {
-    if (c == '<') safe += "&lt;";
-    else if (c == '>') safe += "&gt;";
-    else if (c == '&') safe += "&amp;";
-    else if (static_cast<unsigned char>(c) >= 0x20) safe += c;
+    if (c == '<')
+      safe += "&lt;";
+    else if (c == '>')
+      safe += "&gt;";
+    else if (c == '&')
+      safe += "&amp;";
+    else if (static_cast<unsigned char>(c) >= 0x20)
+      safe += c;
   }
   return safe;
 }
@@ -60,7 +64,8 @@ constexpr Series agreement_series{&ParetoPoint::agreement, 100, "agreement on he
 constexpr Series sqnr_series{&ParetoPoint::sqnr_db, 1, "SQNR of the logits, dB", "sqnr", false};
 
 std::string line(double x1, double y1, double x2, double y2, const char *style) {
-  return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" class=\"{}\"/>\n", x1, y1, x2, y2, style);
+  return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" class=\"{}\"/>\n", x1, y1, x2, y2,
+                     style);
 }
 std::string label(double x, double y, const char *anchor, const std::string &text) {
   return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor, text);
@@ -79,7 +84,8 @@ std::string axis_svg(const Axis &y, const Series &of) {
   std::string text;
   y.each([&](double value) {
     if (of.on_the_left) text += line(left, y.place(value), right, y.place(value), "grid");
-    text += label(of.on_the_left ? left - 8 : right + 8, y.place(value) + 4, of.on_the_left ? "end" : "start", fmt::format("{:g}", value));
+    text += label(of.on_the_left ? left - 8 : right + 8, y.place(value) + 4, of.on_the_left ? "end" : "start",
+                  fmt::format("{:g}", value));
   });
   return text + label(of.on_the_left ? left : right, top - 12, of.on_the_left ? "start" : "end", of.label);
 }
@@ -90,8 +96,9 @@ std::string points_svg(const Pareto &pareto, const Axis &x, const Axis &y, const
     if (!(point.*of.figure) || !std::isfinite(*(point.*of.figure))) continue;
     const double px = x.place(static_cast<double>(point.bytes) / 1e3), py = y.place(of.factor * *(point.*of.figure));
     path += fmt::format("{}{:.1f},{:.1f}", path.empty() ? "" : " ", px, py);
-    dots += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" class=\"{}{}\"><title>rate {:.3g}: {} bytes</title></circle>\n", px, py,
-                        of.style, point.chosen ? " chosen" : "", point.rate, point.bytes);
+    dots += fmt::format(
+        "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" class=\"{}{}\"><title>rate {:.3g}: {} bytes</title></circle>\n",
+        px, py, of.style, point.chosen ? " chosen" : "", point.rate, point.bytes);
   }
   return fmt::format("<polyline points=\"{}\" class=\"{}\"/>\n", path, of.style) + dots;
 }
@@ -100,21 +107,32 @@ std::string points_svg(const Pareto &pareto, const Axis &x, const Axis &y, const
 
 std::string pareto_json(const Pareto &pareto) {
   using Json = nlohmann::ordered_json;
-  const auto known = [](std::optional<double> number) { return number && std::isfinite(*number) ? Json(*number) : Json(); };
+  const auto known = [](std::optional<double> number) {
+    return number && std::isfinite(*number) ? Json(*number) : Json();
+  };
   Json points = Json::array();
   for (const ParetoPoint &point : pareto.points)
-    points.push_back({{"rate", known(point.rate)}, {"bytes", point.bytes}, {"agreement", known(point.agreement)},
-                      {"sqnr_db", known(point.sqnr_db)}, {"chosen", point.chosen}});
-  const Json all{{"schema", "edgec-pareto/1"}, {"network", pareto.title}, {"max_bytes", known(pareto.max_bytes)},
-                 {"least_agreement", known(pareto.least_agreement)}, {"points", std::move(points)}};
+    points.push_back({{"rate", known(point.rate)},
+                      {"bytes", point.bytes},
+                      {"agreement", known(point.agreement)},
+                      {"sqnr_db", known(point.sqnr_db)},
+                      {"chosen", point.chosen}});
+  const Json all{{"schema", "edgec-pareto/1"},
+                 {"network", pareto.title},
+                 {"max_bytes", known(pareto.max_bytes)},
+                 {"least_agreement", known(pareto.least_agreement)},
+                 {"points", std::move(points)}};
   return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string pareto_csv(const Pareto &pareto) {
-  const auto known = [](std::optional<double> number) { return number && std::isfinite(*number) ? fmt::format("{}", *number) : std::string(); };
+  const auto known = [](std::optional<double> number) {
+    return number && std::isfinite(*number) ? fmt::format("{}", *number) : std::string();
+  };
   std::string text = "rate,bytes,agreement,sqnr_db,chosen\n";
   for (const ParetoPoint &point : pareto.points)
-    text += fmt::format("{},{},{},{},{}\n", point.rate, point.bytes, known(point.agreement), known(point.sqnr_db), point.chosen ? 1 : 0);
+    text += fmt::format("{},{},{},{},{}\n", point.rate, point.bytes, known(point.agreement), known(point.sqnr_db),
+                        point.chosen ? 1 : 0);
   return text;
 }
 
@@ -124,12 +142,16 @@ std::string pareto_svg(const Pareto &pareto) {
   if (pareto.max_bytes) xs.push_back(*pareto.max_bytes / 1e3);
   if (xs.empty()) xs.push_back(0);
   const Axis x(std::ranges::min(xs), std::ranges::max(xs), left, right);
-  std::string text = fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" font-size=\"12\">\n"
-                                 "<style>line.grid{{stroke:#ddd}} line.budget{{stroke:#c40;stroke-dasharray:6 4}} polyline{{fill:none}} circle{{fill:#fff}} "
-                                 ".agreement{{stroke:#046;stroke-width:2}} .sqnr{{stroke:#999}} circle.chosen{{fill:#c40}}</style>\n"
-                                 "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n", width, height);
+  std::string text = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" font-size=\"12\">\n"
+      "<style>line.grid{{stroke:#ddd}} line.budget{{stroke:#c40;stroke-dasharray:6 4}} polyline{{fill:none}} "
+      "circle{{fill:#fff}} "
+      ".agreement{{stroke:#046;stroke-width:2}} .sqnr{{stroke:#999}} circle.chosen{{fill:#c40}}</style>\n"
+      "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
+      width, height);
   text += sizes_svg(x) + label((left + right) / 2, top - 26, "middle", escaped(pareto.title));
-  if (pareto.max_bytes) text += line(x.place(*pareto.max_bytes / 1e3), top, x.place(*pareto.max_bytes / 1e3), bottom, "budget");
+  if (pareto.max_bytes)
+    text += line(x.place(*pareto.max_bytes / 1e3), top, x.place(*pareto.max_bytes / 1e3), bottom, "budget");
   for (const Series &series : {sqnr_series, agreement_series}) {
     std::vector<double> ys = series.values(pareto);
     if (ys.empty()) continue;

@@ -18,8 +18,8 @@ struct ParetoPoint {
 };
 
 struct Pareto {
-  std::string title; ///< the network's name
-  std::vector<ParetoPoint> points; ///< by ascending bytes
+  std::string title;                                ///< the network's name
+  std::vector<ParetoPoint> points;                  ///< by ascending bytes
   std::optional<double> max_bytes, least_agreement; ///< the budgets
 };
 

@@ -7,11 +7,13 @@
 namespace edgec {
 
 ModelFigures ModelFigures::of(const GraphSizes &sizes, std::uint64_t file_bytes) {
-  return {file_bytes, sizes.parameters, sizes.nonzero_parameters, sizes.parameter_bytes, sizes.macs, sizes.nodes, false};
+  return {file_bytes, sizes.parameters, sizes.nonzero_parameters, sizes.parameter_bytes, sizes.macs, sizes.nodes,
+          false};
 }
 
 double ModelFigures::bits() const {
-  return parameters == 0 ? 0 : 8 * static_cast<double>(coded ? bytes : parameter_bytes) / static_cast<double>(parameters);
+  return parameters == 0 ? 0
+                         : 8 * static_cast<double>(coded ? bytes : parameter_bytes) / static_cast<double>(parameters);
 }
 
 std::vector<LayerFigures> layer_figures(const GraphSizes &sizes) {
@@ -27,7 +29,8 @@ std::vector<LayerFigures> layer_figures(const GraphSizes &sizes) {
       figures.zeros += constant.zeros;
       figures.distinct = std::max(figures.distinct, constant.distinct);
       bytes += constant.bytes;
-      if (is_float(constant.type.dtype) && (constant.name.empty() || told.emplace(constant.name, constant.bytes).second))
+      if (is_float(constant.type.dtype) &&
+          (constant.name.empty() || told.emplace(constant.name, constant.bytes).second))
         figures.float_bytes += constant.bytes;
     }
     if (figures.parameters > 0) figures.bits = 8 * static_cast<double>(bytes) / static_cast<double>(figures.parameters);

@@ -67,8 +67,8 @@ struct PassFigures {
 struct LayerFigures {
   std::string name, op;
   std::uint64_t parameters = 0, zeros = 0;
-  std::uint64_t distinct = 0; ///< values of its weight
-  double bits = 0;            ///< a parameter takes
+  std::uint64_t distinct = 0;    ///< values of its weight
+  double bits = 0;               ///< a parameter takes
   std::uint64_t float_bytes = 0; ///< of those that are float and no earlier layer reads
   bool in_body = false;          ///< of an If, Loop or Scan
   std::optional<double> macs;

@@ -118,7 +118,8 @@ std::string left_float_text(const Report &report, bool verbose) {
     if (layer.float_bytes > 0) text += bytes_text(layer.float_bytes) + " float";
     const std::uint64_t file = report.after ? report.after->bytes : 0;
     if (layer.float_bytes > 0 && layer.float_bytes <= file)
-      text += fmt::format(", {} of the file", percent(static_cast<double>(layer.float_bytes), static_cast<double>(file)));
+      text +=
+          fmt::format(", {} of the file", percent(static_cast<double>(layer.float_bytes), static_cast<double>(file)));
     text += fmt::format("{}{}\n", layer.float_bytes > 0 ? ": " : "", layer.left_float);
   }
   return text.empty() ? text : "left float\n" + text;

@@ -67,9 +67,12 @@ std::uint64_t count_zeros(const Tensor &tensor, const std::optional<Quant> &quan
   if (!quant && bits(tensor.dtype) >= 8) {
     const auto width = static_cast<std::size_t>(bits(tensor.dtype)) / 8;
     for_each_piece(tensor.data, [&](ByteView bytes) {
-      const Tensor piece{tensor.dtype, {static_cast<std::int64_t>(bytes.size() / width)}, Storage(nullptr, bytes), nullptr};
-      if (tensor.dtype == DType::float32) zeros += static_cast<std::uint64_t>(std::ranges::count(piece.as<float>(), 0.0F));
-      else zeros += static_cast<std::uint64_t>(std::ranges::count(to_doubles(piece), 0.0));
+      const Tensor piece{
+          tensor.dtype, {static_cast<std::int64_t>(bytes.size() / width)}, Storage(nullptr, bytes), nullptr};
+      if (tensor.dtype == DType::float32)
+        zeros += static_cast<std::uint64_t>(std::ranges::count(piece.as<float>(), 0.0F));
+      else
+        zeros += static_cast<std::uint64_t>(std::ranges::count(to_doubles(piece), 0.0));
     });
     return zeros;
   }
@@ -114,7 +117,8 @@ struct Scoped {
 
   [[nodiscard]] std::optional<Stored> stored(ValueId id) const {
     const auto place = std::ranges::find(graph.captures(), id) - graph.captures().begin();
-    const bool from_outside = outer != nullptr && static_cast<std::size_t>(place) < std::min(graph.captures().size(), captured.size());
+    const bool from_outside =
+        outer != nullptr && static_cast<std::size_t>(place) < std::min(graph.captures().size(), captured.size());
     return from_outside ? outer->stored(captured[static_cast<std::size_t>(place)]) : stored_in(graph, id);
   }
 
@@ -140,9 +144,9 @@ bool is_setting(const Node &node, std::size_t operand) {
     std::string_view op;
     std::size_t first, last;
   };
-  static constexpr Settings settings[] = {
-      {"QuantizeLinear", 1, 2}, {"DequantizeLinear", 1, 2}, {"MatMulInteger", 2, 3}, {"ConvInteger", 2, 3},
-      {"Resize", 1, 3},         {"Upsample", 1, 1},         {"OneHot", 1, 2}};
+  static constexpr Settings settings[] = {{"QuantizeLinear", 1, 2}, {"DequantizeLinear", 1, 2}, {"MatMulInteger", 2, 3},
+                                          {"ConvInteger", 2, 3},    {"Resize", 1, 3},           {"Upsample", 1, 1},
+                                          {"OneHot", 1, 2}};
   return node.domain.empty() && std::ranges::any_of(settings, [&](const Settings &of) {
            return node.op == of.op && operand >= of.first && operand <= of.last;
          });
@@ -177,7 +181,8 @@ std::string precision_of(const LayerSizes &layer) {
   if (weight == nullptr) return {};
   const auto &quant = weight->type.quant;
   const char *scales = !quant ? "" : quant->block > 0 ? " per block" : !quant->is_per_tensor() ? " per channel" : "";
-  return fmt::format("{} weights{}, {} activations", name(weight->type.dtype), scales, layer.data ? name(*layer.data) : "float");
+  return fmt::format("{} weights{}, {} activations", name(weight->type.dtype), scales,
+                     layer.data ? name(*layer.data) : "float");
 }
 
 /// Visits a graph and its sub-graphs.
@@ -244,7 +249,8 @@ struct Measuring {
 
   void layer(const Scoped &scope, const Node &node, int depth) {
     const Graph &graph = scope.graph;
-    LayerSizes layer{.label = node.label(), .op = node.op, .output = {}, .macs = {}, .constants = {}, .in_body = depth > 0};
+    LayerSizes layer{
+        .label = node.label(), .op = node.op, .output = {}, .macs = {}, .constants = {}, .in_body = depth > 0};
     std::vector<const Type *> inputs, outputs;
     for (const ValueId id : node.inputs) {
       inputs.push_back(id.valid() ? &graph.value(id).type : nullptr);
@@ -254,7 +260,8 @@ struct Measuring {
     if (!outputs.empty() && outputs[0] != nullptr) layer.output = outputs[0]->concrete();
     layer.integer = inputs.size() > 1 && inputs[0] != nullptr && inputs[1] != nullptr && inputs[0]->is_quantized() &&
                     inputs[1]->is_quantized();
-    if (const auto info = weight_info(graph, node); info && inputs[info->data] != nullptr) layer.data = inputs[info->data]->dtype;
+    if (const auto info = weight_info(graph, node); info && inputs[info->data] != nullptr)
+      layer.data = inputs[info->data]->dtype;
     add_cost(node, inputs, outputs, layer);
     const bool has_parameters = std::ranges::any_of(layer.constants, &TensorSizes::parameter);
     if (has_parameters || layer.macs.value_or(0) > 0) result.layers.push_back(std::move(layer));
@@ -306,14 +313,17 @@ std::string precision_text(const GraphSizes &sizes) {
     if (precision.empty()) continue;
     ++layers;
     ++counts[precision];
-    quantized = quantized || std::ranges::any_of(layer.constants, [](const TensorSizes &constant) { return constant.parameter && constant.bits <= 8; });
+    quantized = quantized || std::ranges::any_of(layer.constants, [](const TensorSizes &constant) {
+                  return constant.parameter && constant.bits <= 8;
+                });
   }
   if (!quantized) return {};
   std::vector<std::pair<std::string, std::size_t>> ranked(counts.begin(), counts.end());
   std::ranges::stable_sort(ranked, std::ranges::greater{}, &std::pair<std::string, std::size_t>::second);
   std::string text;
   for (const auto &[precision, count] : ranked)
-    text += fmt::format("{}{}{}", text.empty() ? "" : "; ", precision, ranked.size() > 1 ? fmt::format(" in {} of {} layers", count, layers) : "");
+    text += fmt::format("{}{}{}", text.empty() ? "" : "; ", precision,
+                        ranked.size() > 1 ? fmt::format(" in {} of {} layers", count, layers) : "");
   return text;
 }
 

@@ -51,7 +51,7 @@ struct GraphSizes {
   double macs = 0;                   ///< of the nodes whose cost is known, for one run with symbolic dims taken as 1
   /// The dims that were taken as 1: symbols of the inputs; "?" stands for those without a name.
   std::vector<std::string> unit_dims;
-  std::size_t macs_unknown = 0;      ///< nodes whose operator states a cost that unknown shapes hide
+  std::size_t macs_unknown = 0; ///< nodes whose operator states a cost that unknown shapes hide
 };
 
 /// In which types layers with weights compute: "int8 weights per channel, uint8 activations in 27 of 28 layers", the

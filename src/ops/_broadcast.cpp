@@ -20,19 +20,25 @@ Result<Shape> broadcast(const Shape &a, const Shape &b) {
     const Dim &x = i <= a.size() ? a[a.size() - i] : one;
     const Dim &y = i <= b.size() ? b[b.size() - i] : one;
     Dim &out = result[result.size() - i];
-    if (x == one) out = y;
-    else if (y == one || (x == y && (x.is_known() || !x.symbol.empty()))) out = x;
+    if (x == one)
+      out = y;
+    else if (y == one || (x == y && (x.is_known() || !x.symbol.empty())))
+      out = x;
     else if (x.is_known() && y.is_known())
       return bad_input(fmt::format("operands of shapes {} and {} do not broadcast", text(a), text(b)));
-    else if (x.is_known()) out = x; // the other one is 1 or the same
-    else if (y.is_known()) out = y;
-    else out = Dim::unknown();
+    else if (x.is_known())
+      out = x; // the other one is 1 or the same
+    else if (y.is_known())
+      out = y;
+    else
+      out = Dim::unknown();
   }
   return result;
 }
 
 Result<Dims> broadcast(const Dims &a, const Dims &b) {
-  EDGEC_ASSIGN(const Shape shape, broadcast(*Type::tensor(DType::undefined, a).shape, *Type::tensor(DType::undefined, b).shape));
+  EDGEC_ASSIGN(const Shape shape,
+               broadcast(*Type::tensor(DType::undefined, a).shape, *Type::tensor(DType::undefined, b).shape));
   Dims dims;
   for (const Dim &dim : shape) dims.push_back(dim.size);
   return dims;
@@ -62,7 +68,8 @@ Result<std::vector<Type>> infer_broadcast(const InferArgs &args) {
   return std::vector<Type>{Type::tensor(dtype, std::move(shape))};
 }
 
-BroadcastIndex::BroadcastIndex(const Dims &operand, const Dims &output) : sizes_(output), steps_(output.size()), at_(output.size()) {
+BroadcastIndex::BroadcastIndex(const Dims &operand, const Dims &output)
+    : sizes_(output), steps_(output.size()), at_(output.size()) {
   std::int64_t stride = 1;
   const std::size_t shift = output.size() - operand.size();
   for (std::size_t i = operand.size(); i-- > 0;) {

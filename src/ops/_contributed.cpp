@@ -1,5 +1,5 @@
-// Operators of onnxruntime's own domain, com.microsoft, as its tools emit them when they quantize and fuse: what each is
-// in ONNX's operators. Definitions: onnxruntime docs/ContribOperators.md.
+// Operators of onnxruntime's own domain, com.microsoft, as its tools emit them when they quantize and fuse: what each
+// is in ONNX's operators. Definitions: onnxruntime docs/ContribOperators.md.
 #include <cmath>
 
 #include <fmt/format.h>
@@ -20,17 +20,23 @@ public:
     graph.opsets = opsets;
     graph.opsets.try_emplace("", 18);
     for (std::size_t i = 0; i < node.inputs.size(); ++i)
-      inputs_.push_back(node.inputs[i].valid() ? graph.add_input(fmt::format("in{}", i), i < inputs.size() && inputs[i] ? *inputs[i] : unknown) : ValueId{});
+      inputs_.push_back(node.inputs[i].valid() ? graph.add_input(fmt::format("in{}", i),
+                                                                 i < inputs.size() && inputs[i] ? *inputs[i] : unknown)
+                                               : ValueId{});
   }
 
   const Node &node;
   Graph graph;
 
   [[nodiscard]] ValueId in(std::size_t i) const { return i < inputs_.size() ? inputs_[i] : ValueId{}; }
-  [[nodiscard]] std::optional<int> rank(std::size_t i) const { return i < types_.size() && types_[i] ? types_[i]->rank() : std::nullopt; }
+  [[nodiscard]] std::optional<int> rank(std::size_t i) const {
+    return i < types_.size() && types_[i] ? types_[i]->rank() : std::nullopt;
+  }
   [[nodiscard]] std::size_t count() const { return inputs_.size(); }
 
-  ValueId op(std::string type, std::vector<ValueId> inputs, Attributes attributes = {}) { return ops(std::move(type), std::move(inputs), std::move(attributes), 1)[0]; }
+  ValueId op(std::string type, std::vector<ValueId> inputs, Attributes attributes = {}) {
+    return ops(std::move(type), std::move(inputs), std::move(attributes), 1)[0];
+  }
   std::vector<ValueId> ops(std::string type, std::vector<ValueId> inputs, Attributes attributes, std::size_t outputs) {
     Node made;
     made.op = std::move(type);
@@ -78,7 +84,9 @@ private:
 // ---- quantized operators: codes to reals, the float operator, reals to codes
 
 /// Operands i, i + 1, i + 2 are codes, scale, zero point.
-ValueId reals(Body &b, std::size_t i, Attributes attributes = {}) { return b.op("DequantizeLinear", {b.in(i), b.in(i + 1), b.in(i + 2)}, std::move(attributes)); }
+ValueId reals(Body &b, std::size_t i, Attributes attributes = {}) {
+  return b.op("DequantizeLinear", {b.in(i), b.in(i + 1), b.in(i + 2)}, std::move(attributes));
+}
 void codes(Body &b, ValueId x, std::size_t scale) { b.out(b.op("QuantizeLinear", {x, b.in(scale), b.in(scale + 1)})); }
 
 template <const char *type>
@@ -98,7 +106,8 @@ constexpr char leaky_relu[] = "LeakyRelu", sigmoid[] = "Sigmoid", softmax[] = "S
 template <const char *type>
 Status pool(Body &b) {
   if (b.node.get_int("channels_last", 0) != 0) return unsupported("channels_last is not supported");
-  const ValueId x = b.op(type, {reals(b, 0)}, b.take({"auto_pad", "ceil_mode", "count_include_pad", "kernel_shape", "pads", "strides"}));
+  const ValueId x = b.op(type, {reals(b, 0)},
+                         b.take({"auto_pad", "ceil_mode", "count_include_pad", "kernel_shape", "pads", "strides"}));
   codes(b, x, 3);
   return {};
 }
@@ -117,8 +126,10 @@ Status gemm(Body &b) { // the bias is int32 in units of both scales
   const ValueId unit = b.op("Mul", {b.in(1), b.in(4)});
   ValueId y = b.in(6).valid() ? b.op("Add", {product, b.op("Mul", {b.cast(b.in(6), DType::float32), unit})}) : product;
   if (const float alpha = b.node.get_float("alpha", 1); alpha != 1) y = b.op("Mul", {y, b.number(alpha)});
-  if (!b.in(7).valid()) b.out(y); // without a scale the result stays float
-  else codes(b, y, 7);
+  if (!b.in(7).valid())
+    b.out(y); // without a scale the result stays float
+  else
+    codes(b, y, 7);
   return {};
 }
 
@@ -130,8 +141,10 @@ Status same_as_onnx(Body &b) {
 constexpr char quantize_linear[] = "QuantizeLinear", dequantize_linear[] = "DequantizeLinear";
 
 /// Integer product of codes a and b with zero points, in reals.
-ValueId integer_product(Body &b, ValueId x, ValueId w, ValueId x_zero, ValueId w_zero, ValueId x_scale, ValueId w_scale) {
-  return b.op("Mul", {b.cast(b.op("MatMulInteger", {x, w, x_zero, w_zero}), DType::float32), b.op("Mul", {x_scale, w_scale})});
+ValueId integer_product(Body &b, ValueId x, ValueId w, ValueId x_zero, ValueId w_zero, ValueId x_scale,
+                        ValueId w_scale) {
+  return b.op("Mul",
+              {b.cast(b.op("MatMulInteger", {x, w, x_zero, w_zero}), DType::float32), b.op("Mul", {x_scale, w_scale})});
 }
 
 Status dynamic_matmul(Body &b) { // A, B, scale and zero point of B, bias
@@ -182,7 +195,8 @@ Result<ValueId> transposed(Body &b, std::size_t i, std::string_view flag) {
 }
 
 Status fused_matmul(Body &b) {
-  if (b.node.get_int("transBatchA", 0) != 0 || b.node.get_int("transBatchB", 0) != 0) return unsupported("transBatchA and transBatchB are not supported");
+  if (b.node.get_int("transBatchA", 0) != 0 || b.node.get_int("transBatchB", 0) != 0)
+    return unsupported("transBatchA and transBatchB are not supported");
   EDGEC_ASSIGN(const ValueId x, transposed(b, 0, "transA"));
   EDGEC_ASSIGN(const ValueId w, transposed(b, 1, "transB"));
   const ValueId y = b.op("MatMul", {x, w});
@@ -198,7 +212,9 @@ Result<ValueId> activated(Body &b, ValueId x) {
   std::vector<float> p;
   if (const auto *given = b.node.get<std::vector<float>>("activation_params")) p = *given;
   p.resize(2, 0);
-  if (const Attribute *alpha = b.node.attribute("activation_alpha"); alpha && std::holds_alternative<float>(alpha->value)) p[0] = std::get<float>(alpha->value);
+  if (const Attribute *alpha = b.node.attribute("activation_alpha");
+      alpha && std::holds_alternative<float>(alpha->value))
+    p[0] = std::get<float>(alpha->value);
   if (kind == "Clip") return b.op("Clip", {x, b.number(p[0]), b.number(p[1])});
   if (kind == "LeakyRelu") return b.op(kind, {x}, {{"alpha", p[0]}});
   if (kind == "HardSigmoid") return b.op(kind, {x}, {{"alpha", p[0]}, {"beta", p[1]}});
@@ -207,7 +223,8 @@ Result<ValueId> activated(Body &b, ValueId x) {
 }
 
 Status fused_conv(Body &b) { // X, W, bias, a summand
-  const ValueId y = b.op("Conv", {b.in(0), b.in(1), b.in(2)}, b.take({"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"}));
+  const ValueId y = b.op("Conv", {b.in(0), b.in(1), b.in(2)},
+                         b.take({"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"}));
   EDGEC_ASSIGN(const ValueId result, activated(b, b.plus(y, b.in(3))));
   b.out(result);
   return {};
@@ -220,7 +237,9 @@ Status fused_gemm(Body &b) {
   return {};
 }
 
-Attributes last_axis(const Body &b, float epsilon) { return {{"axis", std::int64_t{-1}}, {"epsilon", b.node.get_float("epsilon", epsilon)}}; }
+Attributes last_axis(const Body &b, float epsilon) {
+  return {{"axis", std::int64_t{-1}}, {"epsilon", b.node.get_float("epsilon", epsilon)}};
+}
 
 Status skip_layer_norm(Body &b) { // input, skip, gamma, beta, bias; the sum is the fourth output
   const ValueId sum = b.plus(b.op("Add", {b.in(0), b.in(1)}), b.in(4));
@@ -230,7 +249,9 @@ Status skip_layer_norm(Body &b) { // input, skip, gamma, beta, bias; the sum is 
 }
 
 /// x / sqrt(mean(x^2) + epsilon) * scale.
-ValueId rms_norm(Body &b, ValueId x, ValueId scale, float epsilon) { return b.op("RMSNormalization", {x, scale}, last_axis(b, epsilon)); }
+ValueId rms_norm(Body &b, ValueId x, ValueId scale, float epsilon) {
+  return b.op("RMSNormalization", {x, scale}, last_axis(b, epsilon));
+}
 
 Status simplified_layer_norm(Body &b) {
   if (b.node.get_int("axis", -1) != -1) return unsupported("another axis than the last is not supported");
@@ -253,16 +274,21 @@ Status embed_layer_norm(Body &b) { // ids, segments, three tables, gamma, beta, 
   const ValueId words = b.op("Gather", {b.in(2), b.in(0)});
   ValueId positions = b.in(8);
   if (!positions.valid()) {
-    const ValueId length = b.op("Gather", {b.op("Shape", {b.in(0)}), b.graph.add_constant(Tensor::scalar<std::int64_t>(1))});
-    const ValueId zero = b.graph.add_constant(Tensor::scalar<std::int64_t>(0)), one = b.graph.add_constant(Tensor::scalar<std::int64_t>(1));
+    const ValueId length =
+        b.op("Gather", {b.op("Shape", {b.in(0)}), b.graph.add_constant(Tensor::scalar<std::int64_t>(1))});
+    const ValueId zero = b.graph.add_constant(Tensor::scalar<std::int64_t>(0)),
+                  one = b.graph.add_constant(Tensor::scalar<std::int64_t>(1));
     positions = b.op("Range", {zero, length, one});
   }
   ValueId sum = b.op("Add", {words, b.op("Gather", {b.in(3), positions})});
   if (b.in(1).valid()) sum = b.op("Add", {sum, b.op("Gather", {b.in(4), b.in(1)})});
   b.out(b.op("LayerNormalization", {sum, b.in(5), b.in(6)}, last_axis(b, 1e-12F)));
   const ValueId last = b.ints({1});
-  if (b.in(7).valid()) b.out(b.op("ReduceSum", {b.in(7), last}, {{"keepdims", std::int64_t{0}}})); // how long each row is
-  else b.out(b.op("ConstantOfShape", {b.op("Slice", {b.op("Shape", {b.in(0)}), b.ints({0}), b.ints({1})})}, {{"value", from_int64s(DType::int32, {1}, Ints{0})}}));
+  if (b.in(7).valid())
+    b.out(b.op("ReduceSum", {b.in(7), last}, {{"keepdims", std::int64_t{0}}})); // how long each row is
+  else
+    b.out(b.op("ConstantOfShape", {b.op("Slice", {b.op("Shape", {b.in(0)}), b.ints({0}), b.ints({1})})},
+               {{"value", from_int64s(DType::int32, {1}, Ints{0})}}));
   b.out(sum);
   return {};
 }
@@ -271,7 +297,8 @@ Status embed_layer_norm(Body &b) { // ids, segments, three tables, gamma, beta, 
 Result<ValueId> added_mask(Body &b, std::size_t i) {
   if (!b.in(i).valid()) return ValueId{};
   const auto rank = b.rank(i);
-  if (!rank || (*rank != 2 && *rank != 3)) return unsupported("a mask of lengths, or of unknown rank, is not supported");
+  if (!rank || (*rank != 2 && *rank != 3))
+    return unsupported("a mask of lengths, or of unknown rank, is not supported");
   const float low = b.node.get_float("mask_filter_value", -10000);
   const ValueId hidden = b.op("Sub", {b.number(1), b.cast(b.in(i), DType::float32)});
   return b.op("Unsqueeze", {b.op("Mul", {hidden, b.number(low)}), *rank == 2 ? b.ints({1, 2}) : b.ints({1})});
@@ -280,13 +307,15 @@ Result<ValueId> added_mask(Body &b, std::size_t i) {
 /// Q, K and V side by side in one tensor [batch, length, 3 * size] to the attended values.
 Status attend(Body &b, ValueId qkv, std::size_t mask) {
   const std::int64_t heads = b.node.get_int("num_heads", 0);
-  if (const auto sizes = b.node.get_ints("qkv_hidden_sizes"); !sizes.empty() && (sizes.size() != 3 || sizes[0] != sizes[1] || sizes[0] != sizes[2]))
+  if (const auto sizes = b.node.get_ints("qkv_hidden_sizes");
+      !sizes.empty() && (sizes.size() != 3 || sizes[0] != sizes[1] || sizes[0] != sizes[2]))
     return unsupported("Q, K and V of different sizes are not supported");
   Attributes split{{"axis", std::int64_t{2}}};
   if (b.graph.opset() >= 18) split.push_back({"num_outputs", std::int64_t{3}});
   const auto parts = b.ops("Split", {qkv}, std::move(split), 3);
   EDGEC_ASSIGN(const ValueId added, added_mask(b, mask));
-  Attributes attributes{{"q_num_heads", heads}, {"kv_num_heads", heads}, {"is_causal", b.node.get_int("unidirectional", 0)}};
+  Attributes attributes{
+      {"q_num_heads", heads}, {"kv_num_heads", heads}, {"is_causal", b.node.get_int("unidirectional", 0)}};
   if (const float scale = b.node.get_float("scale", 0); scale != 0) attributes.push_back({"scale", scale});
   b.out(b.op("Attention", {parts[0], parts[1], parts[2], added}, std::move(attributes)));
   return {};
@@ -299,15 +328,18 @@ Status attention(Body &b) { // input, weights, bias, mask, past, bias of the sco
 
 Status quantized_attention(Body &b) { // input, weights, bias, their scales, mask, their zero points, past
   if (b.in(8).valid()) return unsupported("a past is not supported");
-  const ValueId x = b.op("DequantizeLinear", {b.in(0), b.in(3), b.in(6)}), w = b.op("DequantizeLinear", {b.in(1), b.in(4), b.in(7)}, {{"axis", std::int64_t{1}}});
+  const ValueId x = b.op("DequantizeLinear", {b.in(0), b.in(3), b.in(6)}),
+                w = b.op("DequantizeLinear", {b.in(1), b.in(4), b.in(7)}, {{"axis", std::int64_t{1}}});
   return attend(b, b.plus(b.op("MatMul", {x, w}), b.in(2)), 5);
 }
 
 // ---- MatMulNBits: B [N, blocks, bytes] holds 4- or 8-bit codes of blocks along K
 
 Status matmul_bits(Body &b) {
-  const std::int64_t n = b.node.get_int("N", 0), k = b.node.get_int("K", 0), bits = b.node.get_int("bits", 4), block = b.node.get_int("block_size", 0);
-  if ((bits != 4 && bits != 8) || n < 1 || k < 1 || block < 16 || block > 65536 || k > (1 << 30)) return unsupported(fmt::format("{} bits in blocks of {}", bits, block));
+  const std::int64_t n = b.node.get_int("N", 0), k = b.node.get_int("K", 0), bits = b.node.get_int("bits", 4),
+                     block = b.node.get_int("block_size", 0);
+  if ((bits != 4 && bits != 8) || n < 1 || k < 1 || block < 16 || block > 65536 || k > (1 << 30))
+    return unsupported(fmt::format("{} bits in blocks of {}", bits, block));
   if (b.in(4).valid()) return unsupported("reordered groups (g_idx) are not supported");
   const std::int64_t blocks = (k + block - 1) / block;
   const auto unpacked = [&](ValueId x, std::int64_t count) { // [N, bytes] to [N, count] floats
@@ -315,7 +347,8 @@ Status matmul_bits(Body &b) {
     const ValueId bytes = b.op("Reshape", {x, b.ints({n, -1, 1})});
     const auto constant = [&](int value) { return b.graph.add_constant(from_int64s(DType::uint8, {}, Ints{value})); };
     // x / 16 is the high half; x - 16 * (x / 16) the low one.
-    const ValueId high = b.op("Div", {bytes, constant(16)}), low = b.op("Sub", {bytes, b.op("Mul", {high, constant(16)})});
+    const ValueId high = b.op("Div", {bytes, constant(16)}),
+                  low = b.op("Sub", {bytes, b.op("Mul", {high, constant(16)})});
     const ValueId both = b.op("Reshape", {b.op("Concat", {low, high}, {{"axis", std::int64_t{2}}}), b.ints({n, -1})});
     return b.cast(b.op("Slice", {both, b.ints({0}), b.ints({count}), b.ints({1})}), DType::float32);
   };
@@ -323,7 +356,8 @@ Status matmul_bits(Body &b) {
   ValueId zeros = b.number(static_cast<float>(1 << (bits - 1)));
   if (b.in(3).valid()) zeros = b.op("Reshape", {unpacked(b.in(3), blocks), b.ints({n, blocks, 1})});
   const ValueId w = b.op("Mul", {b.op("Sub", {codes, zeros}), b.op("Reshape", {b.in(2), b.ints({n, blocks, 1})})});
-  const ValueId rows = b.op("Slice", {b.op("Reshape", {w, b.ints({n, blocks * block})}), b.ints({0}), b.ints({k}), b.ints({1})});
+  const ValueId rows =
+      b.op("Slice", {b.op("Reshape", {w, b.ints({n, blocks * block})}), b.ints({0}), b.ints({k}), b.ints({1})});
   b.out(b.plus(b.op("MatMul", {b.in(0), b.op("Transpose", {rows}, {{"perm", Ints{1, 0}}})}), b.in(5)));
   return {};
 }

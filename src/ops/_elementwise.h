@@ -100,8 +100,10 @@ Result<Kernel> pair_kernel(const PrepareArgs &args, F f) {
 
 template <class F>
 Result<Kernel> prepare_binary(const PrepareArgs &args) {
-  if (args.inputs.size() != 2 || !args.inputs[0] || !args.inputs[1] || !args.outputs[0]) return unsupported("two operands only");
-  if (args.inputs[0]->quant || args.inputs[1]->quant || args.outputs[0]->quant) return through_floats(args, prepare_binary<F>);
+  if (args.inputs.size() != 2 || !args.inputs[0] || !args.inputs[1] || !args.outputs[0])
+    return unsupported("two operands only");
+  if (args.inputs[0]->quant || args.inputs[1]->quant || args.outputs[0]->quant)
+    return through_floats(args, prepare_binary<F>);
   if (!is_float32(args.inputs[0]) || !is_float32(args.inputs[1])) return unsupported("only float32 and 8-bit codes");
   return pair_kernel<float, float>(args, F(args.node));
 }

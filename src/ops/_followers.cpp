@@ -28,7 +28,8 @@ bool same_shape(const Type &a, const Type &b) { return a.concrete() && a.concret
 /// One follower as a post-operation; `first_operand` is where its other operands begin among the kernel's inputs.
 std::optional<FloatPostOp> float_post_op(const Follower &follower, std::size_t first_operand) {
   const Node &node = follower.node;
-  if (!node.domain.empty() || follower.output.dtype != DType::float32 || follower.output.is_quantized()) return std::nullopt;
+  if (!node.domain.empty() || follower.output.dtype != DType::float32 || follower.output.is_quantized())
+    return std::nullopt;
   if (node.op == "Relu") return FloatPostOp{.kind = Kind::relu};
   if (node.op == "LeakyRelu") return FloatPostOp{.kind = Kind::leaky_relu, .alpha = node.get_float("alpha", 0.01F)};
   if (node.op == "Sigmoid") return FloatPostOp{.kind = Kind::sigmoid};
@@ -50,8 +51,9 @@ std::optional<FloatPostOp> float_post_op(const Follower &follower, std::size_t f
 
 bool leaves_codes(const Follower &follower) {
   const Type &y = follower.output;
-  if (!follower.node.domain.empty() || follower.operand != 0 || follower.inputs.empty() || !follower.inputs[0] || !y.quant ||
-      !y.quant->is_per_tensor() || follower.inputs[0]->quant != y.quant || follower.inputs[0]->dtype != y.dtype || bits(y.dtype) > 8)
+  if (!follower.node.domain.empty() || follower.operand != 0 || follower.inputs.empty() || !follower.inputs[0] ||
+      !y.quant || !y.quant->is_per_tensor() || follower.inputs[0]->quant != y.quant ||
+      follower.inputs[0]->dtype != y.dtype || bits(y.dtype) > 8)
     return false;
   const CodeRange range = CodeRange::of(y.dtype);
   const float scale = y.quant->scale();

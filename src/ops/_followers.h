@@ -15,7 +15,8 @@ std::vector<fast::FloatPostOp> float_post_ops(const PrepareArgs &args);
 Result<Kernel> with_followers(const PrepareArgs &args,
                               const std::function<Result<Kernel>(std::span<const fast::FloatPostOp>)> &prepare);
 
-/// How many followers leave the codes of a quantized output as they are: Relu and Clip where saturation does their work.
+/// How many followers leave the codes of a quantized output as they are: Relu and Clip where saturation does their
+/// work.
 std::size_t identity_followers(const PrepareArgs &args);
 
 } // namespace edgec::ops

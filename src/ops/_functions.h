@@ -29,7 +29,7 @@ inline double tanh_of(double x) { return std::tanh(x); }
   struct Name {                                                                                                        \
     explicit Name(const Node &) {}                                                                                     \
     template <class T>                                                                                                 \
-    EDGEC_INLINE T operator()(T value) const {                                                                                      \
+    EDGEC_INLINE T operator()(T value) const {                                                                         \
       using R = std::conditional_t<is_real<T>, T, double>;                                                             \
       const R x = static_cast<R>(value);                                                                               \
       return static_cast<T>(expression);                                                                               \
@@ -67,16 +67,20 @@ struct Abs {
   explicit Abs(const Node &) {}
   template <class T>
   EDGEC_INLINE T operator()(T x) const {
-    if constexpr (is_real<T>) return std::abs(x);
-    else return x < T{0} ? static_cast<T>(0 - static_cast<std::uint64_t>(x)) : x;
+    if constexpr (is_real<T>)
+      return std::abs(x);
+    else
+      return x < T{0} ? static_cast<T>(0 - static_cast<std::uint64_t>(x)) : x;
   }
 };
 struct Neg {
   explicit Neg(const Node &) {}
   template <class T>
   EDGEC_INLINE T operator()(T x) const {
-    if constexpr (is_real<T>) return -x;
-    else return static_cast<T>(0 - static_cast<std::uint64_t>(x));
+    if constexpr (is_real<T>)
+      return -x;
+    else
+      return static_cast<T>(0 - static_cast<std::uint64_t>(x));
   }
 };
 struct Sign {
@@ -90,8 +94,10 @@ struct BitwiseNot {
   explicit BitwiseNot(const Node &) {}
   template <class T>
   EDGEC_INLINE T operator()(T x) const {
-    if constexpr (is_real<T>) return x;
-    else return static_cast<T>(~x);
+    if constexpr (is_real<T>)
+      return x;
+    else
+      return static_cast<T>(~x);
   }
 };
 struct Relu {
@@ -131,7 +137,8 @@ struct Celu {
 struct Selu {
   float alpha, gamma;
   explicit Selu(const Node &node)
-      : alpha(node.get_float("alpha", 1.67326319217681884765625F)), gamma(node.get_float("gamma", 1.05070102214813232421875F)) {}
+      : alpha(node.get_float("alpha", 1.67326319217681884765625F)),
+        gamma(node.get_float("gamma", 1.05070102214813232421875F)) {}
   template <class T>
   EDGEC_INLINE T operator()(T x) const {
     const double value = static_cast<double>(x);

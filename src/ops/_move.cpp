@@ -29,7 +29,8 @@ Cells::Cells(std::span<const Tensor *const> operands) : dtype_(operands[0]->dtyp
       const auto whole = is_float(dtype_) ? std::vector<std::int64_t>() : to_int64s(tensor);
       own_[i].resize(count);
       for (std::size_t k = 0; k < count; ++k) // 4-bit floats are multiples of a half, at most 6
-        own_[i][k] = static_cast<std::byte>(static_cast<std::int8_t>(is_float(dtype_) ? static_cast<int>(codes[k] * 2) : static_cast<int>(whole[k])));
+        own_[i][k] = static_cast<std::byte>(
+            static_cast<std::int8_t>(is_float(dtype_) ? static_cast<int>(codes[k] * 2) : static_cast<int>(whole[k])));
     }
     data_.push_back(dtype_ == DType::string || element_bits < 8 ? own_[i].data() : tensor.data.data());
   }
@@ -63,8 +64,10 @@ Tensor take_elements(const Tensor &in, const Dims &dims, std::span<const std::in
   auto out = cells.space(dims);
   const std::size_t width = cells.width();
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    if (sources[i] >= 0) std::memcpy(&out[i * width], cells.data() + static_cast<std::size_t>(sources[i]) * width, width);
-    else if (fill) std::memcpy(&out[i * width], cells.data(1), width);
+    if (sources[i] >= 0)
+      std::memcpy(&out[i * width], cells.data() + static_cast<std::size_t>(sources[i]) * width, width);
+    else if (fill)
+      std::memcpy(&out[i * width], cells.data(1), width);
   }
   return cells.finish(dims, std::move(out));
 }
@@ -79,11 +82,16 @@ void copy_row(const std::byte *in, std::byte *out, std::int64_t count, std::int6
 }
 
 void copy_row(const std::byte *in, std::byte *out, std::int64_t count, std::int64_t stride, std::size_t width) {
-  if (stride == 1) std::memcpy(out, in, static_cast<std::size_t>(count) * width);
-  else if (width == 1) copy_row<std::uint8_t>(in, out, count, stride);
-  else if (width == 2) copy_row<std::uint16_t>(in, out, count, stride);
-  else if (width == 4) copy_row<std::uint32_t>(in, out, count, stride);
-  else if (width == 8) copy_row<std::uint64_t>(in, out, count, stride);
+  if (stride == 1)
+    std::memcpy(out, in, static_cast<std::size_t>(count) * width);
+  else if (width == 1)
+    copy_row<std::uint8_t>(in, out, count, stride);
+  else if (width == 2)
+    copy_row<std::uint16_t>(in, out, count, stride);
+  else if (width == 4)
+    copy_row<std::uint32_t>(in, out, count, stride);
+  else if (width == 8)
+    copy_row<std::uint64_t>(in, out, count, stride);
   else
     for (std::int64_t i = 0; i < count; ++i)
       std::memcpy(out + static_cast<std::size_t>(i) * width, in + i * stride * static_cast<std::int64_t>(width), width);
@@ -137,11 +145,13 @@ void copy_by_tables(const std::byte *in, const Dims &in_dims, std::span<const st
                     const std::byte *fill, std::byte *out, std::size_t width, int threads) {
   std::size_t axes = tables.size();
   std::size_t block = width; // bytes that move together: a cell and the inner axes that stay whole
-  while (axes > 0 && is_identity(tables[axes - 1], in_dims[axes - 1])) block *= static_cast<std::size_t>(in_dims[--axes]);
+  while (axes > 0 && is_identity(tables[axes - 1], in_dims[axes - 1]))
+    block *= static_cast<std::size_t>(in_dims[--axes]);
   std::int64_t rows = 1;
   for (std::size_t i = 0; i + 1 < axes; ++i) rows *= static_cast<std::int64_t>(tables[i].size());
   const std::vector<Stretch> inner = axes > 0 ? stretches(tables[axes - 1]) : std::vector<Stretch>{{0, 0, 1}};
-  const std::int64_t in_row = axes > 0 ? in_dims[axes - 1] : 1, out_row = axes > 0 ? static_cast<std::int64_t>(tables[axes - 1].size()) : 1;
+  const std::int64_t in_row = axes > 0 ? in_dims[axes - 1] : 1,
+                     out_row = axes > 0 ? static_cast<std::int64_t>(tables[axes - 1].size()) : 1;
   const auto size = static_cast<std::int64_t>(block);
   const auto put_fill = [&](std::byte *to, std::int64_t bytes) {
     const auto cell = static_cast<std::int64_t>(width);
@@ -167,15 +177,20 @@ void copy_by_tables(const std::byte *in, const Dims &in_dims, std::span<const st
     }
     const std::byte *from = in + source * in_row * size;
     for (const Stretch &s : inner) {
-      if (s.source < 0) put_fill(to + s.target * size, s.count * size);
-      else if (s.count * size == 4) std::memcpy(to + s.target * size, from + s.source * size, 4);
-      else if (s.count * size == 1) to[s.target] = from[s.source];
-      else std::memcpy(to + s.target * size, from + s.source * size, static_cast<std::size_t>(s.count * size));
+      if (s.source < 0)
+        put_fill(to + s.target * size, s.count * size);
+      else if (s.count * size == 4)
+        std::memcpy(to + s.target * size, from + s.source * size, 4);
+      else if (s.count * size == 1)
+        to[s.target] = from[s.source];
+      else
+        std::memcpy(to + s.target * size, from + s.source * size, static_cast<std::size_t>(s.count * size));
     }
   }
 }
 
-void scatter_strided(const std::byte *in, const Dims &dims, std::span<const std::int64_t> to, std::byte *out, std::size_t width) {
+void scatter_strided(const std::byte *in, const Dims &dims, std::span<const std::int64_t> to, std::byte *out,
+                     std::size_t width) {
   if (element_count(dims).value_or(0) == 0) return;
   const Rows<2> rows(dims, {strides(dims), std::vector<std::int64_t>(to.begin(), to.end())});
   const auto cell = static_cast<std::int64_t>(width);
@@ -183,7 +198,8 @@ void scatter_strided(const std::byte *in, const Dims &dims, std::span<const std:
   rows.each(1, 1, [&](const Rows<2>::Steps &at, std::int64_t first, std::int64_t last) {
     const std::byte *from = in + (at[0] + first) * cell;
     std::byte *target = out + (at[1] + first * stride) * cell;
-    if (stride == 1) std::memcpy(target, from, static_cast<std::size_t>((last - first) * cell));
+    if (stride == 1)
+      std::memcpy(target, from, static_cast<std::size_t>((last - first) * cell));
     else
       for (std::int64_t i = 0; i < last - first; ++i) std::memcpy(target + i * stride * cell, from + i * cell, width);
   });

@@ -29,7 +29,8 @@ private:
 };
 
 /// The tensor out[i] = in[sources[i]]; a negative source takes the element of `fill` (may be null: zero).
-Tensor take_elements(const Tensor &in, const Dims &dims, std::span<const std::int64_t> sources, const Tensor *fill = nullptr);
+Tensor take_elements(const Tensor &in, const Dims &dims, std::span<const std::int64_t> sources,
+                     const Tensor *fill = nullptr);
 
 /// Copies the elements of an array of `dims`, whose neighbours along axis i lie strides[i] cells apart from `in` on, to
 /// `out` one after another. On up to `threads` threads.
@@ -41,6 +42,7 @@ void copy_by_tables(const std::byte *in, const Dims &in_dims, std::span<const st
                     const std::byte *fill, std::byte *out, std::size_t width, int threads = 1);
 
 /// The reverse: reads one after another and writes in strides.
-void scatter_strided(const std::byte *in, const Dims &dims, std::span<const std::int64_t> strides, std::byte *out, std::size_t width);
+void scatter_strided(const std::byte *in, const Dims &dims, std::span<const std::int64_t> strides, std::byte *out,
+                     std::size_t width);
 
 } // namespace edgec::ops

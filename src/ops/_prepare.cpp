@@ -9,7 +9,8 @@ namespace edgec::ops {
 
 Dims in_memory_order(const Dims &axes, Layout layout) {
   Dims order = axes;
-  if (layout == Layout::channels_last && order.size() > 2) std::rotate(order.begin() + 1, order.begin() + 2, order.end());
+  if (layout == Layout::channels_last && order.size() > 2)
+    std::rotate(order.begin() + 1, order.begin() + 2, order.end());
   return order;
 }
 
@@ -19,9 +20,7 @@ std::vector<std::int64_t> strides_in(const Dims &dims, Layout layout) {
   return found;
 }
 
-bool layouts_agree(const Dims &dims) {
-  return dims.size() < 3 || dims[1] == 1 || product(dims, 2, dims.size()) == 1;
-}
+bool layouts_agree(const Dims &dims) { return dims.size() < 3 || dims[1] == 1 || product(dims, 2, dims.size()) == 1; }
 
 std::optional<Codes> codes(const Type *type) {
   if (!type || !type->quant || !type->quant->is_per_tensor()) return std::nullopt;
@@ -35,11 +34,13 @@ std::optional<Codes> codes(const Type *type) {
 bool is_float32(const Type *type) { return type && type->is_tensor() && type->dtype == DType::float32; }
 
 Result<Pair> pair(const PrepareArgs &args) {
-  if (args.inputs.size() != 2 || !args.inputs[0] || !args.inputs[1] || !args.outputs[0]) return unsupported("two operands only");
+  if (args.inputs.size() != 2 || !args.inputs[0] || !args.inputs[1] || !args.outputs[0])
+    return unsupported("two operands only");
   const Dims out = *args.outputs[0]->concrete();
   Layout layout = Layout::plain;
   for (std::size_t k = 0; k < 2; ++k)
-    if (*args.inputs[k]->concrete() == out && !layouts_agree(out) && args.layouts[k] == Layout::channels_last) layout = Layout::channels_last;
+    if (*args.inputs[k]->concrete() == out && !layouts_agree(out) && args.layouts[k] == Layout::channels_last)
+      layout = Layout::channels_last;
   std::vector<Layout> wanted;
   std::array<std::vector<std::int64_t>, 3> steps;
   for (std::size_t k = 0; k < 2; ++k) {
@@ -98,10 +99,13 @@ Result<Kernel> through_floats(const PrepareArgs &args, Result<Kernel> (*prepare)
     outputs.push_back(type);
   }
   if (!any) return unsupported("nothing is quantized");
-  PrepareArgs reals{args.node, args.opset, inputs, constants, outputs, args.layouts, {}, args.policy, args.isa, args.threads};
+  PrepareArgs reals{args.node,    args.opset, inputs,      constants, outputs,
+                    args.layouts, {},         args.policy, args.isa,  args.threads};
   EDGEC_ASSIGN(Kernel inner, prepare(reals));
-  Kernel kernel{inner.inputs, inner.output, scratch + inner.scratch_bytes, 0, inner.description + " through floats", nullptr};
-  kernel.run = [run = std::move(inner.run), borders, scratch, input_count = inputs.size(), how = Run{args.isa, args.threads}](const KernelIo &io) {
+  Kernel kernel{inner.inputs, inner.output, scratch + inner.scratch_bytes, 0, inner.description + " through floats",
+                nullptr};
+  kernel.run = [run = std::move(inner.run), borders, scratch, input_count = inputs.size(),
+                how = Run{args.isa, args.threads}](const KernelIo &io) {
     std::vector<const std::byte *> from(io.inputs.begin(), io.inputs.end());
     std::vector<std::byte *> to(io.outputs.begin(), io.outputs.end());
     for (std::size_t i = 0; i < from.size(); ++i) {
@@ -115,7 +119,8 @@ Result<Kernel> through_floats(const PrepareArgs &args, Result<Kernel> (*prepare)
     run({from, to, io.scratch + scratch});
     for (std::size_t i = 0; i < to.size(); ++i) {
       const Border &border = borders[input_count + i];
-      if (border.codes && to[i]) quantize(reinterpret_cast<const float *>(to[i]), *border.codes, io.outputs[i], border.count, how);
+      if (border.codes && to[i])
+        quantize(reinterpret_cast<const float *>(to[i]), *border.codes, io.outputs[i], border.count, how);
     }
   };
   return kernel;
@@ -123,7 +128,8 @@ Result<Kernel> through_floats(const PrepareArgs &args, Result<Kernel> (*prepare)
 
 Result<Kernel> prepare_copy(const PrepareArgs &args) {
   const Type &in = *args.inputs[0];
-  if (!args.outputs[0] || in.quant != args.outputs[0]->quant || in.dtype != args.outputs[0]->dtype) return unsupported("not a copy");
+  if (!args.outputs[0] || in.quant != args.outputs[0]->quant || in.dtype != args.outputs[0]->dtype)
+    return unsupported("not a copy");
   Kernel kernel;
   kernel.description = "copy";
   const std::size_t bytes = byte_size(in.dtype, *element_count(*in.concrete()));

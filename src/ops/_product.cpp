@@ -36,14 +36,15 @@ std::vector<T> columns_first(const ConstantProduct &p, std::span<const T> matrix
   std::vector<T> columns(matrix.begin(), matrix.end());
   if (p.transposed) return columns;
   for (std::int64_t i = 0; i < p.k; ++i)
-    for (std::int64_t j = 0; j < p.n; ++j) columns[static_cast<std::size_t>(j * p.k + i)] = matrix[static_cast<std::size_t>(i * p.n + j)];
+    for (std::int64_t j = 0; j < p.n; ++j)
+      columns[static_cast<std::size_t>(j * p.k + i)] = matrix[static_cast<std::size_t>(i * p.n + j)];
   return columns;
 }
 
 Result<Kernel> prepare_integer(const PrepareArgs &args, const ConstantProduct &p, const ConvShape &shape) {
   if (p.bias && p.beta != 1) return unsupported("beta with quantized operands");
-  EDGEC_ASSIGN(IntegerConv conv, integer_conv({*args.input(0), *args.input(1), *args.constant(1), p.transposed ? 0 : 1, p.bias,
-                                               *args.outputs[0], p.n, p.alpha}));
+  EDGEC_ASSIGN(IntegerConv conv, integer_conv({*args.input(0), *args.input(1), *args.constant(1), p.transposed ? 0 : 1,
+                                               p.bias, *args.outputs[0], p.n, p.alpha}));
   conv.weights = columns_first<std::int16_t>(p, conv.weights);
   EDGEC_ASSIGN(Kernel kernel, fast::conv(shape, conv, {args.isa, args.threads}));
   kernel.followers = identity_followers(args);
@@ -52,13 +53,15 @@ Result<Kernel> prepare_integer(const PrepareArgs &args, const ConstantProduct &p
 
 Result<Kernel> prepare_float(const PrepareArgs &args, const ConstantProduct &p, const ConvShape &shape) {
   const Tensor &matrix = *args.constant(1);
-  if (args.input(0)->dtype != DType::float32 || matrix.dtype != DType::float32 || (p.bias && p.bias->dtype != DType::float32))
+  if (args.input(0)->dtype != DType::float32 || matrix.dtype != DType::float32 ||
+      (p.bias && p.bias->dtype != DType::float32))
     return unsupported("no fast product of other types than float");
   std::vector<float> weights = columns_first(p, matrix.as<float>()), bias;
   for (float &w : weights) w *= p.alpha;
   if (p.bias) {
     const auto values = p.bias->as<float>();
-    for (std::int64_t j = 0; j < p.n; ++j) bias.push_back(p.beta * values[values.size() == 1 ? 0 : static_cast<std::size_t>(j)]);
+    for (std::int64_t j = 0; j < p.n; ++j)
+      bias.push_back(p.beta * values[values.size() == 1 ? 0 : static_cast<std::size_t>(j)]);
   }
   return with_followers(args, [&](std::span<const fast::FloatPostOp> post_ops) {
     return fast::conv(shape, weights, bias, post_ops, {args.isa, args.threads});
@@ -69,7 +72,8 @@ Result<Kernel> prepare_float(const PrepareArgs &args, const ConstantProduct &p, 
 
 Result<Kernel> prepare_product(const PrepareArgs &args, const ConstantProduct &p) {
   if (p.m * p.n * p.k == 0) return unsupported("an empty product");
-  if (p.bias && p.bias->size() != 1 && (p.bias->size() != p.n || p.bias->dims.back() != p.n)) return unsupported("a bias that is no row");
+  if (p.bias && p.bias->size() != 1 && (p.bias->size() != p.n || p.bias->dims.back() != p.n))
+    return unsupported("a bias that is no row");
   ConvShape shape{.in_channels = p.k, .out_channels = p.n}; // rows are positions of a 1x1 convolution
   shape.axes[2].in = shape.axes[2].out = p.m;
   EDGEC_ASSIGN(const bool integer, quantized_operands(args.input(0), args.input(1)));
@@ -91,7 +95,8 @@ Result<ProductStack> matmul_stack(const Dims &a, const Dims &b) {
   s.n = right.back();
   s.a_row = s.k;
   s.b_row = s.n;
-  if (right[right.size() - 2] != s.k) return bad_input(fmt::format("MatMul of [{}] and [{}]", fmt::join(a, ","), fmt::join(b, ",")));
+  if (right[right.size() - 2] != s.k)
+    return bad_input(fmt::format("MatMul of [{}] and [{}]", fmt::join(a, ","), fmt::join(b, ",")));
   const std::size_t depth = std::max(left.size(), right.size()) - 2;
   const auto size = [depth](const Dims &dims, std::size_t axis) { // of leading axis `axis`, counted in the output
     const std::size_t own = dims.size() - 2;
@@ -99,7 +104,8 @@ Result<ProductStack> matmul_stack(const Dims &a, const Dims &b) {
   };
   for (std::size_t i = 0; i < depth; ++i) {
     const std::int64_t l = size(left, i), r = size(right, i);
-    if (l != r && l != 1 && r != 1) return bad_input(fmt::format("MatMul of [{}] and [{}]", fmt::join(a, ","), fmt::join(b, ",")));
+    if (l != r && l != 1 && r != 1)
+      return bad_input(fmt::format("MatMul of [{}] and [{}]", fmt::join(a, ","), fmt::join(b, ",")));
     stack.dims.push_back(l == 1 ? r : l);
   }
   const auto products = element_count(stack.dims);
@@ -147,7 +153,8 @@ std::vector<std::int32_t> multiply_codes(const ProductStack &stack, std::span<co
   const auto &s = stack.shape;
   std::vector<std::int32_t> sums(stack.a_index.size() * static_cast<std::size_t>(s.m * s.n));
   for (std::size_t i = 0; i < stack.a_index.size(); ++i)
-    reference::gemm(s, a.subspan(stack.a_index[i] * s.m * s.k, s.m * s.k), b.subspan(stack.b_index[i] * s.k * s.n, s.k * s.n),
+    reference::gemm(s, a.subspan(stack.a_index[i] * s.m * s.k, s.m * s.k),
+                    b.subspan(stack.b_index[i] * s.k * s.n, s.k * s.n),
                     std::span(sums).subspan(static_cast<std::int64_t>(i) * s.m * s.n, s.m * s.n));
   return sums;
 }
@@ -156,7 +163,8 @@ Tensor finish_rows(const IntegerOutput &output, Dims dims, std::span<const std::
   std::vector<std::byte> y(byte_size(output.dtype, static_cast<std::int64_t>(sums.size())));
   const auto columns = output.scales.size();
   for (std::size_t i = 0; i < sums.size(); ++i)
-    reference::finish(output, static_cast<std::int64_t>(i % columns), sums.subspan(i, 1), y.data(), static_cast<std::int64_t>(i));
+    reference::finish(output, static_cast<std::int64_t>(i % columns), sums.subspan(i, 1), y.data(),
+                      static_cast<std::int64_t>(i));
   return Tensor::of_bytes(output.dtype, std::move(dims), std::move(y));
 }
 

@@ -42,11 +42,13 @@ IntsOperand ints_operand(const InferArgs &args, std::string_view attribute, std:
 Status check_size(DType dtype, const Dims &dims) {
   const auto count = element_count(dims);
   if (!count || *count > (std::int64_t{1} << 31) || byte_size(dtype, *count) > (std::size_t{8} << 30))
-    return resource_error(fmt::format("a result {} is larger than 2^31 elements or 8 GiB", to_string(Type::tensor(dtype, dims))));
+    return resource_error(
+        fmt::format("a result {} is larger than 2^31 elements or 8 GiB", to_string(Type::tensor(dtype, dims))));
   return {};
 }
 
-ConcreteArgs::ConcreteArgs(const EvalArgs &args) : args_(args), types_(args.inputs.size()), inputs_(args.inputs.size(), nullptr) {
+ConcreteArgs::ConcreteArgs(const EvalArgs &args)
+    : args_(args), types_(args.inputs.size()), inputs_(args.inputs.size(), nullptr) {
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     if (!args.inputs[i]) continue;
     types_[i] = Type::of(*args.inputs[i]);
@@ -66,7 +68,8 @@ Result<std::vector<Type>> concrete_outputs(const EvalArgs &args, Infer infer) {
 
 Dim product(const Shape &shape, std::size_t first, std::size_t last) {
   std::int64_t size = 1;
-  const bool zero = std::any_of(shape.begin() + first, shape.begin() + last, [](const Dim &dim) { return dim.size == 0; });
+  const bool zero =
+      std::any_of(shape.begin() + first, shape.begin() + last, [](const Dim &dim) { return dim.size == 0; });
   if (zero) return Dim::known(0);
   if (last - first == 1) return shape[first];
   const Dim *symbol = nullptr;
@@ -96,7 +99,10 @@ std::vector<AxisLink> same_axes(std::size_t input, const Type &from, const Type 
   for (std::size_t i = 0; i < from.shape->size(); ++i) {
     const Dim &dim = (*from.shape)[i];
     if (dim.is_known() && dim == (*to.shape)[i + shift])
-      links.push_back({.input = input, .input_axis = static_cast<int>(i), .output_axis = static_cast<int>(i + shift), .count = dim.size});
+      links.push_back({.input = input,
+                       .input_axis = static_cast<int>(i),
+                       .output_axis = static_cast<int>(i + shift),
+                       .count = dim.size});
   }
   return links;
 }

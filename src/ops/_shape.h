@@ -35,7 +35,9 @@ public:
   explicit ConcreteArgs(const EvalArgs &args);
   ConcreteArgs(const ConcreteArgs &) = delete;
   ConcreteArgs &operator=(const ConcreteArgs &) = delete;
-  operator InferArgs() const { return {.node = args_.node, .opset = args_.opset, .inputs = inputs_, .constants = args_.inputs}; }
+  operator InferArgs() const {
+    return {.node = args_.node, .opset = args_.opset, .inputs = inputs_, .constants = args_.inputs};
+  }
 
 private:
   const EvalArgs &args_;
@@ -43,8 +45,9 @@ private:
   std::vector<const Type *> inputs_;
 };
 
-/// What `infer` says of the outputs for the very operands of an evaluation: all dims known, sizes checked (2^31 elements,
-/// 8 GiB). Unknown shapes are an error: for operators whose shapes follow from their operands' shapes and values.
+/// What `infer` says of the outputs for the very operands of an evaluation: all dims known, sizes checked (2^31
+/// elements, 8 GiB). Unknown shapes are an error: for operators whose shapes follow from their operands' shapes and
+/// values.
 Result<std::vector<Type>> concrete_outputs(const EvalArgs &args, Infer infer);
 
 /// An error where a result of that many elements is beyond 2^31 elements or 8 GiB.

@@ -27,8 +27,10 @@ Result<Tensor> evaluate_integer(const EvalArgs &args, const ConvShape &shape, Co
   const Dims dims = output_dims(shape);
   const DType dtype = conv.output.dtype;
   std::vector<std::byte> y(byte_size(dtype, element_count(dims).value_or(0)));
-  if (kind == ConvKind::forward) reference::conv(shape, conv, x.data.data(), y.data());
-  else reference::conv_transpose(shape, conv, x.data.data(), y.data());
+  if (kind == ConvKind::forward)
+    reference::conv(shape, conv, x.data.data(), y.data());
+  else
+    reference::conv_transpose(shape, conv, x.data.data(), y.data());
   return Tensor::of_bytes(dtype, dims, std::move(y));
 }
 
@@ -50,7 +52,8 @@ Type product_type(const Type &data, std::optional<Shape> shape) {
 
 Status check_groups(std::int64_t groups, std::int64_t in_channels, std::int64_t out_channels) {
   if (groups < 1 || in_channels % groups != 0 || out_channels % groups != 0)
-    return bad_input(fmt::format("{} groups do not divide {} input and {} output channels", groups, in_channels, out_channels));
+    return bad_input(
+        fmt::format("{} groups do not divide {} input and {} output channels", groups, in_channels, out_channels));
   return {};
 }
 
@@ -88,9 +91,12 @@ Result<std::vector<RuntimeValue>> evaluate_conv(const EvalArgs &args, ConvShapeO
     return bad_input(fmt::format("the bias has {} elements, expected {}", bias->size(), shape.out_channels));
   const Dims dims = output_dims(shape);
   std::vector<float> y(static_cast<std::size_t>(element_count(dims).value_or(0)));
-  const std::vector<float> xs = to_floats(*x), ws = to_floats(*w), biases = bias ? to_floats(*bias) : std::vector<float>{};
-  if (kind == ConvKind::forward) reference::conv(shape, xs, ws, biases, y);
-  else reference::conv_transpose(shape, xs, ws, biases, y);
+  const std::vector<float> xs = to_floats(*x), ws = to_floats(*w),
+                           biases = bias ? to_floats(*bias) : std::vector<float>{};
+  if (kind == ConvKind::forward)
+    reference::conv(shape, xs, ws, biases, y);
+  else
+    reference::conv_transpose(shape, xs, ws, biases, y);
   return std::vector<RuntimeValue>{from_floats(x->dtype, dims, std::move(y))};
 }
 
@@ -102,14 +108,17 @@ Result<Kernel> prepare_conv(const PrepareArgs &args, ConvShapeOf shape_of, ConvK
   const Run run{args.isa, args.threads};
   if (integer) {
     const int channel_axis = kind == ConvKind::forward ? 0 : 1;
-    EDGEC_ASSIGN(const IntegerConv conv, integer_conv({*args.input(0), *args.input(1), *w, channel_axis, bias, *args.outputs[0], shape.out_channels}));
-    EDGEC_ASSIGN(Kernel kernel, kind == ConvKind::forward ? fast::conv(shape, conv, run) : fast::conv_transpose(shape, conv, run));
+    EDGEC_ASSIGN(const IntegerConv conv, integer_conv({*args.input(0), *args.input(1), *w, channel_axis, bias,
+                                                       *args.outputs[0], shape.out_channels}));
+    EDGEC_ASSIGN(Kernel kernel,
+                 kind == ConvKind::forward ? fast::conv(shape, conv, run) : fast::conv_transpose(shape, conv, run));
     kernel.followers = identity_followers(args);
     return kernel;
   }
   if (args.input(0)->dtype != DType::float32 || w->dtype != DType::float32 || (bias && bias->dtype != DType::float32))
     return unsupported("no fast convolution of other types than float");
-  if (bias && bias->size() != shape.out_channels) return bad_input(fmt::format("the bias has {} elements", bias->size()));
+  if (bias && bias->size() != shape.out_channels)
+    return bad_input(fmt::format("the bias has {} elements", bias->size()));
   const auto prepare = kind == ConvKind::forward ? float_conv : float_conv_transpose;
   return with_followers(args, [&](std::span<const fast::FloatPostOp> post_ops) {
     return prepare(shape, w->as<float>(), bias ? bias->as<float>() : std::span<const float>{}, post_ops, run);
@@ -121,7 +130,8 @@ Axes conv_axes(const AxisArgs &args, int weight_axis) {
   if (!args.input(0) || !args.input(0)->shape || !args.input(1) || !args.input(1)->shape) return axes;
   const Shape &x = *args.input(0)->shape, &w = *args.input(1)->shape;
   const std::int64_t groups = args.node.get_int("group", 1);
-  if (x.size() < 2 || w.size() < 2 || !x[1].is_known() || !w[0].is_known() || !w[1].is_known() || groups < 1) return axes;
+  if (x.size() < 2 || w.size() < 2 || !x[1].is_known() || !w[0].is_known() || !w[1].is_known() || groups < 1)
+    return axes;
   if (x[0].is_known()) axes.links.push_back({.count = x[0].size});
   const int term_axis = 1 - weight_axis;
   const std::int64_t rows = w[static_cast<std::size_t>(weight_axis)].size;
@@ -135,13 +145,15 @@ Axes conv_axes(const AxisArgs &args, int weight_axis) {
   }
   // Whole groups are cut: axis 0 of the weight holds them one after another, output channels or (transposed) inputs.
   const std::int64_t block = w[0].size / groups;
-  axes.ties.push_back({.input_axis = 1, .other_axis = 0, .block = terms / groups, .other_block = block, .count = groups});
+  axes.ties.push_back(
+      {.input_axis = 1, .other_axis = 0, .block = terms / groups, .other_block = block, .count = groups});
   if (weight_axis == 0) {
     axes.links.push_back({.input = 1, .output_axis = 1, .count = channels});
     return axes;
   }
   for (std::int64_t k = 0; k < block; ++k) // each row of a group meets all of the group's output channels
-    axes.links.push_back({.input = 1, .input_offset = k, .stride = block, .output_axis = 1, .repeat = rows, .count = groups});
+    axes.links.push_back(
+        {.input = 1, .input_offset = k, .stride = block, .output_axis = 1, .repeat = rows, .count = groups});
   return axes;
 }
 

@@ -22,7 +22,8 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
       const auto dims = args.input(i)->concrete();
       if (!dims || !channels.is_known() || args.node.get_int("spatial", 1) == 0) continue;
       if (dims->size() != 1 || (*dims)[0] != channels.size)
-        return bad_input(fmt::format("operand {} is {}, expected one number for each of {} channels", i, to_string(*args.input(i)), channels.size));
+        return bad_input(fmt::format("operand {} is {}, expected one number for each of {} channels", i,
+                                     to_string(*args.input(i)), channels.size));
     }
   }
   std::vector<Type> types{Type::tensor(in.dtype, in.shape)};
@@ -38,12 +39,14 @@ struct Moments {
 /// Mean and population variance of each channel.
 template <class T>
 Moments moments(const Elements<T> &x, std::int64_t batch, std::int64_t channels, std::int64_t inner) {
-  Moments found{std::vector<double>(static_cast<std::size_t>(channels)), std::vector<double>(static_cast<std::size_t>(channels))};
+  Moments found{std::vector<double>(static_cast<std::size_t>(channels)),
+                std::vector<double>(static_cast<std::size_t>(channels))};
   const double count = static_cast<double>(batch * inner);
   for (std::int64_t c = 0; c < channels; ++c) {
     const auto each = [&](auto &&f) {
       for (std::int64_t n = 0; n < batch; ++n)
-        for (std::int64_t i = 0; i < inner; ++i) f(static_cast<double>(x[static_cast<std::size_t>((n * channels + c) * inner + i)]));
+        for (std::int64_t i = 0; i < inner; ++i)
+          f(static_cast<double>(x[static_cast<std::size_t>((n * channels + c) * inner + i)]));
     };
     double sum = 0, squares = 0;
     each([&](double v) { sum += v; });
@@ -68,13 +71,15 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   const std::int64_t batch = in.rank() > 0 ? in.dims[0] : 1, channels = in.rank() > 1 ? in.dims[1] : 1;
   const std::int64_t inner = in.rank() > 2 ? product(in.dims, 2, in.dims.size()) : 1;
   for (std::size_t i = 1; i < 5; ++i)
-    if (args.inputs[i]->size() != channels) return bad_input(fmt::format("operand {} has {} numbers for {} channels", i, args.inputs[i]->size(), channels));
+    if (args.inputs[i]->size() != channels)
+      return bad_input(fmt::format("operand {} has {} numbers for {} channels", i, args.inputs[i]->size(), channels));
   const double epsilon = args.node.get_float("epsilon", 1e-5F), momentum = args.node.get_float("momentum", 0.9F);
   return with_arithmetic(in.dtype, [&](auto zero) -> Result<std::vector<RuntimeValue>> {
     using T = std::conditional_t<std::is_floating_point_v<decltype(zero)>, decltype(zero), double>;
     const Elements<T> x(in);
     const auto scale = to_doubles(*args.inputs[1]), bias = to_doubles(*args.inputs[2]);
-    const Moments used = trains(args.node) ? moments(x, batch, channels, inner) : Moments{to_doubles(*args.inputs[3]), to_doubles(*args.inputs[4])};
+    const Moments used = trains(args.node) ? moments(x, batch, channels, inner)
+                                           : Moments{to_doubles(*args.inputs[3]), to_doubles(*args.inputs[4])};
     std::vector<T> out(x.size());
     for (std::size_t i = 0; i < out.size(); ++i) {
       const auto c = static_cast<std::size_t>(static_cast<std::int64_t>(i) / inner % channels);
@@ -92,13 +97,14 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
 
 /// y = x * factor + offset a channel, where the statistics are constants.
 Result<Kernel> prepare(const PrepareArgs &args) {
-  if (!args.input(0) || !is_float32(args.inputs[0]) || !is_float32(args.outputs[0]) || args.inputs[0]->shape->size() < 2 ||
-      trains(args.node) || args.node.get_int("spatial", 1) == 0)
+  if (!args.input(0) || !is_float32(args.inputs[0]) || !is_float32(args.outputs[0]) ||
+      args.inputs[0]->shape->size() < 2 || trains(args.node) || args.node.get_int("spatial", 1) == 0)
     return unsupported("only float32, at inference");
   std::vector<double> statistics[4];
   const Dims dims = *args.inputs[0]->concrete();
   for (std::size_t i = 0; i < 4; ++i) {
-    if (!args.constant(i + 1) || args.constant(i + 1)->size() != dims[1]) return unsupported("statistics that are no constants");
+    if (!args.constant(i + 1) || args.constant(i + 1)->size() != dims[1])
+      return unsupported("statistics that are no constants");
     statistics[i] = to_doubles(*args.constant(i + 1));
   }
   std::vector<float> factors, offsets;
@@ -140,7 +146,8 @@ const OpDef defs[] = {{.name = "BatchNormalization",
                        .axes = [](const AxisArgs &args) {
                          Axes axes = first_operand_axes(args);
                          for (std::size_t i = 1; i < 5 && i < args.inputs.size(); ++i)
-                           if (const auto dims = args.input(i) ? args.input(i)->concrete() : std::nullopt; dims && dims->size() == 1)
+                           if (const auto dims = args.input(i) ? args.input(i)->concrete() : std::nullopt;
+                               dims && dims->size() == 1)
                              axes.links.push_back({.input = i, .output_axis = 1, .count = (*dims)[0]});
                          return axes;
                        }}};

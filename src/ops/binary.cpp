@@ -36,10 +36,14 @@ struct Div {
   explicit Div(const Node &) {}
   template <class T>
   EDGEC_INLINE T operator()(T a, T b) const {
-    if constexpr (std::is_floating_point_v<T>) return a / b;
-    else if (b == T{0}) return T{0};
-    else if (std::is_signed_v<T> && b == static_cast<T>(-1)) return static_cast<T>(0 - static_cast<std::uint64_t>(a));
-    else return static_cast<T>(a / b);
+    if constexpr (std::is_floating_point_v<T>)
+      return a / b;
+    else if (b == T{0})
+      return T{0};
+    else if (std::is_signed_v<T> && b == static_cast<T>(-1))
+      return static_cast<T>(0 - static_cast<std::uint64_t>(a));
+    else
+      return static_cast<T>(a / b);
   }
 };
 
@@ -68,8 +72,10 @@ struct BitShift {
     const auto count = static_cast<std::uint64_t>(b); // a negative count is beyond all widths
     if (left) return count >= 64 ? T{0} : static_cast<T>(static_cast<std::uint64_t>(a) << count);
     if (count >= 64) return a < T{0} ? static_cast<T>(-1) : T{0};
-    if constexpr (std::is_integral_v<T>) return static_cast<T>(a >> count);
-    else return a;
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(a >> count);
+    else
+      return a;
   }
 };
 
@@ -130,9 +136,11 @@ Result<std::vector<RuntimeValue>> pow_reference(const EvalArgs &args) {
   const Dims dims = *types[0].concrete();
   const Tensor &a = *args.inputs[0], &b = *args.inputs[1];
   if (a.dtype == DType::float32)
-    return one(Tensor::of(dims, broadcast_apply<float, float>(a, b, dims, [](float x, float y) { return std::pow(x, y); })));
+    return one(
+        Tensor::of(dims, broadcast_apply<float, float>(a, b, dims, [](float x, float y) { return std::pow(x, y); })));
   if (is_float(a.dtype) || is_float(b.dtype))
-    return one(from_doubles(a.dtype, dims, broadcast_apply<double, double>(a, b, dims, [](double x, double y) { return std::pow(x, y); })));
+    return one(from_doubles(
+        a.dtype, dims, broadcast_apply<double, double>(a, b, dims, [](double x, double y) { return std::pow(x, y); })));
   return one(from_int64s(a.dtype, dims, broadcast_apply<std::int64_t, std::int64_t>(a, b, dims, integer_power)));
 }
 
@@ -143,23 +151,29 @@ struct PairCodes {
 };
 /// Both operands and the result as 8-bit codes of one dtype; unsupported otherwise.
 Result<PairCodes> pair_codes(std::span<const Type *const> inputs, const Type *output) {
-  const auto a = codes(inputs.size() == 2 ? inputs[0] : nullptr), b = codes(inputs.size() == 2 ? inputs[1] : nullptr), y = codes(output);
-  if (!a || !b || !y || a->dtype != y->dtype || b->dtype != y->dtype) return unsupported("only 8-bit codes of one type, one scale each");
+  const auto a = codes(inputs.size() == 2 ? inputs[0] : nullptr), b = codes(inputs.size() == 2 ? inputs[1] : nullptr),
+             y = codes(output);
+  if (!a || !b || !y || a->dtype != y->dtype || b->dtype != y->dtype)
+    return unsupported("only 8-bit codes of one type, one scale each");
   return PairCodes{*a, *b, *y};
 }
 
-void apply(const QuantizedAdd &p, const std::byte *a, const std::byte *b, bool one_b, std::byte *y, std::int64_t count, Run run) {
+void apply(const QuantizedAdd &p, const std::byte *a, const std::byte *b, bool one_b, std::byte *y, std::int64_t count,
+           Run run) {
   add(p, a, b, one_b, y, count, run);
 }
-void apply(const QuantizedMul &p, const std::byte *a, const std::byte *b, bool one_b, std::byte *y, std::int64_t count, Run run) {
+void apply(const QuantizedMul &p, const std::byte *a, const std::byte *b, bool one_b, std::byte *y, std::int64_t count,
+           Run run) {
   mul(p, a, b, one_b, y, count, run);
 }
 
 template <class F, class Quantized>
 Result<std::vector<RuntimeValue>> codes_reference(const EvalArgs &args) {
   const auto quantized = [](const Type *type) { return type && type->quant; };
-  if (std::ranges::none_of(args.input_types, quantized) && std::ranges::none_of(args.output_types, quantized)) return binary_reference<F>(args);
-  EDGEC_ASSIGN(const PairCodes found, pair_codes(args.input_types, args.output_types.empty() ? nullptr : args.output_types[0]));
+  if (std::ranges::none_of(args.input_types, quantized) && std::ranges::none_of(args.output_types, quantized))
+    return binary_reference<F>(args);
+  EDGEC_ASSIGN(const PairCodes found,
+               pair_codes(args.input_types, args.output_types.empty() ? nullptr : args.output_types[0]));
   EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_broadcast));
   const Dims dims = *types[0].concrete();
   std::vector<std::byte> operands[2];
@@ -169,7 +183,8 @@ Result<std::vector<RuntimeValue>> codes_reference(const EvalArgs &args) {
     for (std::byte &code : operands[k]) code = args.inputs[k]->data.data()[at.next()];
   }
   std::vector<std::byte> out(operands[0].size());
-  apply(Quantized(found.a, found.b, found.y), operands[0].data(), operands[1].data(), false, out.data(), static_cast<std::int64_t>(out.size()), {});
+  apply(Quantized(found.a, found.b, found.y), operands[0].data(), operands[1].data(), false, out.data(),
+        static_cast<std::int64_t>(out.size()), {});
   return one(Tensor::of_bytes(found.y.dtype, dims, std::move(out)));
 }
 
@@ -181,7 +196,8 @@ Result<Kernel> prepare_codes(const PrepareArgs &args) {
   if (!found) return prepare_binary<F>(args);
   EDGEC_ASSIGN(Pair space, pair(args));
   Kernel kernel{space.wanted, space.layout, 0, 0, "vector codes", nullptr};
-  kernel.run = [p = Quantized(found->a, found->b, found->y), rows = std::move(space.rows), how = Run{args.isa, args.threads}](const KernelIo &io) {
+  kernel.run = [p = Quantized(found->a, found->b, found->y), rows = std::move(space.rows),
+                how = Run{args.isa, args.threads}](const KernelIo &io) {
     const std::int64_t sa = rows.steps()[0], sb = rows.steps()[1];
     rows.each(how.threads, 16384, [&](const Rows<3>::Steps &at, std::int64_t first, std::int64_t last) {
       const std::byte *a = io.inputs[0] + at[0] + first * sa, *b = io.inputs[1] + at[1] + first * sb;
@@ -214,7 +230,8 @@ OpDef binary(std::string_view name, int since, std::string_view summary, QuantRu
           .data_operands = every,
           .infer = infer_broadcast,
           .reference = binary_reference<F>,
-          .prepare = std::is_same_v<F, BitwiseAnd> || std::is_same_v<F, BitwiseOr> || std::is_same_v<F, BitwiseXor> || std::is_same_v<F, BitShift>
+          .prepare = std::is_same_v<F, BitwiseAnd> || std::is_same_v<F, BitwiseOr> || std::is_same_v<F, BitwiseXor> ||
+                             std::is_same_v<F, BitShift>
                          ? nullptr
                          : prepare_binary<F>,
           .axes = elementwise_axes};

@@ -24,7 +24,13 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   return one(std::move(out));
 }
 
-const OpDef defs[] = {{.name = "BitCast", .since = 26, .summary = "the same bits as another type", .elementwise = true, .infer = infer, .reference = reference, .axes = elementwise_axes}};
+const OpDef defs[] = {{.name = "BitCast",
+                       .since = 26,
+                       .summary = "the same bits as another type",
+                       .elementwise = true,
+                       .infer = infer,
+                       .reference = reference,
+                       .axes = elementwise_axes}};
 
 } // namespace
 

@@ -64,7 +64,8 @@ Tensor to_strings(const Tensor &in) {
   return Tensor::of_strings(in.dims, std::move(texts));
 }
 
-/// saturate=0: what lies beyond the largest number of an 8-bit float becomes infinite, or NaN where there is no infinity.
+/// saturate=0: what lies beyond the largest number of an 8-bit float becomes infinite, or NaN where there is no
+/// infinity.
 void overflow_to_special(const Tensor &in, DType to, Tensor &out) {
   const auto values = to_floats(in);
   std::vector<std::byte> codes(out.data.bytes().begin(), out.data.bytes().end());
@@ -77,11 +78,13 @@ void overflow_to_special(const Tensor &in, DType to, Tensor &out) {
   const std::uint8_t largest = has_infinity ? 0x7b : to == DType::float8e4m3fn ? 0x7e : 0x7f;
   const float limit = float8_to_float(to, largest), below = float8_to_float(to, static_cast<std::uint8_t>(largest - 1));
   for (std::size_t i = 0; i < values.size(); ++i) // half a step beyond the limit still rounds to it
-    if (std::abs(values[i]) > limit + (limit - below) / 2 || std::isinf(values[i])) codes[i] = static_cast<std::byte>(special(values[i] < 0));
+    if (std::abs(values[i]) > limit + (limit - below) / 2 || std::isinf(values[i]))
+      codes[i] = static_cast<std::byte>(special(values[i] < 0));
   out.data = Storage::take(std::move(codes));
 }
 
-/// round_mode of casts to powers of two other than up: the power of two below, or the nearer one (of two as near, above).
+/// round_mode of casts to powers of two other than up: the power of two below, or the nearer one (of two as near,
+/// above).
 Result<Tensor> to_powers(const Tensor &in, DType to, const std::string &mode) {
   if (mode != "down" && mode != "nearest") return bad_input(fmt::format("round_mode \"{}\"", mode));
   auto values = to_doubles(in);
@@ -99,7 +102,8 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   const Tensor &in = *args.inputs[0];
   const DType to = types[0].dtype;
   if (in.dtype == to) return one(in);
-  if (to == DType::complex64 || to == DType::complex128 || in.dtype == DType::complex64 || in.dtype == DType::complex128)
+  if (to == DType::complex64 || to == DType::complex128 || in.dtype == DType::complex64 ||
+      in.dtype == DType::complex128)
     return unsupported("complex numbers are not supported");
   if (in.dtype == DType::string) return one(from_strings(in, to));
   if (to == DType::string) return one(to_strings(in));

@@ -69,8 +69,10 @@ Result<std::vector<RuntimeValue>> scaler_reference(const EvalArgs &args) {
   const auto width = static_cast<std::size_t>(args.inputs[0]->dims.back());
   const auto offset = floats_attribute(args.node, "offset"), scale = floats_attribute(args.node, "scale");
   for (const auto *list : {&offset, &scale})
-    if (list->size() != 1 && list->size() != width) return bad_input(fmt::format("{} offsets or scales for {} features", list->size(), width));
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = (x[i] - offset[i % width % offset.size()]) * scale[i % width % scale.size()];
+    if (list->size() != 1 && list->size() != width)
+      return bad_input(fmt::format("{} offsets or scales for {} features", list->size(), width));
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = (x[i] - offset[i % width % offset.size()]) * scale[i % width % scale.size()];
   return one(Tensor::of(args.inputs[0]->dims, std::move(x)));
 }
 
@@ -82,7 +84,8 @@ Result<std::vector<RuntimeValue>> normalizer_reference(const EvalArgs &args) {
   for (std::size_t row = 0; width > 0 && row < x.size(); row += width) {
     const auto values = std::span(x).subspan(row, width);
     float size = norm == "MAX" ? values[0] : 0;
-    for (const float value : values) size = norm == "MAX" ? std::max(size, value) : size + (norm == "L1" ? std::abs(value) : value * value);
+    for (const float value : values)
+      size = norm == "MAX" ? std::max(size, value) : size + (norm == "L1" ? std::abs(value) : value * value);
     if (norm == "L2") size = std::sqrt(size);
     if (size == 0) continue;
     for (float &value : values) value /= size;
@@ -127,14 +130,18 @@ Result<LabelTable> label_table(const Node &node, DType in) {
   }
   auto keys = table_side(node, "keys"), values = table_side(node, "values");
   if (!keys || !values) return bad_input("needs keys and values");
-  if (keys->size() != values->size()) return bad_input(fmt::format("{} keys and {} values", keys->size(), values->size()));
+  if (keys->size() != values->size())
+    return bad_input(fmt::format("{} keys and {} values", keys->size(), values->size()));
   return LabelTable{std::move(*keys), std::move(*values)};
 }
 
 Tensor default_label(const Node &node, const Tensor &values) {
-  if (const auto *tensor = node.get<Tensor>("default_tensor"); tensor && tensor->dtype == values.dtype && tensor->size() == 1) return *tensor;
+  if (const auto *tensor = node.get<Tensor>("default_tensor");
+      tensor && tensor->dtype == values.dtype && tensor->size() == 1)
+    return *tensor;
   if (values.dtype == DType::string) return Tensor::of_strings({}, {node.get_string("default_string", "_Unused")});
-  if (is_float(values.dtype)) return from_doubles(values.dtype, {}, std::vector<double>{node.get_float("default_float", -0.0F)});
+  if (is_float(values.dtype))
+    return from_doubles(values.dtype, {}, std::vector<double>{node.get_float("default_float", -0.0F)});
   return from_int64s(values.dtype, {}, std::vector{node.get_int("default_int64", -1)});
 }
 
@@ -151,7 +158,8 @@ std::vector<std::string> texts(const Tensor &tensor) {
   if (tensor.dtype == DType::string) return *tensor.strings;
   std::vector<std::string> found;
   if (is_float(tensor.dtype))
-    for (const double value : to_doubles(tensor)) found.push_back(value == 0 ? "0" : fmt::format("{}", std::isnan(value) ? NAN : value));
+    for (const double value : to_doubles(tensor))
+      found.push_back(value == 0 ? "0" : fmt::format("{}", std::isnan(value) ? NAN : value));
   else
     for (const std::int64_t value : to_int64s(tensor)) found.push_back(std::to_string(value));
   return found;
@@ -176,7 +184,8 @@ Result<std::vector<RuntimeValue>> label_reference(const EvalArgs &args) {
 
 Result<std::vector<Type>> infer_one_hot(const InferArgs &args) {
   EDGEC_CHECK(require(args, 1));
-  const auto categories = std::max(args.node.get_ints("cats_int64s").size(), strings_attribute(args.node, "cats_strings").size());
+  const auto categories =
+      std::max(args.node.get_ints("cats_int64s").size(), strings_attribute(args.node, "cats_strings").size());
   auto shape = args.input(0)->shape;
   if (shape) shape->push_back(Dim::known(static_cast<std::int64_t>(categories)));
   return std::vector<Type>{Type::tensor(DType::float32, std::move(shape))};
@@ -194,8 +203,10 @@ Result<std::vector<RuntimeValue>> one_hot_reference(const EvalArgs &args) {
   std::vector<float> out;
   for (const std::string &key : texts(whole)) {
     const auto found = std::ranges::find(categories, key);
-    if (found == categories.end() && args.node.get_int("zeros", 1) == 0) return bad_input(fmt::format("{} is no category", key));
-    for (auto category = categories.begin(); category != categories.end(); ++category) out.push_back(category == found ? 1 : 0);
+    if (found == categories.end() && args.node.get_int("zeros", 1) == 0)
+      return bad_input(fmt::format("{} is no category", key));
+    for (auto category = categories.begin(); category != categories.end(); ++category)
+      out.push_back(category == found ? 1 : 0);
   }
   return one(Tensor::of(*types[0].concrete(), std::move(out)));
 }
@@ -210,9 +221,11 @@ Result<std::vector<Type>> infer_linear(const InferArgs &args) {
     const Dim targets = Dim::known(args.node.get_int("targets", 1));
     return std::vector<Type>{Type::tensor(DType::float32, Shape{rows, targets})};
   }
-  const std::size_t names = strings_attribute(args.node, "classlabels_strings").size(), numbers = args.node.get_ints("classlabels_ints").size();
+  const std::size_t names = strings_attribute(args.node, "classlabels_strings").size(),
+                    numbers = args.node.get_ints("classlabels_ints").size();
   const Dim classes = Dim::known(static_cast<std::int64_t>(std::max(names, numbers)));
-  return std::vector<Type>{Type::tensor(names > 0 ? DType::string : DType::int64, Shape{rows}), Type::tensor(DType::float32, Shape{rows, classes})};
+  return std::vector<Type>{Type::tensor(names > 0 ? DType::string : DType::int64, Shape{rows}),
+                           Type::tensor(DType::float32, Shape{rows, classes})};
 }
 
 /// Scores [rows, count]: X times the coefficients [count, features], and the intercepts.
@@ -221,15 +234,18 @@ Result<std::vector<float>> scores(const EvalArgs &args, std::size_t count) {
   if (in.dims.empty() || in.rank() > 2 || count == 0) return bad_input("expected rows of features");
   const auto x = to_floats(in), weights = floats_attribute(args.node, "coefficients");
   auto bias = floats_attribute(args.node, "intercepts");
-  const auto features = static_cast<std::size_t>(in.dims.back()), rows = in.rank() == 2 ? static_cast<std::size_t>(in.dims[0]) : 1;
+  const auto features = static_cast<std::size_t>(in.dims.back()),
+             rows = in.rank() == 2 ? static_cast<std::size_t>(in.dims[0]) : 1;
   if (bias.empty()) bias.resize(count);
   if (weights.size() != count * features || bias.size() != count)
-    return unsupported(fmt::format("{} coefficients and {} intercepts for {} scores of {} features", weights.size(), bias.size(), count, features));
+    return unsupported(fmt::format("{} coefficients and {} intercepts for {} scores of {} features", weights.size(),
+                                   bias.size(), count, features));
   std::vector<float> out;
   for (std::size_t row = 0; row < rows; ++row)
     for (std::size_t k = 0; k < count; ++k) {
       double sum = bias[k];
-      for (std::size_t i = 0; i < features; ++i) sum += static_cast<double>(weights[k * features + i]) * x[row * features + i];
+      for (std::size_t i = 0; i < features; ++i)
+        sum += static_cast<double>(weights[k * features + i]) * x[row * features + i];
       out.push_back(static_cast<float>(sum));
     }
   return out;
@@ -263,18 +279,22 @@ Result<std::vector<RuntimeValue>> linear_reference(const EvalArgs &args) {
   }
   std::vector<std::int64_t> best;
   for (std::size_t row = 0; row < found.size(); row += width)
-    best.push_back(std::ranges::max_element(found.begin() + static_cast<std::ptrdiff_t>(row), found.begin() + static_cast<std::ptrdiff_t>(row + width)) - found.begin() - static_cast<std::ptrdiff_t>(row));
+    best.push_back(std::ranges::max_element(found.begin() + static_cast<std::ptrdiff_t>(row),
+                                            found.begin() + static_cast<std::ptrdiff_t>(row + width)) -
+                   found.begin() - static_cast<std::ptrdiff_t>(row));
   EDGEC_CHECK(post_transform(args.node, found, width));
   auto numbers = args.node.get_ints("classlabels_ints");
   auto names = strings_attribute(args.node, "classlabels_strings");
   const Dims count{static_cast<std::int64_t>(width)};
-  const Tensor classes = names.empty() ? Tensor::of(count, std::move(numbers)) : Tensor::of_strings(count, std::move(names));
+  const Tensor classes =
+      names.empty() ? Tensor::of(count, std::move(numbers)) : Tensor::of_strings(count, std::move(names));
   auto outputs = one(take_elements(classes, *types[0].concrete(), best));
   outputs.emplace_back(Tensor::of(*types[1].concrete(), std::move(found)));
   return outputs;
 }
 
-OpDef ml(std::string_view name, std::string_view summary, decltype(OpDef::infer) infer, decltype(OpDef::reference) reference) {
+OpDef ml(std::string_view name, std::string_view summary, decltype(OpDef::infer) infer,
+         decltype(OpDef::reference) reference) {
   return {.name = name, .domain = "ai.onnx.ml", .summary = summary, .infer = infer, .reference = reference};
 }
 

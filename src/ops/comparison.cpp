@@ -67,7 +67,8 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
 
 template <class F>
 Result<Kernel> prepare(const PrepareArgs &args) {
-  if (args.inputs.size() != 2 || !args.inputs[0] || !args.inputs[1] || !args.outputs[0]) return unsupported("two operands only");
+  if (args.inputs.size() != 2 || !args.inputs[0] || !args.inputs[1] || !args.outputs[0])
+    return unsupported("two operands only");
   if (args.inputs[0]->quant || args.inputs[1]->quant) return unsupported("no codes");
   const DType dtype = args.inputs[0]->dtype;
   const F f(args.node);
@@ -106,7 +107,8 @@ struct IsNaN {
 };
 struct IsInf {
   bool negative, positive;
-  explicit IsInf(const Node &node) : negative(node.get_int("detect_negative", 1) != 0), positive(node.get_int("detect_positive", 1) != 0) {}
+  explicit IsInf(const Node &node)
+      : negative(node.get_int("detect_negative", 1) != 0), positive(node.get_int("detect_positive", 1) != 0) {}
   bool operator()(double x) const { return std::isinf(x) && (x < 0 ? negative : positive); }
 };
 
@@ -157,8 +159,10 @@ Result<std::vector<RuntimeValue>> where_reference(const EvalArgs &args) {
   BroadcastIndex condition(args.inputs[0]->dims, dims), a(args.inputs[1]->dims, dims), b(args.inputs[2]->dims, dims);
   for (std::size_t i = 0; i < out.size(); i += width) {
     const std::size_t from_a = a.next(), from_b = b.next();
-    if (chosen[condition.next()] != 0) std::memcpy(&out[i], cells.data(0) + from_a * width, width);
-    else std::memcpy(&out[i], cells.data(1) + from_b * width, width);
+    if (chosen[condition.next()] != 0)
+      std::memcpy(&out[i], cells.data(0) + from_a * width, width);
+    else
+      std::memcpy(&out[i], cells.data(1) + from_b * width, width);
   }
   return one(cells.finish(dims, std::move(out)));
 }

@@ -18,9 +18,11 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   Dim total = Dim::known(0);
   std::optional<int> axis;
   for (const Type *type : args.inputs) {
-    if (out.dtype == DType::undefined) out.dtype = type->dtype;
+    if (out.dtype == DType::undefined)
+      out.dtype = type->dtype;
     else if (type->dtype != DType::undefined && type->dtype != out.dtype)
-      return bad_input(fmt::format("operands have different element types, {} and {}", name(out.dtype), name(type->dtype)));
+      return bad_input(
+          fmt::format("operands have different element types, {} and {}", name(out.dtype), name(type->dtype)));
     if (!type->shape) {
       total = Dim::unknown();
       continue;
@@ -35,7 +37,9 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
       const Dim &dim = (*type->shape)[i];
       Dim &known = (*out.shape)[i];
       if (static_cast<int>(i) == *axis) {
-        total = total.is_known() && dim.is_known() ? Dim::known(total.size + dim.size) : args.inputs.size() == 1 ? dim : Dim::unknown();
+        total = total.is_known() && dim.is_known() ? Dim::known(total.size + dim.size)
+                : args.inputs.size() == 1          ? dim
+                                                   : Dim::unknown();
       } else if (dim.is_known() && known.is_known() && dim.size != known.size) {
         return bad_input(fmt::format("axis {} has sizes {} and {}", i, known.size, dim.size));
       } else if (dim.is_known() || (!known.is_known() && known.symbol.empty())) {
@@ -47,10 +51,12 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   return std::vector<Type>{out};
 }
 
-Result<int> concat_axis(const Node &node, std::size_t rank) { return normalize_axis(node.get_int("axis", 1), static_cast<int>(rank)); }
+Result<int> concat_axis(const Node &node, std::size_t rank) {
+  return normalize_axis(node.get_int("axis", 1), static_cast<int>(rank));
+}
 
-/// Tables from each operand's codes to the result's; empty where nothing is quantized. Unsupported: other than 8-bit codes
-/// of one type with one scale each.
+/// Tables from each operand's codes to the result's; empty where nothing is quantized. Unsupported: other than 8-bit
+/// codes of one type with one scale each.
 Result<std::vector<CodeTable>> tables(std::span<const Type *const> inputs, const Type *output) {
   const auto quantized = [](const Type *type) { return type && type->quant; };
   std::vector<CodeTable> found;
@@ -68,7 +74,8 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer));
   const Dims dims = *types[0].concrete();
   EDGEC_ASSIGN(const int axis, concat_axis(args.node, dims.size()));
-  EDGEC_ASSIGN(const auto requantized, tables(args.input_types, args.output_types.empty() ? nullptr : args.output_types[0]));
+  EDGEC_ASSIGN(const auto requantized,
+               tables(args.input_types, args.output_types.empty() ? nullptr : args.output_types[0]));
   const Cells cells(args.inputs);
   auto out = cells.space(dims);
   const auto steps = strides(dims);
@@ -81,7 +88,8 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
       apply_table(requantized[i], cells.data(i), moved.data(), static_cast<std::int64_t>(moved.size()), {});
     }
     const std::int64_t start = offset * steps[static_cast<std::size_t>(axis)];
-    scatter_strided(moved.empty() ? cells.data(i) : moved.data(), args.inputs[i]->dims, steps, out.data() + static_cast<std::size_t>(start) * width, width);
+    scatter_strided(moved.empty() ? cells.data(i) : moved.data(), args.inputs[i]->dims, steps,
+                    out.data() + static_cast<std::size_t>(start) * width, width);
     offset += args.inputs[i]->dims[static_cast<std::size_t>(axis)];
   }
   return one(cells.finish(dims, std::move(out)));
@@ -96,8 +104,11 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   const Dims dims = *out.concrete();
   EDGEC_ASSIGN(const int axis, concat_axis(args.node, dims.size()));
   const auto last = std::ranges::count(args.layouts, Layout::channels_last);
-  const Layout layout = dims.size() > 2 && !layouts_agree(dims) && 2 * last >= std::ssize(args.layouts) ? Layout::channels_last : Layout::plain;
-  Kernel kernel{std::vector<Layout>(args.inputs.size(), layout), layout, 0, 0, requantized.empty() ? "copy" : "table", nullptr};
+  const Layout layout = dims.size() > 2 && !layouts_agree(dims) && 2 * last >= std::ssize(args.layouts)
+                            ? Layout::channels_last
+                            : Layout::plain;
+  Kernel kernel{std::vector<Layout>(args.inputs.size(), layout), layout, 0, 0,
+                requantized.empty() ? "copy" : "table",          nullptr};
   const Dims order = in_memory_order(dims, layout);
   std::size_t at = static_cast<std::size_t>(axis);
   if (layout == Layout::channels_last && at > 0) at = axis == 1 ? order.size() - 1 : at - 1;
@@ -105,14 +116,17 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   std::vector<std::int64_t> blocks; // bytes
   std::int64_t row = 0;
   for (const Type *type : args.inputs) {
-    blocks.push_back((*type->concrete())[static_cast<std::size_t>(axis)] * product(order, at + 1, order.size()) * width);
+    blocks.push_back((*type->concrete())[static_cast<std::size_t>(axis)] * product(order, at + 1, order.size()) *
+                     width);
     row += blocks.back();
   }
   kernel.run = [requantized, blocks, row, outer, how = Run{args.isa, args.threads}](const KernelIo &io) {
     std::byte *to = io.outputs[0];
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-      if (requantized.empty()) copy_rows(io.inputs[i], to, outer, blocks[i], row, how);
-      else apply_table_rows(requantized[i], io.inputs[i], to, outer, blocks[i], row, how);
+      if (requantized.empty())
+        copy_rows(io.inputs[i], to, outer, blocks[i], row, how);
+      else
+        apply_table_rows(requantized[i], io.inputs[i], to, outer, blocks[i], row, how);
       to += blocks[i];
     }
   };
@@ -134,7 +148,8 @@ Axes axes(const AxisArgs &args) {
       if (link.input_axis != *axis) links.push_back(link);
     const Dim &dim = (*in->shape)[static_cast<std::size_t>(*axis)];
     if (!dim.is_known()) return {};
-    links.push_back({.input = i, .input_axis = *axis, .output_axis = *axis, .output_offset = offset, .count = dim.size});
+    links.push_back(
+        {.input = i, .input_axis = *axis, .output_axis = *axis, .output_offset = offset, .count = dim.size});
     offset += dim.size;
   }
   return found;

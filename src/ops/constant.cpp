@@ -14,7 +14,8 @@ Result<Tensor> constant(const Node &node) {
   if (const auto *real = node.get<float>("value_float")) return Tensor::scalar(*real);
   if (const auto *integer = node.get<std::int64_t>("value_int")) return Tensor::scalar(*integer);
   if (const auto *text = node.get<std::string>("value_string")) return Tensor::of_strings({}, {*text});
-  if (const auto *reals = node.get<std::vector<float>>("value_floats")) return Tensor::of({static_cast<std::int64_t>(reals->size())}, *reals);
+  if (const auto *reals = node.get<std::vector<float>>("value_floats"))
+    return Tensor::of({static_cast<std::int64_t>(reals->size())}, *reals);
   if (const auto *integers = node.get<std::vector<std::int64_t>>("value_ints"))
     return Tensor::of({static_cast<std::int64_t>(integers->size())}, *integers);
   if (const auto *texts = node.get<std::vector<std::string>>("value_strings"))

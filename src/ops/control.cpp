@@ -45,7 +45,8 @@ Type either(const Type &a, const Type &b) {
   Type type = a;
   type.quant.reset();
   if (a.dtype != b.dtype) type.dtype = DType::undefined;
-  if (!a.shape || !b.shape || a.shape->size() != b.shape->size()) type.shape.reset();
+  if (!a.shape || !b.shape || a.shape->size() != b.shape->size())
+    type.shape.reset();
   else
     for (std::size_t i = 0; i < type.shape->size(); ++i)
       if (!((*a.shape)[i] == (*b.shape)[i])) (*type.shape)[i] = Dim::unknown();
@@ -70,12 +71,15 @@ Result<std::vector<Type>> infer_if(const InferArgs &args) {
   EDGEC_ASSIGN(const Body no, body(args.node, "else_branch"));
   const std::size_t count = args.node.outputs.size();
   if (yes.graph->outputs().size() < count || no.graph->outputs().size() < count)
-    return bad_input(fmt::format("{} outputs, the branches have {} and {}", count, yes.graph->outputs().size(), no.graph->outputs().size()));
+    return bad_input(fmt::format("{} outputs, the branches have {} and {}", count, yes.graph->outputs().size(),
+                                 no.graph->outputs().size()));
   std::vector<Type> types;
   for (std::size_t i = 0; i < count; ++i) {
     const Tensor *condition = args.constant(0);
-    if (condition && condition->size() == 1) types.push_back(loose(output_type(*(to_int64s(*condition)[0] != 0 ? yes : no).graph, i)));
-    else types.push_back(either(loose(output_type(*yes.graph, i)), loose(output_type(*no.graph, i))));
+    if (condition && condition->size() == 1)
+      types.push_back(loose(output_type(*(to_int64s(*condition)[0] != 0 ? yes : no).graph, i)));
+    else
+      types.push_back(either(loose(output_type(*yes.graph, i)), loose(output_type(*no.graph, i))));
   }
   return types;
 }
@@ -92,7 +96,8 @@ Result<std::vector<Type>> infer_loop(const InferArgs &args) {
   EDGEC_ASSIGN(const Body loop, body(args.node, "body"));
   const std::size_t carried = args.inputs.size() < 2 ? 0 : args.inputs.size() - 2, count = args.node.outputs.size();
   if (loop.graph->outputs().size() < count + 1 || loop.graph->outputs().size() < carried + 1)
-    return bad_input(fmt::format("the body has {} outputs, expected at least {}", loop.graph->outputs().size(), std::max(count, carried) + 1));
+    return bad_input(fmt::format("the body has {} outputs, expected at least {}", loop.graph->outputs().size(),
+                                 std::max(count, carried) + 1));
   std::vector<Type> types;
   for (std::size_t i = 0; i < count; ++i) {
     Type inner = loose(output_type(*loop.graph, i + 1));
@@ -110,13 +115,19 @@ Result<std::vector<Type>> infer_loop(const InferArgs &args) {
 Result<Tensor> stack(const std::vector<Tensor> &parts, const Type &element, std::int64_t axis, bool reverse) {
   if (parts.empty()) {
     Dims dims{0};
-    if (const auto inner = element.concrete()) dims.insert(dims.end(), inner->begin(), inner->end());
-    else if (element.shape) dims.resize(element.shape->size() + 1, 0);
-    return Tensor{element.dtype, dims, {}, element.dtype == DType::string ? std::make_shared<const std::vector<std::string>>() : nullptr};
+    if (const auto inner = element.concrete())
+      dims.insert(dims.end(), inner->begin(), inner->end());
+    else if (element.shape)
+      dims.resize(element.shape->size() + 1, 0);
+    return Tensor{element.dtype,
+                  dims,
+                  {},
+                  element.dtype == DType::string ? std::make_shared<const std::vector<std::string>>() : nullptr};
   }
   std::vector<const Tensor *> operands;
   for (const Tensor &part : parts) {
-    if (part.dtype != parts[0].dtype || part.dims != parts[0].dims) return bad_input("results of the iterations have different shapes");
+    if (part.dtype != parts[0].dtype || part.dims != parts[0].dims)
+      return bad_input("results of the iterations have different shapes");
     operands.push_back(&part);
   }
   if (reverse) std::ranges::reverse(operands);
@@ -129,7 +140,8 @@ Result<Tensor> stack(const std::vector<Tensor> &parts, const Type &element, std:
   auto steps = strides(dims);
   const auto step = static_cast<std::size_t>(steps[static_cast<std::size_t>(at)]) * cells.width();
   steps.erase(steps.begin() + at);
-  for (std::size_t i = 0; i < operands.size(); ++i) scatter_strided(cells.data(i), parts[0].dims, steps, out.data() + i * step, cells.width());
+  for (std::size_t i = 0; i < operands.size(); ++i)
+    scatter_strided(cells.data(i), parts[0].dims, steps, out.data() + i * step, cells.width());
   return cells.finish(std::move(dims), std::move(out));
 }
 
@@ -159,11 +171,13 @@ Result<std::vector<RuntimeValue>> loop_reference(const EvalArgs &args) {
   if (args.input(1)) {
     EDGEC_ASSIGN(goes_on, as_bool(args.values[1]));
   }
-  std::vector<RuntimeValue> state(args.values.begin() + static_cast<std::ptrdiff_t>(args.values.size() - carried), args.values.end());
+  std::vector<RuntimeValue> state(args.values.begin() + static_cast<std::ptrdiff_t>(args.values.size() - carried),
+                                  args.values.end());
   std::vector<std::vector<Tensor>> scanned(loop.graph->outputs().size() - 1 - carried);
   for (std::int64_t i = 0; i < trips && goes_on; ++i) {
-    std::vector<RuntimeValue> inputs{from_int64s(DType::int64, scalar_dims(*loop.graph, 0), std::vector{i}),
-                                     from_int64s(DType::boolean, scalar_dims(*loop.graph, 1), std::vector<std::int64_t>{1})};
+    std::vector<RuntimeValue> inputs{
+        from_int64s(DType::int64, scalar_dims(*loop.graph, 0), std::vector{i}),
+        from_int64s(DType::boolean, scalar_dims(*loop.graph, 1), std::vector<std::int64_t>{1})};
     inputs.insert(inputs.end(), state.begin(), state.end());
     EDGEC_ASSIGN(auto results, run(args, loop, std::move(inputs)));
     EDGEC_ASSIGN(goes_on, as_bool(results[0]));
@@ -196,7 +210,8 @@ Result<ScanSpec> scan_spec(const Node &node, std::int64_t opset, std::size_t inp
   ScanSpec spec;
   EDGEC_ASSIGN(spec.body, body(node, "body"));
   const std::int64_t scans = node.get_int("num_scan_inputs", 0);
-  if (scans < 1 || static_cast<std::uint64_t>(scans) > inputs) return bad_input(fmt::format("num_scan_inputs is {} of {} inputs", scans, inputs));
+  if (scans < 1 || static_cast<std::uint64_t>(scans) > inputs)
+    return bad_input(fmt::format("num_scan_inputs is {} of {} inputs", scans, inputs));
   spec.scans = static_cast<std::size_t>(scans);
   spec.states = inputs - spec.scans;
   if (spec.body.graph->outputs().size() < spec.states) return bad_input("the body has too few outputs");
@@ -224,7 +239,8 @@ Result<std::vector<Type>> infer_scan(const InferArgs &args) {
       continue;
     }
     if (inner.shape) {
-      EDGEC_ASSIGN(const int axis, normalize_axis(spec.output_axes[i - spec.states], static_cast<int>(inner.shape->size()) + 1));
+      EDGEC_ASSIGN(const int axis,
+                   normalize_axis(spec.output_axes[i - spec.states], static_cast<int>(inner.shape->size()) + 1));
       inner.shape->insert(inner.shape->begin() + axis, Dim::unknown());
     }
     types.push_back(std::move(inner));
@@ -245,14 +261,16 @@ Tensor slice(const Tensor &in, std::size_t axis, std::int64_t index) {
 }
 
 /// Runs the body over the slices of `scanned`, the states first; gives the states and the stacked results.
-Result<std::vector<RuntimeValue>> scan(const EvalArgs &args, const ScanSpec &spec, std::vector<RuntimeValue> state, const std::vector<Tensor> &scanned) {
+Result<std::vector<RuntimeValue>> scan(const EvalArgs &args, const ScanSpec &spec, std::vector<RuntimeValue> state,
+                                       const std::vector<Tensor> &scanned) {
   std::vector<std::size_t> axes;
   std::optional<std::int64_t> length;
   for (std::size_t k = 0; k < spec.scans; ++k) {
     EDGEC_ASSIGN(const int axis, normalize_axis(spec.input_axes[k], scanned[k].rank()));
     axes.push_back(static_cast<std::size_t>(axis));
     const std::int64_t size = scanned[k].dims[axes.back()];
-    if (length && *length != size) return bad_input(fmt::format("scanned inputs have lengths {} and {}", *length, size));
+    if (length && *length != size)
+      return bad_input(fmt::format("scanned inputs have lengths {} and {}", *length, size));
     length = size;
   }
   std::vector<std::vector<Tensor>> made(spec.outputs);
@@ -268,7 +286,8 @@ Result<std::vector<RuntimeValue>> scan(const EvalArgs &args, const ScanSpec &spe
     state.assign(results.begin(), results.begin() + static_cast<std::ptrdiff_t>(spec.states));
   }
   for (std::size_t k = 0; k < spec.outputs; ++k) {
-    EDGEC_ASSIGN(Tensor all, stack(made[k], output_type(*spec.body.graph, spec.states + k), spec.output_axes[k], spec.output_directions[k] != 0));
+    EDGEC_ASSIGN(Tensor all, stack(made[k], output_type(*spec.body.graph, spec.states + k), spec.output_axes[k],
+                                   spec.output_directions[k] != 0));
     state.emplace_back(std::move(all));
   }
   return state;
@@ -314,10 +333,12 @@ Result<std::vector<RuntimeValue>> scan_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const ScanSpec spec, scan_spec(args.node, args.opset, args.inputs.size()));
   if (args.opset < 9) return scan_batch(args, spec);
   EDGEC_ASSIGN(const auto scanned, tensors(args.values.subspan(spec.states)));
-  return scan(args, spec, {args.values.begin(), args.values.begin() + static_cast<std::ptrdiff_t>(spec.states)}, scanned);
+  return scan(args, spec, {args.values.begin(), args.values.begin() + static_cast<std::ptrdiff_t>(spec.states)},
+              scanned);
 }
 
-OpDef control_op(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer, decltype(OpDef::reference) reference) {
+OpDef control_op(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer,
+                 decltype(OpDef::reference) reference) {
   return {.name = name, .since = since, .summary = summary, .infer = infer, .reference = reference};
 }
 

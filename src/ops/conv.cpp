@@ -15,12 +15,13 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   const std::optional<int> rank = x->rank() ? x->rank() : w->rank();
   if (!rank) return std::vector<Type>{product_type(*x, std::nullopt)};
   if (*rank < 3) return bad_input(fmt::format("Conv of rank {}, expected at least 3", *rank));
-  if (w->rank() && *w->rank() != *rank) return bad_input(fmt::format("input of rank {}, weight of rank {}", *rank, *w->rank()));
+  if (w->rank() && *w->rank() != *rank)
+    return bad_input(fmt::format("input of rank {}, weight of rank {}", *rank, *w->rank()));
   const std::int64_t groups = args.node.get_int("group", 1);
   if (x->shape && w->shape && (*x->shape)[1].is_known() && (*w->shape)[1].is_known() &&
       (*x->shape)[1].size / std::max<std::int64_t>(groups, 1) != (*w->shape)[1].size)
-    return bad_input(fmt::format("an input of {} channels in {} groups, but the weight has {} input channels", (*x->shape)[1].size,
-                                 groups, (*w->shape)[1].size));
+    return bad_input(fmt::format("an input of {} channels in {} groups, but the weight has {} input channels",
+                                 (*x->shape)[1].size, groups, (*w->shape)[1].size));
   Shape shape(static_cast<std::size_t>(*rank));
   if (x->shape) shape[0] = x->shape->front();
   if (w->shape) shape[1] = w->shape->front();

@@ -27,7 +27,8 @@ Result<Spec> read_spec(const Node &node, std::size_t rank, std::span<const std::
   for (std::size_t i = 0; i < rank; ++i) {
     const std::int64_t limit = std::max(spec.window.stride[i], spec.window.dilation[i]);
     if (spec.output_padding[i] < 0 || spec.output_padding[i] >= limit)
-      return bad_input(fmt::format("output_padding {} is not below stride or dilation {}", spec.output_padding[i], limit));
+      return bad_input(
+          fmt::format("output_padding {} is not below stride or dilation {}", spec.output_padding[i], limit));
     if (!spec.output_shape.empty() && (spec.output_shape[i] < 0 || spec.output_shape[i] > (std::int64_t{1} << 40)))
       return bad_input(fmt::format("output_shape {} is out of range", spec.output_shape[i]));
   }

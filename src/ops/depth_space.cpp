@@ -36,7 +36,8 @@ Result<std::vector<Type>> infer_blocks(const InferArgs &args) {
 Result<std::vector<RuntimeValue>> blocks_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_blocks));
   const Tensor &in = *args.inputs[0];
-  const std::int64_t b = args.node.get_int("blocksize", 0), n = in.dims[0], c = in.dims[1], h = in.dims[2], w = in.dims[3];
+  const std::int64_t b = args.node.get_int("blocksize", 0), n = in.dims[0], c = in.dims[1], h = in.dims[2],
+                     w = in.dims[3];
   const bool crd = args.node.get_string("mode", "DCR") == "CRD";
   Dims dims;
   std::vector<std::int64_t> steps;
@@ -71,7 +72,8 @@ Result<std::vector<Type>> infer_crop(const InferArgs &args) {
     for (std::size_t i = 0; i < in.shape->size(); ++i) axes.push_back(static_cast<int>(i));
   }
   const auto sizes = known_ints(args, 1);
-  if (sizes && sizes->size() != axes.size()) return bad_input(fmt::format("{} sizes for {} axes", sizes->size(), axes.size()));
+  if (sizes && sizes->size() != axes.size())
+    return bad_input(fmt::format("{} sizes for {} axes", sizes->size(), axes.size()));
   Shape out = *in.shape;
   for (std::size_t i = 0; i < axes.size(); ++i) {
     if (sizes && (*sizes)[i] < 0) return bad_input(fmt::format("a size of {}", (*sizes)[i]));
@@ -89,7 +91,8 @@ Result<std::vector<RuntimeValue>> crop_reference(const EvalArgs &args) {
   for (std::size_t i = 0; i < sources.size(); ++i)
     for (std::size_t k = 0; k < dims.size() && sources[i] >= 0; ++k) {
       const std::int64_t surplus = in.dims[k] - dims[k]; // the larger half of an odd difference is behind
-      const std::int64_t at = static_cast<std::int64_t>(i) / to[k] % dims[k] + (surplus >= 0 ? surplus / 2 : -(-surplus / 2));
+      const std::int64_t at =
+          static_cast<std::int64_t>(i) / to[k] % dims[k] + (surplus >= 0 ? surplus / 2 : -(-surplus / 2));
       sources[i] = at < 0 || at >= in.dims[k] ? -1 : sources[i] + at * from[k];
     }
   return one(take_elements(in, dims, sources));
@@ -109,14 +112,17 @@ Result<std::vector<RuntimeValue>> reverse_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const int time_axis, normalize_axis(args.node.get_int("time_axis", 0), in.rank()));
   const auto batch = static_cast<std::size_t>(batch_axis), time = static_cast<std::size_t>(time_axis);
   const auto lengths = to_int64s(*args.inputs[1]);
-  if (static_cast<std::int64_t>(lengths.size()) != in.dims[batch]) return bad_input(fmt::format("{} lengths for a batch of {}", lengths.size(), in.dims[batch]));
+  if (static_cast<std::int64_t>(lengths.size()) != in.dims[batch])
+    return bad_input(fmt::format("{} lengths for a batch of {}", lengths.size(), in.dims[batch]));
   for (const std::int64_t length : lengths)
-    if (length < 0 || length > in.dims[time]) return bad_input(fmt::format("a length of {} in {} steps", length, in.dims[time]));
+    if (length < 0 || length > in.dims[time])
+      return bad_input(fmt::format("a length of {} in {} steps", length, in.dims[time]));
   const auto steps = strides(in.dims);
   std::vector<std::int64_t> sources(static_cast<std::size_t>(in.size()));
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const auto at = static_cast<std::int64_t>(i);
-    const std::int64_t step = at / steps[time] % in.dims[time], length = lengths[static_cast<std::size_t>(at / steps[batch] % in.dims[batch])];
+    const std::int64_t step = at / steps[time] % in.dims[time],
+                       length = lengths[static_cast<std::size_t>(at / steps[batch] % in.dims[batch])];
     sources[i] = step < length ? at + (length - 1 - 2 * step) * steps[time] : at;
   }
   return one(take_elements(in, in.dims, sources));
@@ -138,7 +144,8 @@ const OpDef defs[] = {
     rearranging("DepthToSpace", 1, "channels become blocks of positions", infer_blocks, blocks_reference, true),
     rearranging("SpaceToDepth", 1, "blocks of positions become channels", infer_blocks, blocks_reference, true),
     rearranging("ReverseSequence", 10, "sequences turned round", infer_reverse, reverse_reference, true),
-    rearranging("CenterCropPad", 18, "cropped or padded with zeros around the centre", infer_crop, crop_reference, false),
+    rearranging("CenterCropPad", 18, "cropped or padded with zeros around the centre", infer_crop, crop_reference,
+                false),
 };
 
 } // namespace

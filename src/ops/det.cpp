@@ -16,7 +16,8 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   const std::size_t rank = in.shape->size();
   if (rank < 2) return bad_input(fmt::format("the operand has rank {}, not at least 2", rank));
   const Dim &rows = (*in.shape)[rank - 2], &columns = (*in.shape)[rank - 1];
-  if (rows.is_known() && columns.is_known() && rows.size != columns.size) return bad_input(fmt::format("a matrix of {} x {}", rows.size, columns.size));
+  if (rows.is_known() && columns.is_known() && rows.size != columns.size)
+    return bad_input(fmt::format("a matrix of {} x {}", rows.size, columns.size));
   return std::vector<Type>{Type::tensor(in.dtype, Shape(in.shape->begin(), in.shape->end() - 2))};
 }
 
@@ -47,7 +48,8 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   auto x = to_doubles(*args.inputs[0]);
   const auto n = static_cast<std::size_t>(args.inputs[0]->dims.back());
   std::vector<double> out;
-  for (std::int64_t i = 0; i < *element_count(dims); ++i) out.push_back(determinant(x.data() + static_cast<std::size_t>(i) * n * n, n));
+  for (std::int64_t i = 0; i < *element_count(dims); ++i)
+    out.push_back(determinant(x.data() + static_cast<std::size_t>(i) * n * n, n));
   return one(from_doubles(types[0].dtype, dims, out));
 }
 

@@ -22,7 +22,8 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   const Tensor &in = *args.inputs[0];
   std::vector<RuntimeValue> outputs = one(in);
   const std::vector<std::int64_t> all(static_cast<std::size_t>(in.size()), 1);
-  if (args.node.outputs.size() > 1) outputs.emplace_back(from_int64s(args.opset < 10 ? in.dtype : DType::boolean, in.dims, all));
+  if (args.node.outputs.size() > 1)
+    outputs.emplace_back(from_int64s(args.opset < 10 ? in.dtype : DType::boolean, in.dims, all));
   return outputs;
 }
 

@@ -28,15 +28,20 @@ Result<Equation> parse(const Node &node, const std::vector<std::size_t> &ranks) 
   const std::string left = text.substr(0, arrow);
   std::vector<std::string> terms(1);
   for (const char c : left) {
-    if (c == ',') terms.emplace_back();
-    else terms.back() += c;
+    if (c == ',')
+      terms.emplace_back();
+    else
+      terms.back() += c;
   }
   if (terms.size() != ranks.size()) return bad(fmt::format("{} terms for {} operands", terms.size(), ranks.size()));
   std::size_t widest = 0; // axes that ellipses stand for, aligned at their last
-  const auto named = [](const std::string &term) { return term.find("...") == std::string::npos ? term.size() : term.size() - 3; };
+  const auto named = [](const std::string &term) {
+    return term.find("...") == std::string::npos ? term.size() : term.size() - 3;
+  };
   for (std::size_t i = 0; i < terms.size(); ++i) {
     const bool open = terms[i].find("...") != std::string::npos;
-    if (open ? named(terms[i]) > ranks[i] : named(terms[i]) != ranks[i]) return bad(fmt::format("term {} for an operand of rank {}", terms[i], ranks[i]));
+    if (open ? named(terms[i]) > ranks[i] : named(terms[i]) != ranks[i])
+      return bad(fmt::format("term {} for an operand of rank {}", terms[i], ranks[i]));
     if (open) widest = std::max(widest, ranks[i] - named(terms[i]));
   }
   if (widest > 10) return bad("an ellipsis of more than 10 axes");
@@ -62,7 +67,8 @@ Result<Equation> parse(const Node &node, const std::vector<std::size_t> &ranks) 
   for (const auto &[axis, times] : count)
     if (!std::isalnum(static_cast<unsigned char>(axis))) return bad("axes are letters");
   for (const char c : found.output)
-    if (!count.contains(c) || std::ranges::count(found.output, c) > 1) return bad("the result must name axes of the operands, each once");
+    if (!count.contains(c) || std::ranges::count(found.output, c) > 1)
+      return bad("the result must name axes of the operands, each once");
   return found;
 }
 
@@ -77,10 +83,12 @@ Result<Sizes> sizes(const Equation &equation, const std::vector<const Shape *> &
       const auto [entry, fresh] = found.emplace(axis, dim);
       Dim &known = entry->second;
       if (fresh || known == dim) continue;
-      if (known.size == 1) known = dim;
+      if (known.size == 1)
+        known = dim;
       else if (dim.is_known() && known.is_known() && dim.size != 1)
         return bad_input(fmt::format("axis {} has sizes {} and {}", axis, known.size, dim.size));
-      else if (dim.is_known() && dim.size != 1) known = dim;
+      else if (dim.is_known() && dim.size != 1)
+        known = dim;
     }
   return found;
 }
@@ -139,7 +147,8 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const Sizes found, sizes(equation, shapes));
   const Loops loop = loops(equation, found, args.inputs);
   const Dims dims = *types[0].concrete();
-  if (!element_count(loop.sizes) || *element_count(loop.sizes) > (std::int64_t{1} << 40)) return resource_error("more than 2^40 products");
+  if (!element_count(loop.sizes) || *element_count(loop.sizes) > (std::int64_t{1} << 40))
+    return resource_error("more than 2^40 products");
   const std::int64_t inner = product(loop.sizes, loop.outer, loop.sizes.size());
   std::vector<std::vector<double>> x;
   for (const Tensor *tensor : args.inputs) x.push_back(to_doubles(*tensor));
@@ -161,7 +170,12 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
 }
 
 constexpr int every[] = {-1};
-const OpDef defs[] = {{.name = "Einsum", .since = 12, .summary = "sums of products over named axes", .data_operands = every, .infer = infer, .reference = reference}};
+const OpDef defs[] = {{.name = "Einsum",
+                       .since = 12,
+                       .summary = "sums of products over named axes",
+                       .data_operands = every,
+                       .infer = infer,
+                       .reference = reference}};
 
 } // namespace
 

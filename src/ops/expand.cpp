@@ -27,7 +27,8 @@ Result<std::vector<Type>> infer_expand(const InferArgs &args) {
   }
   const auto rank = args.input(1)->concrete();
   if (!in.shape || !rank || rank->size() != 1 || (*rank)[0] > 64) return std::vector<Type>{Type::tensor(in.dtype)};
-  return std::vector<Type>{Type::tensor(in.dtype, Shape(std::max(in.shape->size(), static_cast<std::size_t>((*rank)[0]))))};
+  return std::vector<Type>{
+      Type::tensor(in.dtype, Shape(std::max(in.shape->size(), static_cast<std::size_t>((*rank)[0]))))};
 }
 
 Tensor repeated(const Tensor &in, const Dims &dims, const std::vector<std::int64_t> &steps, const Dims &result) {
@@ -54,13 +55,16 @@ Result<std::vector<Type>> infer_tile(const InferArgs &args) {
   if (!in.shape) return std::vector<Type>{Type::tensor(in.dtype)};
   Shape out(in.shape->size());
   if (const auto repeats = known_ints(args, 1)) {
-    if (repeats->size() != out.size()) return bad_input(fmt::format("{} repeats for rank {}", repeats->size(), out.size()));
+    if (repeats->size() != out.size())
+      return bad_input(fmt::format("{} repeats for rank {}", repeats->size(), out.size()));
     for (std::size_t i = 0; i < out.size(); ++i) {
       const Dim &dim = (*in.shape)[i];
       std::int64_t size = 0;
       if ((*repeats)[i] < 0) return bad_input(fmt::format("a repeat of {}", (*repeats)[i]));
-      if ((*repeats)[i] == 1) out[i] = dim;
-      else if (dim.is_known() && !__builtin_mul_overflow(dim.size, (*repeats)[i], &size)) out[i] = Dim::known(size);
+      if ((*repeats)[i] == 1)
+        out[i] = dim;
+      else if (dim.is_known() && !__builtin_mul_overflow(dim.size, (*repeats)[i], &size))
+        out[i] = Dim::known(size);
     }
   }
   return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
@@ -95,7 +99,8 @@ Result<Recut> recut(const CutArgs &args) {
   return out;
 }
 
-OpDef repeating(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer, decltype(OpDef::reference) reference) {
+OpDef repeating(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer,
+                decltype(OpDef::reference) reference) {
   return {.name = name,
           .since = since,
           .summary = summary,

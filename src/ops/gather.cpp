@@ -12,7 +12,8 @@ namespace edgec::ops {
 namespace {
 
 Result<std::int64_t> index_of(std::int64_t index, std::int64_t size) {
-  if (index < -size || index >= size) return bad_input(fmt::format("index {} is outside an axis of size {}", index, size));
+  if (index < -size || index >= size)
+    return bad_input(fmt::format("index {} is outside an axis of size {}", index, size));
   return index < 0 ? index + size : index;
 }
 
@@ -68,7 +69,11 @@ Axes gather_axes(const AxisArgs &args) {
   for (std::size_t o = 0; o < indices->size(); ++o) {
     const std::int64_t i = (*indices)[o] < 0 ? (*indices)[o] + size : (*indices)[o];
     if (i < 0 || i >= size) return {};
-    axes.links.push_back({.input_axis = *axis, .input_offset = i, .output_axis = *axis, .output_offset = static_cast<std::int64_t>(o), .count = 1});
+    axes.links.push_back({.input_axis = *axis,
+                          .input_offset = i,
+                          .output_axis = *axis,
+                          .output_offset = static_cast<std::int64_t>(o),
+                          .count = 1});
   }
   return axes;
 }
@@ -132,7 +137,8 @@ Result<std::vector<Type>> infer_nd(const InferArgs &args) {
   if (!coordinates.is_known()) return std::vector<Type>{Type::tensor(in.dtype)};
   const auto rank = static_cast<std::int64_t>(in.shape->size());
   if (batch < 0 || batch >= static_cast<std::int64_t>(indices.shape->size()) || coordinates.size > rank - batch)
-    return bad_input(fmt::format("{} coordinates after {} batch dims for data of rank {}", coordinates.size, batch, rank));
+    return bad_input(
+        fmt::format("{} coordinates after {} batch dims for data of rank {}", coordinates.size, batch, rank));
   Shape out(indices.shape->begin(), indices.shape->end() - 1);
   out.insert(out.end(), in.shape->begin() + batch + coordinates.size, in.shape->end());
   return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
@@ -144,7 +150,8 @@ Result<std::vector<RuntimeValue>> nd_reference(const EvalArgs &args) {
   const auto batch = static_cast<std::size_t>(args.node.get_int("batch_dims", 0));
   const auto coordinates = static_cast<std::size_t>(indices.dims.back());
   for (std::size_t i = 0; i < batch; ++i)
-    if (in.dims[i] != indices.dims[i]) return bad_input(fmt::format("batch axis {} has sizes {} and {}", i, in.dims[i], indices.dims[i]));
+    if (in.dims[i] != indices.dims[i])
+      return bad_input(fmt::format("batch axis {} has sizes {} and {}", i, in.dims[i], indices.dims[i]));
   const auto values = to_int64s(indices);
   const auto from = strides(in.dims);
   const std::int64_t slice = product(in.dims, batch + coordinates, in.dims.size());
@@ -155,7 +162,8 @@ Result<std::vector<RuntimeValue>> nd_reference(const EvalArgs &args) {
   for (std::int64_t t = 0; t < tuples; ++t) {
     std::int64_t start = t / (tuples / batches) * batch_size;
     for (std::size_t k = 0; k < coordinates; ++k) {
-      EDGEC_ASSIGN(const std::int64_t at, index_of(values[static_cast<std::size_t>(t) * coordinates + k], in.dims[batch + k]));
+      EDGEC_ASSIGN(const std::int64_t at,
+                   index_of(values[static_cast<std::size_t>(t) * coordinates + k], in.dims[batch + k]));
       start += at * from[batch + k];
     }
     for (std::int64_t i = 0; i < slice; ++i) sources.push_back(start + i);

@@ -14,7 +14,8 @@ struct Spec {
 };
 
 Spec read_spec(const Node &node) {
-  return {node.get_int("transA", 0) != 0, node.get_int("transB", 0) != 0, node.get_float("alpha", 1), node.get_float("beta", 1)};
+  return {node.get_int("transA", 0) != 0, node.get_int("transB", 0) != 0, node.get_float("alpha", 1),
+          node.get_float("beta", 1)};
 }
 
 Result<std::vector<Type>> infer(const InferArgs &args) {
@@ -23,7 +24,8 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   const Spec spec = read_spec(args.node);
   Shape shape(2);
   for (const Type *type : {a, b})
-    if (type->rank() && *type->rank() != 2) return bad_input(fmt::format("Gemm of {}, expected rank 2", to_string(*type)));
+    if (type->rank() && *type->rank() != 2)
+      return bad_input(fmt::format("Gemm of {}, expected rank 2", to_string(*type)));
   if (a->shape) shape[0] = (*a->shape)[spec.trans_a ? 1 : 0];
   if (b->shape) shape[1] = (*b->shape)[spec.trans_b ? 0 : 1];
   if (a->shape && b->shape) {
@@ -41,7 +43,8 @@ Result<ProductStack> shape_of(const Spec &spec, const Dims &a, const Dims &b) {
   s.m = a[spec.trans_a ? 1 : 0];
   s.k = a[spec.trans_a ? 0 : 1];
   s.n = b[spec.trans_b ? 0 : 1];
-  if (b[spec.trans_b ? 1 : 0] != s.k) return bad_input(fmt::format("Gemm of inner sizes {} and {}", s.k, b[spec.trans_b ? 1 : 0]));
+  if (b[spec.trans_b ? 1 : 0] != s.k)
+    return bad_input(fmt::format("Gemm of inner sizes {} and {}", s.k, b[spec.trans_b ? 1 : 0]));
   s.a_row = spec.trans_a ? 1 : s.k;
   s.a_column = spec.trans_a ? s.m : 1;
   s.b_row = spec.trans_b ? 1 : s.n;
@@ -142,7 +145,8 @@ Result<ConvShape> as_conv(const Node &node, const Dims &data, const Dims &weight
   const Spec spec = read_spec(node);
   EDGEC_ASSIGN(const ProductStack stack, shape_of(spec, data, weight));
   ConvShape shape{.batch = stack.shape.m, .in_channels = stack.shape.k, .out_channels = stack.shape.n};
-  if (spec.trans_a) std::swap(shape.batch, shape.axes[2].in), shape.axes[2].out = stack.shape.m; // [k, m]: an axis behind the channels
+  if (spec.trans_a)
+    std::swap(shape.batch, shape.axes[2].in), shape.axes[2].out = stack.shape.m; // [k, m]: an axis behind the channels
   return shape;
 }
 
@@ -156,7 +160,8 @@ Axes axes(const AxisArgs &args) {
   if (a.size() != 2 || b.size() != 2) return found;
   if (const Dim &k = b[static_cast<std::size_t>(1 - column)]; k.is_known() && k == a[static_cast<std::size_t>(1 - row)])
     found.ties.push_back({.input_axis = 1 - row, .other_axis = 1 - column, .count = k.size});
-  if (const Dim &m = a[static_cast<std::size_t>(row)]; m.is_known()) links.push_back({.input_axis = row, .count = m.size});
+  if (const Dim &m = a[static_cast<std::size_t>(row)]; m.is_known())
+    links.push_back({.input_axis = row, .count = m.size});
   const Dim &n = b[static_cast<std::size_t>(column)];
   if (!n.is_known()) return found;
   links.push_back({.input = 1, .input_axis = column, .output_axis = 1, .count = n.size});
@@ -175,7 +180,8 @@ Cost cost(const Node &node, std::span<const Type *const> inputs, std::span<const
   if (!a || !b) return {};
   const auto stack = shape_of(read_spec(node), *a, *b);
   if (!stack) return {};
-  return {static_cast<double>(stack->shape.m) * static_cast<double>(stack->shape.n) * static_cast<double>(stack->shape.k)};
+  return {static_cast<double>(stack->shape.m) * static_cast<double>(stack->shape.n) *
+          static_cast<double>(stack->shape.k)};
 }
 
 const OpDef defs[] = {{.name = "Gemm",

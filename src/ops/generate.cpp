@@ -32,7 +32,8 @@ Result<std::vector<Type>> infer_range(const InferArgs &args) {
   Dim count = Dim::unknown();
   if (args.constant(0) && args.constant(1) && args.constant(2)) {
     const auto found = steps(*args.constant(0), *args.constant(1), *args.constant(2));
-    if (!found) return bad_input("start, limit and delta must be numbers with delta not 0 and less than 2^31 steps between");
+    if (!found)
+      return bad_input("start, limit and delta must be numbers with delta not 0 and less than 2^31 steps between");
     count = Dim::known(*found);
   }
   return std::vector<Type>{Type::tensor(args.input(0)->dtype, Shape{count})};
@@ -55,7 +56,8 @@ Result<std::vector<RuntimeValue>> range_reference(const EvalArgs &args) {
 Result<std::vector<Type>> infer_eye(const InferArgs &args) {
   EDGEC_CHECK(require(args, 1));
   const Type &in = *args.input(0);
-  if (in.shape && in.shape->size() != 2) return bad_input(fmt::format("the operand has rank {}, not 2", in.shape->size()));
+  if (in.shape && in.shape->size() != 2)
+    return bad_input(fmt::format("the operand has rank {}, not 2", in.shape->size()));
   return std::vector<Type>{Type::tensor(dtype_attribute(args.node, "dtype", in.dtype), in.shape)};
 }
 
@@ -65,7 +67,8 @@ Result<std::vector<RuntimeValue>> eye_reference(const EvalArgs &args) {
   std::vector<std::int64_t> out(static_cast<std::size_t>(dims[0] * dims[1]));
   const std::int64_t k = args.node.get_int("k", 0);
   for (std::int64_t i = 0; i < dims[0]; ++i)
-    if (k > -dims[0] && k < dims[1] && i + k >= 0 && i + k < dims[1]) out[static_cast<std::size_t>(i * dims[1] + i + k)] = 1;
+    if (k > -dims[0] && k < dims[1] && i + k >= 0 && i + k < dims[1])
+      out[static_cast<std::size_t>(i * dims[1] + i + k)] = 1;
   return one(from_int64s(types[0].dtype, dims, out));
 }
 
@@ -81,7 +84,8 @@ Result<std::vector<Type>> infer_one_hot(const InferArgs &args) {
     depth = Dim::known(size);
   }
   if (!indices.shape) return std::vector<Type>{Type::tensor(args.input(2)->dtype)};
-  EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", -1), static_cast<int>(indices.shape->size()) + 1));
+  EDGEC_ASSIGN(const int axis,
+               normalize_axis(args.node.get_int("axis", -1), static_cast<int>(indices.shape->size()) + 1));
   Shape out = *indices.shape;
   out.insert(out.begin() + axis, depth);
   return std::vector<Type>{Type::tensor(args.input(2)->dtype, std::move(out))};
@@ -117,9 +121,15 @@ Result<std::vector<Type>> infer_window(const InferArgs &args) {
   return std::vector<Type>{Type::tensor(dtype_attribute(args.node, "output_datatype", DType::float32), Shape{size})};
 }
 
-struct Hann { static constexpr double a[] = {0.5, 0.5, 0}; };
-struct Hamming { static constexpr double a[] = {25.0 / 46, 1 - 25.0 / 46, 0}; };
-struct Blackman { static constexpr double a[] = {0.42, 0.5, 0.08}; };
+struct Hann {
+  static constexpr double a[] = {0.5, 0.5, 0};
+};
+struct Hamming {
+  static constexpr double a[] = {25.0 / 46, 1 - 25.0 / 46, 0};
+};
+struct Blackman {
+  static constexpr double a[] = {0.42, 0.5, 0.08};
+};
 
 template <class W>
 Result<std::vector<RuntimeValue>> window_reference(const EvalArgs &args) {
@@ -134,8 +144,14 @@ Result<std::vector<RuntimeValue>> window_reference(const EvalArgs &args) {
   return one(from_doubles(types[0].dtype, {size}, out));
 }
 
-OpDef made(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer, decltype(OpDef::reference) reference) {
-  return {.name = name, .since = since, .summary = summary, .quant = QuantRule::not_data, .infer = infer, .reference = reference};
+OpDef made(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer,
+           decltype(OpDef::reference) reference) {
+  return {.name = name,
+          .since = since,
+          .summary = summary,
+          .quant = QuantRule::not_data,
+          .infer = infer,
+          .reference = reference};
 }
 
 const OpDef defs[] = {

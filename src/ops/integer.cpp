@@ -52,9 +52,11 @@ Result<Quant> quant(const EvalArgs &args, int scale, int zero, int axis) {
   Quant found{{1}, {}, -1, 0};
   if (scale >= 0) found.scales = to_floats(*args.inputs[static_cast<std::size_t>(scale)]);
   const Tensor *zeros = zero >= 0 ? args.input(static_cast<std::size_t>(zero)) : nullptr;
-  for (const std::int64_t value : zeros ? to_int64s(*zeros) : std::vector<std::int64_t>{0}) found.zero_points.push_back(static_cast<std::int32_t>(value));
+  for (const std::int64_t value : zeros ? to_int64s(*zeros) : std::vector<std::int64_t>{0})
+    found.zero_points.push_back(static_cast<std::int32_t>(value));
   const std::size_t count = std::max(found.scales.size(), found.zero_points.size());
-  if (count == 0 || (found.scales.size() != count && found.scales.size() != 1) || (found.zero_points.size() != count && found.zero_points.size() != 1))
+  if (count == 0 || (found.scales.size() != count && found.scales.size() != 1) ||
+      (found.zero_points.size() != count && found.zero_points.size() != 1))
     return bad_input(fmt::format("{} scales and {} zero points", found.scales.size(), found.zero_points.size()));
   found.scales.resize(count, found.scales[0]);
   found.zero_points.resize(count, found.zero_points[0]);
@@ -71,8 +73,10 @@ Result<std::vector<RuntimeValue>> integer_reference(const EvalArgs &args) {
   for (int k = 0; k < 2; ++k) {
     const Tensor &codes = *args.inputs[static_cast<std::size_t>(k)];
     // MatMulInteger's zero points: of the rows of A, of the columns of B.
-    EDGEC_ASSIGN(const Quant found, quant(args, -1, k == 0 ? at.data_zero : at.weight_zero, conv ? 0 : codes.rank() - (k == 0 ? 2 : 1)));
-    if (!found.is_per_tensor() && (found.axis < 0 || codes.dims[static_cast<std::size_t>(found.axis)] != static_cast<std::int64_t>(found.scales.size())))
+    EDGEC_ASSIGN(const Quant found,
+                 quant(args, -1, k == 0 ? at.data_zero : at.weight_zero, conv ? 0 : codes.rank() - (k == 0 ? 2 : 1)));
+    if (!found.is_per_tensor() && (found.axis < 0 || codes.dims[static_cast<std::size_t>(found.axis)] !=
+                                                         static_cast<std::int64_t>(found.scales.size())))
       return bad_input(fmt::format("{} zero points for operand {}", found.scales.size(), k));
     centred[k] = from_doubles(DType::float64, codes.dims, to_doubles(dequantize(codes, found)));
   }
@@ -82,7 +86,12 @@ Result<std::vector<RuntimeValue>> integer_reference(const EvalArgs &args) {
   const Type *input_types[] = {&real[0], &real[1]}, *output_types[] = {&wanted};
   const std::vector<RuntimeValue> values{centred[0], centred[1]};
   const Node plain = plain_node(args.node);
-  EDGEC_ASSIGN(auto sums, op->reference({.node = plain, .opset = args.opset, .inputs = inputs, .input_types = input_types, .output_types = output_types, .values = values}));
+  EDGEC_ASSIGN(auto sums, op->reference({.node = plain,
+                                         .opset = args.opset,
+                                         .inputs = inputs,
+                                         .input_types = input_types,
+                                         .output_types = output_types,
+                                         .values = values}));
   return one(from_doubles(DType::int32, sums[0].tensor->dims, to_doubles(*sums[0].tensor)));
 }
 
@@ -112,12 +121,22 @@ Result<std::vector<RuntimeValue>> qlinear_reference(const EvalArgs &args) {
   const std::size_t count = bias ? 3 : 2;
   Node plain = plain_node(args.node);
   plain.inputs.resize(count);
-  return evaluate(*plain_op(args.node, all_ops()), {.node = plain, .opset = args.opset, .inputs = std::span(inputs, count), .input_types = std::span(in, count),
-                                                   .output_types = out, .policy = args.policy, .values = values});
+  return evaluate(*plain_op(args.node, all_ops()), {.node = plain,
+                                                    .opset = args.opset,
+                                                    .inputs = std::span(inputs, count),
+                                                    .input_types = std::span(in, count),
+                                                    .output_types = out,
+                                                    .policy = args.policy,
+                                                    .values = values});
 }
 
 OpDef on_codes(std::string_view name, std::string_view summary, decltype(OpDef::reference) reference) {
-  return {.name = name, .since = 10, .summary = summary, .quant = QuantRule::not_data, .infer = infer, .reference = reference};
+  return {.name = name,
+          .since = 10,
+          .summary = summary,
+          .quant = QuantRule::not_data,
+          .infer = infer,
+          .reference = reference};
 }
 
 const OpDef defs[] = {

@@ -26,14 +26,20 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   const std::size_t depth = std::max(left.size(), right.size()) - 2;
   Shape shape;
   for (std::size_t i = 0; i < depth; ++i) {
-    const auto dim = [&](const Shape &s) { return i + s.size() - 2 < depth ? Dim::known(1) : s[i + s.size() - 2 - depth]; };
+    const auto dim = [&](const Shape &s) {
+      return i + s.size() - 2 < depth ? Dim::known(1) : s[i + s.size() - 2 - depth];
+    };
     const Dim l = dim(left), r = dim(right);
     if (l.is_known() && r.is_known() && l.size != r.size && l.size != 1 && r.size != 1)
       return bad_input(fmt::format("MatMul of {} and {}", to_string(*a), to_string(*b)));
-    if (l == r || r.size == 1) shape.push_back(l);
-    else if (l.size == 1) shape.push_back(r);
-    else if (l.is_known() || r.is_known()) shape.push_back(l.is_known() ? l : r); // one above 1 wins
-    else shape.push_back(Dim::unknown());
+    if (l == r || r.size == 1)
+      shape.push_back(l);
+    else if (l.size == 1)
+      shape.push_back(r);
+    else if (l.is_known() || r.is_known())
+      shape.push_back(l.is_known() ? l : r); // one above 1 wins
+    else
+      shape.push_back(Dim::unknown());
   }
   if (!row) shape.push_back(left[left.size() - 2]);
   if (!column) shape.push_back(right.back());
@@ -70,10 +76,12 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   if (integer) {
     EDGEC_ASSIGN(const Codes left, codes_of(a));
     EDGEC_ASSIGN(const Codes right, codes_of(b));
-    EDGEC_ASSIGN(const IntegerOutput output, integer_output(a, b, *b.rank(), *b.rank() - 1, nullptr, *args.outputs[0], s.n));
+    EDGEC_ASSIGN(const IntegerOutput output,
+                 integer_output(a, b, *b.rank(), *b.rank() - 1, nullptr, *args.outputs[0], s.n));
     return fast::matmul(products, left, right, output, run);
   }
-  if (a.dtype != DType::float32 || b.dtype != DType::float32) return unsupported("no fast product of other types than float");
+  if (a.dtype != DType::float32 || b.dtype != DType::float32)
+    return unsupported("no fast product of other types than float");
   return fast::matmul(products, run);
 }
 
@@ -92,7 +100,8 @@ Result<ConvShape> as_conv(const Node &, const Dims &data, const Dims &weight) {
 }
 
 Axes axes(const AxisArgs &args) {
-  if (!args.output() || !args.output()->rank() || !args.input(0) || !args.input(0)->shape || !args.input(1) || !args.input(1)->shape)
+  if (!args.output() || !args.output()->rank() || !args.input(0) || !args.input(0)->shape || !args.input(1) ||
+      !args.input(1)->shape)
     return {};
   const Shape &a = *args.input(0)->shape, &b = *args.input(1)->shape;
   if (a.empty() || b.empty()) return {};
@@ -104,9 +113,12 @@ Axes axes(const AxisArgs &args) {
   if (a.back().is_known() && a.back() == b[static_cast<std::size_t>(term)])
     found.ties.push_back({.input_axis = row + 1, .other_axis = term, .count = a.back().size});
   if (b.size() >= 2 && b.back().is_known())
-    links.push_back({.input = 1, .input_axis = static_cast<int>(b.size()) - 1, .output_axis = out - 1, .count = b.back().size});
+    links.push_back(
+        {.input = 1, .input_axis = static_cast<int>(b.size()) - 1, .output_axis = out - 1, .count = b.back().size});
   if (row >= 0 && a[static_cast<std::size_t>(row)].is_known())
-    links.push_back({.input_axis = row, .output_axis = b.size() == 1 ? out - 1 : out - 2, .count = a[static_cast<std::size_t>(row)].size});
+    links.push_back({.input_axis = row,
+                     .output_axis = b.size() == 1 ? out - 1 : out - 2,
+                     .count = a[static_cast<std::size_t>(row)].size});
   return found;
 }
 
@@ -117,7 +129,8 @@ Cost cost(const Node &, std::span<const Type *const> inputs, std::span<const Typ
   const auto stack = matmul_stack(*a, *b);
   if (!stack) return {};
   const auto &s = stack->shape;
-  return {static_cast<double>(stack->a_index.size()) * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k)};
+  return {static_cast<double>(stack->a_index.size()) * static_cast<double>(s.m) * static_cast<double>(s.n) *
+          static_cast<double>(s.k)};
 }
 
 const OpDef defs[] = {{.name = "MatMul",

@@ -33,12 +33,14 @@ Result<std::vector<Type>> infer_layer(const InferArgs &args) {
     statistics.shape = in.shape;
     std::fill(statistics.shape->begin() + axis, statistics.shape->end(), Dim::known(1));
     for (std::size_t i = 1; i < 3; ++i)
-      if (args.input(i) && args.input(i)->shape) EDGEC_CHECK([&]() -> Status {
-        const auto shape = broadcast(*in.shape, *args.input(i)->shape);
-        return shape ? Status() : Status(shape.error());
-      }());
+      if (args.input(i) && args.input(i)->shape)
+        EDGEC_CHECK([&]() -> Status {
+          const auto shape = broadcast(*in.shape, *args.input(i)->shape);
+          return shape ? Status() : Status(shape.error());
+        }());
   }
-  std::vector<Type> types{Type::tensor(args.node.is("RMSNormalization") ? args.input(1)->dtype : in.dtype, in.shape), statistics, statistics};
+  std::vector<Type> types{Type::tensor(args.node.is("RMSNormalization") ? args.input(1)->dtype : in.dtype, in.shape),
+                          statistics, statistics};
   types.resize(args.node.is("RMSNormalization") ? 1 : 3);
   return types;
 }
@@ -48,7 +50,8 @@ Result<std::vector<RuntimeValue>> layer_reference(const EvalArgs &args) {
   const Tensor &in = *args.inputs[0];
   const bool rms = args.node.is("RMSNormalization");
   EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", -1), in.rank()));
-  const std::int64_t outer = product(in.dims, 0, static_cast<std::size_t>(axis)), count = product(in.dims, static_cast<std::size_t>(axis), in.dims.size());
+  const std::int64_t outer = product(in.dims, 0, static_cast<std::size_t>(axis)),
+                     count = product(in.dims, static_cast<std::size_t>(axis), in.dims.size());
   const double epsilon = args.node.get_float("epsilon", 1e-5F);
   auto values = to_doubles(in);
   std::vector<double> means, inverses;
@@ -65,7 +68,8 @@ Result<std::vector<RuntimeValue>> layer_reference(const EvalArgs &args) {
   if (in.dtype != DType::float32) round_to(in.dtype, values);
   const auto scale = to_doubles(*args.inputs[1]);
   const auto bias = args.input(2) ? to_doubles(*args.inputs[2]) : std::vector<double>{0};
-  BroadcastIndex at_scale(args.inputs[1]->dims, in.dims), at_bias(args.input(2) ? args.inputs[2]->dims : Dims{}, in.dims);
+  BroadcastIndex at_scale(args.inputs[1]->dims, in.dims),
+      at_bias(args.input(2) ? args.inputs[2]->dims : Dims{}, in.dims);
   for (double &value : values) value = value * scale[at_scale.next()] + bias[at_bias.next()];
   auto outputs = one(from_doubles(types[0].dtype, in.dims, values));
   if (rms) return outputs;
@@ -79,7 +83,8 @@ Result<std::vector<RuntimeValue>> layer_reference(const EvalArgs &args) {
 Result<std::vector<Type>> infer_groups(const InferArgs &args) {
   EDGEC_CHECK(require(args, 3));
   const Type &in = *args.input(0);
-  if (in.shape && in.shape->size() < 2) return bad_input(fmt::format("the operand has rank {}, expected at least 2", in.shape->size()));
+  if (in.shape && in.shape->size() < 2)
+    return bad_input(fmt::format("the operand has rank {}, expected at least 2", in.shape->size()));
   return infer_same(args);
 }
 
@@ -88,10 +93,12 @@ Result<std::vector<RuntimeValue>> groups_reference(const EvalArgs &args) {
   const Tensor &in = *args.inputs[0];
   const std::int64_t batch = in.dims[0], channels = in.dims[1], area = product(in.dims, 2, in.dims.size());
   const std::int64_t groups = args.node.is("InstanceNormalization") ? channels : args.node.get_int("num_groups", 0);
-  if (groups < 1 || channels % groups != 0) return bad_input(fmt::format("{} channels do not divide into {} groups", channels, groups));
+  if (groups < 1 || channels % groups != 0)
+    return bad_input(fmt::format("{} channels do not divide into {} groups", channels, groups));
   const auto scale = to_doubles(*args.inputs[1]), bias = to_doubles(*args.inputs[2]);
   const auto count = static_cast<std::int64_t>(scale.size()); // GroupNormalization-18 has one a group
-  if (scale.size() != bias.size() || (count != channels && count != groups)) return bad_input(fmt::format("{} scales for {} channels", count, channels));
+  if (scale.size() != bias.size() || (count != channels && count != groups))
+    return bad_input(fmt::format("{} scales for {} channels", count, channels));
   const double epsilon = args.node.get_float("epsilon", 1e-5F);
   auto values = to_doubles(in);
   const std::int64_t size = channels / groups * area;
@@ -124,7 +131,8 @@ Result<std::vector<RuntimeValue>> mvn_reference(const EvalArgs &args) {
   for (std::size_t k = 0; k < in.dims.size(); ++k) {
     if (std::ranges::find(axes, static_cast<int>(k)) != axes.end()) continue;
     for (std::size_t i = 0; i < group.size(); ++i)
-      group[i] = group[i] * static_cast<std::size_t>(in.dims[k]) + static_cast<std::size_t>(static_cast<std::int64_t>(i) / steps[k] % in.dims[k]);
+      group[i] = group[i] * static_cast<std::size_t>(in.dims[k]) +
+                 static_cast<std::size_t>(static_cast<std::int64_t>(i) / steps[k] % in.dims[k]);
     groups *= static_cast<std::size_t>(in.dims[k]);
   }
   auto values = to_doubles(in);
@@ -147,13 +155,15 @@ Result<std::vector<RuntimeValue>> lp_reference(const EvalArgs &args) {
   const Tensor &in = *args.inputs[0];
   EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", -1), in.rank()));
   const auto at = static_cast<std::size_t>(axis);
-  const std::int64_t p = args.node.get_int("p", 2), count = in.dims[at], inner = product(in.dims, at + 1, in.dims.size());
+  const std::int64_t p = args.node.get_int("p", 2), count = in.dims[at],
+                     inner = product(in.dims, at + 1, in.dims.size());
   if (p != 1 && p != 2) return bad_input(fmt::format("p is {}, expected 1 or 2", p));
   auto values = to_doubles(in);
   for (std::int64_t o = 0; o < product(in.dims, 0, at); ++o)
     for (std::int64_t i = 0; i < inner; ++i) {
       double *row = values.data() + o * count * inner + i, norm = 0;
-      for (std::int64_t k = 0; k < count; ++k) norm += p == 1 ? std::abs(row[k * inner]) : row[k * inner] * row[k * inner];
+      for (std::int64_t k = 0; k < count; ++k)
+        norm += p == 1 ? std::abs(row[k * inner]) : row[k * inner] * row[k * inner];
       if (p == 2) norm = std::sqrt(norm);
       for (std::int64_t k = 0; k < count; ++k) row[k * inner] = norm == 0 ? 0 : row[k * inner] / norm;
     }
@@ -166,16 +176,19 @@ Result<std::vector<RuntimeValue>> lrn_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_same));
   const Tensor &in = *args.inputs[0];
   if (in.rank() < 2) return bad_input(fmt::format("the operand has rank {}, expected at least 2", in.rank()));
-  const std::int64_t size = args.node.get_int("size", 0), channels = in.dims[1], area = product(in.dims, 2, in.dims.size());
+  const std::int64_t size = args.node.get_int("size", 0), channels = in.dims[1],
+                     area = product(in.dims, 2, in.dims.size());
   if (size < 1) return bad_input(fmt::format("a size of {}", size));
-  const double alpha = args.node.get_float("alpha", 1e-4F), beta = args.node.get_float("beta", 0.75F), bias = args.node.get_float("bias", 1);
+  const double alpha = args.node.get_float("alpha", 1e-4F), beta = args.node.get_float("beta", 0.75F),
+               bias = args.node.get_float("bias", 1);
   const auto x = to_doubles(in);
   std::vector<double> out(x.size());
   for (std::size_t i = 0; i < out.size(); ++i) {
     const auto at = static_cast<std::int64_t>(i);
     const std::int64_t channel = at / area % channels;
     double squares = 0;
-    for (std::int64_t c = std::max<std::int64_t>(0, channel - (size - 1) / 2); c <= std::min(channels - 1, channel + size / 2); ++c) {
+    for (std::int64_t c = std::max<std::int64_t>(0, channel - (size - 1) / 2);
+         c <= std::min(channels - 1, channel + size / 2); ++c) {
       const double value = x[static_cast<std::size_t>(at + (c - channel) * area)];
       squares += value * value;
     }
@@ -184,18 +197,23 @@ Result<std::vector<RuntimeValue>> lrn_reference(const EvalArgs &args) {
   return one(from_doubles(in.dtype, in.dims, out));
 }
 
-OpDef normalizing(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer, decltype(OpDef::reference) reference) {
+OpDef normalizing(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer,
+                  decltype(OpDef::reference) reference) {
   return {.name = name, .since = since, .summary = summary, .infer = infer, .reference = reference};
 }
 
 const OpDef defs[] = {
-    normalizing("GroupNormalization", 18, "groups of channels made zero mean and unit variance", infer_groups, groups_reference),
-    normalizing("InstanceNormalization", 1, "channels of each sample made zero mean and unit variance", infer_groups, groups_reference),
-    normalizing("LayerNormalization", 17, "the last axes made zero mean and unit variance", infer_layer, layer_reference),
+    normalizing("GroupNormalization", 18, "groups of channels made zero mean and unit variance", infer_groups,
+                groups_reference),
+    normalizing("InstanceNormalization", 1, "channels of each sample made zero mean and unit variance", infer_groups,
+                groups_reference),
+    normalizing("LayerNormalization", 17, "the last axes made zero mean and unit variance", infer_layer,
+                layer_reference),
     normalizing("LpNormalization", 1, "an axis divided by its norm", infer_same, lp_reference),
     normalizing("LRN", 1, "divided by the local response of neighbouring channels", infer_same, lrn_reference),
     normalizing("MeanVarianceNormalization", 9, "axes made zero mean and unit variance", infer_same, mvn_reference),
-    normalizing("RMSNormalization", 23, "the last axes divided by their root mean square", infer_layer, layer_reference),
+    normalizing("RMSNormalization", 23, "the last axes divided by their root mean square", infer_layer,
+                layer_reference),
 };
 
 } // namespace

@@ -26,7 +26,8 @@ Result<std::optional<Pads>> pads(const InferArgs &args, std::size_t rank) {
   } else {
     for (std::size_t i = 0; i < rank; ++i) axes.push_back(static_cast<int>(i));
   }
-  if (given.values->size() != axes.size() * 2) return bad_input(fmt::format("{} pads for {} axes", given.values->size(), axes.size()));
+  if (given.values->size() != axes.size() * 2)
+    return bad_input(fmt::format("{} pads for {} axes", given.values->size(), axes.size()));
   Pads found{std::vector<std::int64_t>(rank), std::vector<std::int64_t>(rank)};
   for (std::size_t i = 0; i < axes.size(); ++i) {
     found.before[static_cast<std::size_t>(axes[i])] = (*given.values)[i];
@@ -49,8 +50,10 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
     }
     std::int64_t size = dim.size;
     if (!dim.is_known()) continue;
-    if (__builtin_add_overflow(size, added->before[i], &size) || __builtin_add_overflow(size, added->after[i], &size) || size < 0)
-      return bad_input(fmt::format("axis {} of size {} is padded by {} and {}", i, dim.size, added->before[i], added->after[i]));
+    if (__builtin_add_overflow(size, added->before[i], &size) || __builtin_add_overflow(size, added->after[i], &size) ||
+        size < 0)
+      return bad_input(
+          fmt::format("axis {} of size {} is padded by {} and {}", i, dim.size, added->before[i], added->after[i]));
     out[i] = Dim::known(size);
   }
   return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
@@ -83,7 +86,8 @@ Result<Mode> mode(const Node &node) {
 std::vector<std::vector<std::int64_t>> tables(const Dims &dims, const Pads &added, Mode mode) {
   std::vector<std::vector<std::int64_t>> found(dims.size());
   for (std::size_t i = 0; i < dims.size(); ++i)
-    for (std::int64_t at = -added.before[i]; at < dims[i] + added.after[i]; ++at) found[i].push_back(source(at, dims[i], mode));
+    for (std::int64_t at = -added.before[i]; at < dims[i] + added.after[i]; ++at)
+      found[i].push_back(source(at, dims[i], mode));
   return found;
 }
 
@@ -109,7 +113,8 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   const Tensor *operands[] = {&in, &fill};
   const Cells cells(operands);
   auto out = cells.space(dims);
-  if (!out.empty()) copy_by_tables(cells.data(), in.dims, tables(in.dims, *added, how), cells.data(1), out.data(), cells.width());
+  if (!out.empty())
+    copy_by_tables(cells.data(), in.dims, tables(in.dims, *added, how), cells.data(1), out.data(), cells.width());
   return one(cells.finish(dims, std::move(out)));
 }
 
@@ -125,10 +130,12 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   EDGEC_ASSIGN(const Mode how, mode(args.node));
   const Tensor type_only{args.inputs[0]->dtype, dims, {}, nullptr};
   const Tensor *operands[] = {&type_only, nullptr, args.constant(2)};
-  const Tensor fill = fill_value({.node = args.node, .opset = args.opset, .inputs = operands, .input_types = args.inputs});
+  const Tensor fill =
+      fill_value({.node = args.node, .opset = args.opset, .inputs = operands, .input_types = args.inputs});
   const Layout layout = args.layouts[0];
   auto by_axis = tables(dims, *added, how);
-  if (layout == Layout::channels_last && by_axis.size() > 2) std::rotate(by_axis.begin() + 1, by_axis.begin() + 2, by_axis.end());
+  if (layout == Layout::channels_last && by_axis.size() > 2)
+    std::rotate(by_axis.begin() + 1, by_axis.begin() + 2, by_axis.end());
   Kernel kernel{{layout}, layout, 0, 0, "copy", nullptr};
   kernel.run = [by_axis, fill, order = in_memory_order(dims, layout), threads = args.threads](const KernelIo &io) {
     copy_by_tables(io.inputs[0], order, by_axis, fill.data.data(), io.outputs[0], fill.data.size(), threads);
@@ -147,7 +154,10 @@ Axes axes(const AxisArgs &args) {
     const std::int64_t before = (*added)->before[i], after = (*added)->after[i];
     const bool whole = before == 0 && after == 0;
     if (!in[i].is_known() || before < 0 || after < 0 || (!whole && *how != Mode::constant)) continue;
-    AxisLink link{.input_axis = static_cast<int>(i), .output_axis = static_cast<int>(i), .output_offset = before, .count = in[i].size};
+    AxisLink link{.input_axis = static_cast<int>(i),
+                  .output_axis = static_cast<int>(i),
+                  .output_offset = before,
+                  .count = in[i].size};
     axes.links.push_back(link);
     link.input_offset = -1; // made of nothing
     link.stride = 0;
@@ -171,15 +181,18 @@ Result<Recut> recut(const CutArgs &args) {
   const std::size_t half = values.size() / 2;
   const auto chosen = known_ints(args, 3);
   for (std::size_t k = 0; k < half; ++k) {
-    EDGEC_ASSIGN(const int axis, normalize_axis(chosen ? (*chosen)[k] : static_cast<std::int64_t>(k), static_cast<int>(in.size())));
+    EDGEC_ASSIGN(const int axis,
+                 normalize_axis(chosen ? (*chosen)[k] : static_cast<std::int64_t>(k), static_cast<int>(in.size())));
     const AxisCut *cut = args.cut(true, 0, axis);
     if (!cut) continue;
     const std::int64_t first = values[k], last = first + in[static_cast<std::size_t>(axis)].size;
     values[k] = std::ranges::count_if(cut->kept, [&](std::int64_t i) { return i < first; });
     values[k + half] = std::ranges::count_if(cut->kept, [&](std::int64_t i) { return i >= last; });
   }
-  if (args.node.attribute("pads")) out.attributes.push_back({"pads", values});
-  else out.operands.emplace_back(1, row_of(std::move(values)));
+  if (args.node.attribute("pads"))
+    out.attributes.push_back({"pads", values});
+  else
+    out.operands.emplace_back(1, row_of(std::move(values)));
   return out;
 }
 

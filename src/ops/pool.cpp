@@ -126,15 +126,19 @@ Result<std::vector<RuntimeValue>> average_pool(const EvalArgs &args) {
     EDGEC_ASSIGN(const Codes from, codes_of(*args.input_types[0]));
     EDGEC_ASSIGN(const Codes to, codes_of(*args.output_types[0]));
     std::vector<std::byte> y(size);
-    if (is_global) reference::global_average_pool(planes, shape.in_area(), from, x->data.data(), to, y.data());
-    else reference::average_pool(shape, count_padding, from, x->data.data(), to, y.data());
+    if (is_global)
+      reference::global_average_pool(planes, shape.in_area(), from, x->data.data(), to, y.data());
+    else
+      reference::average_pool(shape, count_padding, from, x->data.data(), to, y.data());
     return std::vector<RuntimeValue>{Tensor::of_bytes(to.dtype, output_dims(shape), std::move(y))};
   }
   if (!is_float(x->dtype)) return unsupported(fmt::format("an average of {}", name(x->dtype)));
   const auto values = to_floats(*x);
   std::vector<float> y(size);
-  if (is_global) reference::global_average_pool(planes, shape.in_area(), values, y);
-  else reference::average_pool(shape, count_padding, values, y);
+  if (is_global)
+    reference::global_average_pool(planes, shape.in_area(), values, y);
+  else
+    reference::average_pool(shape, count_padding, values, y);
   return std::vector<RuntimeValue>{from_doubles(x->dtype, output_dims(shape), std::vector<double>(y.begin(), y.end()))};
 }
 

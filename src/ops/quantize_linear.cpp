@@ -21,10 +21,13 @@ Status check_scale(const InferArgs &args) {
   const std::int64_t block = args.node.get_int("block_size", 0), size = (*dims)[static_cast<std::size_t>(axis)];
   Dims wanted = *dims;
   if (block < 0) return bad_input(fmt::format("a block_size of {}", block));
-  if (block == 0) wanted = {size};
-  else wanted[static_cast<std::size_t>(axis)] = size / block + (size % block != 0);
+  if (block == 0)
+    wanted = {size};
+  else
+    wanted[static_cast<std::size_t>(axis)] = size / block + (size % block != 0);
   if (*scales != wanted)
-    return bad_input(fmt::format("the scale is {}, expected {}", to_string(scale), to_string(Type::tensor(scale.dtype, wanted))));
+    return bad_input(
+        fmt::format("the scale is {}, expected {}", to_string(scale), to_string(Type::tensor(scale.dtype, wanted))));
   if (args.input(2) && args.input(2)->concrete() && *args.input(2)->concrete() != wanted)
     return bad_input(fmt::format("the zero point is {}, the scale {}", to_string(*args.input(2)), to_string(scale)));
   return {};
@@ -81,7 +84,8 @@ Result<std::vector<RuntimeValue>> quantize_reference(const EvalArgs &args) {
   const ScaleIndex index(args.node, x.dims, scale);
   const auto reals = to_floats(x), scales = to_floats(scale);
   const auto zeros = args.input(2) ? to_floats(*args.inputs[2]) : std::vector<float>(scales.size());
-  if (zeros.size() != scales.size()) return bad_input(fmt::format("{} zero points for {} scales", zeros.size(), scales.size()));
+  if (zeros.size() != scales.size())
+    return bad_input(fmt::format("{} zero points for {} scales", zeros.size(), scales.size()));
   if (is_float(to)) {
     std::vector<double> codes(reals.size());
     for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = reals[i] / scales[index(i)] + zeros[index(i)];
@@ -91,7 +95,9 @@ Result<std::vector<RuntimeValue>> quantize_reference(const EvalArgs &args) {
   std::vector<std::int64_t> codes(reals.size());
   for (std::size_t i = 0; i < codes.size(); ++i) {
     const float code = std::nearbyint(reals[i] / scales[index(i)]) + zeros[index(i)];
-    codes[i] = code >= static_cast<float>(high) ? high : code > static_cast<float>(low) ? static_cast<std::int64_t>(code) : low;
+    codes[i] = code >= static_cast<float>(high) ? high
+               : code > static_cast<float>(low) ? static_cast<std::int64_t>(code)
+                                                : low;
   }
   return one(from_int64s(to, x.dims, codes));
 }
@@ -103,7 +109,8 @@ Result<std::vector<RuntimeValue>> dequantize_reference(const EvalArgs &args) {
   const auto scales = to_floats(scale);
   const auto codes = to_doubles(x);
   const auto zeros = args.input(2) ? to_doubles(*args.inputs[2]) : std::vector<double>(scales.size());
-  if (zeros.size() != scales.size()) return bad_input(fmt::format("{} zero points for {} scales", zeros.size(), scales.size()));
+  if (zeros.size() != scales.size())
+    return bad_input(fmt::format("{} zero points for {} scales", zeros.size(), scales.size()));
   std::vector<float> reals(codes.size());
   for (std::size_t i = 0; i < reals.size(); ++i)
     reals[i] = static_cast<float>(codes[i] - zeros[index(i)]) * scales[index(i)];
@@ -113,7 +120,8 @@ Result<std::vector<RuntimeValue>> dequantize_reference(const EvalArgs &args) {
 /// Scale and zero point where both are constants of one element and codes have 8 bits.
 std::optional<Codes> constant_codes(const PrepareArgs &args, DType dtype) {
   const Tensor *scale = args.constant(1), *zero = args.constant(2);
-  if ((dtype != DType::uint8 && dtype != DType::int8) || !scale || scale->size() != 1 || scale->dtype != DType::float32) return std::nullopt;
+  if ((dtype != DType::uint8 && dtype != DType::int8) || !scale || scale->size() != 1 || scale->dtype != DType::float32)
+    return std::nullopt;
   if (args.input(2) && (!zero || zero->size() != 1 || zero->dtype != dtype)) return std::nullopt;
   return Codes{dtype, to_floats(*scale)[0], zero ? static_cast<std::int32_t>(to_int64s(*zero)[0]) : 0};
 }
@@ -130,11 +138,14 @@ Result<Kernel> prepare_quantize(const PrepareArgs &args) {
   if (dims.size() == 4 && !layouts_agree(dims) && args.layouts[0] == Layout::plain) {
     kernel.output = Layout::channels_last;
     kernel.run = [=, to = *to, area = dims[2] * dims[3]](const KernelIo &io) {
-      quantize_channels_last(reinterpret_cast<const float *>(io.inputs[0]), to, io.outputs[0], dims[0], dims[1], area, how);
+      quantize_channels_last(reinterpret_cast<const float *>(io.inputs[0]), to, io.outputs[0], dims[0], dims[1], area,
+                             how);
     };
     return kernel;
   }
-  kernel.run = [=, to = *to](const KernelIo &io) { quantize(reinterpret_cast<const float *>(io.inputs[0]), to, io.outputs[0], count, how); };
+  kernel.run = [=, to = *to](const KernelIo &io) {
+    quantize(reinterpret_cast<const float *>(io.inputs[0]), to, io.outputs[0], count, how);
+  };
   return kernel;
 }
 
@@ -143,7 +154,8 @@ Result<Kernel> prepare_dequantize(const PrepareArgs &args) {
   const auto from = constant_codes(args, args.inputs[0]->dtype);
   if (!from) return unsupported("only 8-bit codes with one constant scale");
   Kernel kernel{{args.layouts[0]}, args.layouts[0], 0, 0, "vector codes", nullptr};
-  kernel.run = [from = *from, count = *element_count(*args.inputs[0]->concrete()), how = Run{args.isa, args.threads}](const KernelIo &io) {
+  kernel.run = [from = *from, count = *element_count(*args.inputs[0]->concrete()),
+                how = Run{args.isa, args.threads}](const KernelIo &io) {
     dequantize(io.inputs[0], from, reinterpret_cast<float *>(io.outputs[0]), count, how);
   };
   return kernel;
@@ -191,14 +203,17 @@ OpDef border(std::string_view name, int since, std::string_view summary, decltyp
 }
 
 OpDef dynamic() {
-  OpDef def = border("DynamicQuantizeLinear", 11, "reals to uint8 codes by their own range", infer_dynamic, dynamic_reference);
+  OpDef def =
+      border("DynamicQuantizeLinear", 11, "reals to uint8 codes by their own range", infer_dynamic, dynamic_reference);
   def.elementwise = def.integer_reference = false;
   return def;
 }
 
 const OpDef defs[] = {
-    border("QuantizeLinear", 10, "reals to codes: saturate(round(x / scale) + zero point)", infer_quantize, quantize_reference, prepare_quantize),
-    border("DequantizeLinear", 10, "codes to reals: (code - zero point) * scale", infer_dequantize, dequantize_reference, prepare_dequantize),
+    border("QuantizeLinear", 10, "reals to codes: saturate(round(x / scale) + zero point)", infer_quantize,
+           quantize_reference, prepare_quantize),
+    border("DequantizeLinear", 10, "codes to reals: (code - zero point) * scale", infer_dequantize,
+           dequantize_reference, prepare_dequantize),
     dynamic(),
 };
 

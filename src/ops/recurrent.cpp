@@ -19,7 +19,8 @@ Result<std::int64_t> directions(const Node &node) {
   return bad_input(fmt::format("direction is \"{}\", expected forward, reverse or bidirectional", direction));
 }
 
-/// Outputs Y [steps, directions, batch, hidden], Y_h and (LSTM) Y_c [directions, batch, hidden]; layout=1 puts the batch first.
+/// Outputs Y [steps, directions, batch, hidden], Y_h and (LSTM) Y_c [directions, batch, hidden]; layout=1 puts the
+/// batch first.
 Result<std::vector<Type>> infer(const InferArgs &args) {
   EDGEC_CHECK(require(args, 3));
   const Type &x = *args.input(0), &r = *args.input(2);
@@ -28,10 +29,13 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   if (x.shape && x.shape->size() != 3) return bad_input(fmt::format("the operand has rank {}, not 3", x.shape->size()));
   Dim hidden = args.node.attribute("hidden_size") ? Dim::known(args.node.get_int("hidden_size", 0)) : Dim::unknown();
   if (r.shape && r.shape->size() == 3 && (*r.shape)[2].is_known()) hidden = (*r.shape)[2];
-  const Dim steps = x.shape ? (*x.shape)[batch_first ? 1 : 0] : Dim::unknown(), batch = x.shape ? (*x.shape)[batch_first ? 0 : 1] : Dim::unknown();
+  const Dim steps = x.shape ? (*x.shape)[batch_first ? 1 : 0] : Dim::unknown(),
+            batch = x.shape ? (*x.shape)[batch_first ? 0 : 1] : Dim::unknown();
   const Dim each = Dim::known(count);
   const Type state = Type::tensor(x.dtype, batch_first ? Shape{batch, each, hidden} : Shape{each, batch, hidden});
-  return std::vector<Type>{Type::tensor(x.dtype, batch_first ? Shape{batch, steps, each, hidden} : Shape{steps, each, batch, hidden}), state, state};
+  return std::vector<Type>{
+      Type::tensor(x.dtype, batch_first ? Shape{batch, steps, each, hidden} : Shape{steps, each, batch, hidden}), state,
+      state};
 }
 
 using Activation = std::function<double(double)>;
@@ -47,21 +51,30 @@ Result<Activation> activation(const std::string &name, double alpha, double beta
   if (name == "HardSigmoid") return Activation([=](double x) { return std::clamp(alpha * x + beta, 0.0, 1.0); });
   if (name == "Elu") return Activation([=](double x) { return x < 0 ? alpha * std::expm1(x) : x; });
   if (name == "Softsign") return Activation([](double x) { return x / (1 + std::abs(x)); });
-  if (name == "Softplus") return Activation([](double x) { return std::log1p(std::exp(-std::abs(x))) + std::max(x, 0.0); });
+  if (name == "Softplus")
+    return Activation([](double x) { return std::log1p(std::exp(-std::abs(x))) + std::max(x, 0.0); });
   return bad_input(fmt::format("activation \"{}\" is not known", name));
 }
 
 Result<std::vector<Activation>> activations(const Node &node, std::int64_t count) {
   const std::size_t each = node.is("LSTM") ? 3 : node.is("GRU") ? 2 : 1;
-  const std::vector<std::string> usual = node.is("RNN") ? std::vector<std::string>{"Tanh"} : std::vector<std::string>{"Sigmoid", "Tanh", "Tanh"};
+  const std::vector<std::string> usual =
+      node.is("RNN") ? std::vector<std::string>{"Tanh"} : std::vector<std::string>{"Sigmoid", "Tanh", "Tanh"};
   const auto *names = node.get<std::vector<std::string>>("activations");
-  const auto *alphas = node.get<std::vector<float>>("activation_alpha"), *betas = node.get<std::vector<float>>("activation_beta");
+  const auto *alphas = node.get<std::vector<float>>("activation_alpha"),
+             *betas = node.get<std::vector<float>>("activation_beta");
   std::vector<Activation> found;
   std::size_t next_alpha = 0, next_beta = 0;
   for (std::size_t i = 0; i < each * static_cast<std::size_t>(count); ++i) {
     const std::string name = names && i < names->size() ? (*names)[i] : usual[i % each];
-    double alpha = name == "LeakyRelu" ? 0.01 : name == "HardSigmoid" ? 0.2 : 1, beta = name == "HardSigmoid" ? 0.5 : name == "ScaledTanh" ? 1 : 0;
-    const bool has_alpha = name != "Sigmoid" && name != "Tanh" && name != "Relu" && name != "Softsign" && name != "Softplus";
+    double alpha = name == "LeakyRelu"     ? 0.01
+                   : name == "HardSigmoid" ? 0.2
+                                           : 1,
+           beta = name == "HardSigmoid"  ? 0.5
+                  : name == "ScaledTanh" ? 1
+                                         : 0;
+    const bool has_alpha =
+        name != "Sigmoid" && name != "Tanh" && name != "Relu" && name != "Softsign" && name != "Softplus";
     const bool has_beta = name == "Affine" || name == "ScaledTanh" || name == "HardSigmoid";
     if (has_alpha && alphas && next_alpha < alphas->size()) alpha = (*alphas)[next_alpha++];
     if (has_beta && betas && next_beta < betas->size()) beta = (*betas)[next_beta++];
@@ -95,9 +108,12 @@ struct Direction {
   void step(const double *x, std::vector<double> &h, std::vector<double> &c) const {
     std::vector<double> next(h.size());
     if (gates == 1)
-      for (std::int64_t i = 0; i < hidden; ++i) next[static_cast<std::size_t>(i)] = act[0](limited(pre(i, x, h.data())));
-    else if (gates == 3) gru(x, h, next);
-    else lstm(x, h, c, next);
+      for (std::int64_t i = 0; i < hidden; ++i)
+        next[static_cast<std::size_t>(i)] = act[0](limited(pre(i, x, h.data())));
+    else if (gates == 3)
+      gru(x, h, next);
+    else
+      lstm(x, h, c, next);
     h = std::move(next);
   }
 
@@ -118,11 +134,13 @@ struct Direction {
     }
   }
 
-  void lstm(const double *x, const std::vector<double> &h, std::vector<double> &c, std::vector<double> &next) const { // i, o, f, c
+  void lstm(const double *x, const std::vector<double> &h, std::vector<double> &c,
+            std::vector<double> &next) const { // i, o, f, c
     for (std::int64_t i = 0; i < hidden; ++i) {
       const auto k = static_cast<std::size_t>(i), n = static_cast<std::size_t>(hidden);
       const double in = act[0](limited(pre(i, x, h.data()) + p[k] * c[k]));
-      const double forget = input_forget ? 1 - in : act[0](limited(pre(2 * hidden + i, x, h.data()) + p[2 * n + k] * c[k]));
+      const double forget =
+          input_forget ? 1 - in : act[0](limited(pre(2 * hidden + i, x, h.data()) + p[2 * n + k] * c[k]));
       const double cell = forget * c[k] + in * act[1](limited(pre(3 * hidden + i, x, h.data())));
       const double out = act[0](limited(pre(hidden + i, x, h.data()) + p[n + k] * cell));
       next[k] = out * act[2](cell);
@@ -132,10 +150,11 @@ struct Direction {
 };
 
 /// Operand sizes that the loops below rely on.
-Status check_operands(const EvalArgs &args, std::int64_t count, std::int64_t batch, std::int64_t input, std::int64_t hidden) {
+Status check_operands(const EvalArgs &args, std::int64_t count, std::int64_t batch, std::int64_t input,
+                      std::int64_t hidden) {
   const std::int64_t g = gates(args.node);
-  const std::int64_t wanted[] = {-1, count * g * hidden * input, count * g * hidden * hidden, count * 2 * g * hidden, batch,
-                                 count * batch * hidden, count * batch * hidden, count * 3 * hidden};
+  const std::int64_t wanted[] = {-1,    count * g * hidden * input, count * g * hidden * hidden, count * 2 * g * hidden,
+                                 batch, count * batch * hidden,     count * batch * hidden,      count * 3 * hidden};
   for (std::size_t i = 1; i < args.inputs.size() && i < 8; ++i)
     if (args.inputs[i] && args.inputs[i]->size() != wanted[i])
       return bad_input(fmt::format("operand {} has {} elements, expected {}", i, args.inputs[i]->size(), wanted[i]));
@@ -163,25 +182,43 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const auto functions, activations(args.node, s.count));
   const std::int64_t g = gates(args.node);
   const auto x = to_doubles(*args.inputs[0]), w = to_doubles(*args.inputs[1]), r = to_doubles(*args.inputs[2]);
-  const auto given = [&](std::size_t i, std::int64_t size) { return args.input(i) ? to_doubles(*args.inputs[i]) : std::vector<double>(static_cast<std::size_t>(size)); };
-  const auto biases = given(3, s.count * 2 * g * s.hidden), h0 = given(5, s.count * s.batch * s.hidden), c0 = given(6, s.count * s.batch * s.hidden);
+  const auto given = [&](std::size_t i, std::int64_t size) {
+    return args.input(i) ? to_doubles(*args.inputs[i]) : std::vector<double>(static_cast<std::size_t>(size));
+  };
+  const auto biases = given(3, s.count * 2 * g * s.hidden), h0 = given(5, s.count * s.batch * s.hidden),
+             c0 = given(6, s.count * s.batch * s.hidden);
   const auto peepholes = given(7, s.count * 3 * s.hidden);
-  const auto lengths = args.input(4) ? to_int64s(*args.inputs[4]) : std::vector<std::int64_t>(static_cast<std::size_t>(s.batch), s.steps);
-  std::vector<double> y(static_cast<std::size_t>(s.steps * s.count * s.batch * s.hidden)), last_h(h0.size()), last_c(h0.size());
-  const auto state_at = [&](std::int64_t d, std::int64_t b) { return static_cast<std::size_t>((s.batch_first ? b * s.count + d : d * s.batch + b) * s.hidden); };
+  const auto lengths = args.input(4) ? to_int64s(*args.inputs[4])
+                                     : std::vector<std::int64_t>(static_cast<std::size_t>(s.batch), s.steps);
+  std::vector<double> y(static_cast<std::size_t>(s.steps * s.count * s.batch * s.hidden)), last_h(h0.size()),
+      last_c(h0.size());
+  const auto state_at = [&](std::int64_t d, std::int64_t b) {
+    return static_cast<std::size_t>((s.batch_first ? b * s.count + d : d * s.batch + b) * s.hidden);
+  };
   const auto part = [](const std::vector<double> &all, std::int64_t index, std::int64_t size) {
     return std::span(all).subspan(static_cast<std::size_t>(index * size), static_cast<std::size_t>(size));
   };
   const std::size_t each = functions.size() / static_cast<std::size_t>(s.count);
   for (std::int64_t d = 0; d < s.count; ++d) {
-    const auto wb = part(biases, 2 * d, g * s.hidden), rb = part(biases, 2 * d + 1, g * s.hidden), p = part(peepholes, d, 3 * s.hidden);
-    const Direction one{g, s.hidden, s.input, part(w, d, g * s.hidden * s.input), part(r, d, g * s.hidden * s.hidden), {wb.begin(), wb.end()}, {rb.begin(), rb.end()},
-                        {p.begin(), p.end()}, std::span(functions).subspan(static_cast<std::size_t>(d) * each, each), args.node.get_float("clip", 0),
-                        args.node.get_int("linear_before_reset", 0) != 0, args.node.get_int("input_forget", 0) != 0};
+    const auto wb = part(biases, 2 * d, g * s.hidden), rb = part(biases, 2 * d + 1, g * s.hidden),
+               p = part(peepholes, d, 3 * s.hidden);
+    const Direction one{g,
+                        s.hidden,
+                        s.input,
+                        part(w, d, g * s.hidden * s.input),
+                        part(r, d, g * s.hidden * s.hidden),
+                        {wb.begin(), wb.end()},
+                        {rb.begin(), rb.end()},
+                        {p.begin(), p.end()},
+                        std::span(functions).subspan(static_cast<std::size_t>(d) * each, each),
+                        args.node.get_float("clip", 0),
+                        args.node.get_int("linear_before_reset", 0) != 0,
+                        args.node.get_int("input_forget", 0) != 0};
     const bool reverse = d == 1 || args.node.get_string("direction", "forward") == "reverse";
     for (std::int64_t b = 0; b < s.batch; ++b) {
       const auto start = static_cast<std::ptrdiff_t>(state_at(d, b));
-      std::vector<double> h(h0.begin() + start, h0.begin() + start + s.hidden), c(c0.begin() + start, c0.begin() + start + s.hidden);
+      std::vector<double> h(h0.begin() + start, h0.begin() + start + s.hidden),
+          c(c0.begin() + start, c0.begin() + start + s.hidden);
       const std::int64_t length = std::clamp(lengths[static_cast<std::size_t>(b)], std::int64_t{0}, s.steps);
       for (std::int64_t k = 0; k < length; ++k) {
         const std::int64_t t = reverse ? length - 1 - k : k;
@@ -216,7 +253,8 @@ OpDef network(std::string_view name, std::string_view summary) {
           }};
 }
 
-const OpDef defs[] = {network("RNN", "simple recurrent layer"), network("GRU", "gated recurrent unit"), network("LSTM", "long short-term memory")};
+const OpDef defs[] = {network("RNN", "simple recurrent layer"), network("GRU", "gated recurrent unit"),
+                      network("LSTM", "long short-term memory")};
 
 } // namespace
 

@@ -1,4 +1,5 @@
-// Reductions over axes. Axes are an attribute in old opsets (before 13 of ReduceSum, 18 of the others), then an operand.
+// Reductions over axes. Axes are an attribute in old opsets (before 13 of ReduceSum, 18 of the others), then an
+// operand.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -34,11 +35,14 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   if (!in.shape) return std::vector<Type>{Type::tensor(in.dtype)};
   EDGEC_ASSIGN(const auto reduced, reduced_axes(args, in.shape->size()));
   const bool keeps = args.node.get_int("keepdims", 1) != 0;
-  if (!reduced) return std::vector<Type>{Type::tensor(in.dtype, keeps ? std::optional(Shape(in.shape->size())) : std::nullopt)};
+  if (!reduced)
+    return std::vector<Type>{Type::tensor(in.dtype, keeps ? std::optional(Shape(in.shape->size())) : std::nullopt)};
   Shape out;
   for (std::size_t i = 0; i < in.shape->size(); ++i) {
-    if (!(*reduced)[i]) out.push_back((*in.shape)[i]);
-    else if (keeps) out.push_back(Dim::known(1));
+    if (!(*reduced)[i])
+      out.push_back((*in.shape)[i]);
+    else if (keeps)
+      out.push_back(Dim::known(1));
   }
   return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
 }
@@ -59,15 +63,21 @@ bool adds_rows(const Dims &dims, const std::vector<char> &reduced) {
 #define EDGEC_REDUCTION(Name, start_value, step, result)                                                               \
   struct Name {                                                                                                        \
     template <class A, class T>                                                                                        \
-    static A start(T) { return start_value; }                                                                          \
+    static A start(T) {                                                                                                \
+      return start_value;                                                                                              \
+    }                                                                                                                  \
     template <class A, class T>                                                                                        \
-    static A add(A sum, T x) { return static_cast<A>(step); }                                                          \
+    static A add(A sum, T x) {                                                                                         \
+      return static_cast<A>(step);                                                                                     \
+    }                                                                                                                  \
     template <class A>                                                                                                 \
-    static A finish(A sum, [[maybe_unused]] std::int64_t count) { return static_cast<A>(result); }                     \
+    static A finish(A sum, [[maybe_unused]] std::int64_t count) {                                                      \
+      return static_cast<A>(result);                                                                                   \
+    }                                                                                                                  \
   };
 EDGEC_REDUCTION(Sum, A{0}, sum + static_cast<A>(x), sum)
 EDGEC_REDUCTION(Mean, A{0}, sum + static_cast<A>(x), count == 0 ? sum / 1 : sum / static_cast<A>(count))
-EDGEC_REDUCTION(Prod, A{1}, sum * static_cast<A>(x), sum)
+EDGEC_REDUCTION(Prod, A{1}, sum *static_cast<A>(x), sum)
 EDGEC_REDUCTION(SumSquare, A{0}, sum + static_cast<A>(x) * static_cast<A>(x), sum)
 EDGEC_REDUCTION(L1, A{0}, sum + (x < T{0} ? -static_cast<A>(x) : static_cast<A>(x)), sum)
 EDGEC_REDUCTION(L2, A{0}, sum + static_cast<A>(x) * static_cast<A>(x), std::sqrt(static_cast<double>(sum)))
@@ -75,7 +85,8 @@ EDGEC_REDUCTION(LogSum, A{0}, sum + static_cast<A>(x), std::log(static_cast<doub
 #undef EDGEC_REDUCTION
 
 /// Gathers x(0) .. x(count - 1) in A. Sums in float32 are taken four by four, as onnxruntime's matrix product with ones
-/// takes sums of rows: networks that subtract nearly equal sums (variances as E[x^2] - E[x]^2) give what they give there.
+/// takes sums of rows: networks that subtract nearly equal sums (variances as E[x^2] - E[x]^2) give what they give
+/// there.
 template <class F, class A, class At>
 A gather(std::size_t count, const At &x) {
   using T = decltype(x(0));
@@ -91,8 +102,10 @@ template <bool largest>
 struct Extreme {
   template <class A, class T>
   static A start(T) {
-    if constexpr (std::is_floating_point_v<A>) return largest ? -std::numeric_limits<A>::infinity() : std::numeric_limits<A>::infinity();
-    else return largest ? std::numeric_limits<A>::lowest() : std::numeric_limits<A>::max();
+    if constexpr (std::is_floating_point_v<A>)
+      return largest ? -std::numeric_limits<A>::infinity() : std::numeric_limits<A>::infinity();
+    else
+      return largest ? std::numeric_limits<A>::lowest() : std::numeric_limits<A>::max();
   }
   template <class A, class T>
   static A add(A sum, T x) {
@@ -100,7 +113,9 @@ struct Extreme {
     return sum != sum || (largest ? sum >= value : sum <= value) ? sum : value; // NaN wins
   }
   template <class A>
-  static A finish(A sum, std::int64_t) { return sum; }
+  static A finish(A sum, std::int64_t) {
+    return sum;
+  }
 };
 
 /// For each output element where its operand elements lie: the kept axes outside, the reduced ones inside.
@@ -148,15 +163,18 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
     const Elements<T> x(in);
     std::vector<T> out;
     if (in.dtype == DType::boolean && inner.empty()) // the smallest bool is false, not a number
-      return one(make_tensor(in.dtype, *types[0].concrete(), std::vector<T>(outer.size(), std::is_same_v<F, Extreme<false>> ? T{1} : T{0})));
+      return one(make_tensor(in.dtype, *types[0].concrete(),
+                             std::vector<T>(outer.size(), std::is_same_v<F, Extreme<false>> ? T{1} : T{0})));
     const auto gather_all = [&](auto wide) {
       for (const std::int64_t base : outer) {
         const auto at = [&](std::size_t i) { return x[static_cast<std::size_t>(base + inner[i])]; };
         out.push_back(static_cast<T>(gather<F, decltype(wide)>(inner.size(), at)));
       }
     };
-    if (in.dtype == DType::float32 && adds_rows(in.dims, reduced)) gather_all(T{});
-    else gather_all(Wide<T>{});
+    if (in.dtype == DType::float32 && adds_rows(in.dims, reduced))
+      gather_all(T{});
+    else
+      gather_all(Wide<T>{});
     return one(make_tensor(in.dtype, *types[0].concrete(), std::move(out)));
   });
 }
@@ -183,7 +201,8 @@ Result<std::vector<RuntimeValue>> log_sum_exp(const EvalArgs &args) {
 /// The kernel that gathers in A, float or double.
 template <class F, class A>
 std::function<void(const KernelIo &)> direct(const Walk &walk, int threads) {
-  return [inner = offsets(walk.reduced, walk.reduced_steps), outer = offsets(walk.kept, walk.kept_steps), threads](const KernelIo &io) {
+  return [inner = offsets(walk.reduced, walk.reduced_steps), outer = offsets(walk.kept, walk.kept_steps),
+          threads](const KernelIo &io) {
     const auto *x = reinterpret_cast<const float *>(io.inputs[0]);
     auto *y = reinterpret_cast<float *>(io.outputs[0]);
     const auto count = static_cast<std::int64_t>(outer.size());
@@ -203,7 +222,10 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   if (args.inputs[0]->quant || args.outputs[0]->quant) return through_floats(args, prepare<F>);
   if (!is_float32(args.inputs[0])) return unsupported("only float32");
   const Dims dims = *args.inputs[0]->concrete();
-  EDGEC_ASSIGN(const auto reduced, reduced_axes({.node = args.node, .opset = args.opset, .inputs = args.inputs, .constants = args.constants}, dims.size()));
+  EDGEC_ASSIGN(
+      const auto reduced,
+      reduced_axes({.node = args.node, .opset = args.opset, .inputs = args.inputs, .constants = args.constants},
+                   dims.size()));
   if (!reduced) return unsupported("axes that are no constants");
   const Walk walk(dims, *reduced, args.layouts[0]);
   Kernel kernel{{args.layouts[0]}, Layout::plain, 0, 0, "direct", nullptr};
@@ -230,7 +252,13 @@ Axes axes(const AxisArgs &args) {
 
 template <class F>
 OpDef reduction(std::string_view name, std::string_view summary, QuantRule quant = QuantRule::float_only) {
-  return {.name = name, .summary = summary, .quant = quant, .infer = infer, .reference = reference<F>, .prepare = prepare<F>, .axes = axes};
+  return {.name = name,
+          .summary = summary,
+          .quant = quant,
+          .infer = infer,
+          .reference = reference<F>,
+          .prepare = prepare<F>,
+          .axes = axes};
 }
 
 OpDef with_reference(OpDef def, decltype(OpDef::reference) reference) {
@@ -248,8 +276,10 @@ Result<std::vector<Type>> infer_arg(const InferArgs &args) {
   EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 0), static_cast<int>(in.shape->size())));
   Shape out = *in.shape;
   if (out[static_cast<std::size_t>(axis)].size == 0) return bad_input(fmt::format("axis {} has no elements", axis));
-  if (args.node.get_int("keepdims", 1) != 0) out[static_cast<std::size_t>(axis)] = Dim::known(1);
-  else out.erase(out.begin() + axis);
+  if (args.node.get_int("keepdims", 1) != 0)
+    out[static_cast<std::size_t>(axis)] = Dim::known(1);
+  else
+    out.erase(out.begin() + axis);
   return std::vector<Type>{Type::tensor(DType::int64, std::move(out))};
 }
 
@@ -259,7 +289,8 @@ Result<std::vector<RuntimeValue>> arg_reference(const EvalArgs &args) {
   const Tensor &in = *args.inputs[0];
   EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 0), in.rank()));
   const auto at = static_cast<std::size_t>(axis);
-  const std::int64_t outer = product(in.dims, 0, at), count = in.dims[at], inner = product(in.dims, at + 1, in.dims.size());
+  const std::int64_t outer = product(in.dims, 0, at), count = in.dims[at],
+                     inner = product(in.dims, at + 1, in.dims.size());
   const bool last = args.node.get_int("select_last_index", 0) != 0;
   return with_arithmetic(in.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -281,7 +312,11 @@ Result<std::vector<RuntimeValue>> arg_reference(const EvalArgs &args) {
 
 template <bool largest>
 OpDef arg(std::string_view name, std::string_view summary) {
-  return {.name = name, .summary = summary, .quant = QuantRule::not_data, .infer = infer_arg, .reference = arg_reference<largest>};
+  return {.name = name,
+          .summary = summary,
+          .quant = QuantRule::not_data,
+          .infer = infer_arg,
+          .reference = arg_reference<largest>};
 }
 
 const OpDef defs[] = {

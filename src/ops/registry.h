@@ -7,8 +7,8 @@ namespace edgec {
 
 const OpRegistry &all_ops();
 
-/// From now on all_ops() runs operators without a definition of their own as other operators: onnxruntime's by bodies of
-/// this folder, the others by what `others` says (null: nothing). Once, when a program starts.
+/// From now on all_ops() runs operators without a definition of their own as other operators: onnxruntime's by bodies
+/// of this folder, the others by what `others` says (null: nothing). Once, when a program starts.
 void install_function_bodies(FunctionBody others);
 
 } // namespace edgec

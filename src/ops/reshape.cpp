@@ -74,7 +74,8 @@ Result<Shape> reshaped(const Type &in, Target target, bool allow_zero) {
   for (std::size_t i = 0; i < dims.size(); ++i) {
     if (dims[i].size < -1) return bad_input(fmt::format("target dim {} is {}", i, dims[i].size));
     if (dims[i].size == 0 && !allow_zero) {
-      if (in.shape && i >= in.shape->size()) return bad_input(fmt::format("target dim {} copies a dim beyond rank {}", i, in.shape->size()));
+      if (in.shape && i >= in.shape->size())
+        return bad_input(fmt::format("target dim {} copies a dim beyond rank {}", i, in.shape->size()));
       dims[i] = in.shape ? (*in.shape)[i] : Dim::unknown();
     } else if (!dims[i].is_known() && dims[i].symbol.empty()) {
       if (hole && target.exact) return bad_input("the target has more than one -1");
@@ -111,7 +112,8 @@ Result<std::vector<Type>> infer_flatten(const InferArgs &args) {
   if (axis < -rank || axis > rank) return bad_input(fmt::format("axis {} is outside -{} .. {}", axis, rank, rank));
   if (axis < 0) axis += rank;
   const auto at = static_cast<std::size_t>(axis);
-  return std::vector<Type>{Type::tensor(in.dtype, Shape{product(*in.shape, 0, at), product(*in.shape, at, in.shape->size())})};
+  return std::vector<Type>{
+      Type::tensor(in.dtype, Shape{product(*in.shape, 0, at), product(*in.shape, at, in.shape->size())})};
 }
 
 Result<std::vector<Type>> infer_squeeze(const InferArgs &args) {
@@ -124,8 +126,10 @@ Result<std::vector<Type>> infer_squeeze(const InferArgs &args) {
     EDGEC_ASSIGN(const auto dropped, normalize_axes(*axes.values, static_cast<int>(in.shape->size())));
     for (std::size_t i = 0; i < in.shape->size(); ++i) {
       const Dim &dim = (*in.shape)[i];
-      if (std::ranges::find(dropped, static_cast<int>(i)) == dropped.end()) out.push_back(dim);
-      else if (dim.is_known() && dim.size != 1) return bad_input(fmt::format("axis {} has size {}, not 1", i, dim.size));
+      if (std::ranges::find(dropped, static_cast<int>(i)) == dropped.end())
+        out.push_back(dim);
+      else if (dim.is_known() && dim.size != 1)
+        return bad_input(fmt::format("axis {} has size {}, not 1", i, dim.size));
     }
     return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
   }
@@ -165,7 +169,8 @@ struct Run {
   std::size_t in, in_end, out, out_end;
 };
 
-/// The dims as short runs of equal products, from the front. Unknown dims fit where all that follows is known and equal.
+/// The dims as short runs of equal products, from the front. Unknown dims fit where all that follows is known and
+/// equal.
 std::vector<Run> runs(const Shape &from, const Shape &to) {
   std::vector<Run> found;
   std::size_t i = 0, o = 0;
@@ -200,7 +205,8 @@ std::vector<std::size_t> not_ones(const Shape &shape, std::size_t first, std::si
 }
 
 /// Links between axes that hold the same elements. Axes that are joined keep the outermost as blocks. One that is split
-/// in two keeps the inner as indices that recur in every block, as in a shuffle of channels; split in more, the outermost.
+/// in two keeps the inner as indices that recur in every block, as in a shuffle of channels; split in more, the
+/// outermost.
 Axes axes(const AxisArgs &args) {
   Axes found;
   if (!args.input(0) || !args.input(0)->shape || !args.output() || !args.output()->shape) return found;
@@ -208,7 +214,8 @@ Axes axes(const AxisArgs &args) {
   for (const Run &run : runs(from, to)) {
     const auto in = not_ones(from, run.in, run.in_end), out = not_ones(to, run.out, run.out_end);
     if (in.empty() || out.empty()) continue;
-    const AxisLink link{.input_axis = static_cast<int>(in[0]), .output_axis = static_cast<int>(out[0]), .count = to[out[0]].size};
+    const AxisLink link{
+        .input_axis = static_cast<int>(in[0]), .output_axis = static_cast<int>(out[0]), .count = to[out[0]].size};
     const std::int64_t size_in = from[in[0]].size, size_out = to[out[0]].size;
     if (out.size() == 1) {
       found.links.push_back(link);

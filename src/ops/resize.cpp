@@ -52,7 +52,8 @@ Operands operands(const InferArgs &args) {
 }
 
 Result<std::vector<int>> resized_axes(const Node &node, std::size_t rank) {
-  if (const auto *axes = node.get<std::vector<std::int64_t>>("axes")) return normalize_axes(*axes, static_cast<int>(rank));
+  if (const auto *axes = node.get<std::vector<std::int64_t>>("axes"))
+    return normalize_axes(*axes, static_cast<int>(rank));
   std::vector<int> all;
   for (std::size_t i = 0; i < rank; ++i) all.push_back(static_cast<int>(i));
   return all;
@@ -65,10 +66,13 @@ struct AxisPlan {
   double exact = 1; ///< `out` before it is rounded down, where scales are given
 };
 
-std::int64_t scaled_size(std::int64_t size, double scale) { return static_cast<std::int64_t>(std::floor(static_cast<double>(size) * scale)); }
+std::int64_t scaled_size(std::int64_t size, double scale) {
+  return static_cast<std::int64_t>(std::floor(static_cast<double>(size) * scale));
+}
 
 /// sizes with keep_aspect_ratio_policy not_larger or not_smaller: one scale for all axes.
-void keep_aspect_ratio(std::vector<AxisPlan> &plans, const std::vector<int> &axes, const std::vector<std::int64_t> &sizes, bool larger) {
+void keep_aspect_ratio(std::vector<AxisPlan> &plans, const std::vector<int> &axes,
+                       const std::vector<std::int64_t> &sizes, bool larger) {
   double scale = larger ? 0 : INFINITY;
   for (std::size_t i = 0; i < axes.size(); ++i) {
     const double one = static_cast<double>(sizes[i]) / static_cast<double>(plans[static_cast<std::size_t>(axes[i])].in);
@@ -93,7 +97,8 @@ Result<std::vector<AxisPlan>> plans(const Node &node, const Operands &operands, 
     AxisPlan &plan = found[static_cast<std::size_t>(axes[i])];
     if (operands.scales) {
       plan.scale = (*operands.scales)[i];
-      if (!(plan.scale > 0) || !(plan.scale * static_cast<double>(plan.in) < 0x1p31)) return bad_input(fmt::format("a scale of {}", plan.scale));
+      if (!(plan.scale > 0) || !(plan.scale * static_cast<double>(plan.in) < 0x1p31))
+        return bad_input(fmt::format("a scale of {}", plan.scale));
       plan.out = scaled_size(plan.in, plan.scale);
       plan.exact = static_cast<double>(plan.in) * plan.scale;
     } else {
@@ -111,7 +116,8 @@ Result<std::vector<AxisPlan>> plans(const Node &node, const Operands &operands, 
   if (operands.sizes && policy != "stretch") keep_aspect_ratio(found, axes, *operands.sizes, policy == "not_smaller");
   if (operands.scales && node.get_string("coordinate_transformation_mode", "") == "tf_crop_and_resize")
     for (AxisPlan &plan : found)
-      plan.out = static_cast<std::int64_t>(std::floor(static_cast<double>(plan.in) * (plan.roi_end - plan.roi_start) * plan.scale));
+      plan.out = static_cast<std::int64_t>(
+          std::floor(static_cast<double>(plan.in) * (plan.roi_end - plan.roi_start) * plan.scale));
   return found;
 }
 
@@ -128,9 +134,12 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   } else if (given.known && !args.node.attribute("axes") && !args.node.attribute("keep_aspect_ratio_policy")) {
     for (std::size_t i = 0; i < out.size(); ++i) {
       const Dim &dim = (*in.shape)[i];
-      if (given.sizes && i < given.sizes->size()) out[i] = Dim::known((*given.sizes)[i]);
-      else if (given.scales && i < given.scales->size() && (*given.scales)[i] == 1) out[i] = dim;
-      else if (given.scales && i < given.scales->size() && dim.is_known()) out[i] = Dim::known(scaled_size(dim.size, (*given.scales)[i]));
+      if (given.sizes && i < given.sizes->size())
+        out[i] = Dim::known((*given.sizes)[i]);
+      else if (given.scales && i < given.scales->size() && (*given.scales)[i] == 1)
+        out[i] = dim;
+      else if (given.scales && i < given.scales->size() && dim.is_known())
+        out[i] = Dim::known(scaled_size(dim.size, (*given.scales)[i]));
     }
   }
   return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
@@ -201,7 +210,8 @@ Taps taps(const Settings &settings, const AxisPlan &plan, std::int64_t out) {
   const std::int64_t last = plan.in - 1;
   const double x = transform(settings.coordinates, plan, out);
   if (settings.coordinates == "tf_crop_and_resize" && (x < 0 || x > static_cast<double>(last))) return {};
-  if (settings.mode == "nearest") return {{std::clamp(nearest(x, nearest_mode(settings, plan)), std::int64_t{0}, last), 1}};
+  if (settings.mode == "nearest")
+    return {{std::clamp(nearest(x, nearest_mode(settings, plan)), std::int64_t{0}, last), 1}};
   const bool is_cubic = settings.mode == "cubic";
   // Antialiasing stretches the filter by the factor of a reduction.
   const double stretch = settings.antialias && plan.scale < 1 ? 1 / plan.scale : 1;
@@ -242,7 +252,8 @@ std::vector<AxisTaps> axis_taps(const Settings &settings, const std::vector<Axis
 }
 
 /// Where each index comes from if every index has one source (nearest), a table an axis.
-std::optional<std::vector<std::vector<std::int64_t>>> sources(const std::vector<AxisPlan> &plans, const std::vector<AxisTaps> &axes) {
+std::optional<std::vector<std::vector<std::int64_t>>> sources(const std::vector<AxisPlan> &plans,
+                                                              const std::vector<AxisTaps> &axes) {
   std::vector<std::vector<std::int64_t>> tables(plans.size());
   for (std::size_t i = 0; i < plans.size(); ++i)
     for (std::int64_t k = 0; k < plans[i].in; ++k) tables[i].push_back(k);
@@ -305,7 +316,8 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
     between[axis.axis] = axis.plan.out;
     EDGEC_CHECK(check_size(DType::float64, between));
   }
-  if (in.dtype == DType::float32) return one(Tensor::of(dims, interpolate(to_floats(in), in.dims, axes, settings.extrapolation)));
+  if (in.dtype == DType::float32)
+    return one(Tensor::of(dims, interpolate(to_floats(in), in.dims, axes, settings.extrapolation)));
   auto values = interpolate(to_doubles(in), in.dims, axes, settings.extrapolation);
   if (is_integer(in.dtype)) // as onnxruntime: interpolated integers are truncated
     for (double &value : values) value = std::trunc(value);
@@ -314,10 +326,12 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
 
 Kernel nearest_kernel(const PrepareArgs &args, std::vector<std::vector<std::int64_t>> tables) {
   const Layout layout = args.layouts[0];
-  if (layout == Layout::channels_last && tables.size() > 2) std::rotate(tables.begin() + 1, tables.begin() + 2, tables.end());
+  if (layout == Layout::channels_last && tables.size() > 2)
+    std::rotate(tables.begin() + 1, tables.begin() + 2, tables.end());
   Kernel kernel{{layout}, layout, 0, 0, "copy", nullptr};
   kernel.run = [tables, order = in_memory_order(*args.inputs[0]->concrete(), layout),
-                width = static_cast<std::size_t>(bits(args.inputs[0]->dtype)) / 8, threads = args.threads](const KernelIo &io) {
+                width = static_cast<std::size_t>(bits(args.inputs[0]->dtype)) / 8,
+                threads = args.threads](const KernelIo &io) {
     copy_by_tables(io.inputs[0], order, tables, nullptr, io.outputs[0], width, threads);
   };
   return kernel;
@@ -348,9 +362,8 @@ Kernel interpolating_kernel(const PrepareArgs &args, std::vector<AxisTaps> axes,
       const Pass &pass = passes[i];
       auto *to = reinterpret_cast<float *>(i + 1 == passes.size() ? io.outputs[0] : io.scratch + largest * (i % 2));
       fast::dispatch(how, pass.rows, std::max<std::int64_t>(1, 8192 / pass.inner),
-                     [from, to, &pass, extrapolation](std::int64_t first, std::int64_t last) EDGEC_INLINE {
-                       resize_axis(from, to, pass.axis, extrapolation, pass.inner, first, last);
-                     });
+                     [from, to, &pass, extrapolation](std::int64_t first, std::int64_t last)
+                         EDGEC_INLINE { resize_axis(from, to, pass.axis, extrapolation, pass.inner, first, last); });
       from = to;
     }
   };
@@ -361,7 +374,8 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   if (!args.input(0) || !args.outputs[0]) return unsupported("no operand");
   const InferArgs known{.node = args.node, .opset = args.opset, .inputs = args.inputs, .constants = args.constants};
   const Operands given = operands(known);
-  if (!given.known || (args.input(1) && args.inputs.size() > 2 && !args.constant(1))) return unsupported("sizes that are no constants");
+  if (!given.known || (args.input(1) && args.inputs.size() > 2 && !args.constant(1)))
+    return unsupported("sizes that are no constants");
   const Dims dims = *args.inputs[0]->concrete();
   if (element_count(dims) == 0) return unsupported("an operand without elements");
   EDGEC_ASSIGN(const auto found, plans(args.node, given, dims));

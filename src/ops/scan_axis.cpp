@@ -20,7 +20,8 @@ Result<std::vector<RuntimeValue>> cumulative_reference(const EvalArgs &args) {
   if (args.inputs[1]->size() != 1) return bad_input("axis must be one number");
   EDGEC_ASSIGN(const int axis, normalize_axis(to_int64s(*args.inputs[1])[0], in.rank()));
   const auto at = static_cast<std::size_t>(axis);
-  const std::int64_t count = in.dims[at], inner = product(in.dims, at + 1, in.dims.size()), outer = product(in.dims, 0, at);
+  const std::int64_t count = in.dims[at], inner = product(in.dims, at + 1, in.dims.size()),
+                     outer = product(in.dims, 0, at);
   const bool exclusive = args.node.get_int("exclusive", 0) != 0, reverse = args.node.get_int("reverse", 0) != 0;
   return with_arithmetic(in.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -43,7 +44,8 @@ Result<std::vector<RuntimeValue>> cumulative_reference(const EvalArgs &args) {
 Result<std::vector<Type>> infer_trilu(const InferArgs &args) {
   EDGEC_CHECK(require(args, 1));
   const Type &in = *args.input(0);
-  if (in.shape && in.shape->size() < 2) return bad_input(fmt::format("the operand has rank {}, expected at least 2", in.shape->size()));
+  if (in.shape && in.shape->size() < 2)
+    return bad_input(fmt::format("the operand has rank {}, expected at least 2", in.shape->size()));
   return infer_same(args);
 }
 
@@ -65,9 +67,21 @@ Result<std::vector<RuntimeValue>> trilu_reference(const EvalArgs &args) {
 }
 
 const OpDef defs[] = {
-    {.name = "CumSum", .since = 11, .summary = "running sum along an axis", .infer = infer_cumulative, .reference = cumulative_reference<false>},
-    {.name = "CumProd", .since = 26, .summary = "running product along an axis", .infer = infer_cumulative, .reference = cumulative_reference<true>},
-    {.name = "Trilu", .since = 14, .summary = "upper or lower triangle, else zero", .infer = infer_trilu, .reference = trilu_reference},
+    {.name = "CumSum",
+     .since = 11,
+     .summary = "running sum along an axis",
+     .infer = infer_cumulative,
+     .reference = cumulative_reference<false>},
+    {.name = "CumProd",
+     .since = 26,
+     .summary = "running product along an axis",
+     .infer = infer_cumulative,
+     .reference = cumulative_reference<true>},
+    {.name = "Trilu",
+     .since = 14,
+     .summary = "upper or lower triangle, else zero",
+     .infer = infer_trilu,
+     .reference = trilu_reference},
 };
 
 } // namespace

@@ -20,11 +20,14 @@ Result<std::vector<Type>> infer_topk(const InferArgs &args) {
   if (!in.shape) return std::vector<Type>{Type::tensor(in.dtype), Type::tensor(DType::int64)};
   EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", -1), static_cast<int>(in.shape->size())));
   std::optional<std::int64_t> k;
-  if (args.node.attribute("k")) k = args.node.get_int("k", 0);
-  else if (const auto known = known_ints(args, 1); known && known->size() == 1) k = (*known)[0];
+  if (args.node.attribute("k"))
+    k = args.node.get_int("k", 0);
+  else if (const auto known = known_ints(args, 1); known && known->size() == 1)
+    k = (*known)[0];
   Shape out = *in.shape;
   Dim &dim = out[static_cast<std::size_t>(axis)];
-  if (k && (*k < 0 || (dim.is_known() && *k > dim.size))) return bad_input(fmt::format("k is {} on an axis of size {}", *k, dim.size));
+  if (k && (*k < 0 || (dim.is_known() && *k > dim.size)))
+    return bad_input(fmt::format("k is {} on an axis of size {}", *k, dim.size));
   dim = k ? Dim::known(*k) : Dim::unknown();
   return std::vector<Type>{Type::tensor(in.dtype, out), Type::tensor(DType::int64, out)};
 }
@@ -35,7 +38,8 @@ Result<std::vector<RuntimeValue>> topk_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", -1), in.rank()));
   const auto at = static_cast<std::size_t>(axis);
   const Dims dims = *types[0].concrete();
-  const std::int64_t count = in.dims[at], k = dims[at], inner = product(in.dims, at + 1, in.dims.size()), outer = product(in.dims, 0, at);
+  const std::int64_t count = in.dims[at], k = dims[at], inner = product(in.dims, at + 1, in.dims.size()),
+                     outer = product(in.dims, 0, at);
   const bool largest = args.node.get_int("largest", 1) != 0;
   std::vector<std::int64_t> indices(static_cast<std::size_t>(*element_count(dims))), sources(indices.size());
   with_arithmetic(in.dtype, [&](auto zero) {
@@ -47,7 +51,8 @@ Result<std::vector<RuntimeValue>> topk_reference(const EvalArgs &args) {
         const auto value = [&](std::int64_t n) { return x[static_cast<std::size_t>((o * count + n) * inner + i)]; };
         const auto before = [&](std::int64_t a, std::int64_t b) { // equal ones in order of their index
           const auto left = value(a), right = value(b);
-          if (left == right || left != left || right != right) return left != left && right == right ? largest : right != right && left == left ? !largest : a < b;
+          if (left == right || left != left || right != right)
+            return left != left && right == right ? largest : right != right && left == left ? !largest : a < b;
           return largest ? left > right : left < right;
         };
         std::partial_sort(order.begin(), order.begin() + k, order.end(), before);
@@ -136,7 +141,9 @@ Result<std::vector<Type>> infer_unique(const InferArgs &args) {
   return types;
 }
 
-Tensor list(const std::vector<std::int64_t> &values) { return Tensor::of({static_cast<std::int64_t>(values.size())}, values); }
+Tensor list(const std::vector<std::int64_t> &values) {
+  return Tensor::of({static_cast<std::int64_t>(values.size())}, values);
+}
 
 Result<std::vector<RuntimeValue>> unique_reference(const EvalArgs &args) {
   if (!args.input(0)) return bad_input("needs an operand");
@@ -153,21 +160,25 @@ Result<std::vector<RuntimeValue>> unique_reference(const EvalArgs &args) {
   if (in.dtype == DType::string) {
     std::vector<std::string> sorted = *in.strings;
     std::ranges::sort(sorted);
-    for (const std::string &text : *in.strings) keys.push_back(static_cast<double>(std::ranges::lower_bound(sorted, text) - sorted.begin()));
+    for (const std::string &text : *in.strings)
+      keys.push_back(static_cast<double>(std::ranges::lower_bound(sorted, text) - sorted.begin()));
   } else {
     keys = to_doubles(in);
   }
   const auto slice = [&](std::int64_t k) {
     std::vector<double> values;
     for (std::int64_t o = 0; o < outer; ++o)
-      for (std::int64_t i = 0; i < inner; ++i) values.push_back(keys[static_cast<std::size_t>((o * count + k) * inner + i)]);
+      for (std::int64_t i = 0; i < inner; ++i)
+        values.push_back(keys[static_cast<std::size_t>((o * count + k) * inner + i)]);
     return values;
   };
   std::vector<std::vector<double>> slices;
   for (std::int64_t k = 0; k < count; ++k) slices.push_back(slice(k));
   std::vector<std::int64_t> order(static_cast<std::size_t>(count));
   std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, [&](std::int64_t a, std::int64_t b) { return slices[static_cast<std::size_t>(a)] < slices[static_cast<std::size_t>(b)]; });
+  std::ranges::stable_sort(order, [&](std::int64_t a, std::int64_t b) {
+    return slices[static_cast<std::size_t>(a)] < slices[static_cast<std::size_t>(b)];
+  });
   std::vector<std::int64_t> first, counts, which(static_cast<std::size_t>(count));
   for (std::size_t i = 0; i < order.size(); ++i) {
     const auto k = static_cast<std::size_t>(order[i]);
@@ -202,8 +213,14 @@ Result<std::vector<RuntimeValue>> unique_reference(const EvalArgs &args) {
   return outputs;
 }
 
-OpDef selecting(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer, decltype(OpDef::reference) reference) {
-  return {.name = name, .since = since, .summary = summary, .quant = QuantRule::not_data, .infer = infer, .reference = reference};
+OpDef selecting(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer,
+                decltype(OpDef::reference) reference) {
+  return {.name = name,
+          .since = since,
+          .summary = summary,
+          .quant = QuantRule::not_data,
+          .infer = infer,
+          .reference = reference};
 }
 
 const OpDef defs[] = {

@@ -17,8 +17,12 @@ RuntimeValue sequence_of(List list) {
   return value;
 }
 
-Type sequence_type(Type element) { return {Type::Kind::sequence, DType::undefined, {}, {}, std::make_shared<Type>(std::move(element))}; }
-Type optional_type(Type element) { return {Type::Kind::optional, DType::undefined, {}, {}, std::make_shared<Type>(std::move(element))}; }
+Type sequence_type(Type element) {
+  return {Type::Kind::sequence, DType::undefined, {}, {}, std::make_shared<Type>(std::move(element))};
+}
+Type optional_type(Type element) {
+  return {Type::Kind::optional, DType::undefined, {}, {}, std::make_shared<Type>(std::move(element))};
+}
 const Type unknown_type{Type::Kind::unknown, DType::undefined, {}, {}, nullptr};
 
 Type without_shape(Type type) {
@@ -29,12 +33,14 @@ Type without_shape(Type type) {
 
 /// Operand `i` as a list.
 Result<const List *> list(const EvalArgs &args, std::size_t i) {
-  if (i >= args.values.size() || !args.values[i].sequence) return bad_input(fmt::format("operand {} must be a sequence", i));
+  if (i >= args.values.size() || !args.values[i].sequence)
+    return bad_input(fmt::format("operand {} must be a sequence", i));
   return args.values[i].sequence.get();
 }
 
 /// A position, counted from the end where negative, in 0 .. limit.
-Result<std::size_t> position(const EvalArgs &args, std::size_t i, std::size_t size, std::int64_t limit, std::int64_t otherwise) {
+Result<std::size_t> position(const EvalArgs &args, std::size_t i, std::size_t size, std::int64_t limit,
+                             std::int64_t otherwise) {
   std::int64_t at = otherwise;
   if (args.input(i)) {
     if (args.inputs[i]->size() != 1) return bad_input("a position must be one number");
@@ -67,7 +73,8 @@ Result<std::vector<RuntimeValue>> construct_reference(const EvalArgs &args) {
 Result<std::vector<Type>> infer_list(const InferArgs &args) {
   EDGEC_CHECK(require(args, 1));
   Type type = *args.inputs[0];
-  if (type.kind == Type::Kind::sequence && type.element) type.element = std::make_shared<Type>(without_shape(*type.element));
+  if (type.kind == Type::Kind::sequence && type.element)
+    type.element = std::make_shared<Type>(without_shape(*type.element));
   return std::vector<Type>{std::move(type)};
 }
 Result<std::vector<RuntimeValue>> insert_reference(const EvalArgs &args) {
@@ -99,7 +106,9 @@ Result<std::vector<RuntimeValue>> at_reference(const EvalArgs &args) {
   return one_value((*from)[at]);
 }
 
-Result<std::vector<Type>> infer_length(const InferArgs &) { return std::vector<Type>{Type::tensor(DType::int64, Dims{})}; }
+Result<std::vector<Type>> infer_length(const InferArgs &) {
+  return std::vector<Type>{Type::tensor(DType::int64, Dims{})};
+}
 Result<std::vector<RuntimeValue>> length_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const List *from, list(args, 0));
   return one(Tensor::scalar(static_cast<std::int64_t>(from->size())));
@@ -117,7 +126,9 @@ Tensor part(const Cells &cells, const Dims &in, std::size_t axis, std::int64_t s
   Dims dims = in;
   dims[axis] = count;
   auto out = cells.space(dims);
-  if (!out.empty()) copy_strided(cells.data() + static_cast<std::size_t>(start * steps[axis]) * cells.width(), dims, steps, out.data(), cells.width());
+  if (!out.empty())
+    copy_strided(cells.data() + static_cast<std::size_t>(start * steps[axis]) * cells.width(), dims, steps, out.data(),
+                 cells.width());
   return cells.finish(std::move(dims), std::move(out));
 }
 
@@ -140,7 +151,8 @@ Result<std::vector<RuntimeValue>> split_reference(const EvalArgs &args) {
   const Cells cells(in);
   List out;
   for (const std::int64_t count : parts) {
-    if (count < 0 || count > size - start) return bad_input(fmt::format("a part of size {} of {}", count, size - start));
+    if (count < 0 || count > size - start)
+      return bad_input(fmt::format("a part of size {} of {}", count, size - start));
     Tensor piece = part(cells, in.dims, at, start, count);
     if (drops) piece.dims.erase(piece.dims.begin() + axis);
     out.emplace_back(std::move(piece));
@@ -176,7 +188,8 @@ Result<std::vector<RuntimeValue>> concat_reference(const EvalArgs &args) {
       continue;
     }
     Dims rest = tensor.dims;
-    if (rest.size() != dims.size() || tensor.dtype != parts[0].dtype) return bad_input("tensors of different ranks or types cannot be joined");
+    if (rest.size() != dims.size() || tensor.dtype != parts[0].dtype)
+      return bad_input("tensors of different ranks or types cannot be joined");
     rest[at] = dims[at];
     if (rest != dims) return bad_input("tensors of different shapes cannot be joined");
     dims[at] += tensor.dims[at];
@@ -187,7 +200,8 @@ Result<std::vector<RuntimeValue>> concat_reference(const EvalArgs &args) {
   const auto steps = strides(dims);
   std::int64_t start = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    scatter_strided(cells.data(i), parts[i].dims, steps, out.data() + static_cast<std::size_t>(start * steps[at]) * cells.width(), cells.width());
+    scatter_strided(cells.data(i), parts[i].dims, steps,
+                    out.data() + static_cast<std::size_t>(start * steps[at]) * cells.width(), cells.width());
     start += parts[i].dims[at];
   }
   return one(cells.finish(std::move(dims), std::move(out)));
@@ -199,7 +213,8 @@ Result<std::vector<Type>> infer_map(const InferArgs &args) {
   const auto *body = args.node.get<SubGraph>("body");
   if (!body || !*body) return bad_input("needs a sub-graph body");
   std::vector<Type> types;
-  for (const GraphOutput &output : (*body)->outputs()) types.push_back(sequence_type(without_shape((*body)->value(output.value).type)));
+  for (const GraphOutput &output : (*body)->outputs())
+    types.push_back(sequence_type(without_shape((*body)->value(output.value).type)));
   return types;
 }
 
@@ -234,7 +249,9 @@ Result<std::vector<RuntimeValue>> optional_reference(const EvalArgs &args) {
   return one_value(args.values.empty() ? RuntimeValue() : args.values[0]);
 }
 
-Result<std::vector<Type>> infer_has(const InferArgs &) { return std::vector<Type>{Type::tensor(DType::boolean, Dims{})}; }
+Result<std::vector<Type>> infer_has(const InferArgs &) {
+  return std::vector<Type>{Type::tensor(DType::boolean, Dims{})};
+}
 Result<std::vector<RuntimeValue>> has_reference(const EvalArgs &args) {
   const bool has = !args.values.empty() && (args.values[0].tensor || args.values[0].sequence);
   return one(from_int64s(DType::boolean, {}, std::vector<std::int64_t>{has}));
@@ -247,12 +264,19 @@ Result<std::vector<Type>> infer_get(const InferArgs &args) {
   return std::vector<Type>{in.element ? *in.element : unknown_type};
 }
 Result<std::vector<RuntimeValue>> get_reference(const EvalArgs &args) {
-  if (args.values.empty() || (!args.values[0].tensor && !args.values[0].sequence)) return bad_input("the optional holds nothing");
+  if (args.values.empty() || (!args.values[0].tensor && !args.values[0].sequence))
+    return bad_input("the optional holds nothing");
   return one_value(args.values[0]);
 }
 
-OpDef listing(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer, decltype(OpDef::reference) reference) {
-  return {.name = name, .since = since, .summary = summary, .quant = QuantRule::not_data, .infer = infer, .reference = reference};
+OpDef listing(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer,
+              decltype(OpDef::reference) reference) {
+  return {.name = name,
+          .since = since,
+          .summary = summary,
+          .quant = QuantRule::not_data,
+          .infer = infer,
+          .reference = reference};
 }
 
 const OpDef defs[] = {

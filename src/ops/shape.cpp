@@ -9,7 +9,9 @@ namespace {
 /// The range of axes that a Shape tells: attributes start and end (opset 15), clamped.
 std::pair<std::size_t, std::size_t> range(const Node &node, std::size_t rank) {
   const auto size = static_cast<std::int64_t>(rank);
-  const auto clamp = [&](std::int64_t axis) { return std::clamp(axis < 0 ? axis + size : axis, std::int64_t{0}, size); };
+  const auto clamp = [&](std::int64_t axis) {
+    return std::clamp(axis < 0 ? axis + size : axis, std::int64_t{0}, size);
+  };
   const auto start = clamp(node.get_int("start", 0)), end = clamp(node.get_int("end", size));
   return {static_cast<std::size_t>(start), static_cast<std::size_t>(std::max(start, end))};
 }
@@ -28,7 +30,8 @@ Result<std::vector<RuntimeValue>> shape_reference(const EvalArgs &args) {
   if (!args.input(0)) return bad_input("needs a tensor");
   const Dims &dims = args.inputs[0]->dims;
   const auto [start, end] = range(args.node, dims.size());
-  return one(Tensor::of<std::int64_t>({static_cast<std::int64_t>(end - start)}, Dims(dims.begin() + start, dims.begin() + end)));
+  return one(Tensor::of<std::int64_t>({static_cast<std::int64_t>(end - start)},
+                                      Dims(dims.begin() + start, dims.begin() + end)));
 }
 
 Result<std::vector<Type>> infer_size(const InferArgs &args) {

@@ -25,7 +25,8 @@ Range range(std::int64_t size, std::int64_t start, std::int64_t end, std::int64_
   end = std::clamp(end, std::int64_t{step > 0 ? 0 : -1}, last);
   const std::int64_t span = step > 0 ? end - start : start - end;
   const std::uint64_t stride = step > 0 ? static_cast<std::uint64_t>(step) : 0 - static_cast<std::uint64_t>(step);
-  const std::int64_t count = span <= 0 ? 0 : static_cast<std::int64_t>((static_cast<std::uint64_t>(span) - 1) / stride) + 1;
+  const std::int64_t count =
+      span <= 0 ? 0 : static_cast<std::int64_t>((static_cast<std::uint64_t>(span) - 1) / stride) + 1;
   return {start, step, count};
 }
 
@@ -52,7 +53,8 @@ Result<SliceOperands> slice_operands(const InferArgs &args) {
   const std::size_t count = found.starts ? found.starts->size() : found.axes ? found.axes->size() : 0;
   for (const auto *list : {&found.starts, &found.ends, &found.axes, &found.steps})
     if (*list && (*list)->size() != count)
-      return bad_input(fmt::format("starts, ends, axes and steps have different lengths, {} and {}", count, (*list)->size()));
+      return bad_input(
+          fmt::format("starts, ends, axes and steps have different lengths, {} and {}", count, (*list)->size()));
   return found;
 }
 
@@ -62,10 +64,12 @@ Result<std::optional<std::vector<Range>>> slice_ranges(const SliceOperands &oper
   for (const std::int64_t size : dims) ranges.push_back({0, 1, size});
   if (!operands.starts || !operands.ends || operands.axes_unknown) return std::optional<std::vector<Range>>{};
   for (std::size_t i = 0; i < operands.starts->size(); ++i) {
-    EDGEC_ASSIGN(const int axis, normalize_axis(operands.axes ? (*operands.axes)[i] : static_cast<std::int64_t>(i), static_cast<int>(dims.size())));
+    EDGEC_ASSIGN(const int axis, normalize_axis(operands.axes ? (*operands.axes)[i] : static_cast<std::int64_t>(i),
+                                                static_cast<int>(dims.size())));
     const std::int64_t step = operands.steps ? (*operands.steps)[i] : 1;
     if (step == 0) return bad_input("a step of 0");
-    ranges[static_cast<std::size_t>(axis)] = range(dims[static_cast<std::size_t>(axis)], (*operands.starts)[i], (*operands.ends)[i], step);
+    ranges[static_cast<std::size_t>(axis)] =
+        range(dims[static_cast<std::size_t>(axis)], (*operands.starts)[i], (*operands.ends)[i], step);
   }
   return std::optional(std::move(ranges));
 }
@@ -81,11 +85,15 @@ Result<std::vector<Type>> infer_slice(const InferArgs &args) {
   Dims dims; // unknown ones as 0: their ranges are not used
   for (const Dim &dim : out) dims.push_back(std::max<std::int64_t>(dim.size, 0));
   EDGEC_ASSIGN(const auto ranges, slice_ranges(operands, dims));
-  const std::size_t cut = operands.axes ? operands.axes->size() : operands.starts ? operands.starts->size() : out.size();
+  const std::size_t cut = operands.axes     ? operands.axes->size()
+                          : operands.starts ? operands.starts->size()
+                                            : out.size();
   for (std::size_t i = 0; i < cut; ++i) {
-    EDGEC_ASSIGN(const int axis, normalize_axis(operands.axes ? (*operands.axes)[i] : static_cast<std::int64_t>(i), static_cast<int>(out.size())));
+    EDGEC_ASSIGN(const int axis, normalize_axis(operands.axes ? (*operands.axes)[i] : static_cast<std::int64_t>(i),
+                                                static_cast<int>(out.size())));
     Dim &dim = out[static_cast<std::size_t>(axis)];
-    const bool whole = ranges && (*operands.starts)[i] == 0 && (*operands.ends)[i] >= INT32_MAX && (!operands.steps || (*operands.steps)[i] == 1);
+    const bool whole = ranges && (*operands.starts)[i] == 0 && (*operands.ends)[i] >= INT32_MAX &&
+                       (!operands.steps || (*operands.steps)[i] == 1);
     if (whole) continue;
     dim = ranges && dim.is_known() ? Dim::known((*ranges)[static_cast<std::size_t>(axis)].count) : Dim::unknown();
   }
@@ -136,15 +144,16 @@ Kernel parts_kernel(const PrepareArgs &args, const std::vector<std::vector<Range
   Kernel kernel{{layout}, layout, 0, 0, "copy", nullptr};
   kernel.run = [parts, width, threads = args.threads](const KernelIo &io) {
     for (std::size_t i = 0; i < parts.size(); ++i)
-      if (io.outputs[i]) copy_strided(io.inputs[0] + parts[i].start, parts[i].order, parts[i].steps, io.outputs[i], width, threads);
+      if (io.outputs[i])
+        copy_strided(io.inputs[0] + parts[i].start, parts[i].order, parts[i].steps, io.outputs[i], width, threads);
   };
   return kernel;
 }
 
 bool keeps_type(const PrepareArgs &args) {
   return args.input(0) && std::ranges::all_of(args.outputs, [&](const Type *out) {
-    return !out || (out->dtype == args.inputs[0]->dtype && out->quant == args.inputs[0]->quant);
-  });
+           return !out || (out->dtype == args.inputs[0]->dtype && out->quant == args.inputs[0]->quant);
+         });
 }
 
 Result<Kernel> prepare_slice(const PrepareArgs &args) {
@@ -169,11 +178,16 @@ Axes slice_axes(const AxisArgs &args) {
     const Range &range = (**ranges)[i];
     const auto axis = static_cast<int>(i);
     if (!in[i].is_known()) continue;
-    axes.links.push_back({.input_axis = axis, .input_offset = range.start, .stride = range.step, .output_axis = axis, .count = range.count});
+    axes.links.push_back({.input_axis = axis,
+                          .input_offset = range.start,
+                          .stride = range.step,
+                          .output_axis = axis,
+                          .count = range.count});
     if (range.step != 1) continue;
     const std::int64_t end = range.start + range.count;
     axes.links.push_back({.input_axis = axis, .output_axis = axis, .repeat = 0, .count = range.start});
-    axes.links.push_back({.input_axis = axis, .input_offset = end, .output_axis = axis, .repeat = 0, .count = in[i].size - end});
+    axes.links.push_back(
+        {.input_axis = axis, .input_offset = end, .output_axis = axis, .repeat = 0, .count = in[i].size - end});
   }
   return axes;
 }
@@ -186,12 +200,15 @@ Result<Recut> slice_recut(const CutArgs &args) {
   const auto rank = args.input(0)->rank().value_or(0);
   std::vector<std::int64_t> &starts = *operands.starts, &ends = *operands.ends;
   for (std::size_t i = 0; i < starts.size(); ++i) {
-    EDGEC_ASSIGN(const int axis, normalize_axis(operands.axes ? (*operands.axes)[i] : static_cast<std::int64_t>(i), rank));
+    EDGEC_ASSIGN(const int axis,
+                 normalize_axis(operands.axes ? (*operands.axes)[i] : static_cast<std::int64_t>(i), rank));
     const AxisCut *from = args.cut(false, 0, axis);
     if (!from) continue;
     if (operands.steps && (*operands.steps)[i] != 1) return unsupported("indices are cut from a slice in steps");
     const auto at = range((*args.input(0)->shape)[static_cast<std::size_t>(axis)].size, starts[i], ends[i], 1);
-    const auto place = [&](std::int64_t index) { return std::ranges::lower_bound(from->kept, index) - from->kept.begin(); };
+    const auto place = [&](std::int64_t index) {
+      return std::ranges::lower_bound(from->kept, index) - from->kept.begin();
+    };
     starts[i] = place(at.start);
     ends[i] = place(at.start + at.count);
   }
@@ -215,8 +232,10 @@ Result<std::optional<std::vector<std::int64_t>>> parts(const InferArgs &args, co
     if (!given.values) return Parts{};
     std::int64_t total = 0;
     for (const std::int64_t part : *given.values)
-      if (part < 0 || __builtin_add_overflow(total, part, &total)) return bad_input(fmt::format("a part of size {}", part));
-    if (size.is_known() && total != size.size) return bad_input(fmt::format("parts sum to {}, the axis has {}", total, size.size));
+      if (part < 0 || __builtin_add_overflow(total, part, &total))
+        return bad_input(fmt::format("a part of size {}", part));
+    if (size.is_known() && total != size.size)
+      return bad_input(fmt::format("parts sum to {}, the axis has {}", total, size.size));
     if (given.values->size() != args.node.outputs.size())
       return bad_input(fmt::format("{} parts for {} outputs", given.values->size(), args.node.outputs.size()));
     return Parts(*given.values);
@@ -240,7 +259,8 @@ Result<std::vector<Type>> infer_split(const InferArgs &args) {
   EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 0), static_cast<int>(in.shape->size())));
   const auto at = static_cast<std::size_t>(axis);
   EDGEC_ASSIGN(const auto sizes, parts(args, (*in.shape)[at]));
-  for (std::size_t i = 0; i < types.size(); ++i) (*types[i].shape)[at] = sizes ? Dim::known((*sizes)[i]) : Dim::unknown();
+  for (std::size_t i = 0; i < types.size(); ++i)
+    (*types[i].shape)[at] = sizes ? Dim::known((*sizes)[i]) : Dim::unknown();
   return types;
 }
 
@@ -296,7 +316,8 @@ Axes split_axes(const AxisArgs &args) {
     }
     const Dim &dim = (*out->shape)[static_cast<std::size_t>(*axis)];
     if (!dim.is_known()) return {};
-    axes.links.push_back({.input_axis = *axis, .input_offset = start, .output = i, .output_axis = *axis, .count = dim.size});
+    axes.links.push_back(
+        {.input_axis = *axis, .input_offset = start, .output = i, .output_axis = *axis, .count = dim.size});
     start += dim.size;
   }
   return axes;
@@ -310,10 +331,13 @@ Result<Recut> split_recut(const CutArgs &args) {
   std::vector<std::int64_t> sizes;
   for (std::size_t i = 0; i < args.outputs.size(); ++i) {
     const AxisCut *cut = args.cut(true, i, axis);
-    sizes.push_back(cut ? static_cast<std::int64_t>(cut->kept.size()) : (*args.output(i)->shape)[static_cast<std::size_t>(axis)].size);
+    sizes.push_back(cut ? static_cast<std::int64_t>(cut->kept.size())
+                        : (*args.output(i)->shape)[static_cast<std::size_t>(axis)].size);
   }
-  if (args.opset < 13) out.attributes.push_back({"split", sizes});
-  else out.operands.emplace_back(1, row_of(std::move(sizes)));
+  if (args.opset < 13)
+    out.attributes.push_back({"split", sizes});
+  else
+    out.operands.emplace_back(1, row_of(std::move(sizes)));
   return out;
 }
 

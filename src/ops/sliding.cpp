@@ -25,7 +25,8 @@ void for_each_index(const Dims &dims, F f) {
 }
 
 Result<std::size_t> spatial_rank(const Type &type) {
-  if (type.shape->size() < 3) return bad_input(fmt::format("an operand of rank {}, expected at least 3", type.shape->size()));
+  if (type.shape->size() < 3)
+    return bad_input(fmt::format("an operand of rank {}, expected at least 3", type.shape->size()));
   return type.shape->size() - 2;
 }
 
@@ -103,7 +104,8 @@ Result<std::vector<Type>> infer_unpool(const InferArgs &args) {
   EDGEC_ASSIGN(const std::size_t rank, spatial_rank(in));
   Shape out(in.shape->size());
   if (const auto wanted = args.input(2) ? known_ints(args, 2) : std::nullopt; wanted) {
-    if (wanted->size() != out.size()) return bad_input(fmt::format("an output shape of {} numbers for rank {}", wanted->size(), out.size()));
+    if (wanted->size() != out.size())
+      return bad_input(fmt::format("an output shape of {} numbers for rank {}", wanted->size(), out.size()));
     for (std::size_t i = 0; i < out.size(); ++i) {
       if ((*wanted)[i] < 0) return bad_input("a negative output size");
       out[i] = Dim::known((*wanted)[i]);
@@ -114,7 +116,8 @@ Result<std::vector<Type>> infer_unpool(const InferArgs &args) {
     out[1] = (*in.shape)[1];
     for (std::size_t i = 0; i < rank; ++i)
       if (const Dim &dim = (*in.shape)[i + 2]; dim.is_known())
-        out[i + 2] = Dim::known(std::max<std::int64_t>((dim.size - 1) * spec.stride[i] + spec.kernel[i] - spec.pad_begin[i] - spec.pad_end[i], 0));
+        out[i + 2] = Dim::known(std::max<std::int64_t>(
+            (dim.size - 1) * spec.stride[i] + spec.kernel[i] - spec.pad_begin[i] - spec.pad_end[i], 0));
   }
   return std::vector<Type>{Type::tensor(in.dtype, std::move(out))};
 }
@@ -135,7 +138,8 @@ Result<std::vector<RuntimeValue>> unpool_reference(const EvalArgs &args) {
     std::int64_t rest = to[i], place = 0;
     for (std::size_t axis = 0; axis < dims.size(); ++axis) {
       const std::int64_t at = rest / from_steps[axis];
-      if (rest < 0 || at >= counted[axis] || at >= dims[axis]) return bad_input(fmt::format("index {} lies outside the output", to[i]));
+      if (rest < 0 || at >= counted[axis] || at >= dims[axis])
+        return bad_input(fmt::format("index {} lies outside the output", to[i]));
       rest %= from_steps[axis];
       place += at * to_steps[axis];
     }
@@ -158,25 +162,30 @@ std::optional<Columns> columns(const InferArgs &args) {
     found.resize(count, otherwise);
     return found;
   };
-  return Columns{*image, *block, list("strides", image->size(), 1), list("dilations", image->size(), 1), list("pads", 2 * image->size(), 0)};
+  return Columns{*image, *block, list("strides", image->size(), 1), list("dilations", image->size(), 1),
+                 list("pads", 2 * image->size(), 0)};
 }
 
 Result<std::vector<Type>> infer_col2im(const InferArgs &args) {
   EDGEC_CHECK(require(args, 3));
   const Type &in = *args.input(0);
-  if (in.shape && in.shape->size() != 3) return bad_input(fmt::format("the operand has rank {}, not 3", in.shape->size()));
+  if (in.shape && in.shape->size() != 3)
+    return bad_input(fmt::format("the operand has rank {}, not 3", in.shape->size()));
   const auto found = columns(args);
   if (!found) return std::vector<Type>{Type::tensor(in.dtype)};
-  if (found->image.size() != found->block.size() || found->image.empty()) return bad_input("image and block have different ranks");
+  if (found->image.size() != found->block.size() || found->image.empty())
+    return bad_input("image and block have different ranks");
   for (const auto *list : {&found->image, &found->block, &found->strides, &found->dilations})
-    if (std::ranges::any_of(*list, [](std::int64_t size) { return size < 1 || size > INT32_MAX; })) return bad_input("sizes must be positive");
+    if (std::ranges::any_of(*list, [](std::int64_t size) { return size < 1 || size > INT32_MAX; }))
+      return bad_input("sizes must be positive");
   const auto block = element_count(found->block);
   if (!block) return bad_input("the block is too large");
   Shape out(2);
   if (in.shape) {
     out[0] = (*in.shape)[0];
     const Dim &rows = (*in.shape)[1];
-    if (rows.is_known() && rows.size % *block != 0) return bad_input(fmt::format("{} rows do not divide into blocks of {}", rows.size, *block));
+    if (rows.is_known() && rows.size % *block != 0)
+      return bad_input(fmt::format("{} rows do not divide into blocks of {}", rows.size, *block));
     if (rows.is_known()) out[1] = Dim::known(rows.size / *block);
   }
   for (const std::int64_t size : found->image) out.push_back(Dim::known(size));
@@ -190,8 +199,10 @@ Result<std::vector<RuntimeValue>> col2im_reference(const EvalArgs &args) {
   const std::size_t rank = c.image.size();
   Dims blocks; // along each axis
   for (std::size_t i = 0; i < rank; ++i)
-    blocks.push_back(std::max<std::int64_t>(0, (c.image[i] + c.pads[i] + c.pads[i + rank] - c.dilations[i] * (c.block[i] - 1) - 1) / c.strides[i] + 1));
-  if (element_count(blocks) != in.dims[2]) return bad_input(fmt::format("{} blocks, {} fit the image", in.dims[2], element_count(blocks).value_or(0)));
+    blocks.push_back(std::max<std::int64_t>(
+        0, (c.image[i] + c.pads[i] + c.pads[i + rank] - c.dilations[i] * (c.block[i] - 1) - 1) / c.strides[i] + 1));
+  if (element_count(blocks) != in.dims[2])
+    return bad_input(fmt::format("{} blocks, {} fit the image", in.dims[2], element_count(blocks).value_or(0)));
   const Dims dims = *types[0].concrete();
   const auto x = to_doubles(in);
   const auto steps = strides(c.image);
@@ -229,14 +240,16 @@ Result<std::vector<Type>> infer_deform(const InferArgs &args) {
 
 /// Interpolated between the four pixels around; 0 outside.
 double bilinear(const double *x, std::int64_t height, std::int64_t width, double row, double column) {
-  if (!(row > -1) || !(row < static_cast<double>(height)) || !(column > -1) || !(column < static_cast<double>(width))) return 0;
+  if (!(row > -1) || !(row < static_cast<double>(height)) || !(column > -1) || !(column < static_cast<double>(width)))
+    return 0;
   const double top = std::floor(row), left = std::floor(column), fy = row - top, fx = column - left;
   const auto at = [&](double y, double c) {
     return y < 0 || c < 0 || y >= static_cast<double>(height) || c >= static_cast<double>(width)
                ? 0
                : x[static_cast<std::int64_t>(y) * width + static_cast<std::int64_t>(c)];
   };
-  return (1 - fy) * ((1 - fx) * at(top, left) + fx * at(top, left + 1)) + fy * ((1 - fx) * at(top + 1, left) + fx * at(top + 1, left + 1));
+  return (1 - fy) * ((1 - fx) * at(top, left) + fx * at(top, left + 1)) +
+         fy * ((1 - fx) * at(top + 1, left) + fx * at(top + 1, left + 1));
 }
 
 Result<std::vector<RuntimeValue>> deform_reference(const EvalArgs &args) {
@@ -244,13 +257,18 @@ Result<std::vector<RuntimeValue>> deform_reference(const EvalArgs &args) {
   const Tensor &in = *args.inputs[0], &weight = *args.inputs[1], &offsets = *args.inputs[2];
   EDGEC_ASSIGN(const WindowSpec spec, window_spec(args.node, 2, std::span(weight.dims).subspan(2)));
   const Dims dims = *types[0].concrete(), &d = in.dims, &w = weight.dims;
-  const std::int64_t groups = args.node.get_int("group", 1), parts = args.node.get_int("offset_group", 1), taps = w[2] * w[3], area = dims[2] * dims[3];
-  if (groups < 1 || parts < 1 || d[1] != w[1] * groups || w[0] % groups != 0 || d[1] % parts != 0) return bad_input("channels do not divide into groups");
-  if (offsets.dims != Dims{d[0], parts * taps * 2, dims[2], dims[3]}) return bad_input("the offsets do not fit the output");
+  const std::int64_t groups = args.node.get_int("group", 1), parts = args.node.get_int("offset_group", 1),
+                     taps = w[2] * w[3], area = dims[2] * dims[3];
+  if (groups < 1 || parts < 1 || d[1] != w[1] * groups || w[0] % groups != 0 || d[1] % parts != 0)
+    return bad_input("channels do not divide into groups");
+  if (offsets.dims != Dims{d[0], parts * taps * 2, dims[2], dims[3]})
+    return bad_input("the offsets do not fit the output");
   const Tensor *mask = args.input(4);
-  if (mask && mask->dims != Dims{d[0], parts * taps, dims[2], dims[3]}) return bad_input("the mask does not fit the output");
+  if (mask && mask->dims != Dims{d[0], parts * taps, dims[2], dims[3]})
+    return bad_input("the mask does not fit the output");
   if (args.input(3) && args.inputs[3]->dims != Dims{w[0]}) return bad_input("the bias does not fit the weight");
-  const auto x = to_doubles(in), f = to_doubles(weight), o = to_doubles(offsets), m = mask ? to_doubles(*mask) : std::vector<double>(),
+  const auto x = to_doubles(in), f = to_doubles(weight), o = to_doubles(offsets),
+             m = mask ? to_doubles(*mask) : std::vector<double>(),
              bias = args.input(3) ? to_doubles(*args.inputs[3]) : std::vector<double>(static_cast<std::size_t>(w[0]));
   std::vector<double> out(static_cast<std::size_t>(*element_count(dims)));
   std::vector<double> column(static_cast<std::size_t>(d[1] * taps)); // what all taps read for one output pixel
@@ -259,22 +277,29 @@ Result<std::vector<RuntimeValue>> deform_reference(const EvalArgs &args) {
       for (std::int64_t c = 0; c < d[1]; ++c)
         for (std::int64_t k = 0; k < taps; ++k) {
           const std::int64_t part = c / (d[1] / parts), tap = (n * parts + part) * taps + k;
-          const double row = static_cast<double>(p / dims[3] * spec.stride[0] - spec.pad_begin[0] + k / w[3] * spec.dilation[0]) + o[static_cast<std::size_t>(2 * tap * area + p)];
-          const double at = static_cast<double>(p % dims[3] * spec.stride[1] - spec.pad_begin[1] + k % w[3] * spec.dilation[1]) + o[static_cast<std::size_t>((2 * tap + 1) * area + p)];
+          const double row =
+              static_cast<double>(p / dims[3] * spec.stride[0] - spec.pad_begin[0] + k / w[3] * spec.dilation[0]) +
+              o[static_cast<std::size_t>(2 * tap * area + p)];
+          const double at =
+              static_cast<double>(p % dims[3] * spec.stride[1] - spec.pad_begin[1] + k % w[3] * spec.dilation[1]) +
+              o[static_cast<std::size_t>((2 * tap + 1) * area + p)];
           const double value = bilinear(x.data() + (n * d[1] + c) * d[2] * d[3], d[2], d[3], row, at);
-          column[static_cast<std::size_t>(c * taps + k)] = mask ? value * m[static_cast<std::size_t>(tap * area + p)] : value;
+          column[static_cast<std::size_t>(c * taps + k)] =
+              mask ? value * m[static_cast<std::size_t>(tap * area + p)] : value;
         }
       for (std::int64_t c = 0; c < w[0]; ++c) {
         const std::int64_t first = c / (w[0] / groups) * w[1] * taps;
         double sum = bias[static_cast<std::size_t>(c)];
-        for (std::int64_t i = 0; i < w[1] * taps; ++i) sum += f[static_cast<std::size_t>(c * w[1] * taps + i)] * column[static_cast<std::size_t>(first + i)];
+        for (std::int64_t i = 0; i < w[1] * taps; ++i)
+          sum += f[static_cast<std::size_t>(c * w[1] * taps + i)] * column[static_cast<std::size_t>(first + i)];
         out[static_cast<std::size_t>((n * w[0] + c) * area + p)] = sum;
       }
     }
   return one(from_doubles(types[0].dtype, dims, out));
 }
 
-OpDef windowed(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer, decltype(OpDef::reference) reference) {
+OpDef windowed(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer,
+               decltype(OpDef::reference) reference) {
   return {.name = name, .since = since, .summary = summary, .infer = infer, .reference = reference};
 }
 

@@ -30,10 +30,11 @@ Result<Rows> rows(const Node &node, std::int64_t opset, const Dims &dims) {
 /// Inference also sees to it that the axis exists.
 Result<std::vector<Type>> infer(const InferArgs &args) {
   EDGEC_CHECK(require(args, 1));
-  if (args.input(0)->shape) EDGEC_CHECK([&]() -> Status {
-    const auto found = rows(args.node, args.opset, Dims(args.input(0)->shape->size(), 1));
-    return found ? Status() : Status(found.error());
-  }());
+  if (args.input(0)->shape)
+    EDGEC_CHECK([&]() -> Status {
+      const auto found = rows(args.node, args.opset, Dims(args.input(0)->shape->size(), 1));
+      return found ? Status() : Status(found.error());
+    }());
   return infer_same(args);
 }
 
@@ -112,14 +113,21 @@ Result<Kernel> prepare(const PrepareArgs &args) {
     const auto *x = reinterpret_cast<const float *>(io.inputs[0]);
     auto *y = reinterpret_cast<float *>(io.outputs[0]);
     fast::dispatch(how, found.outer * found.stride, std::max<std::int64_t>(1, 4096 / found.count),
-                   [=](std::int64_t first, std::int64_t last) EDGEC_INLINE { normalize_rows<kind>(found, x, y, first, last); });
+                   [=](std::int64_t first, std::int64_t last)
+                       EDGEC_INLINE { normalize_rows<kind>(found, x, y, first, last); });
   };
   return kernel;
 }
 
 template <Kind kind>
 OpDef softmax_op(std::string_view name, std::string_view summary, QuantRule quant) {
-  return {.name = name, .summary = summary, .quant = quant, .fixed_range = {0, 1}, .infer = infer, .reference = reference<kind>, .prepare = prepare<kind>};
+  return {.name = name,
+          .summary = summary,
+          .quant = quant,
+          .fixed_range = {0, 1},
+          .infer = infer,
+          .reference = reference<kind>,
+          .prepare = prepare<kind>};
 }
 
 const OpDef defs[] = {

@@ -14,7 +14,8 @@ namespace {
 using Strings = std::vector<std::string>;
 
 Result<const Strings *> strings_of(const EvalArgs &args, std::size_t i) {
-  if (!args.input(i) || args.inputs[i]->dtype != DType::string) return bad_input(fmt::format("operand {} must hold strings", i));
+  if (!args.input(i) || args.inputs[i]->dtype != DType::string)
+    return bad_input(fmt::format("operand {} must hold strings", i));
   return args.inputs[i]->strings.get();
 }
 
@@ -62,7 +63,8 @@ Strings split(std::string_view text, const std::string &delimiter, std::int64_t 
   const auto trim = [&] { text.remove_prefix(std::min(text.find_first_not_of(" \t\n\r\v\f"), text.size())); };
   for (trim(); !text.empty(); trim()) {
     const bool last = most >= 0 && static_cast<std::int64_t>(parts.size()) == most;
-    const std::size_t end = last ? text.find_last_not_of(" \t\n\r\v\f") + 1 : std::min(text.find_first_of(" \t\n\r\v\f"), text.size());
+    const std::size_t end =
+        last ? text.find_last_not_of(" \t\n\r\v\f") + 1 : std::min(text.find_first_of(" \t\n\r\v\f"), text.size());
     parts.emplace_back(text.substr(0, end));
     text.remove_prefix(last ? text.size() : end);
   }
@@ -100,7 +102,8 @@ Result<std::vector<Type>> infer_normalizer(const InferArgs &args) {
   EDGEC_CHECK(require(args, 1));
   const Type &in = *args.input(0);
   if (!in.shape) return std::vector<Type>{Type::tensor(DType::string)};
-  if (in.shape->empty() || in.shape->size() > 2) return bad_input(fmt::format("the operand has rank {}, not 1 or 2", in.shape->size()));
+  if (in.shape->empty() || in.shape->size() > 2)
+    return bad_input(fmt::format("the operand has rank {}, not 1 or 2", in.shape->size()));
   Shape out = *in.shape;
   out.back() = Dim::unknown();
   return std::vector<Type>{Type::tensor(DType::string, std::move(out))};
@@ -155,8 +158,10 @@ Result<Grams> grams(const Node &node) {
   found.index = node.get_ints("ngram_indexes");
   std::size_t next = 0;
   for (std::size_t n = 1; n <= counts.size(); ++n) { // counts tell where the n-grams of each length begin
-    const std::int64_t begin = counts[n - 1], end = n < counts.size() ? counts[n] : static_cast<std::int64_t>(pool.size());
-    if (begin < 0 || end < begin || end > static_cast<std::int64_t>(pool.size()) || (end - begin) % static_cast<std::int64_t>(n) != 0)
+    const std::int64_t begin = counts[n - 1],
+                       end = n < counts.size() ? counts[n] : static_cast<std::int64_t>(pool.size());
+    if (begin < 0 || end < begin || end > static_cast<std::int64_t>(pool.size()) ||
+        (end - begin) % static_cast<std::int64_t>(n) != 0)
       return bad_input("ngram_counts do not fit the pool");
     for (std::int64_t at = begin; at < end; at += static_cast<std::int64_t>(n))
       found.place.emplace(joined(std::span(pool).subspan(static_cast<std::size_t>(at), n)), next++);
@@ -174,14 +179,16 @@ Result<std::vector<Type>> infer_tfidf(const InferArgs &args) {
   EDGEC_ASSIGN(const Grams list, grams(args.node));
   const Type &in = *args.input(0);
   if (!in.shape) return std::vector<Type>{Type::tensor(DType::float32)};
-  if (in.shape->empty() || in.shape->size() > 2) return bad_input(fmt::format("the operand has rank {}, not 1 or 2", in.shape->size()));
+  if (in.shape->empty() || in.shape->size() > 2)
+    return bad_input(fmt::format("the operand has rank {}, not 1 or 2", in.shape->size()));
   Shape out = *in.shape;
   out.back() = Dim::known(list.size);
   return std::vector<Type>{Type::tensor(DType::float32, std::move(out))};
 }
 
 void count_grams(const Grams &list, std::span<const std::string> row, const Node &node, std::vector<float> &counts) {
-  const std::int64_t least = node.get_int("min_gram_length", 1), most = node.get_int("max_gram_length", 1), skips = node.get_int("max_skip_count", 0);
+  const std::int64_t least = node.get_int("min_gram_length", 1), most = node.get_int("max_gram_length", 1),
+                     skips = node.get_int("max_skip_count", 0);
   const auto size = static_cast<std::int64_t>(row.size());
   for (std::int64_t n = std::max<std::int64_t>(least, 1); n <= std::min(most, size); ++n)
     for (std::int64_t skip = 0; skip <= (n == 1 ? 0 : std::min(skips, size)); ++skip)
@@ -197,33 +204,43 @@ Result<std::vector<RuntimeValue>> tfidf_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const Grams list, grams(args.node));
   const Tensor &in = *args.inputs[0];
   Strings words;
-  if (in.dtype == DType::string) words = *in.strings;
+  if (in.dtype == DType::string)
+    words = *in.strings;
   else
     for (const std::int64_t number : to_int64s(in)) words.push_back(std::to_string(number));
   const std::string mode = args.node.get_string("mode", "TF");
   const auto *given = args.node.get<std::vector<float>>("weights");
   if (given && given->size() != list.index.size()) return bad_input("as many weights as n-grams are needed");
   const Dims dims = *types[0].concrete();
-  const std::size_t rows = dims.size() == 2 ? static_cast<std::size_t>(dims[0]) : 1, length = static_cast<std::size_t>(in.dims.back());
+  const std::size_t rows = dims.size() == 2 ? static_cast<std::size_t>(dims[0]) : 1,
+                    length = static_cast<std::size_t>(in.dims.back());
   std::vector<float> out(rows * static_cast<std::size_t>(list.size));
   for (std::size_t row = 0; row < rows; ++row) {
     std::vector<float> counts(list.index.size());
     count_grams(list, std::span<const std::string>(words).subspan(row * length, length), args.node, counts);
     for (std::size_t i = 0; i < counts.size(); ++i) {
-      const float weight = given ? (*given)[i] : 1, value = mode == "TF" ? counts[i] : (mode == "IDF" ? std::min(counts[i], 1.0F) : counts[i]) * weight;
+      const float weight = given ? (*given)[i] : 1,
+                  value = mode == "TF" ? counts[i] : (mode == "IDF" ? std::min(counts[i], 1.0F) : counts[i]) * weight;
       out[row * static_cast<std::size_t>(list.size) + static_cast<std::size_t>(list.index[i])] = value;
     }
   }
   return one(Tensor::of(dims, std::move(out)));
 }
 
-OpDef text_op(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer, decltype(OpDef::reference) reference) {
-  return {.name = name, .since = since, .summary = summary, .quant = QuantRule::not_data, .infer = infer, .reference = reference};
+OpDef text_op(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer,
+              decltype(OpDef::reference) reference) {
+  return {.name = name,
+          .since = since,
+          .summary = summary,
+          .quant = QuantRule::not_data,
+          .infer = infer,
+          .reference = reference};
 }
 
 const OpDef defs[] = {
     text_op("StringConcat", 20, "strings joined pair by pair", infer_broadcast, concat_reference),
-    text_op("StringNormalizer", 10, "words without stop words, in lower or upper case", infer_normalizer, normalizer_reference),
+    text_op("StringNormalizer", 10, "words without stop words, in lower or upper case", infer_normalizer,
+            normalizer_reference),
     text_op("StringSplit", 20, "strings cut at a delimiter", infer_split, split_reference),
     text_op("TfIdfVectorizer", 9, "counts of n-grams", infer_tfidf, tfidf_reference),
 };

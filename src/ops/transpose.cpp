@@ -69,7 +69,8 @@ Axes axes(const AxisArgs &args) {
   const auto perm = permutation(args.node, args.input(0)->shape->size());
   for (std::size_t i = 0; perm && i < perm->size(); ++i) {
     const Dim &dim = (*args.input(0)->shape)[static_cast<std::size_t>((*perm)[i])];
-    if (dim.is_known()) axes.links.push_back({.input_axis = (*perm)[i], .output_axis = static_cast<int>(i), .count = dim.size});
+    if (dim.is_known())
+      axes.links.push_back({.input_axis = (*perm)[i], .output_axis = static_cast<int>(i), .count = dim.size});
   }
   return axes;
 }

@@ -40,7 +40,8 @@ Axes node_axes(const Graph &graph, const OpRegistry &ops, NodeId id) {
 }
 
 bool is_grouping(const Axes &axes, const AxisTie &tie) {
-  return std::ranges::any_of(axes.links, [&](const AxisLink &link) { return link.input == tie.other && link.input_axis == tie.other_axis; });
+  return std::ranges::any_of(
+      axes.links, [&](const AxisLink &link) { return link.input == tie.other && link.input_axis == tie.other_axis; });
 }
 
 std::vector<std::vector<ChannelSource>> channel_sources(const Axes &axes, int output_axis, std::int64_t size) {
@@ -143,7 +144,8 @@ private:
 
   void wall_interface() {
     for (const ValueId id : graph_.inputs()) wall_value(id, fmt::format("graph input `{}`", graph_.value(id).name));
-    for (const ValueId id : graph_.captures()) wall_value(id, fmt::format("`{}` of the graph outside", graph_.value(id).name));
+    for (const ValueId id : graph_.captures())
+      wall_value(id, fmt::format("`{}` of the graph outside", graph_.value(id).name));
     for (const GraphOutput &out : graph_.outputs()) wall_value(out.value, fmt::format("graph output `{}`", out.name));
     for (const NodeId id : graph_.nodes())
       for (const ValueId captured : graph_.node(id).captures)
@@ -170,8 +172,10 @@ private:
   };
 
   void join_pair(std::size_t a, std::size_t b, const std::string &reason) {
-    if (a != none && b != none) unite(a, b);
-    else if (a != none || b != none) wall(a != none ? a : b, reason);
+    if (a != none && b != none)
+      unite(a, b);
+    else if (a != none || b != none)
+      wall(a != none ? a : b, reason);
   }
 
   void join(NodeId id) {
@@ -179,10 +183,12 @@ private:
     const OpDef *op = ops_.find(node);
     std::vector<Cover> in(node.inputs.size()), out(node.outputs.size());
     for (std::size_t i = 0; i < in.size(); ++i)
-      for (int axis = 0; const ChannelAxis *each = map_.axis(graph_, {id, static_cast<std::uint32_t>(i)}, axis); ++axis) in[i].add(each);
+      for (int axis = 0; const ChannelAxis *each = map_.axis(graph_, {id, static_cast<std::uint32_t>(i)}, axis); ++axis)
+        in[i].add(each);
     for (std::size_t i = 0; i < out.size(); ++i)
       for (int axis = 0; const ChannelAxis *each = map_.axis(node.outputs[i], axis); ++axis) out[i].add(each);
-    const std::string reason = fmt::format("{} ({}) {}", node.label(), node.op, op ? "mixes them" : "is an unknown operator");
+    const std::string reason =
+        fmt::format("{} ({}) {}", node.label(), node.op, op ? "mixes them" : "is an unknown operator");
     const Axes axes = node_axes(graph_, ops_, id);
     for (const AxisLink &link : axes.links) {
       if (link.input >= in.size() || link.output >= out.size()) continue;
@@ -223,7 +229,8 @@ private:
   void join_tie(Cover &input, Cover &other, const AxisTie &tie, const std::string &reason) {
     for (std::int64_t k = 0; k < std::min(tie.count, longest_axis); ++k) {
       const std::size_t first = input.mark(tie.input_axis, k * tie.block);
-      for (std::int64_t b = 1; b < tie.block; ++b) join_pair(first, input.mark(tie.input_axis, k * tie.block + b), reason);
+      for (std::int64_t b = 1; b < tie.block; ++b)
+        join_pair(first, input.mark(tie.input_axis, k * tie.block + b), reason);
       for (std::int64_t b = 0; b < tie.other_block; ++b)
         join_pair(first, other.mark(tie.other_axis, k * tie.other_block + b), reason);
     }
@@ -235,10 +242,13 @@ private:
       const ChannelAxis &axis = *cover.axes[i];
       const Type &type = graph_.value(axis.value).type;
       const bool sliceable = !type.is_quantized() && type.dtype != DType::string && bits(type.dtype) >= 8;
-      const std::string no_slice = sliceable ? "" : fmt::format("its type is {}{}", type.is_quantized() ? "quantized " : "", name(type.dtype));
+      const std::string no_slice =
+          sliceable ? "" : fmt::format("its type is {}{}", type.is_quantized() ? "quantized " : "", name(type.dtype));
       for (std::size_t k = 0; k < cover.seen[i].size(); ++k)
-        if (!cover.seen[i][k]) wall(axis.first + k, reason);
-        else if (!sliceable) wall(axis.first + k, no_slice);
+        if (!cover.seen[i][k])
+          wall(axis.first + k, reason);
+        else if (!sliceable)
+          wall(axis.first + k, no_slice);
     }
   }
 
@@ -264,7 +274,8 @@ ChannelMap::ChannelMap(const Graph &graph, const OpRegistry &ops) { ChannelWalk(
 const ChannelAxis *ChannelMap::axis(ValueId value, int axis) const {
   if (!value.valid() || value.index >= values_.size() || values_[value.index] == none || axis < 0) return nullptr;
   const std::size_t at = values_[value.index] + static_cast<std::size_t>(axis);
-  return at < axes_.size() && axes_[at].value == value && !axes_[at].reader && axes_[at].axis == axis ? &axes_[at] : nullptr;
+  return at < axes_.size() && axes_[at].value == value && !axes_[at].reader && axes_[at].axis == axis ? &axes_[at]
+                                                                                                      : nullptr;
 }
 
 const ChannelAxis *ChannelMap::axis(const Graph &graph, Use use, int axis) const {
@@ -334,7 +345,8 @@ Tensor take(const Tensor &tensor, int axis, std::span<const std::int64_t> kept) 
   bytes.reserve(outer * kept.size() * row);
   for (std::size_t o = 0; o < outer; ++o)
     for (const std::int64_t index : kept) {
-      const std::byte *from = tensor.data.data() + (o * static_cast<std::size_t>(tensor.dims[at]) + static_cast<std::size_t>(index)) * row;
+      const std::byte *from =
+          tensor.data.data() + (o * static_cast<std::size_t>(tensor.dims[at]) + static_cast<std::size_t>(index)) * row;
       bytes.insert(bytes.end(), from, from + row);
     }
   return Tensor::of_bytes(tensor.dtype, std::move(dims), std::move(bytes));
@@ -385,11 +397,13 @@ private:
   std::vector<AxisCut> cuts_of(NodeId id) const {
     std::vector<AxisCut> cuts;
     const auto add = [&](const ChannelAxis *axis, bool output, std::size_t operand) {
-      if (const auto found = kept_.find(axis); found != kept_.end()) cuts.push_back({output, operand, axis->axis, found->second});
+      if (const auto found = kept_.find(axis); found != kept_.end())
+        cuts.push_back({output, operand, axis->axis, found->second});
     };
     const Node &node = graph_.node(id);
     for (std::size_t i = 0; i < node.inputs.size(); ++i)
-      for (int axis = 0; const ChannelAxis *each = map_.axis(graph_, {id, static_cast<std::uint32_t>(i)}, axis); ++axis) add(each, false, i);
+      for (int axis = 0; const ChannelAxis *each = map_.axis(graph_, {id, static_cast<std::uint32_t>(i)}, axis); ++axis)
+        add(each, false, i);
     for (std::size_t i = 0; i < node.outputs.size(); ++i)
       for (int axis = 0; const ChannelAxis *each = map_.axis(node.outputs[i], axis); ++axis) add(each, true, i);
     return cuts;
@@ -406,7 +420,8 @@ private:
   void apply(NodeId id, const std::vector<AxisCut> &cuts, const Recut &change) {
     std::map<std::size_t, std::vector<std::pair<int, std::vector<std::int64_t>>>> constants;
     for (const AxisCut &cut : cuts)
-      if (!cut.output && graph_.constant(graph_.node(id).inputs[cut.operand])) constants[cut.operand].emplace_back(cut.axis, cut.kept);
+      if (!cut.output && graph_.constant(graph_.node(id).inputs[cut.operand]))
+        constants[cut.operand].emplace_back(cut.axis, cut.kept);
     for (auto &[operand, axes] : constants) {
       const ValueId old = graph_.node(id).inputs[operand];
       const auto known = sliced_.find({old, axes});

@@ -53,10 +53,10 @@ public:
 private:
   std::vector<ChannelAxis> axes_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> readers_; // (node, operand) to its first axis
-  std::vector<std::size_t> values_;                                       // a value to its first axis
+  std::vector<std::size_t> values_;                                        // a value to its first axis
   std::vector<std::size_t> set_;
   std::vector<std::vector<std::size_t>> members_;
-  std::vector<std::size_t> walls_; // of sets, in reasons_
+  std::vector<std::size_t> walls_;   // of sets, in reasons_
   std::vector<std::string> reasons_; // the first: none
   std::vector<ChannelSum> sums_;
   std::vector<std::size_t> widths_; // sorted
@@ -74,7 +74,8 @@ struct ChannelSource {
 
 /// What the operator of a node says of its axes; nothing where it is not known or says nothing.
 Axes node_axes(const Graph &graph, const OpRegistry &ops, NodeId id);
-/// True for a tie within groups that are cut whole, not a sum over channels: the other operand's axis goes on to the output.
+/// True for a tie within groups that are cut whole, not a sum over channels: the other operand's axis goes on to the
+/// output.
 bool is_grouping(const Axes &axes, const AxisTie &tie);
 /// By output index along `output_axis` of output 0: what it comes from, axes that are summed over aside.
 std::vector<std::vector<ChannelSource>> channel_sources(const Axes &axes, int output_axis, std::int64_t size);

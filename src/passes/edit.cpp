@@ -34,7 +34,8 @@ void edit_all_shapes(Graph &graph, const ShapeChange &edit) {
   for (const NodeId id : graph.nodes()) {
     const std::vector<Attribute> attributes = graph.node(id).attributes;
     for (const Attribute &attribute : attributes) {
-      if (const auto *one = std::get_if<SubGraph>(&attribute.value)) graph.set_attribute(id, attribute.name, edited(*one));
+      if (const auto *one = std::get_if<SubGraph>(&attribute.value))
+        graph.set_attribute(id, attribute.name, edited(*one));
       if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value)) {
         std::vector<SubGraph> bodies;
         for (const SubGraph &body : *many) bodies.push_back(edited(body));
@@ -86,7 +87,8 @@ Status bind_symbols(const std::string &name, const Shape &was, const Shape &is, 
     if (was[i].symbol.empty() || was[i] == is[i]) continue;
     const auto [entry, fresh] = bound.emplace(was[i].symbol, is[i]);
     if (!fresh && entry->second.is_known() && is[i].is_known() && entry->second != is[i])
-      return usage_error(fmt::format("input {}: dimension {} is to be {} and {}", name, was[i].symbol, entry->second.size, is[i].size));
+      return usage_error(fmt::format("input {}: dimension {} is to be {} and {}", name, was[i].symbol,
+                                     entry->second.size, is[i].size));
   }
   return {};
 }
@@ -100,7 +102,9 @@ const Dim *batch_of(const Graph &graph) {
   return nullptr;
 }
 
-bool begins_with(const Type &type, const Dim &dim) { return type.shape && !type.shape->empty() && type.shape->front() == dim; }
+bool begins_with(const Type &type, const Dim &dim) {
+  return type.shape && !type.shape->empty() && type.shape->front() == dim;
+}
 
 /// `Reshape(x, [1, -1])` of an x[batch, ...] meant the batch: its target becomes [0, -1], which is the same where the
 /// batch is 1. True if one changed.
@@ -128,7 +132,9 @@ bool free_resizes(Graph &graph, const Dim &batch, std::int64_t old_size) {
   bool changed = false;
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
-    if (!node.is("Resize") || node.inputs.size() != 4 || node.attribute("axes") || node.attribute("keep_aspect_ratio_policy")) continue;
+    if (!node.is("Resize") || node.inputs.size() != 4 || node.attribute("axes") ||
+        node.attribute("keep_aspect_ratio_policy"))
+      continue;
     const Tensor *sizes = graph.constant(node.inputs[3]);
     const Type &type = graph.value(node.inputs[0]).type;
     if (!sizes || !begins_with(type, batch) || sizes->size() != static_cast<std::int64_t>(type.shape->size())) continue;
@@ -160,7 +166,8 @@ Status name_batch(Graph &graph, const Dim &symbol, const Dim &old, const OpRegis
   }
   for (;;) {
     forget_computed_dims(graph);
-    EDGEC_CHECK(infer_types(graph, ops).in(fmt::format("the network does not work for another batch than {}", old.size)));
+    EDGEC_CHECK(
+        infer_types(graph, ops).in(fmt::format("the network does not work for another batch than {}", old.size)));
     const bool reshapes = old.is_known() && free_reshapes(graph, symbol, old.size);
     const bool resizes = old.is_known() && free_resizes(graph, symbol, old.size);
     if (!reshapes && !resizes) return {};
@@ -179,7 +186,8 @@ Status set_input_shapes(Graph &graph, std::span<const ShapeEdit> edits) {
     const auto input = std::ranges::find_if(graph.inputs(), [&](ValueId id) { return graph.value(id).name == name; });
     if (input == graph.inputs().end()) {
       if (!has_symbol(graph, name) || shape.size() != 1)
-        return usage_error(fmt::format("the network has no input{} named {}", shape.size() == 1 ? " or symbolic dimension" : "", name));
+        return usage_error(fmt::format("the network has no input{} named {}",
+                                       shape.size() == 1 ? " or symbolic dimension" : "", name));
       EDGEC_CHECK(bind_symbols(name, {Dim::named(name)}, shape, bound));
       continue;
     }
@@ -206,12 +214,14 @@ Status set_batch(Graph &graph, const Dim &batch, const OpRegistry &ops, std::vec
   for (const GraphOutput &output : graph.outputs()) {
     const auto &shape = graph.value(output.value).type.shape;
     if (shape && std::ranges::find(*shape, symbol) == shape->end() && std::ranges::all_of(*shape, &Dim::is_known))
-      notes.push_back(fmt::format("output {} does not depend on the batch: {}", output.name, to_string(graph.value(output.value).type)));
+      notes.push_back(fmt::format("output {} does not depend on the batch: {}", output.name,
+                                  to_string(graph.value(output.value).type)));
   }
   const bool keeps_symbol = !batch.is_known() && batch.symbol.empty();
   if (!keeps_symbol) replace_symbol(graph, symbol.symbol, batch);
   forget_computed_dims(graph);
-  return infer_types(graph, ops).in(batch.is_known() ? fmt::format("a batch of {}", batch.size) : std::string("a dynamic batch"));
+  return infer_types(graph, ops)
+      .in(batch.is_known() ? fmt::format("a batch of {}", batch.size) : std::string("a dynamic batch"));
 }
 
 } // namespace edgec

@@ -24,8 +24,8 @@ void forget_declared_shapes(Graph &graph);
 
 /// Gives the batch, the first dim of the first input that has one and of all inputs that share it, another size or
 /// name. A Reshape or Resize to a constant shape that begins with the old size keeps its operand's first dim instead.
-/// Types are inferred. Errors: no input has a batch (usage); a node that does not work for another batch (bad_input, named).
-/// `notes` gets a sentence for each output that does not depend on the batch.
+/// Types are inferred. Errors: no input has a batch (usage); a node that does not work for another batch (bad_input,
+/// named). `notes` gets a sentence for each output that does not depend on the batch.
 Status set_batch(Graph &graph, const Dim &batch, const OpRegistry &ops, std::vector<std::string> &notes);
 
 } // namespace edgec

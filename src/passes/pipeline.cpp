@@ -59,8 +59,9 @@ bool names(const std::vector<std::string> &list, std::string_view name) {
 Status check_result(bool changed, const Graph &graph, const Graph &before, const PipelineOptions &options) {
   if (changed) EDGEC_CHECK(verify(graph));
   if (!options.check_honesty || changed == (exact_text(graph) != exact_text(before))) return {};
-  return internal_error(changed ? "it says that it changed the graph, and did not"
-                                : "it says that it left the graph as it was, and did not; after it:\n" + exact_text(graph));
+  return internal_error(changed
+                            ? "it says that it changed the graph, and did not"
+                            : "it says that it left the graph as it was, and did not; after it:\n" + exact_text(graph));
 }
 
 /// Sorts what a step changed and checks its interface.

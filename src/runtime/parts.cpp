@@ -59,7 +59,8 @@ public:
       std::erase_if(live_, [&](const auto &entry) { return last_use_[entry.first] <= i; });
     }
     std::vector<RuntimeValue> results;
-    for (const ValueId id : fetches_) results.push_back(graph_.constant(id) ? RuntimeValue(*graph_.constant(id)) : live_[id]);
+    for (const ValueId id : fetches_)
+      results.push_back(graph_.constant(id) ? RuntimeValue(*graph_.constant(id)) : live_[id]);
     return results;
   }
 
@@ -124,15 +125,17 @@ private:
       bytes = plan->arena_bytes() + plan->scratch_bytes();
     }
     if (options_.most_bytes > 0 && bytes > options_.most_bytes)
-      return resource_error(fmt::format("its results take {} bytes, {} are allowed (--max-memory)", bytes, options_.most_bytes));
+      return resource_error(
+          fmt::format("its results take {} bytes, {} are allowed (--max-memory)", bytes, options_.most_bytes));
     return runner.run(feeds);
   }
 };
 
 } // namespace
 
-Result<std::vector<RuntimeValue>> run_in_parts(const Graph &graph, const OpRegistry &ops, std::span<const RuntimeValue> feeds,
-                                               std::span<const ValueId> fetches, const PartOptions &options) {
+Result<std::vector<RuntimeValue>> run_in_parts(const Graph &graph, const OpRegistry &ops,
+                                               std::span<const RuntimeValue> feeds, std::span<const ValueId> fetches,
+                                               const PartOptions &options) {
   return PartRun(graph, ops, fetches, options).run(feeds);
 }
 

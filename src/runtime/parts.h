@@ -17,8 +17,9 @@ struct PartOptions {
 /// Runs a graph in parts of a few nodes each, one after the other. Kernels pack the weights of one part at a time, and
 /// weights of mapped files leave memory behind it. Feeds in order of the graph's inputs, results in order of `fetches`.
 /// Errors: as Plan::compile, and Code::resource where a part's results take more than allowed.
-Result<std::vector<RuntimeValue>> run_in_parts(const Graph &graph, const OpRegistry &ops, std::span<const RuntimeValue> feeds,
-                                               std::span<const ValueId> fetches, const PartOptions &options);
+Result<std::vector<RuntimeValue>> run_in_parts(const Graph &graph, const OpRegistry &ops,
+                                               std::span<const RuntimeValue> feeds, std::span<const ValueId> fetches,
+                                               const PartOptions &options);
 
 /// Bytes of all constants, those of sub-graphs included.
 std::size_t constant_bytes(const Graph &graph);

@@ -19,7 +19,8 @@ constexpr std::size_t layouts = 2;
 
 class Compiler {
 public:
-  Compiler(Plan::State &state, std::span<const Type> feed_types) : s_(state), graph_(state.graph), feed_types_(feed_types) {}
+  Compiler(Plan::State &state, std::span<const Type> feed_types)
+      : s_(state), graph_(state.graph), feed_types_(feed_types) {}
 
   Status compile() {
     EDGEC_CHECK(bind_feeds());
@@ -50,7 +51,8 @@ private:
     if (s_.options.fetches.empty())
       for (const GraphOutput &output : graph_.outputs()) s_.options.fetches.push_back(output.value);
     if (feed_types_.size() != s_.options.feeds.size())
-      return bad_input(fmt::format("{} inputs were expected, {} were given", s_.options.feeds.size(), feed_types_.size()));
+      return bad_input(
+          fmt::format("{} inputs were expected, {} were given", s_.options.feeds.size(), feed_types_.size()));
     for (std::size_t i = 0; i < feed_types_.size(); ++i) {
       const ValueId id = s_.options.feeds[i];
       EDGEC_CHECK(check_feed(graph_.value(id), feed_types_[i]));
@@ -85,7 +87,8 @@ private:
   static Status check_feed(const Value &value, const Type &given) {
     const Type &wanted = value.type;
     const auto refuse = [&] {
-      return bad_input(fmt::format("input {}: {} was expected, {} was given", value.name, to_string(wanted), to_string(given)));
+      return bad_input(
+          fmt::format("input {}: {} was expected, {} was given", value.name, to_string(wanted), to_string(given)));
     };
     if (wanted.kind == Type::Kind::optional) return {}; // what it holds, or nothing
     if (wanted.kind != given.kind) return wanted.kind == Type::Kind::unknown ? Status{} : Status(refuse());
@@ -125,13 +128,15 @@ private:
       if (!needed_nodes_.contains(id.index)) continue;
       const Node &node = graph_.node(id);
       const OpDef *op = s_.ops->find(node);
-      if (!op) return unsupported(fmt::format("operator {}{}{} (node {}) is unknown: it can be kept in a file, not run",
-                                              node.domain, node.domain.empty() ? "" : ":", node.op, node.label()));
+      if (!op)
+        return unsupported(fmt::format("operator {}{}{} (node {}) is unknown: it can be kept in a file, not run",
+                                       node.domain, node.domain.empty() ? "" : ":", node.op, node.label()));
       if (!op->reference || !op->deterministic || !node.captures.empty()) continue;
       const auto fixed = [&](ValueId v) { return !v.valid() || (graph_.constant(v) != nullptr && !is_feed(v)); };
       if (!std::ranges::all_of(node.inputs, fixed)) continue;
       std::vector<RuntimeValue> inputs;
-      for (const ValueId v : node.inputs) inputs.push_back(v.valid() ? RuntimeValue(*graph_.constant(v)) : RuntimeValue{});
+      for (const ValueId v : node.inputs)
+        inputs.push_back(v.valid() ? RuntimeValue(*graph_.constant(v)) : RuntimeValue{});
       auto folded = evaluate_node(graph_, *s_.ops, node, s_.options, inputs, {});
       if (!folded) return at(node, std::move(folded).error());
       if (!std::ranges::all_of(*folded, [](const RuntimeValue &v) { return v.tensor.has_value(); })) continue;
@@ -188,7 +193,8 @@ private:
   static Tensor in_layout(const Tensor &tensor, Layout layout) {
     if (layout == Layout::plain || layouts_agree(tensor.dims)) return tensor;
     std::vector<std::byte> bytes(tensor.data.size());
-    reorder(tensor.data.data(), Layout::plain, bytes.data(), layout, tensor.dims, static_cast<std::size_t>(bits(tensor.dtype)) / 8, 1);
+    reorder(tensor.data.data(), Layout::plain, bytes.data(), layout, tensor.dims,
+            static_cast<std::size_t>(bits(tensor.dtype)) / 8, 1);
     return Tensor::of_bytes(tensor.dtype, tensor.dims, std::move(bytes));
   }
 
@@ -235,7 +241,8 @@ private:
       if (!needed_nodes_.contains(id.index) || absorbed_.contains(id.index)) continue;
       const Node &node = graph_.node(id);
       const OpDef *op = s_.ops->find(node);
-      const bool fixed = node.captures.empty() && !has_subgraph(node) && std::ranges::all_of(node.inputs, [&](ValueId v) { return is_static(v); }) &&
+      const bool fixed = node.captures.empty() && !has_subgraph(node) &&
+                         std::ranges::all_of(node.inputs, [&](ValueId v) { return is_static(v); }) &&
                          std::ranges::all_of(node.outputs, [&](ValueId v) { return is_static(v); });
       const Status status = fixed ? add_static(id, *op) : add_dynamic(id, *op);
       if (!status) return at(node, status.error());
@@ -245,7 +252,8 @@ private:
 
   static bool has_subgraph(const Node &node) {
     return std::ranges::any_of(node.attributes, [](const Attribute &attribute) {
-      return std::holds_alternative<SubGraph>(attribute.value) || std::holds_alternative<std::vector<SubGraph>>(attribute.value);
+      return std::holds_alternative<SubGraph>(attribute.value) ||
+             std::holds_alternative<std::vector<SubGraph>>(attribute.value);
     });
   }
 
@@ -267,8 +275,8 @@ private:
     return found;
   }
 
-  /// The chain of elementwise readers that could be computed together with `id`: a kernel walks over the elements of its
-  /// own result, so that a reader which broadcasts that result to a larger shape is none.
+  /// The chain of elementwise readers that could be computed together with `id`: a kernel walks over the elements of
+  /// its own result, so that a reader which broadcasts that result to a larger shape is none.
   std::vector<NodeId> follower_chain(NodeId id) const {
     std::vector<NodeId> chain;
     NodeId current = id;
@@ -281,7 +289,8 @@ private:
       const OpDef *op = s_.ops->find(reader);
       if (!op || !op->elementwise || reader.outputs.size() != 1 || !reader.captures.empty()) break;
       const auto ready = [&](ValueId v) {
-        return !v.valid() || v == node.outputs[0] || constant_of(v) || (scheduled_values_.contains(v.index) && is_static(v));
+        return !v.valid() || v == node.outputs[0] || constant_of(v) ||
+               (scheduled_values_.contains(v.index) && is_static(v));
       };
       if (!std::ranges::all_of(reader.inputs, ready)) break;
       if (graph_.value(reader.outputs[0]).type.concrete() != graph_.value(node.outputs[0]).type.concrete()) break;
@@ -296,7 +305,8 @@ private:
     const Operand own = operands(node);
     std::vector<const Type *> outputs;
     for (const ValueId v : node.outputs) outputs.push_back(type_of(v));
-    const bool empty = std::ranges::any_of(outputs, [](const Type *t) { return t && element_count(*t->concrete()) == 0; });
+    const bool empty =
+        std::ranges::any_of(outputs, [](const Type *t) { return t && element_count(*t->concrete()) == 0; });
     if (op.prepare && !s_.options.reference && !empty) {
       const auto chain = follower_chain(id);
       std::vector<Operand> chain_operands;
@@ -307,12 +317,13 @@ private:
         const Node &reader = graph_.node(next);
         chain_operands.push_back(operands(reader));
         const auto operand = static_cast<std::size_t>(std::ranges::find(reader.inputs, before) - reader.inputs.begin());
-        followers.push_back({reader, graph_.opset(reader.domain), chain_operands.back().types, chain_operands.back().constants,
-                             graph_.value(reader.outputs[0]).type, operand});
+        followers.push_back({reader, graph_.opset(reader.domain), chain_operands.back().types,
+                             chain_operands.back().constants, graph_.value(reader.outputs[0]).type, operand});
         before = reader.outputs[0];
       }
-      const PrepareArgs args{node, graph_.opset(node.domain), own.types, own.constants, outputs, own.layouts, followers,
-                             s_.options.policy, s_.options.isa, s_.options.threads};
+      const PrepareArgs args{
+          node,      graph_.opset(node.domain), own.types,      own.constants,     outputs, own.layouts,
+          followers, s_.options.policy,         s_.options.isa, s_.options.threads};
       auto kernel = op.prepare(args);
       if (kernel) return add_kernel(id, std::move(*kernel), chain);
       if (kernel.error().code != Code::unsupported) return std::move(kernel).error();
@@ -378,27 +389,31 @@ private:
         if (!v.valid()) return {}; // an empty tensor has no bytes either
         const Type &type = state->graph.value(v).type;
         const Dims dims = *type.concrete();
-        return Tensor{type.dtype, dims, Storage(nullptr, ByteView(bytes, byte_size(type.dtype, *element_count(dims)))), nullptr};
+        return Tensor{type.dtype, dims, Storage(nullptr, ByteView(bytes, byte_size(type.dtype, *element_count(dims)))),
+                      nullptr};
       };
       std::vector<RuntimeValue> inputs;
       for (std::size_t i = 0; i < node.inputs.size(); ++i) inputs.push_back(borrow(node.inputs[i], io.inputs[i]));
       const auto outputs = evaluate_node(state->graph, *state->ops, node, state->options, inputs, {});
-      const auto fail = [&](Error error) { throw KernelFailure(std::move(error).in(fmt::format("node {} ({})", node.label(), node.op))); };
+      const auto fail = [&](Error error) {
+        throw KernelFailure(std::move(error).in(fmt::format("node {} ({})", node.label(), node.op)));
+      };
       if (!outputs) fail(outputs.error());
       for (std::size_t i = 0; i < node.outputs.size() && i < outputs->size(); ++i) {
         if (!io.outputs[i] || !(*outputs)[i].tensor) continue;
         const Tensor &made = *(*outputs)[i].tensor;
         const Type &type = state->graph.value(node.outputs[i]).type;
         if (made.dims != *type.concrete() || made.dtype != type.dtype)
-          fail(internal_error(fmt::format("output {} is {}, {} was inferred", i, to_string(Type::of(made)), to_string(type))));
+          fail(internal_error(
+              fmt::format("output {} is {}, {} was inferred", i, to_string(Type::of(made)), to_string(type))));
         if (made.data.size() > 0) std::memcpy(io.outputs[i], made.data.data(), made.data.size());
       }
     };
     return kernel;
   }
 
-  /// A node with sub-graphs, or whose operands or results have sizes that are known only at run time, or are no tensors.
-  /// Results of known size lie in the arena like all others, so that what reads them need not be dynamic.
+  /// A node with sub-graphs, or whose operands or results have sizes that are known only at run time, or are no
+  /// tensors. Results of known size lie in the arena like all others, so that what reads them need not be dynamic.
   Status add_dynamic(NodeId id, const OpDef &op) {
     const Node &node = graph_.node(id);
     if (!op.reference) return unsupported("is known but cannot be run");
@@ -423,7 +438,8 @@ private:
     return {};
   }
 
-  /// A value outside the arena: produced at run time, a feed, or a constant that the arena cannot hold (strings, 4 bit).
+  /// A value outside the arena: produced at run time, a feed, or a constant that the arena cannot hold (strings, 4
+  /// bit).
   Place dynamic_place(ValueId id) {
     Place &place = copies_[id.index].by_layout[0];
     if (place.kind == Place::Kind::none && graph_.constant(id)) {
@@ -439,7 +455,8 @@ private:
       const Layout layout = native && is_static(id) ? layout_of(id) : Layout::plain;
       const Place place = is_static(id) ? place_of(id, layout) : dynamic_place(id);
       s_.fetch_layouts.push_back(layout);
-      if (place.kind == Place::Kind::none) return internal_error(fmt::format("output {} has no source", graph_.value(id).name));
+      if (place.kind == Place::Kind::none)
+        return internal_error(fmt::format("output {} has no source", graph_.value(id).name));
       s_.fetches.push_back(place);
     }
     return {};
@@ -451,8 +468,8 @@ private:
 Plan::Plan(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Plan::~Plan() = default;
 
-Result<std::shared_ptr<const Plan>> Plan::compile(const Graph &graph, const OpRegistry &ops, std::span<const Type> feed_types,
-                                                  const PlanOptions &options) {
+Result<std::shared_ptr<const Plan>> Plan::compile(const Graph &graph, const OpRegistry &ops,
+                                                  std::span<const Type> feed_types, const PlanOptions &options) {
   auto state = std::make_unique<State>();
   state->graph = graph;
   state->ops = &ops;

@@ -23,14 +23,14 @@ inline constexpr bool check_writes_by_default = false;
 struct PlanOptions {
   IntegerPolicy policy = IntegerPolicy::onnx;
   Isa isa = Isa::scalar;
-  int threads = 1;           ///< OpenMP threads inside one run
-  bool reference = false;    ///< reference kernels only
-  std::vector<ValueId> feeds;   ///< values given at run time; empty: the graph's inputs
-  std::vector<ValueId> fetches; ///< values wanted; empty: the graph's outputs
-  std::vector<ValueId> keep;    ///< values that observers want to see: never fused away
+  int threads = 1;                  ///< OpenMP threads inside one run
+  bool reference = false;           ///< reference kernels only
+  std::vector<ValueId> feeds;       ///< values given at run time; empty: the graph's inputs
+  std::vector<ValueId> fetches;     ///< values wanted; empty: the graph's outputs
+  std::vector<ValueId> keep;        ///< values that observers want to see: never fused away
   std::vector<Layout> feed_layouts; ///< how the feeds' bytes lie; empty: plain
-  bool native_fetches = false;  ///< results lie as they were computed (Plan::fetch_layouts), not made plain
-  bool observe_only = false;    ///< run() returns nothing; observers see the fetches
+  bool native_fetches = false;      ///< results lie as they were computed (Plan::fetch_layouts), not made plain
+  bool observe_only = false;        ///< run() returns nothing; observers see the fetches
   bool check_writes = check_writes_by_default; ///< memory is poisoned; an element that no kernel wrote is an error
 };
 
@@ -98,9 +98,11 @@ public:
   /// Keeps a copy of the graph (tensors are shared).
   Runner(const Graph &graph, const OpRegistry &ops, PlanOptions options);
   ~Runner();
-  Result<std::vector<RuntimeValue>> run(std::span<const RuntimeValue> feeds, int worker = 0, const Observer &observer = nullptr);
+  Result<std::vector<RuntimeValue>> run(std::span<const RuntimeValue> feeds, int worker = 0,
+                                        const Observer &observer = nullptr);
   /// Convenience for tensors in, tensors out; an output that is no tensor is Code::unsupported.
-  Result<std::vector<Tensor>> run_tensors(std::span<const Tensor> feeds, int worker = 0, const Observer &observer = nullptr);
+  Result<std::vector<Tensor>> run_tensors(std::span<const Tensor> feeds, int worker = 0,
+                                          const Observer &observer = nullptr);
   /// The plan for feeds of these types, compiled if need be.
   Result<std::shared_ptr<const Plan>> plan(std::span<const Type> feed_types);
   [[nodiscard]] const Graph &graph() const;

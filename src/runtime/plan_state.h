@@ -22,9 +22,9 @@ struct Place {
 struct Step {
   enum class Kind : unsigned char { kernel, reorder, dynamic };
   Kind kind = Kind::kernel;
-  NodeId node;             // none for reorder
+  NodeId node; // none for reorder
   std::vector<Place> inputs, outputs;
-  Kernel kernel;           // Kind::kernel
+  Kernel kernel; // Kind::kernel
   // Kind::reorder
   Layout from = Layout::plain, to = Layout::plain;
   Dims dims;
@@ -44,8 +44,8 @@ struct Plan::State {
   const OpRegistry *ops = nullptr;
   PlanOptions options;
   std::vector<Step> steps;
-  std::vector<Step::Shown> folded;  // values that are constant: shown to an observer before the steps
-  std::vector<Tensor> constants;    // constants in the layout that a kernel wants
+  std::vector<Step::Shown> folded; // values that are constant: shown to an observer before the steps
+  std::vector<Tensor> constants;   // constants in the layout that a kernel wants
   std::vector<BufferLife> buffers;
   std::size_t arena_bytes = 0, scratch_bytes = 0;
   std::vector<Place> fetches;

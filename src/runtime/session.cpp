@@ -25,7 +25,8 @@ struct AlignedDelete {
 using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
 
 AlignedBytes aligned(std::size_t bytes) {
-  return AlignedBytes(static_cast<std::byte *>(::operator new[](std::max<std::size_t>(bytes, 1), std::align_val_t{64})));
+  return AlignedBytes(
+      static_cast<std::byte *>(::operator new[](std::max<std::size_t>(bytes, 1), std::align_val_t{64})));
 }
 
 } // namespace
@@ -68,7 +69,8 @@ Result<std::vector<RuntimeValue>> evaluate_node(const Graph &graph, const OpRegi
   const SubGraphRunner run_subgraph = [&](const Graph &body, std::span<const RuntimeValue> feeds) {
     return subgraphs->run(body, ops, options, feeds);
   };
-  return evaluate(*op, {node, graph.opset(node.domain), tensors, input_types, output_types, options.policy, &run_subgraph, captures, inputs});
+  return evaluate(*op, {node, graph.opset(node.domain), tensors, input_types, output_types, options.policy,
+                        &run_subgraph, captures, inputs});
 }
 
 struct Session::Buffers {
@@ -103,7 +105,8 @@ public:
       if (s_.options.check_writes) begin_lives(i);
       const auto start = std::chrono::steady_clock::now();
       EDGEC_CHECK(run_step(s_.steps[i]));
-      if (step_seconds) (*step_seconds)[i] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      if (step_seconds)
+        (*step_seconds)[i] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       if (observer)
         for (const Step::Shown &shown : s_.steps[i].shown) show(shown, observer);
       if (s_.options.check_writes) end_lives(i);
@@ -190,8 +193,10 @@ private:
     for (const Place &place : step.inputs) in.push_back(bytes(place));
     for (const Place &place : step.outputs) out.push_back(bytes(place));
     const auto compute = [&] {
-      if (step.kind == Step::Kind::kernel) step.kernel.run({in, out, scratch_});
-      else reorder(in[0], step.from, out[0], step.to, step.dims, step.element_bytes, s_.options.threads);
+      if (step.kind == Step::Kind::kernel)
+        step.kernel.run({in, out, scratch_});
+      else
+        reorder(in[0], step.from, out[0], step.to, step.dims, step.element_bytes, s_.options.threads);
     };
     try {
       if (s_.options.check_writes) return check(step, compute);
@@ -209,8 +214,10 @@ private:
   Status check(const Step &step, const std::function<void()> &compute) const {
     std::vector<Written> outputs;
     for (const Place &place : step.outputs)
-      if (place.kind == Place::Kind::arena) outputs.push_back({bytes(s_.buffers[place.index]), s_.buffers[place.index].element_bytes});
-    return run_checked(outputs, {scratch_, step.kernel.scratch_bytes}, compute).in(fmt::format("node {} ({})", step.info.label, step.info.kernel));
+      if (place.kind == Place::Kind::arena)
+        outputs.push_back({bytes(s_.buffers[place.index]), s_.buffers[place.index].element_bytes});
+    return run_checked(outputs, {scratch_, step.kernel.scratch_bytes}, compute)
+        .in(fmt::format("node {} ({})", step.info.label, step.info.kernel));
   }
 
   Status run_dynamic(const Step &step) const {
@@ -218,17 +225,21 @@ private:
     std::vector<RuntimeValue> operands;
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
       const ValueId id = i < node.inputs.size() ? node.inputs[i] : node.captures[i - node.inputs.size()];
-      if (step.inputs[i].kind == Place::Kind::arena) operands.push_back(fetch(step.inputs[i], s_.graph.value(id).type));
-      else operands.push_back(value(step.inputs[i]));
+      if (step.inputs[i].kind == Place::Kind::arena)
+        operands.push_back(fetch(step.inputs[i], s_.graph.value(id).type));
+      else
+        operands.push_back(value(step.inputs[i]));
     }
     const std::span<const RuntimeValue> all(operands);
     auto outputs = evaluate_node(s_.graph, *s_.ops, node, s_.options, all.first(node.inputs.size()),
                                  all.subspan(node.inputs.size()), &subgraphs_);
     if (!outputs) return std::move(outputs).error().in(fmt::format("node {} ({})", node.label(), node.op));
     for (std::size_t i = 0; i < step.outputs.size() && i < outputs->size(); ++i) {
-      if (step.outputs[i].kind == Place::Kind::dynamic) dynamic_[step.outputs[i].index] = std::move((*outputs)[i]);
+      if (step.outputs[i].kind == Place::Kind::dynamic)
+        dynamic_[step.outputs[i].index] = std::move((*outputs)[i]);
       else if (step.outputs[i].kind == Place::Kind::arena)
-        EDGEC_CHECK(store((*outputs)[i], node, i, bytes(step.outputs[i])).in(fmt::format("node {} ({})", node.label(), node.op)));
+        EDGEC_CHECK(store((*outputs)[i], node, i, bytes(step.outputs[i]))
+                        .in(fmt::format("node {} ({})", node.label(), node.op)));
     }
     return {};
   }
@@ -238,7 +249,8 @@ private:
     const Type &type = s_.graph.value(node.outputs[i]).type;
     if (!made.tensor || made.tensor->dims != *type.concrete() || made.tensor->dtype != type.dtype)
       return internal_error(fmt::format("output {} is {}, {} was inferred", i,
-                                        made.tensor ? to_string(Type::of(*made.tensor)) : "no tensor", to_string(type)));
+                                        made.tensor ? to_string(Type::of(*made.tensor)) : "no tensor",
+                                        to_string(type)));
     if (made.tensor->data.size() > 0) std::memcpy(place, made.tensor->data.data(), made.tensor->data.size());
     return {};
   }
@@ -253,11 +265,13 @@ Result<std::vector<RuntimeValue>> Session::run(std::span<const RuntimeValue> fee
     return bad_input(fmt::format("{} inputs were expected, {} were given", state.feed_types.size(), feeds.size()));
   for (std::size_t i = 0; i < feeds.size(); ++i) {
     const Type &type = state.feed_types[i];
-    if (type.is_tensor() && (!feeds[i].tensor || feeds[i].tensor->dims != type.concrete() || feeds[i].tensor->dtype != type.dtype))
+    if (type.is_tensor() &&
+        (!feeds[i].tensor || feeds[i].tensor->dims != type.concrete() || feeds[i].tensor->dtype != type.dtype))
       return bad_input(fmt::format("input {}: {} was expected", i, to_string(type)));
   }
   buffers_->dynamic.assign(state.dynamic_slots, {});
-  Execution execution(state, buffers_->arena.get(), buffers_->scratch.get(), buffers_->dynamic, buffers_->subgraphs, feeds);
+  Execution execution(state, buffers_->arena.get(), buffers_->scratch.get(), buffers_->dynamic, buffers_->subgraphs,
+                      feeds);
   EDGEC_CHECK(execution.run(observer, step_seconds));
   std::vector<RuntimeValue> results;
   if (state.options.observe_only) return results;
@@ -304,14 +318,18 @@ Result<std::shared_ptr<const Plan>> Runner::plan(std::span<const Type> feed_type
   return entry->plan;
 }
 
-Result<std::vector<RuntimeValue>> Runner::run(std::span<const RuntimeValue> feeds, int worker, const Observer &observer) {
+Result<std::vector<RuntimeValue>> Runner::run(std::span<const RuntimeValue> feeds, int worker,
+                                              const Observer &observer) {
   std::vector<Type> types;
   for (const RuntimeValue &feed : feeds) {
     Type type;
     type.kind = Type::Kind::unknown;
-    if (feed.tensor) type = Type::of(*feed.tensor);
-    else if (feed.sequence) type.kind = Type::Kind::sequence;
-    else type.kind = Type::Kind::optional;
+    if (feed.tensor)
+      type = Type::of(*feed.tensor);
+    else if (feed.sequence)
+      type.kind = Type::Kind::sequence;
+    else
+      type.kind = Type::Kind::optional;
     types.push_back(std::move(type));
   }
   std::shared_ptr<State::Entry> entry;

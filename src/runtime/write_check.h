@@ -20,9 +20,9 @@ struct Written {
 void poison(std::span<std::byte> bytes);
 void unpoison(std::span<std::byte> bytes);
 
-/// Runs `step` on poisoned outputs and scratch. Where an element still holds the pattern, which codes and integers may do
-/// by right, the step runs once more on another one: an element that keeps both was not written. Error (internal): the
-/// first one.
+/// Runs `step` on poisoned outputs and scratch. Where an element still holds the pattern, which codes and integers may
+/// do by right, the step runs once more on another one: an element that keeps both was not written. Error (internal):
+/// the first one.
 Status run_checked(std::span<const Written> outputs, std::span<std::byte> scratch, const std::function<void()> &step);
 
 } // namespace edgec

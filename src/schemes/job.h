@@ -23,10 +23,10 @@ struct Job : PassContext {
   Scope scope;
   const SampleSet *calibration = nullptr; ///< prepared samples in calibration order
   std::vector<std::size_t> samples;       ///< which of them to use (folds of cross-fitting)
-  const Graph *original = nullptr;  ///< before any scheme that changed weights, same ids; null: there was none
-  const Graph *reference = nullptr; ///< what networks are judged beside; null: nothing is judged
-  bool cross_fit = true;     ///< judge what was fitted to samples on others
-  bool judge_each = false;   ///< a search judges every network that it sees: a curve of sizes and losses
+  const Graph *original = nullptr;        ///< before any scheme that changed weights, same ids; null: there was none
+  const Graph *reference = nullptr;       ///< what networks are judged beside; null: nothing is judged
+  bool cross_fit = true;                  ///< judge what was fitted to samples on others
+  bool judge_each = false;                ///< a search judges every network that it sees: a curve of sizes and losses
   bool border_nodes = false; ///< the file will spell quantized values with QuantizeLinear and DequantizeLinear
   /// Bytes of the file that holds this graph; null: they do not depend on the codes.
   std::function<Result<std::size_t>(const Graph &)> file_bytes;
@@ -34,11 +34,13 @@ struct Job : PassContext {
   Isa isa = Isa::scalar;
   std::uint64_t seed = 0;
   std::size_t memory = std::size_t{192} << 20; ///< bytes of samples' values kept at once; more go to a temporary file
-  Progress progress; ///< what a long step is doing
-  Progress stages;   ///< the parts of a search
+  Progress progress;                           ///< what a long step is doing
+  Progress stages;                             ///< the parts of a search
 
   template <class T>
-  [[nodiscard]] const T &options() const { return settings.get<T>(); }
+  [[nodiscard]] const T &options() const {
+    return settings.get<T>();
+  }
   /// The same with other settings, for a trial that is not told of.
   template <class T>
   [[nodiscard]] Job with(T changed) const {

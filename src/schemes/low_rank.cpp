@@ -48,7 +48,9 @@ struct Candidate {
 std::string_view obstacle(const Node &node, const Layer &layer) {
   if (layer.weights.groups != 1) return "its weight has groups";
   if (node.is("Conv"))
-    return std::any_of(layer.dims.begin() + 2, layer.dims.end(), [](std::int64_t d) { return d != 1; }) ? "its kernel is larger than 1" : "";
+    return std::any_of(layer.dims.begin() + 2, layer.dims.end(), [](std::int64_t d) { return d != 1; })
+               ? "its kernel is larger than 1"
+               : "";
   if (layer.dims.size() != 2 || layer.weights.data != 0) return "its weight is no matrix on the right";
   if (node.is("MatMul")) return "";
   return node.is("Gemm") && node.get_int("transA", 0) == 0 ? "" : "its operator cannot be split";
@@ -81,8 +83,8 @@ private:
   std::vector<Candidate> candidates_; // by ascending price
   Calibration means_;
   std::map<NodeId, Factors> factors_; // of the last fit
-  double power_ = 0;              // of the answers, summed over samples
-  std::vector<std::size_t> best_; // candidates that become two
+  double power_ = 0;                  // of the answers, summed over samples
+  std::vector<std::size_t> best_;     // candidates that become two
   double best_sqnr_ = 0;
 
   void find_candidates() {
@@ -125,11 +127,13 @@ private:
     const ValueId data = one.layer.original_data;
     const Type &type = graph_.value(data).type;
     const LayerInputs inputs{one.layer.node, data, data, type, type, &node, job_.ops.find(node), one.layer.dims};
-    auto moments = layer_moments(walk, walk, inputs, job_.samples.size(), 1, job_.options<FitOptions>().positions, job_.threads);
+    auto moments =
+        layer_moments(walk, walk, inputs, job_.samples.size(), 1, job_.options<FitOptions>().positions, job_.threads);
     EDGEC_CHECK(moments);
     const Covariance seen = covariance(std::move(moments->front().front()), !one.layer.bias.empty());
     const std::vector<double> spectrum = output_spectrum(one.layer.original, seen.h);
-    const double lost = std::accumulate(spectrum.begin() + static_cast<std::ptrdiff_t>(std::min(one.rank, spectrum.size())), spectrum.end(), 0.0);
+    const double lost = std::accumulate(
+        spectrum.begin() + static_cast<std::ptrdiff_t>(std::min(one.rank, spectrum.size())), spectrum.end(), 0.0);
     one.expected = sensitivity * lost * static_cast<double>(job_.samples.size());
     return {};
   }
@@ -159,7 +163,8 @@ private:
       const double sqnr = held_out.sqnr_db();
       std::size_t saving = 0;
       double expected = 0;
-      for (const std::size_t i : chosen) saving += candidates_[i].weights() - candidates_[i].kept(), expected += candidates_[i].expected;
+      for (const std::size_t i : chosen)
+        saving += candidates_[i].weights() - candidates_[i].kept(), expected += candidates_[i].expected;
       if (sqnr >= wanted && saving > best_saving) best_ = chosen, best_saving = saving, best_sqnr_ = sqnr;
       limit = std::max(expected, 1e-300) * std::pow(10, (sqnr - wanted) / 10);
     }
@@ -173,7 +178,8 @@ private:
     job.samples.assign(samples.begin(), samples.end());
     std::map<NodeId, std::size_t> ranks;
     std::vector<Layer> layers;
-    for (const std::size_t i : chosen) ranks[candidates_[i].layer.node] = candidates_[i].rank, layers.push_back(candidates_[i].layer);
+    for (const std::size_t i : chosen)
+      ranks[candidates_[i].layer.node] = candidates_[i].rank, layers.push_back(candidates_[i].layer);
     LayerSteps steps;
     steps.positions = job.options<FitOptions>().positions;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
@@ -233,15 +239,20 @@ private:
       const Candidate &one = candidates_[i];
       const std::string label = graph_.node(one.layer.node).label();
       if (taken.contains(i))
-        job_.say(pass_name, label, fmt::format("rank {}: {} weights instead of {}", one.rank, one.kept(), one.weights()));
+        job_.say(pass_name, label,
+                 fmt::format("rank {}: {} weights instead of {}", one.rank, one.kept(), one.weights()));
       else
-        job_.skip(pass_name, label,
-                      fmt::format("rank {} for {} of {} weights would leave the answers about {:.1f} dB by itself, {:g} are to stay",
-                                  one.rank, one.kept(), one.weights(), 10 * std::log10(power_ / std::max(one.expected, 1e-300)),
-                                  options_.sqnr_db));
+        job_.skip(
+            pass_name, label,
+            fmt::format(
+                "rank {} for {} of {} weights would leave the answers about {:.1f} dB by itself, {:g} are to stay",
+                one.rank, one.kept(), one.weights(), 10 * std::log10(power_ / std::max(one.expected, 1e-300)),
+                options_.sqnr_db));
     }
     if (!best_.empty())
-      job_.say(pass_name, "", fmt::format("{} of {} layers became two: {:.1f} dB on held-out samples", best_.size(), candidates_.size(), best_sqnr_));
+      job_.say(pass_name, "",
+               fmt::format("{} of {} layers became two: {:.1f} dB on held-out samples", best_.size(),
+                           candidates_.size(), best_sqnr_));
   }
 };
 
@@ -265,7 +276,8 @@ void declare(Options &options, Settings &settings) {
       .loses()
       .records();
   options
-      .add("--low-rank-sqnr", "DB", &low_rank.sqnr_db, "decibels over the error that --low-rank leaves on held-out samples")
+      .add("--low-rank-sqnr", "DB", &low_rank.sqnr_db,
+           "decibels over the error that --low-rank leaves on held-out samples")
       .between(0, 200)
       .needs("low-rank")
       .records();

@@ -1,9 +1,9 @@
 // Cuts whole channels: `--prune-channels R` (a share of the multiply-accumulates) or `--max-macs N`.
 //
 // Sets of channels that hang together (passes/channels.h) are chosen by what their removal costs the network's answer
-// (prune/channel_choice.h), measured on calibration samples. Then layers are fitted one after another (fitting/layerwise.h):
-// the readers' remaining weights to the original's outputs on what the cut network gives them, biases by the means
-// behind activations. Last the channels, which nobody reads any more, are cut off.
+// (prune/channel_choice.h), measured on calibration samples. Then layers are fitted one after another
+// (fitting/layerwise.h): the readers' remaining weights to the original's outputs on what the cut network gives them,
+// biases by the means behind activations. Last the channels, which nobody reads any more, are cut off.
 #include <algorithm>
 #include <numeric>
 
@@ -15,8 +15,8 @@
 #include "measure/sizes.h"
 #include "schemes/fitting/float_layers.h"
 #include "schemes/fitting/sensitivity.h"
-#include "schemes/prune/ratio_check.h"
 #include "schemes/prune/channel_choice.h"
+#include "schemes/prune/ratio_check.h"
 #include "schemes/scheme.h"
 
 namespace edgec::schemes {
@@ -122,7 +122,8 @@ private:
   Status gather(const Walk &walk, const Layer &layer, Covariance &found) const {
     const Node &node = graph_.node(layer.node);
     const Type &type = graph_.value(layer.original_data).type;
-    const LayerInputs inputs{layer.node, layer.original_data, layer.original_data, type, type, &node, job_.ops.find(node), layer.dims};
+    const LayerInputs inputs{layer.node, layer.original_data, layer.original_data, type, type,
+                             &node,      job_.ops.find(node), layer.dims};
     auto moments = layer_moments(walk, walk, inputs, job_.samples.size(), 1, positions, job_.threads);
     if (!moments && moments.error().code == Code::unsupported) return {};
     EDGEC_CHECK(moments);
@@ -161,7 +162,8 @@ private:
       return fitted;
     };
     const int folds[] = {0, 1};
-    return fit_float_layers(graph_, pointers_to(layers_), {original_, means.merged(folds)}, job_, "fitting layers", steps);
+    return fit_float_layers(graph_, pointers_to(layers_), {original_, means.merged(folds)}, job_, "fitting layers",
+                            steps);
   }
 
   void report(const ChannelChoice &choice, double wanted) const {
@@ -170,19 +172,21 @@ private:
     for (const Layer &layer : layers_) {
       const ChannelAxis *axis = outputs_of(layer);
       std::int64_t count = 0;
-      for (std::int64_t i = 0; axis && i < axis->size; ++i) count += gone[map_.set_of(axis->first + static_cast<std::size_t>(i))];
-      if (count > 0) job_.say(name, graph_.node(layer.node).label(), fmt::format("{} of {} channels cut", count, axis->size));
+      for (std::int64_t i = 0; axis && i < axis->size; ++i)
+        count += gone[map_.set_of(axis->first + static_cast<std::size_t>(i))];
+      if (count > 0)
+        job_.say(name, graph_.node(layer.node).label(), fmt::format("{} of {} channels cut", count, axis->size));
     }
-    job_.say(name, "", fmt::format("{:.1f} % of the multiply-accumulates cut: {:.4g} M of {:.4g} M are left",
-                                       100 * (1 - choice.macs_left / choice.macs), choice.macs_left / 1e6, choice.macs / 1e6));
+    job_.say(name, "",
+             fmt::format("{:.1f} % of the multiply-accumulates cut: {:.4g} M of {:.4g} M are left",
+                         100 * (1 - choice.macs_left / choice.macs), choice.macs_left / 1e6, choice.macs / 1e6));
     if (job_.channel_multiple > 1)
       job_.say(name, "",
-                   fmt::format("layers keep a multiple of {} channels, or all: runtimes are slow on others{}",
-                               choice.multiple,
-                               choice.multiple < job_.channel_multiple
-                                   ? fmt::format("; with multiples of {} so little work was not to be had",
-                                                 job_.channel_multiple)
-                                   : std::string()));
+               fmt::format(
+                   "layers keep a multiple of {} channels, or all: runtimes are slow on others{}", choice.multiple,
+                   choice.multiple < job_.channel_multiple
+                       ? fmt::format("; with multiples of {} so little work was not to be had", job_.channel_multiple)
+                       : std::string()));
     if (choice.macs_left > wanted)
       job_.skip(name, "", fmt::format("{:.4g} M were asked for, but nothing more can be cut", wanted / 1e6));
   }
@@ -213,7 +217,8 @@ Result<SchemeOutcome> run(Graph &graph, const Job &job) {
 void declare(Options &options, Settings &settings) {
   auto &channels = settings.edit<ChannelOptions>();
   options.group("Pruning");
-  options.add("--prune-channels", "R", &channels.share, "cut whole channels: the fraction R of the multiply-accumulates")
+  options
+      .add("--prune-channels", "R", &channels.share, "cut whole channels: the fraction R of the multiply-accumulates")
       .between(0, 1)
       .in(Unit::fraction)
       .loses()

@@ -52,8 +52,8 @@ Result<SchemeOutcome> run(Graph &graph, const Job &job) {
     Tensor pruned = from_doubles(old.data->dtype, old.data->dims, wide);
     if (identical(pruned, *old.data)) continue;
     job.say(name, label,
-                fmt::format("{} of {} weights are zero ({:.1f} %)", zeros, wide.size(),
-                            100.0 * static_cast<double>(zeros) / static_cast<double>(wide.size())));
+            fmt::format("{} of {} weights are zero ({:.1f} %)", zeros, wide.size(),
+                        100.0 * static_cast<double>(zeros) / static_cast<double>(wide.size())));
     replace_weight(graph, weights[i], graph.add_constant(std::move(pruned), old.name));
     changed = true;
   }
@@ -72,7 +72,8 @@ const SchemeDef prune_magnitude{.name = name,
                                 .flag = "--prune",
                                 .summary = "the smallest weights become zero",
                                 .place = 10,
-                                .only_flat = "an .onnx file stores zeros like other weights and gets no smaller by --prune",
+                                .only_flat =
+                                    "an .onnx file stores zeros like other weights and gets no smaller by --prune",
                                 .wanted = wanted,
                                 .run = run};
 

@@ -17,12 +17,14 @@ namespace {
 constexpr std::string_view name = "prune-n-of-m";
 
 /// The weights of which N of every M inputs are left; nothing, with the reason said, where that cannot be.
-std::optional<Tensor> pruned(const Graph &graph, const WeightTensor &weight, const PruneOptions &options, const Job &job) {
+std::optional<Tensor> pruned(const Graph &graph, const WeightTensor &weight, const PruneOptions &options,
+                             const Job &job) {
   const Tensor &data = *graph.constant(weight.value);
   const WeightInfo &info = weight.readers.front().info;
   const std::string label = graph.node(weight.readers.front().node).label();
   std::size_t taps = 1;
-  for (std::size_t i = 2; i < data.dims.size() && info.channel_axis == 0; ++i) taps *= static_cast<std::size_t>(data.dims[i]);
+  for (std::size_t i = 2; i < data.dims.size() && info.channel_axis == 0; ++i)
+    taps *= static_cast<std::size_t>(data.dims[i]);
   auto rows = weight_rows(data, info);
   if (!rows || rows->columns / taps < static_cast<std::size_t>(options.m)) {
     job.skip(name, label, fmt::format("has no {} neighbours along its inputs", options.m));
@@ -34,8 +36,9 @@ std::optional<Tensor> pruned(const Graph &graph, const WeightTensor &weight, con
   for (std::size_t i = 0; i < kept.size(); ++i)
     if (kept[i] == 0) rows->data[i] = 0;
   const auto zeros = std::ranges::count(rows->data, 0.0);
-  job.say(name, label, fmt::format("{} of {} weights are zero ({:.1f} %)", zeros, rows->data.size(),
-                                   100.0 * static_cast<double>(zeros) / static_cast<double>(rows->data.size())));
+  job.say(name, label,
+          fmt::format("{} of {} weights are zero ({:.1f} %)", zeros, rows->data.size(),
+                      100.0 * static_cast<double>(zeros) / static_cast<double>(rows->data.size())));
   return from_doubles(data.dtype, data.dims, as_stored(std::move(rows->data), data.dims, info));
 }
 
@@ -62,7 +65,8 @@ const SchemeDef prune_n_of_m{.name = name,
                              .flag = "--prune",
                              .summary = "of every M weights along the inputs the N largest stay",
                              .place = 11,
-                             .only_flat = "an .onnx file stores zeros like other weights and gets no smaller by --prune",
+                             .only_flat =
+                                 "an .onnx file stores zeros like other weights and gets no smaller by --prune",
                              .wanted = wanted,
                              .run = run};
 

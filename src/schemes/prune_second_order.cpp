@@ -4,8 +4,8 @@
 // pruned (depthwise, the first convolution) are refit to their pruned inputs.
 //
 // Scope `auto`: zeros go to the layers where the next ones add least to the squared error of the logits: a layer's loss
-// after refitting at a few shares, times its sensitivity (schemes/fitting/sensitivity.h). These add up while errors are small:
-// where they are not, shares that differ less are tried, too, and what does best on held-out samples is taken.
+// after refitting at a few shares, times its sensitivity (schemes/fitting/sensitivity.h). These add up while errors are
+// small: where they are not, shares that differ less are tried, too, and what does best on held-out samples is taken.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -34,8 +34,8 @@ constexpr std::string_view name = "prune-second-order";
 constexpr std::array curve_shares{0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9, 1.0};
 /// Samples and positions of each that say what zeros cost a layer, and samples that say how sensitive it is.
 constexpr std::size_t curve_samples = 64, curve_positions = 128, sensitivity_samples = 32;
-/// Of a layer's weights so many stay, and one for each output on average: a layer without any says nothing, whatever its
-/// losses looked like one at a time.
+/// Of a layer's weights so many stay, and one for each output on average: a layer without any says nothing, whatever
+/// its losses looked like one at a time.
 constexpr double least_share = 0.05;
 /// How near to each other the layers' shares of zeros are: 0 where zeros cost least, 1 all alike.
 constexpr std::array evennesses{0.0, 0.5, 1.0};
@@ -71,23 +71,26 @@ private:
   std::vector<PrunedLayer> layers_;
   std::vector<LossCurve> curves_; // of scope `auto`, for the pruned layers
   double evenness_ = 0;
-  RangeStatistics means_;       // of all samples
+  RangeStatistics means_; // of all samples
 
   void find_layers() {
     std::map<NodeId, std::string> wanted;
     for (const WeightTensor &weight : float_weights(original_, job_, name))
-      for (const WeightTensor::Reader &reader : weight.readers) wanted[reader.node] = original_.node(reader.node).label();
+      for (const WeightTensor::Reader &reader : weight.readers)
+        wanted[reader.node] = original_.node(reader.node).label();
     for (Layer &layer : float_layers(original_, job_))
       if (wanted.erase(layer.node) > 0) layers_.push_back({std::move(layer)});
-    for (const auto &[node, label] : wanted) job_.skip(name, label, "its weight or bias is of a form that cannot be fitted");
+    for (const auto &[node, label] : wanted)
+      job_.skip(name, label, "its weight or bias is of a form that cannot be fitted");
     for (PrunedLayer &layer : layers_) {
       const Node &node = original_.node(layer.node);
       const bool depthwise = layer.groups() > 1 && layer.group_rows() == 1;
       const bool first = node.op == "Conv" && reads_input(original_, job_.ops, layer.node);
       layer.pruned = !(depthwise || first) || job_.scope.names(node);
       if (!layer.pruned)
-        job_.skip(name, node.label(),
-                      fmt::format("{}: pruned only where --include names it", depthwise ? "depthwise" : "the first convolution"));
+        job_.skip(
+            name, node.label(),
+            fmt::format("{}: pruned only where --include names it", depthwise ? "depthwise" : "the first convolution"));
       for (std::size_t i = 2; i < layer.dims.size(); ++i) layer.taps *= static_cast<std::size_t>(layer.dims[i]);
     }
   }
@@ -130,7 +133,8 @@ private:
     steps.positions = curve_positions;
     steps.folds = 1;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) -> Result<Matrix> {
-      const double least = std::max(least_share, 1 / static_cast<double>(std::max<std::size_t>(1, layer.original.columns)));
+      const double least =
+          std::max(least_share, 1 / static_cast<double>(std::max<std::size_t>(1, layer.original.columns)));
       EDGEC_ASSIGN(auto losses, loss_curve(groups, curve_shares, job_.threads));
       LossCurve curve{std::move(losses), layer.original.data.size(), 1 - least};
       for (double &loss : curve.losses) loss *= sensitivities.at(layer.node);
@@ -200,7 +204,8 @@ private:
       store_float_weight(graph, layer, fitted);
       return fitted;
     };
-    EDGEC_CHECK(fit_float_layers(graph, pointers_to(layers), {original_, std::move(means)}, job, "pruning layers", steps));
+    EDGEC_CHECK(
+        fit_float_layers(graph, pointers_to(layers), {original_, std::move(means)}, job, "pruning layers", steps));
     return graph;
   }
 
@@ -233,17 +238,23 @@ private:
     for (const PrunedLayer &layer : layers_) {
       if (!layer.pruned) continue;
       const Zeros own = zeros_of(pruned, pruned.node(layer.node).inputs[layer.weights.weight]);
-      job_.say(name, pruned.node(layer.node).label(), fmt::format("{} of {} weights are zero ({:.1f} %)", own.zeros, own.count, own.percent()));
+      job_.say(name, pruned.node(layer.node).label(),
+               fmt::format("{} of {} weights are zero ({:.1f} %)", own.zeros, own.count, own.percent()));
       prunable.add(own);
     }
-    for (const WeightTensor &weight : float_weights(pruned, Job{{.ops = job_.ops}}, name)) all.add(zeros_of(pruned, weight.value));
-    job_.say(name, "", fmt::format("{:.1f} % of the prunable weights are zero, {:.1f} % of the network's", prunable.percent(), all.percent()));
+    for (const WeightTensor &weight : float_weights(pruned, Job{{.ops = job_.ops}}, name))
+      all.add(zeros_of(pruned, weight.value));
+    job_.say(name, "",
+             fmt::format("{:.1f} % of the prunable weights are zero, {:.1f} % of the network's", prunable.percent(),
+                         all.percent()));
   }
 
   struct Zeros {
     std::size_t zeros = 0, count = 0;
     void add(const Zeros &other) { zeros += other.zeros, count += other.count; }
-    [[nodiscard]] double percent() const { return 100.0 * static_cast<double>(zeros) / static_cast<double>(std::max<std::size_t>(1, count)); }
+    [[nodiscard]] double percent() const {
+      return 100.0 * static_cast<double>(zeros) / static_cast<double>(std::max<std::size_t>(1, count));
+    }
   };
   static Zeros zeros_of(const Graph &graph, ValueId weight) {
     const std::vector<float> values = to_floats(*graph.constant(weight));
@@ -251,8 +262,11 @@ private:
   }
 
   Status judge(const Graph &pruned) const {
-    const std::string asked = is_n_of_m() ? fmt::format("{}:{}", options_.n, options_.m) : fmt::format("{:g}", options_.ratio);
-    const PrunedAt pruned_at = [&](double ratio, std::span<const std::size_t> samples) { return prune_at(ratio, samples); };
+    const std::string asked =
+        is_n_of_m() ? fmt::format("{}:{}", options_.n, options_.m) : fmt::format("{:g}", options_.ratio);
+    const PrunedAt pruned_at = [&](double ratio, std::span<const std::size_t> samples) {
+      return prune_at(ratio, samples);
+    };
     return judge_pruning(original_, pruned, pruned_at, {name, asked, options_.ratio, !is_n_of_m()}, job_);
   }
 };
@@ -314,7 +328,9 @@ bool wanted(const Settings &settings) {
   return settings.get<PruneOptions>().wanted() && settings.get<FitOptions>().second_order;
 }
 
-std::vector<SchemeStep> steps(const Job &) { return {{"calibrating", 2}, {"looking at layers", 5}, {"pruning layers", 8}}; }
+std::vector<SchemeStep> steps(const Job &) {
+  return {{"calibrating", 2}, {"looking at layers", 5}, {"pruning layers", 8}};
+}
 
 } // namespace
 
@@ -325,7 +341,8 @@ const SchemeDef prune_second_order{.name = name,
                                    .place = 0,
                                    .needs = Needs::samples,
                                    .fits = true,
-                                   .only_flat = "an .onnx file stores zeros like other weights and gets no smaller by --prune",
+                                   .only_flat =
+                                       "an .onnx file stores zeros like other weights and gets no smaller by --prune",
                                    .declare = declare,
                                    .wanted = wanted,
                                    .steps = steps,

@@ -13,6 +13,7 @@
 #include "schemes/fitting/channel_bias.h"
 #include "schemes/fitting/float_layers.h"
 #include "schemes/fitting/held_out.h"
+#include "schemes/fitting/sensitivity.h"
 #include "schemes/int8/coarse_values.h"
 #include "schemes/int8/equalize.h"
 #include "schemes/int8/exact_inputs.h"
@@ -21,7 +22,6 @@
 #include "schemes/int8/options.h"
 #include "schemes/rate/rate_search.h"
 #include "schemes/scheme.h"
-#include "schemes/fitting/sensitivity.h"
 
 namespace edgec::schemes {
 namespace {
@@ -35,13 +35,15 @@ struct Source {
   Graph original; ///< whose outputs and means are kept: the same, or before other lossy passes; same ids
   Int8Constraints constraints;
   Int8Plan plan;
-  Calibration ranges;                  ///< of graph
-  std::optional<Calibration> means;    ///< of original, where it differs
+  Calibration ranges;               ///< of graph
+  std::optional<Calibration> means; ///< of original, where it differs
   std::vector<EqualizedTensor> tensors;
-  Sensitivities sensitivities;         ///< of layers, where codes are chosen by a rate
-  std::size_t left = 0;                ///< layers that stay float, since codes would take more bytes
+  Sensitivities sensitivities; ///< of layers, where codes are chosen by a rate
+  std::size_t left = 0;        ///< layers that stay float, since codes would take more bytes
 
-  [[nodiscard]] RangeStatistics means_of(std::span<const int> folds) const { return (means ? *means : ranges).merged(folds); }
+  [[nodiscard]] RangeStatistics means_of(std::span<const int> folds) const {
+    return (means ? *means : ranges).merged(folds);
+  }
 };
 
 void leave_float(const std::vector<CoarseValue> &values, Int8Constraints &constraints, const Job &job) {
@@ -75,7 +77,8 @@ Status calibrate_source(Source &source, const Job &job) {
   options.progress = layer_progress(job, "calibrating");
   EDGEC_ASSIGN(source.ranges, calibrate(source.graph, job.ops, *job.calibration, job.samples, options));
   const int both[] = {0, 1};
-  if (const auto infinite = find_infinite_values(source.graph, source.plan, source.ranges.merged(both)); !infinite.empty()) {
+  if (const auto infinite = find_infinite_values(source.graph, source.plan, source.ranges.merged(both));
+      !infinite.empty()) {
     leave_float(infinite, source.constraints, job);
     plan_again(source, job);
     return calibrate_source(source, job);
@@ -96,7 +99,7 @@ void leave_what_grows(Source &source, const Job &job) {
     if (!worth->contains(layer.node)) {
       ++source.left;
       job.skip(name, source.graph.node(layer.node).label(),
-                   "its codes would take more of the file than they save: QuantizeLinear, DequantizeLinear and scales");
+               "its codes would take more of the file than they save: QuantizeLinear, DequantizeLinear and scales");
     }
   source.constraints.integer_results = false;
   source.constraints.only = *worth;
@@ -115,8 +118,8 @@ Status leave_coarse_values(const Graph &graph, const std::map<ValueId, Quant> &e
   return {};
 }
 
-/// Every value that would become 8-bit codes gets 16 bits, but those that 8 hold exactly, and what only moves elements of
-/// others.
+/// Every value that would become 8-bit codes gets 16 bits, but those that 8 hold exactly, and what only moves elements
+/// of others.
 std::set<ValueId> values_between_layers(const Graph &graph, const std::map<ValueId, Quant> &exact, const Job &job) {
   Job silent = job;
   silent.note = nullptr;
@@ -129,18 +132,31 @@ std::set<ValueId> values_between_layers(const Graph &graph, const std::map<Value
   return found;
 }
 
-/// The networks, not yet calibrated. Inputs whose values fit 8-bit codes have exactly those, others 16 bits where asked.
+/// The networks, not yet calibrated. Inputs whose values fit 8-bit codes have exactly those, others 16 bits where
+/// asked.
 Result<Source> prepare(const Graph &graph, const Job &job) {
   std::map<ValueId, Quant> exact;
   Int8Constraints constraints{.integer_results = job.options<Int8Options>().integer_results, .wide = {}, .reals = {}};
   for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
     EDGEC_ASSIGN(const auto quant, exact_quant(job, i));
-    if (quant) exact[graph.inputs()[i]] = *quant;
-    else if (job.options<Int8Options>().input_bits == 16) constraints.wide.insert(graph.inputs()[i]);
+    if (quant)
+      exact[graph.inputs()[i]] = *quant;
+    else if (job.options<Int8Options>().input_bits == 16)
+      constraints.wide.insert(graph.inputs()[i]);
   }
-  if (job.options<Int8Options>().activation_bits == 16) constraints.wide = values_between_layers(graph, exact, job);
-  else EDGEC_CHECK(leave_coarse_values(graph, exact, constraints, job));
-  Source source{graph, job.original ? *job.original : graph, constraints, plan_int8(graph, job, constraints), {}, std::nullopt, {}, {}, 0};
+  if (job.options<Int8Options>().activation_bits == 16)
+    constraints.wide = values_between_layers(graph, exact, job);
+  else
+    EDGEC_CHECK(leave_coarse_values(graph, exact, constraints, job));
+  Source source{graph,
+                job.original ? *job.original : graph,
+                constraints,
+                plan_int8(graph, job, constraints),
+                {},
+                std::nullopt,
+                {},
+                {},
+                0};
   if (job.border_nodes) leave_what_grows(source, job);
   for (const auto &[input, quant] : exact)
     if (source.plan.quantized.contains(input)) {
@@ -150,8 +166,10 @@ Result<Source> prepare(const Graph &graph, const Job &job) {
   for (const auto &[input, readers] : source.plan.wide)
     for (const NodeId reader : readers)
       job.skip(name, graph.node(reader).label(),
-                   fmt::format("computes on the reals of {}{}'s 16-bit codes", graph.is_input(input) ? "input " : "", graph.value(input).name));
-  if (job.options<Int8Options>().equalize != "off" && job.options<FitOptions>().second_order) source.tensors = find_equalizable(graph, job);
+               fmt::format("computes on the reals of {}{}'s 16-bit codes", graph.is_input(input) ? "input " : "",
+                           graph.value(input).name));
+  if (job.options<Int8Options>().equalize != "off" && job.options<FitOptions>().second_order)
+    source.tensors = find_equalizable(graph, job);
   return source;
 }
 
@@ -159,7 +177,8 @@ Result<Source> prepare(const Graph &graph, const Job &job) {
 Result<std::optional<Source>> equalized(const Source &source, const Job &job) {
   Source result = source;
   const int both[] = {0, 1};
-  choose_factors(source.graph, result.tensors, source.ranges.merged(both), job.options<Int8Options>().weights().levels());
+  choose_factors(source.graph, result.tensors, source.ranges.merged(both),
+                 job.options<Int8Options>().weights().levels());
   if (result.tensors.empty()) return std::optional<Source>();
   equalize(result.graph, result.tensors);
   equalize(result.original, result.tensors);
@@ -186,7 +205,8 @@ void aim_at_original(std::vector<Int8LayerState> &layers, const Source &source) 
 }
 
 /// The graph quantized on the samples of `folds`; at a rate, if it is not 0.
-Result<std::size_t> apply(Graph &graph, const Source &source, std::span<const int> folds, const Job &job, double rate = 0) {
+Result<std::size_t> apply(Graph &graph, const Source &source, std::span<const int> folds, const Job &job,
+                          double rate = 0) {
   graph = source.graph;
   EDGEC_ASSIGN(auto layers, retype_int8(graph, source.plan, source.ranges.merged(folds), job));
   aim_at_original(layers, source);
@@ -266,8 +286,9 @@ Status equalize_where_better(Source &source, const Job &job) {
     EDGEC_ASSIGN(const Fidelity held_out_without, cross_fit(before, plain));
     EDGEC_ASSIGN(const Fidelity held_out_with, cross_fit(*after, plain));
     const double without = held_out_without.sqnr_db(), with = held_out_with.sqnr_db();
-    const auto text = fmt::format("equalization of {} tensors: {:.1f} dB instead of {:.1f} dB on held-out samples, rounded to nearest",
-                                  after->tensors.size(), with, without);
+    const auto text = fmt::format(
+        "equalization of {} tensors: {:.1f} dB instead of {:.1f} dB on held-out samples, rounded to nearest",
+        after->tensors.size(), with, without);
     if (with <= without) {
       job.skip(name, "", text);
       return {};
@@ -286,7 +307,8 @@ Status quantize_at_rate(Graph &graph, Source &source, const Job &job, SchemeOutc
   std::size_t weights = 0;
   for (const Int8Layer &layer : source.plan.layers) {
     nodes.push_back(layer.node);
-    weights += static_cast<std::size_t>(source.graph.constant(source.graph.node(layer.node).inputs[layer.weights.weight])->size());
+    weights += static_cast<std::size_t>(
+        source.graph.constant(source.graph.node(layer.node).inputs[layer.weights.weight])->size());
   }
   outcome.changed = !nodes.empty();
   EDGEC_ASSIGN(source.sensitivities, layer_sensitivities(source.original, nodes, job));
@@ -355,7 +377,8 @@ void declare(Options &options, Settings &settings) {
       .needs("range=percentile")
       .records();
   options
-      .flag("--no-bias-correction", &int8.no_bias_correction, "do not correct biases for the mean shift that rounding causes")
+      .flag("--no-bias-correction", &int8.no_bias_correction,
+            "do not correct biases for the mean shift that rounding causes")
       .needs("int8")
       .records();
   declare_fit_options(options, settings);
@@ -379,14 +402,18 @@ void declare(Options &options, Settings &settings) {
       .one_of({"8", "16"})
       .needs("int8")
       .records_changes();
-  options.add("--weight-bits", "BITS", &int8.weight_bits, "8, or 4 (opset 21)").one_of({"4", "8"}).needs("int8").records_changes();
+  options.add("--weight-bits", "BITS", &int8.weight_bits, "8, or 4 (opset 21)")
+      .one_of({"4", "8"})
+      .needs("int8")
+      .records_changes();
 }
 
 bool wanted(const Settings &settings) { return settings.get<Int8Options>().wanted; }
 
 Status check(const Settings &settings) {
   const auto &int8 = settings.get<Int8Options>();
-  for (const auto &[flag, bits] : {std::pair{"--input-bits", int8.input_bits}, {"--activation-bits", int8.activation_bits}})
+  for (const auto &[flag, bits] :
+       {std::pair{"--input-bits", int8.input_bits}, {"--activation-bits", int8.activation_bits}})
     if (int8.integer_results && bits != 8)
       return usage_error(fmt::format("{} {}: operators in integer form (--format qoperator) read 8 bits", flag, bits));
   return {};
@@ -394,12 +421,15 @@ Status check(const Settings &settings) {
 
 std::int64_t least_opset(const Settings &settings, bool) {
   const auto &int8 = settings.get<Int8Options>();
-  return NumberSpec{int8.weight_bits == 8 ? std::max(int8.input_bits, int8.activation_bits) : int8.weight_bits}.least_opset();
+  return NumberSpec{int8.weight_bits == 8 ? std::max(int8.input_bits, int8.activation_bits) : int8.weight_bits}
+      .least_opset();
 }
 
 std::vector<SchemeStep> steps(const Job &job) {
   std::vector<SchemeStep> found;
-  const auto add = [&](int times, SchemeStep step) { found.insert(found.end(), static_cast<std::size_t>(times), step); };
+  const auto add = [&](int times, SchemeStep step) {
+    found.insert(found.end(), static_cast<std::size_t>(times), step);
+  };
   const bool judged = job.options<FitOptions>().second_order && job.options<Int8Options>().equalize == "auto";
   const bool searched = rounds_weights(job.settings);
   add(judged ? 2 : 0, {"calibrating", 1});

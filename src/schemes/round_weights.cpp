@@ -1,5 +1,5 @@
-// Rate-distortion rounding: `--rate L`, `--max-size BYTES`, `--max-drop P`. Each weight becomes an 8-bit code, chosen by
-// what its bits cost in the file and what its error costs the network's outputs:
+// Rate-distortion rounding: `--rate L`, `--max-size BYTES`, `--max-drop P`. Each weight becomes an 8-bit code, chosen
+// by what its bits cost in the file and what its error costs the network's outputs:
 //
 //   y = Conv(x, W, B)   becomes   w = DequantizeLinear(int8 codes, scales)   y = Conv(x, w, B')
 //
@@ -64,7 +64,8 @@ void store_codes(Graph &graph, const Layer &layer, RatedLayer rated) {
 class WeightRounder {
 public:
   WeightRounder(const Graph &graph, const Job &job)
-      : graph_(graph), original_(job.original ? *job.original : graph), reference_(job.reference ? *job.reference : graph), job_(job),
+      : graph_(graph), original_(job.original ? *job.original : graph),
+        reference_(job.reference ? *job.reference : graph), job_(job),
         layers_(float_layers_in_scope(graph_, job, pass_name)) {}
 
   Result<RateOutcome> run() {
@@ -109,13 +110,16 @@ private:
       if (samples.size() == job_.samples.size()) bits_[rate][layer.node] = rated.bits;
       errors[layer.node] = rated.error;
       Matrix reals = rated.reals;
-      if (rated.as_floats) store_float_weight(graph, layer, reals);
-      else store_codes(graph, layer, std::move(rated));
+      if (rated.as_floats)
+        store_float_weight(graph, layer, reals);
+      else
+        store_codes(graph, layer, std::move(rated));
       return reals;
     };
     steps.store_bias = [&](Layer &layer) { store_bias(graph, layer, errors[layer.node]); };
     steps.progress = layer_progress(job, "fitting layers");
-    EDGEC_CHECK(compress_layers(graph, original_, pointers_to(layers), means_.merged(folds_of(samples, job_)), job, steps));
+    EDGEC_CHECK(
+        compress_layers(graph, original_, pointers_to(layers), means_.merged(folds_of(samples, job_)), job, steps));
     graph.remove_dead();
     EDGEC_CHECK(graph.sort());
     return graph;
@@ -127,8 +131,8 @@ private:
     for (const Layer &layer : layers_)
       if (const auto found = chosen->second.find(layer.node); found != chosen->second.end())
         job_.say(pass_name, graph_.node(layer.node).label(),
-                     fmt::format("{} weights, about {:.2f} bits each", layer.original.data.size(),
-                                 found->second / static_cast<double>(layer.original.data.size())));
+                 fmt::format("{} weights, about {:.2f} bits each", layer.original.data.size(),
+                             found->second / static_cast<double>(layer.original.data.size())));
     say_curve(job_, pass_name, outcome.curve);
   }
 };
@@ -148,8 +152,9 @@ void declare(Options &options, Settings &settings) {
   const auto searched = [&settings, &rate] { return rounds_weights(settings) && !rate.rate; };
   options.group("Rate and budgets (missed: written all the same, status 1)");
   options
-      .add("--rate", "L", &rate.rate,
-           "rate-distortion trade-off: squared error of the logits accepted per bit saved (.edgec: without inner names)")
+      .add(
+          "--rate", "L", &rate.rate,
+          "rate-distortion trade-off: squared error of the logits accepted per bit saved (.edgec: without inner names)")
       .between(0, 1e30)
       .loses()
       .records();
@@ -157,7 +162,8 @@ void declare(Options &options, Settings &settings) {
       .between(1, 1e15)
       .in(Unit::bytes)
       .loses()
-      .records([searched, &rate] { return searched() && rate.max_size ? fmt::to_string(*rate.max_size) : std::string(); });
+      .records(
+          [searched, &rate] { return searched() && rate.max_size ? fmt::to_string(*rate.max_size) : std::string(); });
   options.add("--max-drop", "P", &rate.max_drop, "points of top-1 that may be lost; without labels, of agreement")
       .between(0, 100)
       .in(Unit::points)
@@ -177,17 +183,18 @@ std::vector<SchemeStep> steps(const Job &) { return {{"searching the rate", 60}}
 } // namespace
 
 extern const SchemeDef round_weights;
-const SchemeDef round_weights{.name = pass_name,
-                              .flag = "--rate",
-                              .summary = "weights as codes of the least size at a given loss",
-                              .phase = Phase::numbers,
-                              .place = 90,
-                              .needs = Needs::samples,
-                              .fits = true,
-                              .declare = declare,
-                              .wanted = wanted,
-                              .least_opset = [](const Settings &, bool) { return std::int64_t{13}; }, // scales per channel
-                              .steps = steps,
-                              .run = run};
+const SchemeDef round_weights{
+    .name = pass_name,
+    .flag = "--rate",
+    .summary = "weights as codes of the least size at a given loss",
+    .phase = Phase::numbers,
+    .place = 90,
+    .needs = Needs::samples,
+    .fits = true,
+    .declare = declare,
+    .wanted = wanted,
+    .least_opset = [](const Settings &, bool) { return std::int64_t{13}; }, // scales per channel
+    .steps = steps,
+    .run = run};
 
 } // namespace edgec::schemes

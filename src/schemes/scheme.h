@@ -42,7 +42,7 @@ struct SchemeOutcome {
   std::size_t smallest = 0;         ///< bytes of the smallest file among them
   bool interrupted = false;         ///< a search was stopped; what it had found meets the budget
   std::vector<std::string> warnings;
-  std::vector<std::string> idle;    ///< names of schemes that changed nothing, and had to
+  std::vector<std::string> idle; ///< names of schemes that changed nothing, and had to
 
   void add(SchemeOutcome more);
 };
@@ -58,11 +58,11 @@ struct SchemeDef {
   std::string_view flag;    ///< that asks for it: "--share-hash"
   std::string_view summary; ///< one line
   Phase phase = Phase::weights;
-  int place = 0;            ///< within the phase
+  int place = 0; ///< within the phase
   Needs needs = Needs::nothing;
-  bool fits = false;        ///< weights to the samples
+  bool fits = false;               ///< weights to the samples
   std::string_view only_flat = {}; ///< why an .onnx file gets no smaller; empty: it does
-  bool meets_size = false;  ///< rounds weights at a rate, or leaves that to round-weights, where a size is to be met
+  bool meets_size = false; ///< rounds weights at a rate, or leaves that to round-weights, where a size is to be met
   /// Declares the options, bound to structs in the settings; null: those of another scheme say when it is wanted.
   void (*declare)(Options &, Settings &) = nullptr;
   bool (*wanted)(const Settings &) = nullptr;

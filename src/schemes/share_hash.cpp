@@ -52,7 +52,8 @@ public:
     steps.positions = job_.options<FitOptions>().positions;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) { return fit(layer, groups); };
     const int both[] = {0, 1};
-    EDGEC_CHECK(fit_float_layers(graph_, pointers_to(layers_), {original_, means.merged(both)}, job_, "sharing weights", steps));
+    EDGEC_CHECK(fit_float_layers(graph_, pointers_to(layers_), {original_, means.merged(both)}, job_, "sharing weights",
+                                 steps));
     if (places_.empty()) return std::optional<Graph>();
     for (const Layer &layer : layers_) mark(layer);
     return std::optional<Graph>(std::move(graph_));
@@ -68,7 +69,8 @@ private:
 
   [[nodiscard]] std::size_t stored(const Layer &layer) const {
     const auto count = static_cast<double>(layer.original.data.size());
-    return std::max<std::size_t>(1, static_cast<std::size_t>(std::nearbyint(job_.options<HashOptions>().ratio.value_or(0) * count)));
+    return std::max<std::size_t>(
+        1, static_cast<std::size_t>(std::nearbyint(job_.options<HashOptions>().ratio.value_or(0) * count)));
   }
 
   [[nodiscard]] bool is_spared(const Layer &layer) const {
@@ -76,9 +78,12 @@ private:
     const bool asked = job_.scope.names(node);
     const bool first = graph_.is_input(layer.original_data), depthwise = layer.groups() > 1 && layer.group_rows() == 1;
     std::string why;
-    if (stored(layer) * sizeof(float) + side_bytes >= layer.original.data.size() * sizeof(float)) why = "it would not be smaller";
-    else if (!asked && first) why = "the first layer: hashed only where --include names it";
-    else if (!asked && depthwise) why = "depthwise: hashed only where --include names it";
+    if (stored(layer) * sizeof(float) + side_bytes >= layer.original.data.size() * sizeof(float))
+      why = "it would not be smaller";
+    else if (!asked && first)
+      why = "the first layer: hashed only where --include names it";
+    else if (!asked && depthwise)
+      why = "depthwise: hashed only where --include names it";
     if (why.empty()) return false;
     job_.skip(pass_name, node.label(), why);
     return true;
@@ -118,8 +123,8 @@ private:
     metadata.emplace_back(std::string(hashed_key), to_text(found->second));
     graph_.set_metadata(weight, std::move(metadata), std::string(graph_.value(weight).doc));
     job_.say(pass_name, graph_.node(layer.node).label(),
-                 fmt::format("{} weights share {} values by a hash{}", layer.original.data.size(), found->second.count,
-                             pruned_.contains(layer.node) ? ", those that were 0 too" : ""));
+             fmt::format("{} weights share {} values by a hash{}", layer.original.data.size(), found->second.count,
+                         pruned_.contains(layer.node) ? ", those that were 0 too" : ""));
   }
 };
 
@@ -148,8 +153,9 @@ bool wanted(const Settings &settings) { return settings.get<HashOptions>().ratio
 Status check(const Settings &settings) {
   for (const SchemeDef *other : wanted_schemes(settings))
     if (other->phase != Phase::structure && other->name != pass_name)
-      return usage_error("--share-hash: stored values stand for weights anywhere in a layer, which --int8, --prune, --share "
-                         "and --rate would part");
+      return usage_error(
+          "--share-hash: stored values stand for weights anywhere in a layer, which --int8, --prune, --share "
+          "and --rate would part");
   return {};
 }
 

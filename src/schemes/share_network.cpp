@@ -1,8 +1,9 @@
-// One codebook for the network: `--share BITS --share-codebook network`. Each weight is scale * codebook[index], a scale
-// a tensor, so that many small tensors do not store a codebook each: W becomes Mul(Gather(codebook, Cast(indices)), scale)
-// with one codebook initializer for all. Values are fitted in rounds over the whole network (compress/sharing.h): in each
-// one layer after another is refit on what the compressed layers before it give, finds its scale and its indices, and
-// says which values would serve it, by its H and by what its error means to the answers. Pruned weights stay zero.
+// One codebook for the network: `--share BITS --share-codebook network`. Each weight is scale * codebook[index], a
+// scale a tensor, so that many small tensors do not store a codebook each: W becomes Mul(Gather(codebook,
+// Cast(indices)), scale) with one codebook initializer for all. Values are fitted in rounds over the whole network
+// (compress/sharing.h): in each one layer after another is refit on what the compressed layers before it give, finds
+// its scale and its indices, and says which values would serve it, by its H and by what its error means to the answers.
+// Pruned weights stay zero.
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
@@ -58,7 +59,7 @@ private:
   std::map<NodeId, double> sensitivities_;
   bool keep_zero_ = false;
   std::vector<float> values_;
-  ValueEquations equations_;          // of the last round
+  ValueEquations equations_;           // of the last round
   std::map<NodeId, CodedLayer> coded_; // the same
 
   std::vector<float> start() {
@@ -101,7 +102,8 @@ private:
   }
 
   void look_up(Graph &graph) {
-    const ValueId codebook = graph.add_constant(Tensor::of({static_cast<std::int64_t>(values_.size())}, values_), "codebook");
+    const ValueId codebook =
+        graph.add_constant(Tensor::of({static_cast<std::int64_t>(values_.size())}, values_), "codebook");
     std::size_t tensors = 0;
     for (const Layer &layer : layers_) {
       const auto found = coded_.find(layer.node);
@@ -111,16 +113,19 @@ private:
       codes = as_stored(std::move(codes), layer.dims, layer.weights);
       const std::string label = graph.node(layer.node).label();
       const ValueId weight = graph.node(layer.node).inputs[layer.weights.weight];
-      const auto shared = add_scaled_lookup(graph, weight, codebook, found->second.scale, codes,
-                                            index_type(graph, job_.options<ShareOptions>().bits), job_, pass_name, label);
+      const auto shared =
+          add_scaled_lookup(graph, weight, codebook, found->second.scale, codes,
+                            index_type(graph, job_.options<ShareOptions>().bits), job_, pass_name, label);
       if (!shared) continue;
       graph.set_input(layer.node, layer.weights.weight, *shared);
       graph.remove(weight);
       job_.say(pass_name, label, fmt::format("{} weights, scale {:.4g}", codes.size(), found->second.scale));
       ++tensors;
     }
-    if (tensors == 0) graph.remove(codebook);
-    else job_.say(pass_name, "", fmt::format("{} tensors share {} values", tensors, values_.size()));
+    if (tensors == 0)
+      graph.remove(codebook);
+    else
+      job_.say(pass_name, "", fmt::format("{} tensors share {} values", tensors, values_.size()));
   }
 };
 

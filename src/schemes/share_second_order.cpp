@@ -40,7 +40,8 @@ public:
     steps.positions = positions;
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) { return fit(layer, groups); };
     const int both[] = {0, 1};
-    EDGEC_CHECK(fit_float_layers(graph_, pointers_to(layers_), {original_, means.merged(both)}, job_, "sharing weights", steps));
+    EDGEC_CHECK(fit_float_layers(graph_, pointers_to(layers_), {original_, means.merged(both)}, job_, "sharing weights",
+                                 steps));
     for (const Layer &layer : layers_) look_up(layer);
     return true;
   }
@@ -56,8 +57,10 @@ private:
   Result<Matrix> fit(Layer &layer, std::span<const FitGroup> groups) {
     const std::span<const Mask> kept = mask_of(masks_, layer);
     EDGEC_ASSIGN(const auto fitted, refit_layer(groups, kept, job_.threads));
-    EDGEC_ASSIGN(SharedWeights shared, fit_codebook(fitted, groups, kept, job_.options<ShareOptions>().bits, job_.threads));
-    if (SharedWeights plain = plain_codebook(groups, kept); !(error_of(shared, groups) <= error_of(plain, groups))) shared = std::move(plain);
+    EDGEC_ASSIGN(SharedWeights shared,
+                 fit_codebook(fitted, groups, kept, job_.options<ShareOptions>().bits, job_.threads));
+    if (SharedWeights plain = plain_codebook(groups, kept); !(error_of(shared, groups) <= error_of(plain, groups)))
+      shared = std::move(plain);
     Matrix all(layer.original.rows, layer.original.columns);
     std::vector<std::uint8_t> codes;
     for (const auto &part : shared.codes) codes.insert(codes.end(), part.begin(), part.end());
@@ -72,7 +75,8 @@ private:
     double error = 0;
     for (std::size_t g = 0; g < groups.size(); ++g) {
       Matrix weights = groups[g].weights;
-      for (std::size_t i = 0; i < weights.data.size(); ++i) weights.data[i] = static_cast<double>(shared.values[shared.codes[g][i]]);
+      for (std::size_t i = 0; i < weights.data.size(); ++i)
+        weights.data[i] = static_cast<double>(shared.values[shared.codes[g][i]]);
       error += output_error(weights, groups[g].weights, groups[g].all);
     }
     return error;
@@ -101,7 +105,8 @@ private:
     const auto &[values, codes] = found->second;
     const std::string label = graph_.node(layer.node).label();
     const ValueId weight = graph_.node(layer.node).inputs[layer.weights.weight];
-    const auto shared = add_lookup(graph_, weight, values, codes, index_type(graph_, job_.options<ShareOptions>().bits), job_, name, label);
+    const auto shared = add_lookup(graph_, weight, values, codes, index_type(graph_, job_.options<ShareOptions>().bits),
+                                   job_, name, label);
     if (!shared) return;
     graph_.set_input(layer.node, layer.weights.weight, *shared);
     graph_.remove(weight);
@@ -119,13 +124,15 @@ Result<SchemeOutcome> run(Graph &graph, const Job &job) {
 void declare(Options &options, Settings &settings) {
   auto &share = settings.edit<ShareOptions>();
   options.group("Sharing weights");
-  options.add("--share", "BITS", &share.bits, "palettize: 2^BITS distinct values per tensor, and an index for each weight")
+  options
+      .add("--share", "BITS", &share.bits, "palettize: 2^BITS distinct values per tensor, and an index for each weight")
       .between(2, 8)
       .loses()
       .records();
   options
       .add("--share-codebook", "WHAT", &share.codebook,
-           "tensor: each has values of its own; network: the same values for all, each tensor with a scale; needs --calib")
+           "tensor: each has values of its own; network: the same values for all, each tensor with a scale; needs "
+           "--calib")
       .one_of({"tensor", "network"})
       .needs("share")
       .records_changes();
@@ -143,7 +150,8 @@ std::vector<SchemeStep> steps(const Job &) { return {{"sharing weights", 8}}; }
 extern const SchemeDef share_second_order;
 const SchemeDef share_second_order{.name = name,
                                    .flag = "--share",
-                                   .summary = "2^BITS values per tensor, chosen so that its layer's outputs suffer least",
+                                   .summary =
+                                       "2^BITS values per tensor, chosen so that its layer's outputs suffer least",
                                    .place = 40,
                                    .needs = Needs::samples,
                                    .fits = true,

@@ -31,8 +31,8 @@ Result<SchemeOutcome> run(Graph &graph, const Job &job) {
     if (!shared) continue;
     const double power = std::max(1e-300, std::inner_product(numbers.begin(), numbers.end(), numbers.begin(), 0.0));
     job.say(name, label,
-                fmt::format("{} weights share {} values, error {:.1f} dB below them", numbers.size(), book.values.size(),
-                            10 * std::log10(power / std::max(book.squared_error, 1e-300))));
+            fmt::format("{} weights share {} values, error {:.1f} dB below them", numbers.size(), book.values.size(),
+                        10 * std::log10(power / std::max(book.squared_error, 1e-300))));
     replace_weight(graph, weight, *shared);
     changed = true;
   }

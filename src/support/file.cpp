@@ -66,7 +66,7 @@ Result<Storage> read_stream(int fd, const std::filesystem::path &path) {
 Result<Storage> map_file(const std::filesystem::path &path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.fd < 0) return failed(path, "cannot open");
-  struct stat info{};
+  struct stat info {};
   if (::fstat(file.fd, &info) != 0) return failed(path, "cannot read");
   if (S_ISDIR(info.st_mode)) return bad_input(fmt::format("{}: is a folder, a file was expected", path.string()));
   if (!S_ISREG(info.st_mode)) return bad_input(fmt::format("{}: is not a regular file", path.string()));

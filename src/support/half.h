@@ -21,7 +21,8 @@ inline std::uint16_t float_to_half(float value) {
   if (rest > 0x7f800000U) return static_cast<std::uint16_t>(sign | 0x7e00U | (rest >> 13 & 0x3ffU));
   if (rest >= 0x477ff000U) return static_cast<std::uint16_t>(sign | 0x7c00U); // rounds beyond 65504
   if (rest < 0x38800000U) // subnormal: adding 0.5 leaves the rounded value in the last bits
-    return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(std::bit_cast<float>(rest) + 0.5F) - 0x3f000000U));
+    return static_cast<std::uint16_t>(sign |
+                                      (std::bit_cast<std::uint32_t>(std::bit_cast<float>(rest) + 0.5F) - 0x3f000000U));
   return static_cast<std::uint16_t>(sign | (rest - 0x38000000U + 0xfffU + (rest >> 13 & 1U)) >> 13);
 }
 #else

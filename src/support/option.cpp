@@ -45,7 +45,8 @@ std::optional<T> quantity(std::string_view text, Unit unit) {
   }
   const auto scale = bytes_in(std::string(text.substr(end)));
   constexpr double most = 9e18; // fits any T
-  if (!scale || !(std::abs(*value * *scale) <= most) || (*scale == 1 && std::floor(*value) != *value)) return std::nullopt;
+  if (!scale || !(std::abs(*value * *scale) <= most) || (*scale == 1 && std::floor(*value) != *value))
+    return std::nullopt;
   return static_cast<T>(std::round(*value * *scale));
 }
 
@@ -53,7 +54,8 @@ std::optional<T> quantity(std::string_view text, Unit unit) {
 template <class T>
 const char *kind_of(Unit unit) {
   switch (unit) {
-  case Unit::bytes: return "a size: bytes, or a number with KB, MB, GB (1000) or KiB, MiB, GiB (1024), as 40KB or 1.2MiB";
+  case Unit::bytes:
+    return "a size: bytes, or a number with KB, MB, GB (1000) or KiB, MiB, GiB (1024), as 40KB or 1.2MiB";
   case Unit::fraction: return "a fraction, as 0.5 or 50%";
   case Unit::points: return "a number of points, as 1 or 1%";
   case Unit::none: break;
@@ -112,7 +114,8 @@ std::string help_entry(const std::string &left, const std::string &text, std::si
   else
     result += "\n" + std::string(column, ' ');
   const auto lines = wrap(text, width - column);
-  for (const std::string &line : lines) result += (&line == &lines.front() ? "" : std::string(column, ' ')) + line + "\n";
+  for (const std::string &line : lines)
+    result += (&line == &lines.front() ? "" : std::string(column, ' ')) + line + "\n";
   return result;
 }
 
@@ -123,7 +126,8 @@ std::string help_of(const Option &option, std::size_t width) {
     left += " " + (option.choices.empty() ? option.value : fmt::format("{}", fmt::join(option.choices, "|")));
   std::string text = option.help + forms_of(option.unit);
   std::string value = std::visit(DefaultText{}, option.target);
-  if (const auto bytes = parse_number<std::uint64_t>(value); bytes && option.unit == Unit::bytes) value = bytes_text(*bytes);
+  if (const auto bytes = parse_number<std::uint64_t>(value); bytes && option.unit == Unit::bytes)
+    value = bytes_text(*bytes);
   if (!value.empty() && !option.is_switch() && !option.is_argument()) text += fmt::format(" (default {})", value);
   return help_entry(left, text, width);
 }
@@ -157,9 +161,11 @@ Option &Option::needs(std::string_view condition) {
   const std::size_t equals = term.find('=');
   const bool inverted = equals != std::string::npos && term[equals - 1] == '!';
   std::string text;
-  if (term == "lossy") text = "without a flag that compresses, such as --int8";
+  if (term == "lossy")
+    text = "without a flag that compresses, such as --int8";
   else if (equals != std::string::npos)
-    text = fmt::format("{} --{} {}", inverted ? "with" : "without", term.substr(0, equals - (inverted ? 1 : 0)), term.substr(equals + 1));
+    text = fmt::format("{} --{} {}", inverted ? "with" : "without", term.substr(0, equals - (inverted ? 1 : 0)),
+                       term.substr(equals + 1));
   else {
     const auto keys = split_at({term}, '|');
     for (std::size_t i = 0; i < keys.size(); ++i)
@@ -224,7 +230,8 @@ struct Assign {
     const auto real = static_cast<double>(*value);
     if (option.limits && (real < option.limits->first || real > option.limits->second))
       return usage_error(fmt::format("{}: {} is not between {} and {}{}", option.shown(), last(), option.limits->first,
-                                     option.limits->second, option.unit == Unit::fraction ? forms_of(option.unit) : ""));
+                                     option.limits->second,
+                                     option.unit == Unit::fraction ? forms_of(option.unit) : ""));
     return *value;
   }
   template <class T>
@@ -311,8 +318,11 @@ const Option *Options::find(std::string_view key) const {
 Option *Options::find(std::string_view key) { return const_cast<Option *>(std::as_const(*this).find(key)); }
 
 bool Options::holds(std::string_view condition) const {
-  const auto is_set = [](const Option &option) { return option.given && !(option.is_switch() && option.value_text().empty()); };
-  if (condition == "lossy") return std::ranges::any_of(options_, [&](const Option &option) { return option.lossy && is_set(option); });
+  const auto is_set = [](const Option &option) {
+    return option.given && !(option.is_switch() && option.value_text().empty());
+  };
+  if (condition == "lossy")
+    return std::ranges::any_of(options_, [&](const Option &option) { return option.lossy && is_set(option); });
   if (const auto equals = condition.find('='); equals != std::string_view::npos) {
     const bool inverted = condition[equals - 1] == '!';
     const Option *option = find(condition.substr(0, equals - (inverted ? 1 : 0)));
@@ -328,8 +338,10 @@ std::vector<std::string> Options::idle() const {
   std::vector<std::string> sentences;
   for (const Option &option : options_) {
     if (!option.given) continue;
-    const auto missing = std::ranges::find_if(option.needed, [&](const OptionNeed &need) { return !need.holds(*this); });
-    if (missing != option.needed.end()) sentences.push_back(fmt::format("{} has no effect {}", option.shown(), missing->missing));
+    const auto missing =
+        std::ranges::find_if(option.needed, [&](const OptionNeed &need) { return !need.holds(*this); });
+    if (missing != option.needed.end())
+      sentences.push_back(fmt::format("{} has no effect {}", option.shown(), missing->missing));
   }
   return sentences;
 }
@@ -339,12 +351,14 @@ std::vector<std::pair<std::string, std::string>> Options::effective() const {
   for (const Option &option : options_) {
     const auto holds = [&](const OptionNeed &need) { return need.holds(*this); };
     if (option.recorded == Recorded::never || !std::ranges::all_of(option.needed, holds)) continue;
-    if (const auto *const *list = std::get_if<std::vector<std::string> *>(&option.target); list != nullptr && !option.record) {
+    if (const auto *const *list = std::get_if<std::vector<std::string> *>(&option.target);
+        list != nullptr && !option.record) {
       for (const std::string &text : **list) found.emplace_back(option.key(), text);
       continue;
     }
     const std::string text = option.record ? option.record() : option.value_text();
-    if (!text.empty() && (option.recorded == Recorded::always || text != option.fallback)) found.emplace_back(option.key(), text);
+    if (!text.empty() && (option.recorded == Recorded::always || text != option.fallback))
+      found.emplace_back(option.key(), text);
   }
   return found;
 }

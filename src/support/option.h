@@ -58,18 +58,18 @@ struct Option {
   bool given = false;                              ///< by a flag or a recipe
   std::vector<std::string> texts;                  ///< as given
   std::vector<OptionNeed> needed;
-  bool lossy = false;                              ///< asks for something that may cost the network answers
+  bool lossy = false; ///< asks for something that may cost the network answers
   Recorded recorded = Recorded::never;
-  std::string fallback;                            ///< the value as a text before anything is assigned
-  std::function<std::string()> record;             ///< the text that is recorded; empty: the value's
-  std::function<Status()> then;                    ///< checks or completes a value that was assigned
+  std::string fallback;                ///< the value as a text before anything is assigned
+  std::function<std::string()> record; ///< the text that is recorded; empty: the value's
+  std::function<Status()> then;        ///< checks or completes a value that was assigned
 
   Option &one_of(std::vector<std::string> values);
   Option &between(double low, double high);
   Option &in(Unit counted);
   Option &split(char at);
-  /// Without effect unless `condition` holds: another option's key ("int8"), one of several ("int8|prune"), a value that
-  /// it has or has not ("range=percentile", "effort!=fast"), or "lossy": any option that may cost answers.
+  /// Without effect unless `condition` holds: another option's key ("int8"), one of several ("int8|prune"), a value
+  /// that it has or has not ("range=percentile", "effort!=fast"), or "lossy": any option that may cost answers.
   Option &needs(std::string_view condition);
   Option &needs(std::string missing, std::function<bool()> holds);
   Option &loses();

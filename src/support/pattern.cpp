@@ -9,7 +9,8 @@ Result<Pattern> Pattern::parse(std::string_view text) {
   RE2::Options options;
   options.set_log_errors(false);
   auto expression = std::make_shared<const RE2>(re2::StringPiece(text.data(), text.size()), options);
-  if (!expression->ok()) return usage_error(fmt::format("'{}' is not a regular expression: {}", text, expression->error()));
+  if (!expression->ok())
+    return usage_error(fmt::format("'{}' is not a regular expression: {}", text, expression->error()));
   Pattern pattern;
   pattern.expression_ = std::move(expression);
   return pattern;

@@ -21,7 +21,9 @@ public:
   double uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
   /// Uniform in 0 .. count - 1; count > 0.
-  std::uint64_t below(std::uint64_t count) { return static_cast<std::uint64_t>(uniform() * static_cast<double>(count)); }
+  std::uint64_t below(std::uint64_t count) {
+    return static_cast<std::uint64_t>(uniform() * static_cast<double>(count));
+  }
   /// Standard normal (Box-Muller).
   double normal() {
     const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));

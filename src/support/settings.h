@@ -13,8 +13,8 @@ class Settings {
 public:
   Settings() = default;
   template <class T, class... More>
-    requires(!std::is_same_v<T, Settings>)
-  explicit(false) Settings(T first, More... more) { // NOLINT(google-explicit-constructor): Settings{PruneOptions{...}}
+  requires(!std::is_same_v<T, Settings>) explicit(false)
+      Settings(T first, More... more) { // NOLINT(google-explicit-constructor): Settings{PruneOptions{...}}
     edit<T>() = std::move(first);
     ((edit<More>() = std::move(more)), ...);
   }

@@ -29,7 +29,9 @@ public:
   }
   static Storage copy(ByteView bytes) { return take(std::vector<std::byte>(bytes.begin(), bytes.end())); }
 
-  [[nodiscard]] Storage slice(std::size_t offset, std::size_t size) const { return {owner_, bytes_.subspan(offset, size), backing_}; }
+  [[nodiscard]] Storage slice(std::size_t offset, std::size_t size) const {
+    return {owner_, bytes_.subspan(offset, size), backing_};
+  }
   [[nodiscard]] ByteView bytes() const { return bytes_; }
   [[nodiscard]] std::size_t size() const { return bytes_.size(); }
   [[nodiscard]] const std::byte *data() const { return bytes_.data(); }

@@ -34,7 +34,8 @@ std::size_t longest_word(const std::string &text) {
 std::size_t line_end(std::string_view text, std::size_t width) {
   const std::size_t space = text.rfind(' ', width), begin = text.find_first_not_of(' ');
   if (space != std::string_view::npos && space > begin) return space;
-  if (const std::size_t mark = text.find_last_of("/._,:;|", width - 1); mark != std::string_view::npos && mark > 0) return mark + 1;
+  if (const std::size_t mark = text.find_last_of("/._,:;|", width - 1); mark != std::string_view::npos && mark > 0)
+    return mark + 1;
   std::size_t cut = width;
   while (cut > 1 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
   return cut;
@@ -107,7 +108,9 @@ std::vector<Table::Column> Table::columns(std::size_t width) const {
   // Headings over numbers first, since that costs one line; then the widest column.
   const auto shrink = [&](bool right) {
     while (width > 0 && total > width) {
-      const auto room = [&](const Column &column) { return column.right == right && column.width > column.least ? column.width : 0; };
+      const auto room = [&](const Column &column) {
+        return column.right == right && column.width > column.least ? column.width : 0;
+      };
       const auto most = std::ranges::max_element(columns, {}, room);
       if (room(*most) == 0) break;
       --most->width;
@@ -145,7 +148,8 @@ std::string Table::text(std::size_t width) const {
 
 std::string grouped(std::uint64_t number) {
   std::string text = fmt::to_string(number);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) text.insert(static_cast<std::size_t>(at), 1, ',');
+  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
+    text.insert(static_cast<std::size_t>(at), 1, ',');
   return text;
 }
 
@@ -157,8 +161,6 @@ std::string bytes_text(std::uint64_t bytes) {
   return fmt::format("{} B", bytes);
 }
 
-std::string percent(double part, double whole) {
-  return whole > 0 ? fmt::format("{:.1f} %", 100 * part / whole) : "-";
-}
+std::string percent(double part, double whole) { return whole > 0 ? fmt::format("{:.1f} %", 100 * part / whole) : "-"; }
 
 } // namespace edgec

@@ -20,8 +20,8 @@ public:
   explicit Table(std::vector<std::string> heading) { rows_.push_back(std::move(heading)); }
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
   [[nodiscard]] bool empty() const { return rows_.size() == 1; }
-  /// Lines, each ended, of at most `width` characters as far as columns can become so narrow: cells are wrapped. 0: a row is
-  /// a line, and cells are whole.
+  /// Lines, each ended, of at most `width` characters as far as columns can become so narrow: cells are wrapped. 0: a
+  /// row is a line, and cells are whole.
   [[nodiscard]] std::string text(std::size_t width = 0) const;
 
 private:

@@ -29,11 +29,14 @@ Covariance covariance_of(std::size_t columns, std::uint64_t seed) {
   return made;
 }
 
-void count(benchmark::State &state) { state.SetItemsProcessed(state.iterations() * state.range(0) * static_cast<std::int64_t>(rows)); }
+void count(benchmark::State &state) {
+  state.SetItemsProcessed(state.iterations() * state.range(0) * static_cast<std::int64_t>(rows));
+}
 
 void cross_validated_refit(benchmark::State &state) {
   const auto columns = static_cast<std::size_t>(state.range(0));
-  const FitGroup group{normal(rows, columns, 1), covariance_of(columns, 2), {covariance_of(columns, 3), covariance_of(columns, 4)}};
+  const FitGroup group{
+      normal(rows, columns, 1), covariance_of(columns, 2), {covariance_of(columns, 3), covariance_of(columns, 4)}};
   for (auto _ : state) benchmark::DoNotOptimize(refit({&group, 1}, 1).value());
   count(state);
 }
@@ -65,7 +68,8 @@ void gram_product(benchmark::State &state) {
     gram(positions, inputs.data(), columns, columns, inputs.data(), columns, columns, sums.data());
     benchmark::DoNotOptimize(sums.data());
   }
-  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * positions * static_cast<double>(columns * columns), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * positions * static_cast<double>(columns * columns),
+                                                 benchmark::Counter::kIsIterationInvariantRate);
 }
 
 BENCHMARK(cross_validated_refit)->Arg(144)->Arg(576)->Unit(benchmark::kMillisecond);

@@ -19,7 +19,8 @@ g (float[1,3,32,32] x) => (float[1,3,32,32] y)
 {{
   y = BatchNormalization(x, scale, bias, mean, var)
 }}
-)", mean, variance));
+)",
+                                             mean, variance));
   EXPECT_TRUE(graph) << graph.error().message;
   inputs = guess_inputs(*graph);
   auto found = fit_input_scale(*graph, all_ops(), inputs, {.pictures = picture_book(32, 0)});
@@ -70,7 +71,9 @@ g (float[1,1,50,4] x) => (float[1,12,50,1] y)
   h = Conv(x, w)
   y = BatchNormalization(h, scale, bias, mean, var)
 }}
-)", fmt::join(weights, ","), fmt::join(ones, ","), fmt::join(zeros, ","), fmt::join(means, ","), fmt::join(variances, ",")));
+)",
+                                             fmt::join(weights, ","), fmt::join(ones, ","), fmt::join(zeros, ","),
+                                             fmt::join(means, ","), fmt::join(variances, ",")));
   ASSERT_TRUE(graph) << graph.error().message;
   auto inputs = guess_inputs(*graph);
   const auto found = fit_input_scale(*graph, all_ops(), inputs, {.pictures = picture_book(32, 0)});

@@ -1,5 +1,5 @@
-// Moments say what a layer gives: sums of products of its outputs are w^T M w' for its weights' rows, whatever operator,
-// rank, layout, grouping and attributes it has, and whether it reads floats or codes.
+// Moments say what a layer gives: sums of products of its outputs are w^T M w' for its weights' rows, whatever
+// operator, rank, layout, grouping and attributes it has, and whether it reads floats or codes.
 #include "calibrate/layer_moments.h"
 
 #include <fmt/format.h>
@@ -61,8 +61,8 @@ Drawn draw_conv(Random &random) {
     dilations.push_back(between(random, 1, 2));
   }
   for (std::size_t i = 0; i < 2 * rank; ++i) pads.push_back(between(random, 0, 2));
-  drawn.attributes = fmt::format("<group = {}, strides = [{}], dilations = [{}], pads = [{}]>", groups, fmt::join(strides, ","),
-                                 fmt::join(dilations, ","), fmt::join(pads, ","));
+  drawn.attributes = fmt::format("<group = {}, strides = [{}], dilations = [{}], pads = [{}]>", groups,
+                                 fmt::join(strides, ","), fmt::join(dilations, ","), fmt::join(pads, ","));
   return drawn;
 }
 
@@ -75,7 +75,10 @@ Drawn draw_matmul(Random &random) {
 
 Drawn draw_gemm(Random &random) {
   const bool trans_a = random.below(2) == 1, trans_b = random.below(2) == 1;
-  Drawn drawn{"Gemm", fmt::format("<transA = {:d}, transB = {:d}>", trans_a, trans_b), {between(random, 1, 4), between(random, 1, 5)}, {}};
+  Drawn drawn{"Gemm",
+              fmt::format("<transA = {:d}, transB = {:d}>", trans_a, trans_b),
+              {between(random, 1, 4), between(random, 1, 5)},
+              {}};
   drawn.weight = {drawn.data[1], between(random, 1, 4)};
   if (trans_a) std::swap(drawn.data[0], drawn.data[1]);
   if (trans_b) std::swap(drawn.weight[0], drawn.weight[1]);
@@ -86,7 +89,8 @@ Drawn draw(std::uint64_t seed, Random &random) {
   return seed % 3 == 0 ? draw_conv(random) : seed % 3 == 1 ? draw_matmul(random) : draw_gemm(random);
 }
 
-/// The layer y behind another one that gives its data d, channels last where that is a convolution; with codes q between.
+/// The layer y behind another one that gives its data d, channels last where that is a convolution; with codes q
+/// between.
 struct Network {
   Graph graph;
   ValueId data;
@@ -94,11 +98,12 @@ struct Network {
   Type data_type;
 
   Network(const Drawn &drawn, bool codes, bool behind_conv, const Tensor &weight, Random &random) {
-    const std::string text = fmt::format(
-        "<opset_import: [\"\" : 17]> g (float[{0}] x) => (float[{0}] d)"
-        "<float[1] w = {{0}}, float[1] v = {{0}}, float s = {{0.03}}, uint8 z = {{120}}> {{ [before] d = {1} {2} [layer] y = {3}{4}({5}, w) }}",
-        fmt::join(drawn.data, ","), behind_conv ? "Conv(x, v)" : "Neg(x)",
-        codes ? "q = QuantizeLinear(d, s, z) r = DequantizeLinear(q, s, z)" : "", drawn.op, drawn.attributes, codes ? "r" : "d");
+    const std::string text = fmt::format("<opset_import: [\"\" : 17]> g (float[{0}] x) => (float[{0}] d)"
+                                         "<float[1] w = {{0}}, float[1] v = {{0}}, float s = {{0.03}}, uint8 z = "
+                                         "{{120}}> {{ [before] d = {1} {2} [layer] y = {3}{4}({5}, w) }}",
+                                         fmt::join(drawn.data, ","), behind_conv ? "Conv(x, v)" : "Neg(x)",
+                                         codes ? "q = QuantizeLinear(d, s, z) r = DequantizeLinear(q, s, z)" : "",
+                                         drawn.op, drawn.attributes, codes ? "r" : "d");
     graph = parse_graph(text).value();
     for (const NodeId id : graph.nodes()) {
       if (graph.node(id).name == "layer") layer = id, graph.set_input(id, 1, graph.add_constant(weight));
@@ -123,19 +128,22 @@ struct Network {
 };
 
 /// Sums over samples and positions of what channel i of `x` gives times what channel j of `y` gives.
-Matrix products_of_outputs(const Network &x, const Network &y, const SampleSet &set, const WeightInfo &info, std::size_t channels) {
+Matrix products_of_outputs(const Network &x, const Network &y, const SampleSet &set, const WeightInfo &info,
+                           std::size_t channels) {
   Matrix sums(channels, channels);
   for (std::size_t s = 0; s < samples; ++s) {
     const Sample sample = set.load(s).value();
     const Tensor a = x.output(sample), b = y.output(sample);
     std::size_t inner = 1;
-    for (std::size_t d = static_cast<std::size_t>(info.output_axis) + 1; d < a.dims.size(); ++d) inner *= static_cast<std::size_t>(a.dims[d]);
+    for (std::size_t d = static_cast<std::size_t>(info.output_axis) + 1; d < a.dims.size(); ++d)
+      inner *= static_cast<std::size_t>(a.dims[d]);
     const std::size_t positions = static_cast<std::size_t>(a.size()) / channels;
     for (std::size_t p = 0; p < positions; ++p) {
       const std::size_t first = p / inner * channels * inner + p % inner;
       for (std::size_t i = 0; i < channels; ++i)
         for (std::size_t j = 0; j < channels; ++j)
-          sums(i, j) += static_cast<double>(a.as<float>()[first + i * inner]) * static_cast<double>(b.as<float>()[first + j * inner]);
+          sums(i, j) += static_cast<double>(a.as<float>()[first + i * inner]) *
+                        static_cast<double>(b.as<float>()[first + j * inner]);
     }
   }
   return sums;
@@ -147,11 +155,13 @@ Matrix rows_of(const Tensor &weight, const WeightInfo &info) {
   const auto channels = static_cast<std::size_t>(weight.dims[static_cast<std::size_t>(info.channel_axis)]);
   Matrix rows(channels, values.size() / channels);
   for (std::size_t i = 0; i < rows.rows; ++i)
-    for (std::size_t k = 0; k < rows.columns; ++k) rows(i, k) = values[info.channel_axis == 0 ? i * rows.columns + k : k * rows.rows + i];
+    for (std::size_t k = 0; k < rows.columns; ++k)
+      rows(i, k) = values[info.channel_axis == 0 ? i * rows.columns + k : k * rows.rows + i];
   return rows;
 }
 
-void expect_products(const Matrix &moments, const Matrix &rows, std::size_t group, std::size_t group_rows, const Matrix &wanted) {
+void expect_products(const Matrix &moments, const Matrix &rows, std::size_t group, std::size_t group_rows,
+                     const Matrix &wanted) {
   for (std::size_t i = group * group_rows; i < (group + 1) * group_rows; ++i)
     for (std::size_t j = group * group_rows; j < (group + 1) * group_rows; ++j) {
       double sum = 0, size = 0;
@@ -170,7 +180,8 @@ TEST(LayerMoments, SayWhatLayersGive) {
   for (std::uint64_t seed = 0; seed < layers; ++seed) {
     Random random(seed);
     const Drawn drawn = draw(seed, random);
-    const bool codes = random.below(3) == 0, behind_conv = drawn.data.size() >= 3 && drawn.data.size() <= 5 && random.below(3) > 0;
+    const bool codes = random.below(3) == 0,
+               behind_conv = drawn.data.size() >= 3 && drawn.data.size() <= 5 && random.below(3) > 0;
     SCOPED_TRACE(fmt::format("seed {}: {}{} of [{}]{}{}", seed, drawn.op, drawn.attributes, fmt::join(drawn.data, ","),
                              codes ? ", codes" : "", behind_conv ? ", behind a convolution" : ""));
     const Draws set(drawn.data);
@@ -178,7 +189,8 @@ TEST(LayerMoments, SayWhatLayersGive) {
     const Network before(drawn, false, behind_conv, weight, random), now(drawn, codes, behind_conv, weight, random);
     const std::vector<std::size_t> which{0, 1, 2, 3, 4};
     const Walk::Options options{.threads = 2, .isa = detect_isa()};
-    Walk x(before.graph, all_ops(), set, which, {before.data}, options), y(now.graph, all_ops(), set, which, {now.data}, options);
+    Walk x(before.graph, all_ops(), set, which, {before.data}, options),
+        y(now.graph, all_ops(), set, which, {now.data}, options);
     ASSERT_TRUE(x.advance());
     ASSERT_TRUE(y.advance());
     channels_last += y.layout(now.data) == Layout::channels_last ? 1 : 0;
@@ -186,10 +198,13 @@ TEST(LayerMoments, SayWhatLayersGive) {
     const OpDef *op = all_ops().find(node);
     const std::vector<const Type *> types{&now.graph.value(node.inputs[0]).type, &now.graph.value(node.inputs[1]).type};
     const WeightInfo info = op->weights(node, types).value();
-    auto moments = layer_moments(x, y, {now.layer, before.data, now.data, before.data_type, now.data_type, &node, op, drawn.weight}, samples, 2, 1000, 2);
+    auto moments = layer_moments(
+        x, y, {now.layer, before.data, now.data, before.data_type, now.data_type, &node, op, drawn.weight}, samples, 2,
+        1000, 2);
     ASSERT_TRUE(moments) << moments.error().message;
     const Matrix rows = rows_of(weight, info);
-    const Matrix yy = products_of_outputs(now, now, set, info, rows.rows), xy = products_of_outputs(before, now, set, info, rows.rows);
+    const Matrix yy = products_of_outputs(now, now, set, info, rows.rows),
+                 xy = products_of_outputs(before, now, set, info, rows.rows);
     ASSERT_EQ(moments->size(), static_cast<std::size_t>(info.groups));
     for (std::size_t g = 0; g < moments->size(); ++g) {
       Moments all = (*moments)[g][0];
@@ -203,7 +218,8 @@ TEST(LayerMoments, SayWhatLayersGive) {
 }
 
 TEST(Walk, ReachesWhatIsComputedFromConstants) {
-  Graph graph = parse_graph("g (float[2] x) => (float[2] y) <float[2] c = {1, 2}> { d = Neg(c)  y = Add(x, d) }").value();
+  Graph graph =
+      parse_graph("g (float[2] x) => (float[2] y) <float[2] c = {1, 2}> { d = Neg(c)  y = Add(x, d) }").value();
   ASSERT_TRUE(infer_types(graph, all_ops()));
   const ValueId stop = graph.node(graph.nodes()[0]).outputs[0];
   const Draws set({2});

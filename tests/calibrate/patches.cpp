@@ -36,7 +36,9 @@ std::vector<float> patches(const Tensor &data, const Type &type, Layout layout) 
 TEST(Patches, ReadEachTapOrPadding) {
   const Tensor x = ramp({1, 4, 5, 6});
   const auto rows = patches(x, Type::of(x), Layout::plain);
-  const auto at = [&](std::int64_t c, std::int64_t h, std::int64_t w) { return x.as<float>()[static_cast<std::size_t>((c * 5 + h) * 6 + w)]; };
+  const auto at = [&](std::int64_t c, std::int64_t h, std::int64_t w) {
+    return x.as<float>()[static_cast<std::size_t>((c * 5 + h) * 6 + w)];
+  };
   ASSERT_EQ(rows.size(), 12U * 4 * 6);
   // Position (1, 2): rows 1..3, columns 2 and 4 of each channel.
   const float *row = &rows[(1 * 4 + 2) * 24];

@@ -56,7 +56,8 @@ ChannelObservation defined(const Graph &graph, ValueId value, double low, double
     Runner runner(graph, all_ops(), {});
     const Tensor found = runner.run_tensors(images.load(i).value()).value()[0];
     const std::vector<double> numbers = to_doubles(found);
-    const auto channels = static_cast<std::size_t>(found.dims[1]), positions = numbers.size() / channels / static_cast<std::size_t>(found.dims[0]);
+    const auto channels = static_cast<std::size_t>(found.dims[1]),
+               positions = numbers.size() / channels / static_cast<std::size_t>(found.dims[0]);
     all.sum.resize(channels);
     all.inside.resize(channels);
     for (std::size_t k = 0; k < numbers.size(); ++k) {
@@ -74,12 +75,13 @@ TEST(Walk, ObservesEveryTypeOfCodes) {
       {"uint8", 0, 255}, {"int8", -128, 127}, {"uint16", 0, 65535}, {"int16", -32768, 32767}};
   for (const auto &[type, low, high] : types)
     for (const int threads : {1, 3}) {
-      const Graph graph = parsed(fmt::format(
-          "g (float[2,3,5,5] x) => ({0}[2,3,5,5] y) <float s = {{{1}}}, {0} z = {{{2}}}> {{ r = Relu(x) y = QuantizeLinear(r, s, z) }}",
-          type, high > 255 ? 1e-4 : 0.01, low < 0 ? 0 : 3));
+      const Graph graph = parsed(fmt::format("g (float[2,3,5,5] x) => ({0}[2,3,5,5] y) <float s = {{{1}}}, {0} z = "
+                                             "{{{2}}}> {{ r = Relu(x) y = QuantizeLinear(r, s, z) }}",
+                                             type, high > 255 ? 1e-4 : 0.01, low < 0 ? 0 : 3));
       const ValueId y = named(graph, "y");
       const Images images;
-      Walk walk(graph, all_ops(), images, all_samples(), {graph.inputs()[0]}, {.threads = threads, .isa = detect_isa()});
+      Walk walk(graph, all_ops(), images, all_samples(), {graph.inputs()[0]},
+                {.threads = threads, .isa = detect_isa()});
       ASSERT_TRUE(walk.advance());
       const auto seen = walk.observe({{y, {}}});
       ASSERT_TRUE(seen) << seen.error().message;
@@ -101,8 +103,8 @@ TEST(Walk, RefusesTypesThatHaveNoSum) {
 }
 
 TEST(Walk, KeepsWhatAPlainRunGives) {
-  const Graph graph = parsed(
-      "g (float[2,3,5,5] x) => (float[2,3,5,5] z, float[2,3,5,5] a, float[2,3,5,5] b) { a = Tanh(x) b = Mul(a, a) c = Add(b, x) z = Neg(c) }");
+  const Graph graph = parsed("g (float[2,3,5,5] x) => (float[2,3,5,5] z, float[2,3,5,5] a, float[2,3,5,5] b) { a = "
+                             "Tanh(x) b = Mul(a, a) c = Add(b, x) z = Neg(c) }");
   const ValueId a = named(graph, "a"), b = named(graph, "b");
   const Images images;
   for (const bool hold : {false, true}) {

@@ -23,10 +23,14 @@ struct Arguments {
 Result<Arguments> parse_arguments(const std::vector<std::string> &words) {
   Arguments out;
   for (std::size_t i = 1; i < words.size(); ++i) {
-    if (words[i] == "--types") out.types = true;
-    else if (words[i] == "--fold-growth" && i + 1 < words.size()) out.fold_growth = std::stoul(words[++i]);
-    else if (words[i].starts_with("--")) return usage_error("a case cannot say " + words[i]);
-    else out.names.push_back(words[i]);
+    if (words[i] == "--types")
+      out.types = true;
+    else if (words[i] == "--fold-growth" && i + 1 < words.size())
+      out.fold_growth = std::stoul(words[++i]);
+    else if (words[i].starts_with("--"))
+      return usage_error("a case cannot say " + words[i]);
+    else
+      out.names.push_back(words[i]);
   }
   return out;
 }
@@ -74,12 +78,14 @@ Result<std::vector<Tensor>> make_inputs(const Graph &graph) {
   std::vector<Tensor> inputs;
   for (const ValueId id : graph.inputs()) {
     const Type &type = graph.value(id).type;
-    if (!type.is_tensor() || !type.shape || bits(type.dtype) == 0) return unsupported("inputs that are no tensors of known rank");
+    if (!type.is_tensor() || !type.shape || bits(type.dtype) == 0)
+      return unsupported("inputs that are no tensors of known rank");
     Dims dims;
     for (const Dim &dim : *type.shape) dims.push_back(dim.is_known() ? dim.size : 2);
     std::vector<double> values(static_cast<std::size_t>(element_count(dims).value_or(0)));
     for (double &value : values)
-      value = is_float(type.dtype) ? random.uniform(-2, 2) : static_cast<double>(random.below(type.is_quantized() ? 128 : 2));
+      value = is_float(type.dtype) ? random.uniform(-2, 2)
+                                   : static_cast<double>(random.below(type.is_quantized() ? 128 : 2));
     inputs.push_back(from_doubles(type.dtype, std::move(dims), values));
   }
   return inputs;

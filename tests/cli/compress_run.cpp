@@ -11,8 +11,8 @@
 #include <fstream>
 #include <iterator>
 
-#include "job/model_file.h"
 #include "data/npy.h"
+#include "job/model_file.h"
 #include "measure/fidelity.h"
 #include "measure/sizes.h"
 #include "ops/registry.h"
@@ -49,15 +49,17 @@ std::vector<Scheme> every_scheme(const Graph &graph) {
   std::vector<Scheme> schemes;
   for (const char *flags :
        {"--int8", "--int8 --effort fast --range minmax", "--int8 --range mse --equalize on", "--int8 --range entropy",
-        "--int8 --weight-bits 4", "--int8 --input-bits 16", "--int8 --format qoperator", "--int8 --prune 0.5", "--int8 --share 4",
-        "--prune 0.5", "--prune 0.5 --effort fast", "--prune 2:4", "--prune-channels 0.3 --channel-multiple 1",
-        "--int8 --prune-channels 0.3 --channel-multiple 1", "--low-rank 0.6 --low-rank-sqnr 10", "--share 3", "--share 4 --effort fast",
+        "--int8 --weight-bits 4", "--int8 --input-bits 16", "--int8 --format qoperator", "--int8 --prune 0.5",
+        "--int8 --share 4", "--prune 0.5", "--prune 0.5 --effort fast", "--prune 2:4",
+        "--prune-channels 0.3 --channel-multiple 1", "--int8 --prune-channels 0.3 --channel-multiple 1",
+        "--low-rank 0.6 --low-rank-sqnr 10", "--share 3", "--share 4 --effort fast",
         "--share 3 --share-codebook network", "--int8 --max-drop 1"})
     schemes.push_back({flags});
   schemes.push_back({fmt::format("--max-macs {:.0f} --channel-multiple 1", std::max(1.0, 0.6 * sizes.macs))});
-  for (const std::string &flags : {std::string("--int8"), std::string("--share-hash 0.5"), std::string("--prune 0.5 --share 4"), std::string("--rate 1e-3"),
-                                   std::string("--max-drop 1"), fmt::format("--max-size {}", bytes), fmt::format("--int8 --max-size {}", bytes),
-                                   fmt::format("--prune 0.5 --max-size {}", bytes)})
+  for (const std::string &flags :
+       {std::string("--int8"), std::string("--share-hash 0.5"), std::string("--prune 0.5 --share 4"),
+        std::string("--rate 1e-3"), std::string("--max-drop 1"), fmt::format("--max-size {}", bytes),
+        fmt::format("--int8 --max-size {}", bytes), fmt::format("--prune 0.5 --max-size {}", bytes)})
     schemes.push_back({flags, ".edgec"});
   return schemes;
 }
@@ -108,7 +110,8 @@ CompressRun CompressBench::run(const Scheme &scheme) const {
   const std::string out = folder_ + "/out" + scheme.ending;
   fs::remove(out);
   fs::remove(folder_ + "/report.json");
-  const std::string command = fmt::format("cd '{0}' && '{1}' compress in.onnx {2} --calib in.npz -o 'out{3}' --report report.json --threads 1 > out.txt 2> err.txt < /dev/null",
+  const std::string command = fmt::format("cd '{0}' && '{1}' compress in.onnx {2} --calib in.npz -o 'out{3}' --report "
+                                          "report.json --threads 1 > out.txt 2> err.txt < /dev/null",
                                           folder_, EDGEC_PROGRAM, scheme.flags, scheme.ending);
   const int status = std::system(command.c_str());
   CompressRun run;
@@ -119,7 +122,8 @@ CompressRun CompressBench::run(const Scheme &scheme) const {
   if (!report.empty()) run.warnings = nlohmann::json::parse(report).at("warnings").get<std::vector<std::string>>();
   EXPECT_TRUE(run.status >= 0 && run.status <= 5) << run.status << ": " << run.errors;
   EXPECT_EQ(run.written, run.status == 0 || run.status == 1) << run.errors;
-  EXPECT_TRUE(run.status == 0 || run.errors.find(run.status == 1 ? "edgec: " : "edgec: error: ") != std::string::npos) << run.errors;
+  EXPECT_TRUE(run.status == 0 || run.errors.find(run.status == 1 ? "edgec: " : "edgec: error: ") != std::string::npos)
+      << run.errors;
   if (!run.written) return run;
   auto back = read_model(out);
   EXPECT_TRUE(back) << back.error().message;

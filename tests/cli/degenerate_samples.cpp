@@ -1,5 +1,5 @@
-// Samples that tell little or nothing, and networks whose outputs do, in every scheme: the run ends in a documented status
-// with a sentence, and a file that is bad on the very samples given is called so.
+// Samples that tell little or nothing, and networks whose outputs do, in every scheme: the run ends in a documented
+// status with a sentence, and a file that is bad on the very samples given is called so.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -19,16 +19,19 @@ struct Network {
   std::string name, outputs, body; ///< of x float[1,3,6,6]
 };
 
-constexpr std::string_view hidden = "[c1] a = Conv<pads = [1, 1, 1, 1]>(x, k1, b8) b = Relu(a) [c2] c = Conv(b, k2, b8) d = Relu(c) "
-                                    "p = GlobalAveragePool(d) f = Flatten(p) [g1] g = Gemm(f, w1, b16) h = Relu(g) ";
+constexpr std::string_view hidden =
+    "[c1] a = Conv<pads = [1, 1, 1, 1]>(x, k1, b8) b = Relu(a) [c2] c = Conv(b, k2, b8) d = Relu(c) "
+    "p = GlobalAveragePool(d) f = Flatten(p) [g1] g = Gemm(f, w1, b16) h = Relu(g) ";
 
 std::vector<Network> networks() {
   const std::string trunk(hidden);
   return {{"classifier", "float[1,8] y", trunk + "[g2] y = Gemm(h, w2, b8)"},
           {"ArgMax", "int64[1] y", trunk + "[g2] z = Gemm(h, w2, b8) y = ArgMax<axis = 1, keepdims = 0>(z)"},
           {"constant output", "float[1,8] y", trunk + "[g2] y = Gemm(h, none, b8)"},
-          {"first output 0", "float[1,8] y, float[1,8] z", trunk + "[g3] u = Gemm(h, w2, low) y = Relu(u) [g2] z = Gemm(h, w2, b8)"},
-          {"outputs of unlike power", "float[1,8] y, float[1,8] z", trunk + "[g2] y = Gemm(h, w2, b8) [g3] v = Gemm(h, w3, b8) z = Mul(v, small)"}};
+          {"first output 0", "float[1,8] y, float[1,8] z",
+           trunk + "[g3] u = Gemm(h, w2, low) y = Relu(u) [g2] z = Gemm(h, w2, b8)"},
+          {"outputs of unlike power", "float[1,8] y, float[1,8] z",
+           trunk + "[g2] y = Gemm(h, w2, b8) [g3] v = Gemm(h, w3, b8) z = Mul(v, small)"}};
 }
 
 Tensor normal(Random &random, const Dims &dims, double size) {
@@ -38,19 +41,28 @@ Tensor normal(Random &random, const Dims &dims, double size) {
 }
 
 Graph graph_of(const Network &network) {
-  Graph graph = parse_graph(fmt::format(R"(<opset_import: ["" : 17]> g (float[1,3,6,6] x) => ({}) <float[1] k1 = {{0}}, float[1] k2 = {{0}}, float[1] w1 = {{0}},
+  Graph graph =
+      parse_graph(
+          fmt::format(
+              R"(<opset_import: ["" : 17]> g (float[1,3,6,6] x) => ({}) <float[1] k1 = {{0}}, float[1] k2 = {{0}}, float[1] w1 = {{0}},
       float[1] w2 = {{0}}, float[1] w3 = {{0}}, float[1] none = {{0}}, float[1] b8 = {{0}}, float[1] b16 = {{0}}, float[1] low = {{0}}, float small = {{0.0001}}> {{ {} }})",
-                                        network.outputs, network.body)).value();
+              network.outputs, network.body))
+          .value();
   Random random(9);
-  const std::pair<std::string, Tensor> constants[] = {
-      {"k1", normal(random, {8, 3, 3, 3}, .3)}, {"k2", normal(random, {8, 8, 3, 3}, .2)}, {"w1", normal(random, {8, 16}, .7)},
-      {"w2", normal(random, {16, 8}, .5)},      {"w3", normal(random, {16, 8}, .5)},      {"b8", normal(random, {8}, .1)},
-      {"b16", normal(random, {16}, .1)},        {"none", Tensor::of(Dims{16, 8}, std::vector<float>(128))},
-      {"low", Tensor::of(Dims{8}, std::vector<float>(8, -1e6F))}};
+  const std::pair<std::string, Tensor> constants[] = {{"k1", normal(random, {8, 3, 3, 3}, .3)},
+                                                      {"k2", normal(random, {8, 8, 3, 3}, .2)},
+                                                      {"w1", normal(random, {8, 16}, .7)},
+                                                      {"w2", normal(random, {16, 8}, .5)},
+                                                      {"w3", normal(random, {16, 8}, .5)},
+                                                      {"b8", normal(random, {8}, .1)},
+                                                      {"b16", normal(random, {16}, .1)},
+                                                      {"none", Tensor::of(Dims{16, 8}, std::vector<float>(128))},
+                                                      {"low", Tensor::of(Dims{8}, std::vector<float>(8, -1e6F))}};
   for (const NodeId id : graph.nodes())
     for (std::size_t i = 0; i < graph.node(id).inputs.size(); ++i)
       for (const auto &[name, tensor] : constants)
-        if (graph.value(graph.node(id).inputs[i]).name == name) graph.set_input(id, i, graph.add_constant(tensor, name + "_"));
+        if (graph.value(graph.node(id).inputs[i]).name == name)
+          graph.set_input(id, i, graph.add_constant(tensor, name + "_"));
   graph.remove_dead();
   EXPECT_TRUE(infer_types(graph, all_ops())) << network.name;
   return graph;
@@ -112,7 +124,8 @@ TEST(DegenerateSamples, EndInADocumentedStatusInEveryScheme) {
         if (!run.written) continue;
         const Distance found = distance(graph, run.result, samples);
         EXPECT_EQ(found.error, "");
-        EXPECT_TRUE(run.poor() || (found.least_db >= poor_db && found.least_agreement >= poor_agreement)) << found.least_db << " dB " << found.least_agreement;
+        EXPECT_TRUE(run.poor() || (found.least_db >= poor_db && found.least_agreement >= poor_agreement))
+            << found.least_db << " dB " << found.least_agreement;
       }
     }
   RecordProperty("cases", static_cast<int>(count));

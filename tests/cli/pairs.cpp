@@ -1,5 +1,5 @@
-// Every flag of `compress` with every other one: a pair is refused with a sentence, or what comes out is no worse than what
-// each flag costs alone lets expect; and a network that has collapsed is called one.
+// Every flag of `compress` with every other one: a pair is refused with a sentence, or what comes out is no worse than
+// what each flag costs alone lets expect; and a network that has collapsed is called one.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -58,15 +58,45 @@ std::vector<Sample> samples() {
   return found;
 }
 
-const std::vector<std::string> schemes{"--int8",        "--prune 0.2",  "--prune 3:4",    "--prune-channels 0.1",
-                                       "--low-rank 0.7 --low-rank-sqnr 15", "--share 5", "--share 5 --share-codebook network",
-                                       "--share-hash 0.8", "--rate 1e-6", "--max-size 6KB", "--max-drop 2"};
-const std::vector<std::string> settings{
-    "--effort fast", "--effort high", "--range minmax", "--range mse", "--range entropy", "--range auto", "--percentile 99.9",
-    "--equalize on", "--equalize off", "--weight-bits 4", "--input-bits 16", "--activation-bits 16", "--no-bias-correction",
-    "--prune-scope layer", "--prune-scope global", "--prune-mask magnitude", "--format qoperator", "--opset 21",
-    "--overridable", "--op-types Conv", "--exclude first", "--include 'second|last'", "--channel-multiple 4", "--seed 3",
-    "--max-memory 40MB", "--calib-limit 24", "--skip-pass fuse-activation", "--min-agreement 0.5"};
+const std::vector<std::string> schemes{"--int8",
+                                       "--prune 0.2",
+                                       "--prune 3:4",
+                                       "--prune-channels 0.1",
+                                       "--low-rank 0.7 --low-rank-sqnr 15",
+                                       "--share 5",
+                                       "--share 5 --share-codebook network",
+                                       "--share-hash 0.8",
+                                       "--rate 1e-6",
+                                       "--max-size 6KB",
+                                       "--max-drop 2"};
+const std::vector<std::string> settings{"--effort fast",
+                                        "--effort high",
+                                        "--range minmax",
+                                        "--range mse",
+                                        "--range entropy",
+                                        "--range auto",
+                                        "--percentile 99.9",
+                                        "--equalize on",
+                                        "--equalize off",
+                                        "--weight-bits 4",
+                                        "--input-bits 16",
+                                        "--activation-bits 16",
+                                        "--no-bias-correction",
+                                        "--prune-scope layer",
+                                        "--prune-scope global",
+                                        "--prune-mask magnitude",
+                                        "--format qoperator",
+                                        "--opset 21",
+                                        "--overridable",
+                                        "--op-types Conv",
+                                        "--exclude first",
+                                        "--include 'second|last'",
+                                        "--channel-multiple 4",
+                                        "--seed 3",
+                                        "--max-memory 40MB",
+                                        "--calib-limit 24",
+                                        "--skip-pass fuse-activation",
+                                        "--min-agreement 0.5"};
 
 class Pairs : public testing::Test {
 protected:
@@ -107,7 +137,8 @@ protected:
 TEST_F(Pairs, OfSchemes) {
   for (std::size_t i = 0; i < schemes.size(); ++i)
     for (std::size_t k = i + 1; k < schemes.size(); ++k)
-      if (schemes[i].substr(0, schemes[i].find(' ')) != schemes[k].substr(0, schemes[k].find(' '))) check("", schemes[i], schemes[k]);
+      if (schemes[i].substr(0, schemes[i].find(' ')) != schemes[k].substr(0, schemes[k].find(' ')))
+        check("", schemes[i], schemes[k]);
   EXPECT_GT(written_, 30);
   EXPECT_GT(refused_, 3);
 }

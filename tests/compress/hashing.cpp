@@ -55,11 +55,14 @@ TEST(FitHashed, GroupsShareValuesAndAnUnusedSlotIsZero) {
   const std::vector<double> found = fit_hashed(weights, groups, slots, 4);
   EXPECT_EQ(found[0], 0);
   EXPECT_EQ(found[3], 0);
-  const double error = squared_error(found, std::span(slots).first(12), groups[0]) + squared_error(found, std::span(slots).last(12), groups[1]);
+  const double error = squared_error(found, std::span(slots).first(12), groups[0]) +
+                       squared_error(found, std::span(slots).last(12), groups[1]);
   for (const double step : {-0.1, 0.1}) {
     auto other = found;
     other[2] += step;
-    EXPECT_GT(squared_error(other, std::span(slots).first(12), groups[0]) + squared_error(other, std::span(slots).last(12), groups[1]), error);
+    EXPECT_GT(squared_error(other, std::span(slots).first(12), groups[0]) +
+                  squared_error(other, std::span(slots).last(12), groups[1]),
+              error);
   }
 }
 

@@ -36,9 +36,11 @@ Moments moments_of(std::size_t columns, std::size_t count, double noise, std::ui
   return m;
 }
 
-double rounding_error(const Matrix &w, const std::vector<std::int8_t> &codes, const std::vector<float> &scales, const Matrix &h) {
+double rounding_error(const Matrix &w, const std::vector<std::int8_t> &codes, const std::vector<float> &scales,
+                      const Matrix &h) {
   Matrix difference = w;
-  for (std::size_t i = 0; i < w.data.size(); ++i) difference.data[i] -= static_cast<double>(scales[i / w.columns]) * codes[i];
+  for (std::size_t i = 0; i < w.data.size(); ++i)
+    difference.data[i] -= static_cast<double>(scales[i / w.columns]) * codes[i];
   return inner_product(difference, product(difference, h));
 }
 
@@ -97,7 +99,8 @@ TEST(Rounding, BeatsRoundToNearest) {
   const Matrix w = random_matrix(20, 40, 9);
   std::vector<float> scales(20, 0.3F);
   std::vector<std::int8_t> nearest;
-  for (const double x : w.data) nearest.push_back(static_cast<std::int8_t>(std::clamp(std::nearbyint(x / 0.3F), -7.0, 7.0)));
+  for (const double x : w.data)
+    nearest.push_back(static_cast<std::int8_t>(std::clamp(std::nearbyint(x / 0.3F), -7.0, 7.0)));
   const auto codes = round_rows(w, scales, RoundingMetric(h, 0.01), {.levels = 7}).value();
   EXPECT_LT(rounding_error(w, codes, scales, h), 0.5 * rounding_error(w, nearest, scales, h));
   EXPECT_TRUE(std::ranges::all_of(codes, [](int c) { return c >= -7 && c <= 7; }));
@@ -109,7 +112,8 @@ TEST(Rounding, OfADiagonalMetricIsToNearest) {
   const Matrix w = random_matrix(3, 5, 10);
   std::vector<float> scales(3, 0.05F);
   const auto codes = round_rows(w, scales, RoundingMetric(h, 0.01), {}).value();
-  for (std::size_t i = 0; i < codes.size(); ++i) EXPECT_EQ(codes[i], std::nearbyintf(static_cast<float>(w.data[i]) / 0.05F));
+  for (std::size_t i = 0; i < codes.size(); ++i)
+    EXPECT_EQ(codes[i], std::nearbyintf(static_cast<float>(w.data[i]) / 0.05F));
 }
 
 TEST(Rounding, SearchedScalesAreNeverWorse) {

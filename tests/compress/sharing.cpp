@@ -11,7 +11,8 @@
 namespace edgec {
 namespace {
 
-Matrix stood_for(std::span<const float> values, std::span<const std::uint8_t> codes, std::size_t rows, std::size_t columns) {
+Matrix stood_for(std::span<const float> values, std::span<const std::uint8_t> codes, std::size_t rows,
+                 std::size_t columns) {
   Matrix m(rows, columns);
   for (std::size_t i = 0; i < codes.size(); ++i) m.data[i] = static_cast<double>(values[codes[i]]);
   return m;

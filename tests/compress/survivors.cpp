@@ -114,8 +114,10 @@ TEST(RefitSurvivors, IsTheLeastSquaresSolutionOfTheMask) {
   for (int trial = 0; trial < 50; ++trial) {
     Matrix other = fitted.weights[0];
     for (std::size_t i = 0; i < kept.size(); ++i) {
-      if (kept[i] == 0) EXPECT_EQ(other.data[i], 0);
-      else other.data[i] += 0.1 * random.normal();
+      if (kept[i] == 0)
+        EXPECT_EQ(other.data[i], 0);
+      else
+        other.data[i] += 0.1 * random.normal();
     }
     EXPECT_GT(squared_error(other, group), least);
   }

@@ -53,7 +53,7 @@ TEST(DeadLeaves, AreTheSameForASeedAndHaveEdgesAndContrast) {
       steps += step < 24;
       large += step >= 48;
     }
-  EXPECT_GT(steps, 64 * 63 * 0.6); // mostly smooth
+  EXPECT_GT(steps, 64 * 63 * 0.6);  // mostly smooth
   EXPECT_GT(large, 64 * 63 * 0.01); // and borders
 }
 
@@ -63,9 +63,9 @@ TEST(GuessInputs, TellsPicturesTokensMasksAndSeriesApart) {
       "float[1, 1, 49, 10] mfcc, float[1, 24, 24, 3] nhwc, uint8[1, 3, 20, 20] pixels, bool[1, L] keep, "
       "float[100, 8] words) => (float[1, L, 8] y) { y = Gather(words, input_ids) }");
   const auto inputs = guess_inputs(graph);
-  const std::vector<InputKind> expected{InputKind::tokens, InputKind::mask,  InputKind::zeros, InputKind::image,
-                                        InputKind::series, InputKind::image, InputKind::image, InputKind::mask,
-                                        InputKind::series};
+  const std::vector<InputKind> expected{InputKind::tokens, InputKind::mask,   InputKind::zeros,
+                                        InputKind::image,  InputKind::series, InputKind::image,
+                                        InputKind::image,  InputKind::mask,   InputKind::series};
   ASSERT_EQ(inputs.size(), expected.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_EQ(inputs[i].kind, expected[i]) << inputs[i].spec.name;
   EXPECT_EQ(inputs[0].bound, 100);

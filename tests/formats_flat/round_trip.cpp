@@ -1,4 +1,3 @@
-#include <map>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
@@ -52,7 +51,8 @@ TEST(FlatRoundTrip, ComparisonSeesEachDifference) {
 Model hashed_network(const std::string &hint) {
   const HashedPlaces places{3, 100};
   std::vector<float> values(800);
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.37F * static_cast<float>(hashed_slot(places, i)) - 11.0F;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = 0.37F * static_cast<float>(hashed_slot(places, i)) - 11.0F;
   Model model;
   model.ir_version = 10;
   Graph &graph = model.graph;

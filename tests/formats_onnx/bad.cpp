@@ -47,36 +47,53 @@ void add_function(onnx::ModelProto &model, const std::string &name, const std::s
 
 const Bad table[] = {
     {"bad-no-graph", [](auto &m) { m.clear_graph(); }, "it is not an ONNX model: it has no graph"},
-    {"bad-no-opset", [](auto &m) { m.clear_opset_import(); }, "does not say which operator set it uses (no opset_import; IR version 8)"},
-    {"bad-opset-of-the-future", [](auto &m) { m.mutable_opset_import(0)->set_version(1000); }, "opset 1000 is newer than 28"},
+    {"bad-no-opset", [](auto &m) { m.clear_opset_import(); },
+     "does not say which operator set it uses (no opset_import; IR version 8)"},
+    {"bad-opset-of-the-future", [](auto &m) { m.mutable_opset_import(0)->set_version(1000); },
+     "opset 1000 is newer than 28"},
     {"bad-impossible-opset", [](auto &m) { m.mutable_opset_import(0)->set_version(-3); }, "impossible opset -3"},
     {"bad-two-opsets", [](auto &m) { m.add_opset_import()->set_version(12); }, "imported in versions 13 and 12"},
     {"bad-dangling-input", [](auto &m) { m.mutable_graph()->mutable_node(0)->set_input(0, "z"); },
      "node relu (Relu): its input \"z\" is computed by nothing"},
     {"bad-dangling-output", [](auto &m) { m.mutable_graph()->mutable_output(0)->set_name("z"); },
      "graph output \"z\" is computed by nothing"},
-    {"bad-duplicate-value", [](auto &m) { add_node(*m.mutable_graph(), "Abs", {"x"}, {"y"}); }, "the name \"y\" is given to two values"},
-    {"bad-duplicate-input", [](auto &m) { add_info(m.mutable_graph()->mutable_input(), "x"); }, "the name \"x\" is given to two values"},
-    {"bad-duplicate-output", [](auto &m) { add_info(m.mutable_graph()->mutable_output(), "y"); }, "graph output \"y\" is listed twice"},
-    {"bad-unnamed-input", [](auto &m) { m.mutable_graph()->mutable_input(0)->clear_name(); }, "a graph input has no name"},
-    {"bad-cycle", [](auto &m) {
+    {"bad-duplicate-value", [](auto &m) { add_node(*m.mutable_graph(), "Abs", {"x"}, {"y"}); },
+     "the name \"y\" is given to two values"},
+    {"bad-duplicate-input", [](auto &m) { add_info(m.mutable_graph()->mutable_input(), "x"); },
+     "the name \"x\" is given to two values"},
+    {"bad-duplicate-output", [](auto &m) { add_info(m.mutable_graph()->mutable_output(), "y"); },
+     "graph output \"y\" is listed twice"},
+    {"bad-unnamed-input", [](auto &m) { m.mutable_graph()->mutable_input(0)->clear_name(); },
+     "a graph input has no name"},
+    {"bad-cycle",
+     [](auto &m) {
        m.mutable_graph()->mutable_node(0)->set_input(0, "b");
        add_node(*m.mutable_graph(), "Abs", {"y"}, {"b"}, "abs");
-     }, "the graph has a cycle through node"},
-    {"bad-no-operator", [](auto &m) { m.mutable_graph()->mutable_node(0)->clear_op_type(); }, "it has no operator type"},
-    {"bad-attribute-twice", [](auto &m) {
+     },
+     "the graph has a cycle through node"},
+    {"bad-no-operator", [](auto &m) { m.mutable_graph()->mutable_node(0)->clear_op_type(); },
+     "it has no operator type"},
+    {"bad-attribute-twice",
+     [](auto &m) {
        for (int i = 0; i < 2; ++i) add_attribute(*m.mutable_graph()->mutable_node(0), "a", onnx::AttributeProto::INT);
-     }, "node relu (Relu): attribute a is given twice"},
-    {"bad-attribute-without-a-value", [](auto &m) { m.mutable_graph()->mutable_node(0)->add_attribute()->set_name("a"); },
+     },
+     "node relu (Relu): attribute a is given twice"},
+    {"bad-attribute-without-a-value",
+     [](auto &m) { m.mutable_graph()->mutable_node(0)->add_attribute()->set_name("a"); },
      "attribute a: has no value of a known kind"},
-    {"bad-attribute-of-a-function-outside-of-one", [](auto &m) {
+    {"bad-attribute-of-a-function-outside-of-one",
+     [](auto &m) {
        add_attribute(*m.mutable_graph()->mutable_node(0), "a", onnx::AttributeProto::INT).set_ref_attr_name("b");
-     }, "attribute a refers to a function's attribute"},
-    {"bad-equation", [](auto &m) { // ONNX's shape inference does not come back from it
+     },
+     "attribute a refers to a function's attribute"},
+    {"bad-equation",
+     [](auto &m) { // ONNX's shape inference does not come back from it
        auto &einsum = add_node(*m.mutable_graph(), "Einsum", {"x"}, {"z"}, "sum");
        add_attribute(einsum, "equation", onnx::AttributeProto::STRING).set_s("i-{");
-     }, "Einsum: \"i-{\" is no equation"},
-    {"bad-equation-of-a-call", [](auto &m) {
+     },
+     "Einsum: \"i-{\" is no equation"},
+    {"bad-equation-of-a-call",
+     [](auto &m) {
        m.add_opset_import()->set_domain("my");
        add_function(m, "F", "Einsum", 1);
        auto &function = *m.mutable_functions(0);
@@ -86,72 +103,98 @@ const Bad table[] = {
        auto &call = add_node(*m.mutable_graph(), "F", {"x"}, {"z"});
        call.set_domain("my");
        add_attribute(call, "how", onnx::AttributeProto::STRING).set_s("....");
-     }, "F: \"....\" is no equation"},
+     },
+     "F: \"....\" is no equation"},
     {"bad-nested-too-deeply", [](auto &m) { nest(*m.mutable_graph(), 40); }, "sub-graphs are nested deeper than 32"},
     {"bad-nested-beyond-all-measure", [](auto &m) { nest(*m.mutable_graph(), 1000); }, "nested too deeply"},
-    {"bad-function-that-calls-itself", [](auto &m) {
+    {"bad-function-that-calls-itself",
+     [](auto &m) {
        m.add_opset_import()->set_domain("my");
        add_function(m, "F", "F", 1);
        add_node(*m.mutable_graph(), "F", {"x"}, {"z"}).set_domain("my");
-     }, "functions call each other in a cycle"},
-    {"bad-functions-that-explode", [](auto &m) {
+     },
+     "functions call each other in a cycle"},
+    {"bad-functions-that-explode",
+     [](auto &m) {
        m.add_opset_import()->set_domain("my");
        for (int i = 0; i < 60; ++i) add_function(m, "F" + std::to_string(i), "F" + std::to_string(i + 1), 4);
        add_node(*m.mutable_graph(), "F0", {"x"}, {"z"}).set_domain("my");
-     }, "make a model of more than 1 GB"},
-    {"bad-opaque-input-type", [](auto &m) { m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_opaque_type(); },
+     },
+     "make a model of more than 1 GB"},
+    {"bad-opaque-input-type",
+     [](auto &m) { m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_opaque_type(); },
      "graph input \"x\": an opaque type"},
-    {"bad-unknown-element-type", [](auto &m) { m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(77); },
+    {"bad-unknown-element-type",
+     [](auto &m) { m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(77); },
      "graph input \"x\": element type 77 is not known"},
-    {"bad-type-nested-beyond-all-measure", [](auto &m) {
+    {"bad-type-nested-beyond-all-measure",
+     [](auto &m) {
        auto *type = m.mutable_graph()->mutable_input(0)->mutable_type();
        for (int i = 0; i < 10000; ++i) type = type->mutable_sequence_type()->mutable_elem_type();
-     }, "nested too deeply"},
-    {"bad-capture", [](auto &m) {
+     },
+     "nested too deeply"},
+    {"bad-capture",
+     [](auto &m) {
        auto &node = add_node(*m.mutable_graph(), "If", {"x"}, {"z"}, "if");
        auto &body = *add_attribute(node, "then_branch", onnx::AttributeProto::GRAPH).mutable_g();
        add_node(body, "Abs", {"nowhere"}, {"o"}, "abs");
-     }, "node if (If): attribute then_branch: node abs (Abs): its input \"nowhere\" is computed by nothing"},
-    {"bad-capture-of-a-later-body", [](auto &m) { // what one body computes, another does not see
+     },
+     "node if (If): attribute then_branch: node abs (Abs): its input \"nowhere\" is computed by nothing"},
+    {"bad-capture-of-a-later-body",
+     [](auto &m) { // what one body computes, another does not see
        auto &node = add_node(*m.mutable_graph(), "If", {"x"}, {"z"}, "if");
        add_node(*add_attribute(node, "then_branch", onnx::AttributeProto::GRAPH).mutable_g(), "Abs", {"x"}, {"o"});
-       add_node(*add_attribute(node, "else_branch", onnx::AttributeProto::GRAPH).mutable_g(), "Abs", {"o"}, {"p"}, "abs");
-     }, "its input \"o\" is computed by nothing"},
-    {"bad-cycle-through-a-body", [](auto &m) {
+       add_node(*add_attribute(node, "else_branch", onnx::AttributeProto::GRAPH).mutable_g(), "Abs", {"o"}, {"p"},
+                "abs");
+     },
+     "its input \"o\" is computed by nothing"},
+    {"bad-cycle-through-a-body",
+     [](auto &m) {
        auto &node = add_node(*m.mutable_graph(), "If", {"x"}, {"z"}, "if");
        add_node(*add_attribute(node, "then_branch", onnx::AttributeProto::GRAPH).mutable_g(), "Abs", {"z"}, {"o"});
-     }, "the graph has a cycle through node if"},
-    {"bad-weight-without-bytes", [](auto &m) {
+     },
+     "the graph has a cycle through node if"},
+    {"bad-weight-without-bytes",
+     [](auto &m) {
        auto &tensor = *m.mutable_graph()->add_initializer();
        tensor.set_name("w");
        tensor.set_data_type(onnx::TensorProto::FLOAT);
        for (int i = 0; i < 4; ++i) tensor.add_dims(1024);
-     }, "tensor \"w\" of float[1024,1024,1024,1024] needs 4398046511104 bytes of data and has 0"},
-    {"bad-half-bytes", [](auto &m) {
+     },
+     "tensor \"w\" of float[1024,1024,1024,1024] needs 4398046511104 bytes of data and has 0"},
+    {"bad-half-bytes",
+     [](auto &m) {
        auto &tensor = *m.mutable_graph()->add_initializer();
        tensor.set_name("w");
        tensor.set_data_type(onnx::TensorProto::INT4);
        tensor.add_dims(5);
        tensor.set_raw_data("ab");
-     }, "tensor \"w\" of int4[5] needs 3 bytes of data and has 2"},
-    {"bad-attribute-tensor", [](auto &m) {
+     },
+     "tensor \"w\" of int4[5] needs 3 bytes of data and has 2"},
+    {"bad-attribute-tensor",
+     [](auto &m) {
        auto &attribute = add_attribute(*m.mutable_graph()->mutable_node(0), "a", onnx::AttributeProto::TENSOR);
        attribute.mutable_t()->set_data_type(onnx::TensorProto::FLOAT8E4M3FN);
        attribute.mutable_t()->add_dims(-1);
-     }, "node relu (Relu): attribute a: a tensor has impossible dims [-1]"},
-    {"bad-initializer-twice", [](auto &m) {
+     },
+     "node relu (Relu): attribute a: a tensor has impossible dims [-1]"},
+    {"bad-initializer-twice",
+     [](auto &m) {
        for (int i = 0; i < 2; ++i) {
          auto &tensor = *m.mutable_graph()->add_initializer();
          tensor.set_name("w");
          tensor.set_data_type(onnx::TensorProto::FLOAT);
          tensor.add_float_data(1);
        }
-     }, "the name \"w\" is given to two values"},
-    {"bad-initializer-name", [](auto &m) {
+     },
+     "the name \"w\" is given to two values"},
+    {"bad-initializer-name",
+     [](auto &m) {
        auto &tensor = *m.mutable_graph()->add_initializer();
        tensor.set_data_type(onnx::TensorProto::FLOAT);
        tensor.add_float_data(1);
-     }, "an initializer has no name"},
+     },
+     "an initializer has no name"},
 };
 
 TEST(BadOnnx, IsRefusedInWords) {
@@ -175,7 +218,8 @@ TEST(BadOnnx, NodesMayStandInAnyOrder) {
 
 TEST(BadOnnx, FieldsOfTheFutureAreNoHindrance) {
   std::string bytes = relu_model().SerializeAsString();
-  bytes += std::string("\xfa\x3e\x03new", 6) + std::string("\xf0\x3e\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12); // 1007: text, 1006: -1 in ten bytes
+  bytes += std::string("\xfa\x3e\x03new", 6) +
+           std::string("\xf0\x3e\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12); // 1007: text, 1006: -1 in ten bytes
   const auto model = parse_onnx(test::storage_of(bytes), "");
   ASSERT_TRUE(model) << model.error().message;
   EXPECT_EQ(model->graph.node_count(), 1U);
@@ -207,8 +251,9 @@ TEST(BadOnnx, OtherKindsOfFilesAreRecognised) {
       {" {\"a\": 1}", "a JSON file"},
       {"\x08\x08\x12\xff\x01short"sv, "it is truncated: a part of 255 bytes is announced and 5 are left"},
       {"\x08", "it breaks off within a number"},
-      {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "breaks off within a number"}, // a varint of twelve bytes
-      {"\x0f", "cannot be parsed as ONNX"},                                              // a wire type that there is not
+      {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+       "breaks off within a number"},       // a varint of twelve bytes
+      {"\x0f", "cannot be parsed as ONNX"}, // a wire type that there is not
       {"\x3a\xff\xff\xff\xff\x0f", "it is truncated: a part of 4294967295 bytes is announced"},
       {"\x0a\x03\x61\x62\x63", "it has no graph"}, // a protobuf of another kind
   };

@@ -21,16 +21,31 @@ struct Encoding {
   Field field;
 };
 
-constexpr Encoding encodings[] = {
-    {DType::float32, Field::floats},       {DType::complex64, Field::floats},     {DType::float64, Field::doubles},
-    {DType::complex128, Field::doubles},   {DType::int64, Field::int64s},         {DType::uint64, Field::uint64s},
-    {DType::uint32, Field::uint64s},       {DType::int32, Field::int32s},         {DType::int16, Field::int32s},
-    {DType::uint16, Field::int32s},        {DType::int8, Field::int32s},          {DType::uint8, Field::int32s},
-    {DType::boolean, Field::int32s},       {DType::float16, Field::int32s},       {DType::bfloat16, Field::int32s},
-    {DType::float8e4m3fn, Field::int32s},  {DType::float8e4m3fnuz, Field::int32s}, {DType::float8e5m2, Field::int32s},
-    {DType::float8e5m2fnuz, Field::int32s}, {DType::float8e8m0, Field::int32s},   {DType::float4e2m1, Field::int32s},
-    {DType::uint4, Field::int32s},         {DType::int4, Field::int32s},          {DType::uint2, Field::int32s},
-    {DType::int2, Field::int32s}};
+constexpr Encoding encodings[] = {{DType::float32, Field::floats},
+                                  {DType::complex64, Field::floats},
+                                  {DType::float64, Field::doubles},
+                                  {DType::complex128, Field::doubles},
+                                  {DType::int64, Field::int64s},
+                                  {DType::uint64, Field::uint64s},
+                                  {DType::uint32, Field::uint64s},
+                                  {DType::int32, Field::int32s},
+                                  {DType::int16, Field::int32s},
+                                  {DType::uint16, Field::int32s},
+                                  {DType::int8, Field::int32s},
+                                  {DType::uint8, Field::int32s},
+                                  {DType::boolean, Field::int32s},
+                                  {DType::float16, Field::int32s},
+                                  {DType::bfloat16, Field::int32s},
+                                  {DType::float8e4m3fn, Field::int32s},
+                                  {DType::float8e4m3fnuz, Field::int32s},
+                                  {DType::float8e5m2, Field::int32s},
+                                  {DType::float8e5m2fnuz, Field::int32s},
+                                  {DType::float8e8m0, Field::int32s},
+                                  {DType::float4e2m1, Field::int32s},
+                                  {DType::uint4, Field::int32s},
+                                  {DType::int4, Field::int32s},
+                                  {DType::uint2, Field::int32s},
+                                  {DType::int2, Field::int32s}};
 
 /// Five elements of recognisable bytes; bools are 0 and 1, unused bits of the last byte 0.
 std::string bytes_of(DType dtype) {
@@ -49,19 +64,32 @@ std::vector<T> read_as(const std::string &bytes) {
 
 void put_typed(Encoding encoding, const std::string &bytes, P &tensor) {
   switch (encoding.field) {
-  case Field::floats: for (const float v : read_as<float>(bytes)) tensor.add_float_data(v); break;
-  case Field::doubles: for (const double v : read_as<double>(bytes)) tensor.add_double_data(v); break;
-  case Field::int64s: for (const auto v : read_as<std::int64_t>(bytes)) tensor.add_int64_data(v); break;
+  case Field::floats:
+    for (const float v : read_as<float>(bytes)) tensor.add_float_data(v);
+    break;
+  case Field::doubles:
+    for (const double v : read_as<double>(bytes)) tensor.add_double_data(v);
+    break;
+  case Field::int64s:
+    for (const auto v : read_as<std::int64_t>(bytes)) tensor.add_int64_data(v);
+    break;
   case Field::uint64s:
-    if (encoding.dtype == DType::uint64) for (const auto v : read_as<std::uint64_t>(bytes)) tensor.add_uint64_data(v);
-    else for (const auto v : read_as<std::uint32_t>(bytes)) tensor.add_uint64_data(v);
+    if (encoding.dtype == DType::uint64)
+      for (const auto v : read_as<std::uint64_t>(bytes)) tensor.add_uint64_data(v);
+    else
+      for (const auto v : read_as<std::uint32_t>(bytes)) tensor.add_uint64_data(v);
     break;
   case Field::int32s:
-    if (bits(encoding.dtype) == 32) for (const auto v : read_as<std::int32_t>(bytes)) tensor.add_int32_data(v);
-    else if (encoding.dtype == DType::int16) for (const auto v : read_as<std::int16_t>(bytes)) tensor.add_int32_data(v);
-    else if (bits(encoding.dtype) == 16) for (const auto v : read_as<std::uint16_t>(bytes)) tensor.add_int32_data(v);
-    else if (encoding.dtype == DType::int8) for (const auto v : read_as<std::int8_t>(bytes)) tensor.add_int32_data(v);
-    else for (const auto v : read_as<std::uint8_t>(bytes)) tensor.add_int32_data(v);
+    if (bits(encoding.dtype) == 32)
+      for (const auto v : read_as<std::int32_t>(bytes)) tensor.add_int32_data(v);
+    else if (encoding.dtype == DType::int16)
+      for (const auto v : read_as<std::int16_t>(bytes)) tensor.add_int32_data(v);
+    else if (bits(encoding.dtype) == 16)
+      for (const auto v : read_as<std::uint16_t>(bytes)) tensor.add_int32_data(v);
+    else if (encoding.dtype == DType::int8)
+      for (const auto v : read_as<std::int8_t>(bytes)) tensor.add_int32_data(v);
+    else
+      for (const auto v : read_as<std::uint8_t>(bytes)) tensor.add_int32_data(v);
     break;
   }
 }
@@ -96,7 +124,8 @@ TEST(Encodings, RawTypedAndExternalDataAreTheSame) {
     put_typed(encoding, bytes, typed);
     std::ofstream(folder / "encodings.bin", std::ios::binary) << std::string(16, 'x') << bytes;
     external.set_data_location(P::EXTERNAL);
-    for (const auto &[key, value] : std::map<std::string, std::string>{{"location", "encodings.bin"}, {"offset", "16"}}) {
+    for (const auto &[key, value] :
+         std::map<std::string, std::string>{{"location", "encodings.bin"}, {"offset", "16"}}) {
       external.add_external_data()->set_key(key);
       external.mutable_external_data()->rbegin()->set_value(value);
     }
@@ -158,18 +187,26 @@ TEST(Encodings, WhatDoesNotFitIsRefused) {
     spoil(tensor);
     return message_of(test::parse(model_of(tensor)));
   };
-  EXPECT_THAT(refusal([](P &t) { t.set_raw_data("abc"); }), HasSubstr("tensor \"t\" of uint8[5] needs 5 bytes of data and has 3"));
+  EXPECT_THAT(refusal([](P &t) { t.set_raw_data("abc"); }),
+              HasSubstr("tensor \"t\" of uint8[5] needs 5 bytes of data and has 3"));
   EXPECT_THAT(refusal([](P &t) { t.set_raw_data("abcdef"); }), HasSubstr("needs 5 bytes of data and has 6"));
   EXPECT_THAT(refusal([](P &t) { t.clear_raw_data(); }), HasSubstr("needs 5 bytes of data and has 0"));
   EXPECT_THAT(refusal([](P &t) { t.add_int32_data(1); }), HasSubstr("holds its data twice"));
   EXPECT_THAT(refusal([](P &t) { t.set_dims(0, -5); }), HasSubstr("impossible dims [-5]"));
-  EXPECT_THAT(refusal([](P &t) { for (int i = 0; i < 4; ++i) t.add_dims(std::int64_t{1} << 40); }), HasSubstr("impossible dims"));
+  EXPECT_THAT(refusal([](P &t) {
+                for (int i = 0; i < 4; ++i) t.add_dims(std::int64_t{1} << 40);
+              }),
+              HasSubstr("impossible dims"));
   EXPECT_THAT(refusal([](P &t) { t.set_data_type(0); }), HasSubstr("no valid element type (0)"));
   EXPECT_THAT(refusal([](P &t) { t.set_data_type(99); }), HasSubstr("no valid element type (99)"));
-  EXPECT_THAT(refusal([](P &t) { t.set_data_type(P::FLOAT6E2M3); }), HasSubstr("element type FLOAT6E2M3, which edgec does not know"));
+  EXPECT_THAT(refusal([](P &t) { t.set_data_type(P::FLOAT6E2M3); }),
+              HasSubstr("element type FLOAT6E2M3, which edgec does not know"));
   EXPECT_THAT(refusal([](P &t) { t.mutable_segment()->set_begin(0); }), HasSubstr("stored in segments"));
   EXPECT_THAT(refusal([](P &t) { t.set_data_type(P::STRING); }), HasSubstr("holds strings as raw data"));
-  EXPECT_THAT(refusal([](P &t) { t.clear_raw_data(); for (int i = 0; i < 5; ++i) t.add_int32_data(256); }),
+  EXPECT_THAT(refusal([](P &t) {
+                t.clear_raw_data();
+                for (int i = 0; i < 5; ++i) t.add_int32_data(256);
+              }),
               HasSubstr("the element 256, which does not fit 8 bits"));
   EXPECT_THAT(refusal([](P &t) { t.set_data_location(P::EXTERNAL); }), HasSubstr("holds its data twice"));
 }

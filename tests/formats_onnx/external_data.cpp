@@ -33,8 +33,8 @@ protected:
   static void write(const fs::path &path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
 
   /// What the reader says of a float[count] that lies there.
-  [[nodiscard]] Result<Model> read(const std::string &location, const std::string &offset = "0", const std::string &length = {},
-                                   std::int64_t count = 2) const {
+  [[nodiscard]] Result<Model> read(const std::string &location, const std::string &offset = "0",
+                                   const std::string &length = {}, std::int64_t count = 2) const {
     onnx::TensorProto tensor;
     tensor.set_name("w");
     tensor.set_data_type(onnx::TensorProto::FLOAT);
@@ -63,7 +63,8 @@ TEST_F(ExternalData, IsReadBeneathTheModelsFolder) {
 }
 
 TEST_F(ExternalData, AttacksAreRefused) {
-  EXPECT_THAT(message_of(read("../outside.bin")), HasSubstr("external data file \"../outside.bin\" leaves the model's folder"));
+  EXPECT_THAT(message_of(read("../outside.bin")),
+              HasSubstr("external data file \"../outside.bin\" leaves the model's folder"));
   EXPECT_THAT(message_of(read("sub/../../outside.bin")), HasSubstr("leaves the model's folder"));
   EXPECT_THAT(message_of(read((root / "outside.bin").string())), HasSubstr("is an absolute path"));
   EXPECT_THAT(message_of(read("out.bin")), HasSubstr("symbolic link"));
@@ -75,7 +76,8 @@ TEST_F(ExternalData, AttacksAreRefused) {
   EXPECT_THAT(message_of(read("")), HasSubstr("has no valid name"));
   EXPECT_THAT(message_of(read(std::string("w.bin\0x", 7))), HasSubstr("has no valid name"));
   EXPECT_THAT(message_of(read("w.bin/x")), HasSubstr("through a file"));
-  EXPECT_THAT(message_of(read("missing.bin")), HasSubstr("tensor \"w\": external data file \"missing.bin\" beside the model cannot be opened"));
+  EXPECT_THAT(message_of(read("missing.bin")),
+              HasSubstr("tensor \"w\": external data file \"missing.bin\" beside the model cannot be opened"));
 }
 
 TEST_F(ExternalData, OffsetsAndLengthsAreChecked) {

@@ -57,10 +57,12 @@ TEST(OnnxGraphs, KeepWhatTheTextSays) {
   const auto model = parse_model(text);
   ASSERT_TRUE(model) << model.error().message;
   const std::string once = through_a_file(*model);
-  for (const char *part : {"\"net 1\" (float[N,3,?,\"a b\"] x, seq(map(int64,float[2])) s, optional(seq(string)) o, bool c)",
-                           "[first] a = Relu(x)", "com.acme.Op:other<f = 1.0, i = -3, s = \"x\", fs = [0.5, nan]", "none: ints = []",
-                           "t = float[2] {1, 2}, ts = [int8 {3}, string[1] {\"q\"}], ss = [\"a\", \"\"], type = seq(float[3]), types = [float, int64[2]]",
-                           "(a, \"\", w)", "then_branch = yes", "Neg(a)", "Exp(\"in ner\")", "\"com.acme\" : 1"})
+  for (const char *part :
+       {"\"net 1\" (float[N,3,?,\"a b\"] x, seq(map(int64,float[2])) s, optional(seq(string)) o, bool c)",
+        "[first] a = Relu(x)", "com.acme.Op:other<f = 1.0, i = -3, s = \"x\", fs = [0.5, nan]", "none: ints = []",
+        "t = float[2] {1, 2}, ts = [int8 {3}, string[1] {\"q\"}], ss = [\"a\", \"\"], type = seq(float[3]), types = "
+        "[float, int64[2]]",
+        "(a, \"\", w)", "then_branch = yes", "Neg(a)", "Exp(\"in ner\")", "\"com.acme\" : 1"})
     EXPECT_THAT(once, HasSubstr(part));
 }
 
@@ -187,7 +189,13 @@ TEST(OnnxGraphs, StaleTypesInsideAreNotBelieved) {
 
 TEST(OnnxGraphs, OutputShapesThatAreWrongAreNotBelieved) {
   onnx::ModelProto proto = relu_model();
-  proto.mutable_graph()->mutable_output(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(3);
+  proto.mutable_graph()
+      ->mutable_output(0)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->mutable_shape()
+      ->mutable_dim(0)
+      ->set_dim_value(3);
   const auto model = test::parse(proto);
   ASSERT_TRUE(model) << model.error().message;
   EXPECT_EQ(to_string(model->graph.value(model->graph.outputs()[0].value).type), "float[]");
@@ -253,7 +261,8 @@ TEST(OnnxGraphs, MetadataThatOnlyLooksLikeUnknownFieldsIsMetadata) {
 }
 
 TEST(OnnxChecker, VouchesForEveryFile) {
-  Model model = *parse_model(R"(<ir_version: 8, opset_import: ["" : 13]> g (float[2] x) => (float[2] y) { y = Relu(x, x) })");
+  Model model =
+      *parse_model(R"(<ir_version: 8, opset_import: ["" : 13]> g (float[2] x) => (float[2] y) { y = Relu(x, x) })");
   const auto refused = serialize_onnx(model, {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::internal);

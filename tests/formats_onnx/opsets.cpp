@@ -95,74 +95,100 @@ TEST(OnnxOpsets, OperatorsWithoutAnAdapterStayWhereTheirSchemasAllowIt) {
   EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 13]> g (float[2] x) => (float[2] y) { y = Relu(x) }", 9),
               HasSubstr("y = Relu(x)"));
   EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 14]> g (float[2,2] x, int64[1] s) => (float[4] y)"
-                        "{ y = Reshape<allowzero = 0>(x, s) }", 13),
+                        "{ y = Reshape<allowzero = 0>(x, s) }",
+                        13),
               HasSubstr("y = Reshape(x, s)")); // the default of an attribute that came later goes
   EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 14]> g (float[2,2] x, int64[1] s) => (float[4] y)"
-                        "{ [flat] y = Reshape<allowzero = 1>(x, s) }", 13),
+                        "{ [flat] y = Reshape<allowzero = 1>(x, s) }",
+                        13),
               HasSubstr("opset 14 cannot be converted to 13"));
-  EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 14]> g (bfloat16[2] x) => (bfloat16[2] y) { [rect] y = Relu(x) }", 12),
-              HasSubstr("node rect: Relu of opset 12 does not take operand 0 of tensor(bfloat16)"));
+  EXPECT_THAT(
+      converted("<ir_version: 8, opset_import: [\"\": 14]> g (bfloat16[2] x) => (bfloat16[2] y) { [rect] y = Relu(x) }",
+                12),
+      HasSubstr("node rect: Relu of opset 12 does not take operand 0 of tensor(bfloat16)"));
   EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 13]> g (bool c, float[2] x) => (float[2] y) {"
                         "  y = If(c) <then_branch = t () => (float[2] p) { p = Relu(x) },"
-                        "             else_branch = e () => (float[2] q) { q = Abs(x) }> }", 11),
+                        "             else_branch = e () => (float[2] q) { q = Abs(x) }> }",
+                        11),
               testing::AllOf(HasSubstr("p = Relu(x)"), HasSubstr("q = Abs(x)")));
 }
 
 TEST(OnnxOpsets, WhatOnlySaysTheDefaultGoesInBodiesToo) {
-  EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 14]> g (bool c, float[2,2] x, int64[1] s) => (float[4] y) {"
-                        "  y = If(c) <then_branch = t () => (float[4] p) { p = Reshape<allowzero = 0>(x, s) },"
-                        "             else_branch = e () => (float[4] q) { q = Reshape(x, s) }> }", 13),
-              HasSubstr("p = Reshape(x, s)"));
+  EXPECT_THAT(
+      converted("<ir_version: 8, opset_import: [\"\": 14]> g (bool c, float[2,2] x, int64[1] s) => (float[4] y) {"
+                "  y = If(c) <then_branch = t () => (float[4] p) { p = Reshape<allowzero = 0>(x, s) },"
+                "             else_branch = e () => (float[4] q) { q = Reshape(x, s) }> }",
+                13),
+      HasSubstr("p = Reshape(x, s)"));
   EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 18]> g (float[4] x) => (float[2] y, float[2] z)"
-                        "{ y, z = Split<num_outputs = 2>(x) }", 13),
+                        "{ y, z = Split<num_outputs = 2>(x) }",
+                        13),
               HasSubstr("y, z = Split(x)"));
 }
 
 TEST(OnnxOpsets, ConstantOperandsBecomeTheAttributesThatTheyWere) {
   EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 13]> g (float[4] x) => (float[2] y)"
                         "<int64[1] from = {1}, int64[1] to = {3}, int64[1] axis = {0}, int64[1] step = {1}>"
-                        "{ y = Slice(x, from, to, axis, step) }", 9),
+                        "{ y = Slice(x, from, to, axis, step) }",
+                        9),
               HasSubstr("{\n  y = Slice<axes = [0], ends = [3], starts = [1]>(x)\n}"));
-  EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 13]> g (float[4] x) => (float[4] y) <float low = {0}, float high = {6}>"
-                        "{ y = Clip(x, low, high) }", 9),
-              testing::AllOf(HasSubstr("max = 6"), HasSubstr("min = 0"), HasSubstr(">(x)")));
+  EXPECT_THAT(
+      converted(
+          "<ir_version: 8, opset_import: [\"\": 13]> g (float[4] x) => (float[4] y) <float low = {0}, float high = {6}>"
+          "{ y = Clip(x, low, high) }",
+          9),
+      testing::AllOf(HasSubstr("max = 6"), HasSubstr("min = 0"), HasSubstr(">(x)")));
   EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 13]> g (float[4] x) => (float[2] y)"
                         "<int64[1] from = {0}, int64[1] to = {4}, int64[1] axis = {0}, int64[1] step = {2}>"
-                        "{ [cut] y = Slice(x, from, to, axis, step) }", 9),
+                        "{ [cut] y = Slice(x, from, to, axis, step) }",
+                        9),
               HasSubstr("node cut: Slice of opset 9 does not take 5 operands"));
 }
 
 TEST(OnnxOpsets, ConstantsFromOutsideASubGraphBecomeAttributesInIt) {
-  const std::string text = converted("<ir_version: 8, opset_import: [\"\": 18]> g (bool c, float[2,4] x) => (float[2,1] y)"
-                                     "<int64[1] axes = {1}> { y = If(c) <then_branch = t () => (float[2,1] a)"
-                                     "{ a = ReduceMean(x, axes) }, else_branch = e () => (float[2,1] b)"
-                                     "{ d = Constant<value = int64[1] {1}>()  b = ReduceMax<noop_with_empty_axes = 1>(x, d) }> }", 17);
+  const std::string text =
+      converted("<ir_version: 8, opset_import: [\"\": 18]> g (bool c, float[2,4] x) => (float[2,1] y)"
+                "<int64[1] axes = {1}> { y = If(c) <then_branch = t () => (float[2,1] a)"
+                "{ a = ReduceMean(x, axes) }, else_branch = e () => (float[2,1] b)"
+                "{ d = Constant<value = int64[1] {1}>()  b = ReduceMax<noop_with_empty_axes = 1>(x, d) }> }",
+                17);
   EXPECT_THAT(text, testing::AllOf(HasSubstr("a = ReduceMean<axes = [1]"), HasSubstr("b = ReduceMax<axes = [1]")));
 }
 
 TEST(OnnxOpsets, SubGraphsAreConvertedWithTheirOwnOperators) {
-  const std::string text = converted("<ir_version: 8, opset_import: [\"\": 16]> g (bool c, float[2,4] x, int64 n) => (float[4,2] y)"
-                                     "<int64[1] zero = {0}> { y = If(c) <then_branch = t () => (float[4,2] a) {"
-                                     "  p = Loop(n, c, x) <body = l (int64 i, bool d, float[2,4] u) => (bool e, float[2,4] v)"
-                                     "  { e = Identity(d)  w = Unsqueeze(u, zero)  z = Squeeze(w, zero)  v = Add(z, x) }>"
-                                     "  a = Transpose(p) }, else_branch = f () => (float[4,2] b) { b = Transpose(x) }> }", 9);
+  const std::string text =
+      converted("<ir_version: 8, opset_import: [\"\": 16]> g (bool c, float[2,4] x, int64 n) => (float[4,2] y)"
+                "<int64[1] zero = {0}> { y = If(c) <then_branch = t () => (float[4,2] a) {"
+                "  p = Loop(n, c, x) <body = l (int64 i, bool d, float[2,4] u) => (bool e, float[2,4] v)"
+                "  { e = Identity(d)  w = Unsqueeze(u, zero)  z = Squeeze(w, zero)  v = Add(z, x) }>"
+                "  a = Transpose(p) }, else_branch = f () => (float[4,2] b) { b = Transpose(x) }> }",
+                9);
   EXPECT_THAT(text, testing::AllOf(HasSubstr("Unsqueeze<axes = [0]>(u)"), HasSubstr("Squeeze<axes = [0]>(w)"),
                                    HasSubstr("v = Add(z, x)"), testing::Not(HasSubstr("edgec"))));
 }
 
 TEST(OnnxOpsets, OperatorsThatAnOpsetLacksAreWrittenOut) {
-  const std::string text = converted("<ir_version: 8, opset_import: [\"\": 17]> g (float[2,4] x, float[4] s, float[4] b) => (float[2,4] y)"
-                                     "{ [norm] y = LayerNormalization(x, s, b) }", 15);
-  EXPECT_THAT(text, testing::AllOf(HasSubstr("ReduceMean"), HasSubstr("Sqrt"), testing::Not(HasSubstr("LayerNormalization"))));
-  EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 20]> g (float[2,4] x) => (float[2,4] y) { y = Gelu(x) }", 17),
-              testing::AllOf(HasSubstr("Erf"), testing::Not(HasSubstr("Gelu"))));
-  EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 20]> g (bool c, float[2,4] x) => (float[2,4] y)"
-                        "{ y = If(c) <then_branch = t () => (float[2,4] a) { a = Gelu(x) }, else_branch = e () => (float[2,4] b)"
-                        "{ b = Neg(x) }> }", 17),
-              testing::AllOf(HasSubstr("Erf"), testing::Not(HasSubstr("Gelu"))));
-  EXPECT_THAT(converted("<ir_version: 8, opset_import: [\"\": 16]> g (float[1,1,4,4] x, float[1,2,2,2] p) => (float[1,1,2,2] y)"
-                        "{ [grid] y = GridSample(x, p) }", 15),
-              HasSubstr("node grid: operator GridSample came with opset 16 and is not defined by older ones"));
+  const std::string text =
+      converted("<ir_version: 8, opset_import: [\"\": 17]> g (float[2,4] x, float[4] s, float[4] b) => (float[2,4] y)"
+                "{ [norm] y = LayerNormalization(x, s, b) }",
+                15);
+  EXPECT_THAT(
+      text, testing::AllOf(HasSubstr("ReduceMean"), HasSubstr("Sqrt"), testing::Not(HasSubstr("LayerNormalization"))));
+  EXPECT_THAT(
+      converted("<ir_version: 8, opset_import: [\"\": 20]> g (float[2,4] x) => (float[2,4] y) { y = Gelu(x) }", 17),
+      testing::AllOf(HasSubstr("Erf"), testing::Not(HasSubstr("Gelu"))));
+  EXPECT_THAT(
+      converted(
+          "<ir_version: 8, opset_import: [\"\": 20]> g (bool c, float[2,4] x) => (float[2,4] y)"
+          "{ y = If(c) <then_branch = t () => (float[2,4] a) { a = Gelu(x) }, else_branch = e () => (float[2,4] b)"
+          "{ b = Neg(x) }> }",
+          17),
+      testing::AllOf(HasSubstr("Erf"), testing::Not(HasSubstr("Gelu"))));
+  EXPECT_THAT(
+      converted("<ir_version: 8, opset_import: [\"\": 16]> g (float[1,1,4,4] x, float[1,2,2,2] p) => (float[1,1,2,2] y)"
+                "{ [grid] y = GridSample(x, p) }",
+                15),
+      HasSubstr("node grid: operator GridSample came with opset 16 and is not defined by older ones"));
 }
 
 TEST(OnnxOpsets, LoweredTheIrVersionIsTheLowestThatWillDo) {

@@ -18,8 +18,9 @@ inline Result<Model> parse(const onnx::ModelProto &proto, const OnnxReadOptions 
 
 inline std::string message_of(const Result<Model> &model) { return model ? "accepted" : model.error().message; }
 
-inline onnx::ValueInfoProto &add_info(google::protobuf::RepeatedPtrField<onnx::ValueInfoProto> *list, const std::string &name,
-                                      int dtype = onnx::TensorProto::FLOAT, std::vector<std::int64_t> dims = {2}) {
+inline onnx::ValueInfoProto &add_info(google::protobuf::RepeatedPtrField<onnx::ValueInfoProto> *list,
+                                      const std::string &name, int dtype = onnx::TensorProto::FLOAT,
+                                      std::vector<std::int64_t> dims = {2}) {
   auto &info = *list->Add();
   info.set_name(name);
   info.mutable_type()->mutable_tensor_type()->set_elem_type(dtype);
@@ -38,7 +39,8 @@ inline onnx::NodeProto &add_node(onnx::GraphProto &graph, const std::string &op,
   return node;
 }
 
-inline onnx::AttributeProto &add_attribute(onnx::NodeProto &node, const std::string &name, onnx::AttributeProto::AttributeType type) {
+inline onnx::AttributeProto &add_attribute(onnx::NodeProto &node, const std::string &name,
+                                           onnx::AttributeProto::AttributeType type) {
   auto &attribute = *node.add_attribute();
   attribute.set_name(name);
   attribute.set_type(type);

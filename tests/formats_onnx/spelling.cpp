@@ -54,15 +54,16 @@ TEST(OnnxSpelling, QdqSharesScalesAndDequantizeLinear) {
   EXPECT_THAT(text, HasSubstr("net (uint8[1,2,3,3] x, float[1,2,3,3] r) => (float[1,2] y, uint8[1,2,3,3] s)"));
   EXPECT_EQ(count(text, "= DequantizeLinear"), 7) << text; // x, w, b, c, g, f, v
   EXPECT_EQ(count(text, "= QuantizeLinear"), 4) << text;   // c, g, f, s
-  EXPECT_EQ(count(text, "uint8 "), 3) << text;              // zero points 120, 7, 0
+  EXPECT_EQ(count(text, "uint8 "), 3) << text;             // zero points 120, 7, 0
   EXPECT_THAT(text, HasSubstr("DequantizeLinear<axis = 0>(w, "));
   EXPECT_THAT(text, HasSubstr("int8[2] ")); // the zero points of v
 }
 
 TEST(OnnxSpelling, QOperatorsTakeCodes) {
   const std::string text = written(OnnxSpelling::qoperator);
-  for (const char *part : {"c = QLinearConv<kernel_shape = [1, 1]>(x, ", "g = com.microsoft.QLinearGlobalAveragePool(c, ",
-                           "y = com.microsoft.QGemm(f, ", "s = com.microsoft.QLinearAdd(c, "})
+  for (const char *part :
+       {"c = QLinearConv<kernel_shape = [1, 1]>(x, ", "g = com.microsoft.QLinearGlobalAveragePool(c, ",
+        "y = com.microsoft.QGemm(f, ", "s = com.microsoft.QLinearAdd(c, "})
     EXPECT_THAT(text, HasSubstr(part));
 }
 

@@ -40,7 +40,8 @@ TEST(TestData, HoldsTensors) {
   proto.add_dims(3);
   const auto broken = read_tensor_proto(write(proto));
   ASSERT_FALSE(broken);
-  EXPECT_THAT(broken.error().message, testing::AllOf(HasSubstr("values.pb: "), HasSubstr("needs 24 bytes of data and has 8")));
+  EXPECT_THAT(broken.error().message,
+              testing::AllOf(HasSubstr("values.pb: "), HasSubstr("needs 24 bytes of data and has 8")));
 }
 
 TEST(TestData, HoldsSequencesAndOptionals) {
@@ -59,7 +60,8 @@ TEST(TestData, HoldsSequencesAndOptionals) {
   onnx::OptionalProto optional;
   EXPECT_FALSE(read_value_proto(write(optional), type_of(Type::Kind::optional))->tensor);
   fill(*optional.mutable_tensor_value(), {4});
-  EXPECT_EQ(to_floats(*read_value_proto(write(optional), type_of(Type::Kind::optional))->tensor), std::vector<float>{4});
+  EXPECT_EQ(to_floats(*read_value_proto(write(optional), type_of(Type::Kind::optional))->tensor),
+            std::vector<float>{4});
 }
 
 TEST(TestData, MapsAreRefused) {

@@ -71,7 +71,8 @@ TEST(Wire, LoweredTensorsGiveProtobufsOwnBytes) {
   onnx::ModelProto skeleton;
   ASSERT_TRUE(skeleton.ParseFromString(*proto::lift_tensors(view(bytes))));
   skeleton.mutable_graph()->mutable_initializer(0)->mutable_external_data(1)->set_value("0");
-  skeleton.mutable_graph()->mutable_node(0)->mutable_attribute(0)->mutable_t()->mutable_external_data(1)->set_value("1");
+  skeleton.mutable_graph()->mutable_node(0)->mutable_attribute(0)->mutable_t()->mutable_external_data(1)->set_value(
+      "1");
   const std::string first = noise(many, 2), second = noise(many, 1);
   EXPECT_EQ(proto::lower_tensors(view(skeleton.SerializeAsString()), {view(first), view(second)}).text(), bytes);
 }
@@ -112,13 +113,15 @@ TEST(Wire, WeightsStayInTheMappedFileOrAreSharedWithKnownOnes) {
 TEST(Wire, DamageIsFoundInBigFilesToo) {
   const std::string bytes = big_model().SerializeAsString();
   for (const std::size_t size : {bytes.size() - 1, bytes.size() / 2, std::size_t{100000}})
-    EXPECT_THAT(message_of(parse_onnx(test::storage_of(std::string_view(bytes).substr(0, size)), "")), HasSubstr("it is truncated"));
+    EXPECT_THAT(message_of(parse_onnx(test::storage_of(std::string_view(bytes).substr(0, size)), "")),
+                HasSubstr("it is truncated"));
   onnx::ModelProto twice = big_model();
   for (int i = 0; i < 40000; ++i) twice.mutable_graph()->mutable_initializer(0)->add_float_data(1);
   EXPECT_THAT(message_of(test::parse(twice)), HasSubstr("holds its data twice"));
   onnx::ModelProto short_data = big_model();
   short_data.mutable_graph()->mutable_initializer(0)->set_dims(0, many + 1);
-  EXPECT_THAT(message_of(test::parse(short_data)), HasSubstr("tensor \"w\" of float[20001] needs 80004 bytes of data and has 80000"));
+  EXPECT_THAT(message_of(test::parse(short_data)),
+              HasSubstr("tensor \"w\" of float[20001] needs 80004 bytes of data and has 80000"));
 }
 
 TEST(Wire, AFileThatClaimsToBeLiftedGetsNothingButItsOwnBytes) {
@@ -149,8 +152,9 @@ TEST(Wire, GroupsStandInNobodysWay) {
   onnx::ModelProto again;
   ASSERT_TRUE(again.ParseFromString(*serialize_onnx(*test::parse(proto), {})));
   EXPECT_TRUE(again.graph().initializer(0).raw_data() == graph.initializer(0).raw_data());
-  for (const auto &[made, given] : {std::pair<const google::protobuf::Message &, const google::protobuf::Message &>{again, proto},
-                                    {again.graph(), graph}})
+  for (const auto &[made, given] :
+       {std::pair<const google::protobuf::Message &, const google::protobuf::Message &>{again, proto},
+        {again.graph(), graph}})
     EXPECT_EQ(made.GetReflection()->GetUnknownFields(made).SpaceUsedLong(),
               given.GetReflection()->GetUnknownFields(given).SpaceUsedLong());
 }

@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <span>
 
+#include "../formats_flat/seal.h"
 #include "formats/flat/flat.h"
 #include "ir/verify.h"
-#include "../formats_flat/seal.h"
 
 namespace {
 

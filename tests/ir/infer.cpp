@@ -18,7 +18,9 @@ struct Builder {
   Graph graph;
   Builder() { graph.opsets[""] = 13; }
 
-  ValueId input(Shape shape, DType dtype = DType::float32) { return graph.add_input("x" + std::to_string(graph.inputs().size()), Type::tensor(dtype, std::move(shape))); }
+  ValueId input(Shape shape, DType dtype = DType::float32) {
+    return graph.add_input("x" + std::to_string(graph.inputs().size()), Type::tensor(dtype, std::move(shape)));
+  }
   ValueId op(std::string type, std::vector<ValueId> inputs, std::vector<Attribute> attributes = {}, Type out = {}) {
     Node node;
     node.op = std::move(type);
@@ -61,7 +63,8 @@ TEST(Infer, ShapeComputationsAreFollowedWithTheirSymbols) {
   Builder b;
   const ValueId x = b.input(batch_of_images);
   const ValueId shape = b.op("Shape", {x});
-  const ValueId n = b.op("Unsqueeze", {b.op("Gather", {shape, b.graph.add_constant(Tensor::scalar<std::int64_t>(0))}), b.constant({0})});
+  const ValueId n = b.op(
+      "Unsqueeze", {b.op("Gather", {shape, b.graph.add_constant(Tensor::scalar<std::int64_t>(0))}), b.constant({0})});
   const ValueId target = b.op("Concat", {n, b.constant({-1})}, {{"axis", std::int64_t{0}}});
   EXPECT_EQ(b.infer(b.op("Reshape", {x, target})), "float[N,60]");
   const ValueId rest = b.op("Slice", {shape, b.constant({1}), b.constant({4})});
@@ -70,7 +73,8 @@ TEST(Infer, ShapeComputationsAreFollowedWithTheirSymbols) {
 
 TEST(Infer, UnknownStaysUnknown) {
   Builder b;
-  const ValueId x = b.graph.add_input("x", Type::tensor(DType::float32)), shape = b.graph.add_input("s", Type::tensor(DType::int64, Shape{Dim::unknown()}));
+  const ValueId x = b.graph.add_input("x", Type::tensor(DType::float32)),
+                shape = b.graph.add_input("s", Type::tensor(DType::int64, Shape{Dim::unknown()}));
   EXPECT_EQ(b.infer(b.op("Transpose", {x})), "float[]");
   EXPECT_EQ(b.infer(b.op("Reshape", {x, shape})), "float[]");
   EXPECT_EQ(b.infer(b.op("Add", {x, b.graph.add_constant(Tensor::scalar(1.0F))})), "float[]");
@@ -80,7 +84,8 @@ TEST(Infer, UnknownStaysUnknown) {
 TEST(Infer, WhatIsKnownAndMorePreciseIsKept) {
   Builder b;
   const ValueId x = b.input({Dim::unknown(), Dim::named("W")});
-  EXPECT_EQ(b.infer(b.op("Relu", {x}, {}, Type::tensor(DType::float32, Shape{Dim::named("N"), Dim::known(8)}))), "float[N,8]");
+  EXPECT_EQ(b.infer(b.op("Relu", {x}, {}, Type::tensor(DType::float32, Shape{Dim::named("N"), Dim::known(8)}))),
+            "float[N,8]");
 }
 
 TEST(Infer, ContradictionsNameTheNode) {
@@ -94,10 +99,14 @@ TEST(Infer, ContradictionsNameTheNode) {
 TEST(Infer, QuantizedTypesStayAndTheirShapesAreRefined) {
   Builder b;
   const Quant quant = Quant::per_tensor(0.5F, 3);
-  const ValueId x = b.graph.add_input("x", {Type::Kind::tensor, DType::uint8, Shape{Dim::known(1), Dim::known(4)}, quant, nullptr});
-  const ValueId y = b.op("Relu", {x}, {}, {Type::Kind::tensor, DType::uint8, Shape{Dim::named("N"), Dim::known(4)}, Quant::per_tensor(0.25F, 0), nullptr});
+  const ValueId x =
+      b.graph.add_input("x", {Type::Kind::tensor, DType::uint8, Shape{Dim::known(1), Dim::known(4)}, quant, nullptr});
+  const ValueId y = b.op(
+      "Relu", {x}, {},
+      {Type::Kind::tensor, DType::uint8, Shape{Dim::named("N"), Dim::known(4)}, Quant::per_tensor(0.25F, 0), nullptr});
   EXPECT_EQ(b.infer(y), "uint8[1,4]{0.25,0}");
-  EXPECT_EQ(b.infer(b.op("Reshape", {x, b.constant({2, 2})})), "uint8[2,2]{0.5,3}") << "an operator that moves codes passes their scale on";
+  EXPECT_EQ(b.infer(b.op("Reshape", {x, b.constant({2, 2})})), "uint8[2,2]{0.5,3}")
+      << "an operator that moves codes passes their scale on";
   EXPECT_EQ(b.infer(b.op("Sigmoid", {x})), "float[1,4]") << "others give reals";
 }
 
@@ -108,7 +117,9 @@ TEST(Infer, SubGraphsNestedTooDeepAreRefused) {
   for (int depth = 0; depth < 40; ++depth) {
     auto outer = std::make_shared<Graph>();
     const ValueId captured = outer->add_capture("x", {});
-    Node node{.op = "If", .inputs = {outer->add_constant(from_int64s(DType::boolean, {}, Ints{1}))}, .captures = {captured, captured}};
+    Node node{.op = "If",
+              .inputs = {outer->add_constant(from_int64s(DType::boolean, {}, Ints{1}))},
+              .captures = {captured, captured}};
     node.attributes = {{"then_branch", SubGraph(inner)}, {"else_branch", SubGraph(inner)}};
     if (depth > 0) node.attributes[1].value = SubGraph(std::make_shared<Graph>()), node.captures.pop_back();
     outer->add_output(outer->add_op(std::move(node), {}), "y");
@@ -117,12 +128,14 @@ TEST(Infer, SubGraphsNestedTooDeepAreRefused) {
   Graph graph;
   graph.opsets[""] = 13;
   const ValueId outside = graph.add_input("x", Type::tensor(DType::float32, Dims{1}));
-  Node node{.op = "If", .inputs = {graph.add_constant(from_int64s(DType::boolean, {}, Ints{1}))}, .captures = {outside}};
+  Node node{
+      .op = "If", .inputs = {graph.add_constant(from_int64s(DType::boolean, {}, Ints{1}))}, .captures = {outside}};
   node.attributes = {{"then_branch", SubGraph(inner)}, {"else_branch", SubGraph(std::make_shared<Graph>())}};
   graph.add_output(graph.add_op(std::move(node), {}), "y");
   const Status status = infer_types(graph, all_ops());
   ASSERT_FALSE(status);
-  EXPECT_NE(status.error().message.find("sub-graphs are nested deeper than 32"), std::string::npos) << status.error().message;
+  EXPECT_NE(status.error().message.find("sub-graphs are nested deeper than 32"), std::string::npos)
+      << status.error().message;
 }
 
 } // namespace

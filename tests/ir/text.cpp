@@ -81,8 +81,9 @@ g () => () {
 }
 
 TEST(Text, CapturesAreOperandsInOrderOfAttributes) {
-  const auto graph = parse_graph("g (bool c, float a, float b) => (float y) {"
-                                 " y = If(c) <p = t () => (float r) { r = Add(b, a) }, q = e () => (float r) { r = Neg(b) }> }");
+  const auto graph =
+      parse_graph("g (bool c, float a, float b) => (float y) {"
+                  " y = If(c) <p = t () => (float r) { r = Add(b, a) }, q = e () => (float r) { r = Neg(b) }> }");
   ASSERT_TRUE(graph) << graph.error().message;
   const Node &node = graph->node(graph->nodes().front());
   const auto inputs = graph->inputs();
@@ -153,7 +154,8 @@ TEST(Text, ErrorsSayWhereAndWhatWasExpected) {
       {"g () => () <float[4294967296,4294967296,4294967296] w = {1}> { }",
        "line 1, column 56: a tensor's dimensions must all be numbers: float[4294967296,4294967296,4294967296]"},
       {"g () => () <uint8 w = {256}> { }", "line 1, column 27: 256 does not fit uint8"},
-      {"g () => () <int64 w = {9223372036854775808}> { }", "line 1, column 43: 9223372036854775808 does not fit 64 bits"},
+      {"g () => () <int64 w = {9223372036854775808}> { }",
+       "line 1, column 43: 9223372036854775808 does not fit 64 bits"},
       {"g () => () <float w = {1e99}> { }", "line 1, column 28: 1e99 is too large"},
       {"g () => () <string w = {\"open}> { }", "line 1, column 25: a quoted string does not end"},
       {"g () => () <uint8{0.1} w = {1}> { }", "line 1, column 22: expected `,`, found `}`"},
@@ -194,8 +196,9 @@ TEST(Text, CorruptedTextIsReadOrRefused) {
 }
 
 TEST(Text, TypesReadBack) {
-  for (const char *text : {"float", "float[]", "float[1,?,N]", "uint8[1,64,56,56]{0.0213,12}", "int8[4]{axis=0,block=2; 0.5,0; 1,1}",
-                           "seq(float[2])", "optional(seq(string))", "map(string,int64)", "sparse_tensor(float[3])", "?"}) {
+  for (const char *text :
+       {"float", "float[]", "float[1,?,N]", "uint8[1,64,56,56]{0.0213,12}", "int8[4]{axis=0,block=2; 0.5,0; 1,1}",
+        "seq(float[2])", "optional(seq(string))", "map(string,int64)", "sparse_tensor(float[3])", "?"}) {
     const auto type = parse_type(text);
     ASSERT_TRUE(type) << type.error().message;
     EXPECT_EQ(to_string(*type), text);

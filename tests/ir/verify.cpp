@@ -11,7 +11,9 @@ namespace {
 
 const Type number = Type::tensor(DType::float32);
 
-Node relu(ValueId input, ValueId output) { return {.op = "Relu", .name = "relu", .inputs = {input}, .outputs = {output}}; }
+Node relu(ValueId input, ValueId output) {
+  return {.op = "Relu", .name = "relu", .inputs = {input}, .outputs = {output}};
+}
 
 std::string problem(const Graph &graph) {
   const Status status = verify(graph);
@@ -19,8 +21,9 @@ std::string problem(const Graph &graph) {
 }
 
 TEST(Verify, AcceptsAGraphWithSubGraphsAndQuantizedTypes) {
-  const auto graph = parse_graph("g (bool c, float[4] x) => (float[4] y) <int8[2,3]{axis=0; 0.1,0; 0.2,0} w = {1,2,3,4,5,6}> {"
-                                 " y = If(c) <p = t () => (float[4] r) { r = Neg(x) }>  q = Use(w) }");
+  const auto graph =
+      parse_graph("g (bool c, float[4] x) => (float[4] y) <int8[2,3]{axis=0; 0.1,0; 0.2,0} w = {1,2,3,4,5,6}> {"
+                  " y = If(c) <p = t () => (float[4] r) { r = Neg(x) }>  q = Use(w) }");
   ASSERT_TRUE(graph) << graph.error().message;
   EXPECT_EQ(problem(*graph), "none");
 }
@@ -80,7 +83,8 @@ TEST(Verify, ScalesFitTheShape) {
 }
 
 TEST(Dot, DrawsNodesEdgesAndTheInterface) {
-  const auto graph = parse_graph("g (float[4] x) => (float[4] y) <float[4] w = {1,2,3,4}, float[4] a> { [n] a = Add(x, w)  y = Relu(a) }");
+  const auto graph = parse_graph(
+      "g (float[4] x) => (float[4] y) <float[4] w = {1,2,3,4}, float[4] a> { [n] a = Add(x, w)  y = Relu(a) }");
   ASSERT_TRUE(graph);
   EXPECT_EQ(to_dot(*graph), R"(digraph "g" {
   node [shape=box, fontname="sans-serif"]

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <csignal>
 
-#include "job/model_file.h"
 #include "formats/flat/flat.h"
+#include "job/model_file.h"
 #include "schemes/rate/options.h"
 #include "support/cancel.h"
 
@@ -48,7 +48,8 @@ TEST(Compressor, ASignalLeavesTheBestSoFar) {
     const auto chosen = std::ranges::find(result->outcome.curve, true, &RatePoint::chosen);
     ASSERT_NE(chosen, result->outcome.curve.end());
     EXPECT_LE(chosen->bytes, wanted_bytes);
-    EXPECT_TRUE(std::ranges::any_of(result->passes, [](const PassFigures &pass) { return pass.name == "round-weights" && pass.changed; }));
+    EXPECT_TRUE(std::ranges::any_of(
+        result->passes, [](const PassFigures &pass) { return pass.name == "round-weights" && pass.changed; }));
     break;
   }
 }

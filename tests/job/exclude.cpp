@@ -1,5 +1,5 @@
-// --exclude makes a layer float and its neighbours no worse: of each single layer of the networks of models/, it costs at most
-// one decibel of what everything in int8 keeps, in the file that is written.
+// --exclude makes a layer float and its neighbours no worse: of each single layer of the networks of models/, it costs
+// at most one decibel of what everything in int8 keeps, in the file that is written.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -39,8 +39,10 @@ double int8_sqnr_db(const Graph &source, const Dataset &data, const std::string 
   double signal = 0, noise = 0;
   for (std::size_t i = 0; i < 64; ++i) {
     const Sample sample = data.samples->load(data.rest.at(i)).value();
-    const auto wanted = to_doubles(a.run_tensors(sample).value()[0]), found = to_doubles(b.run_tensors(sample).value()[0]);
-    for (std::size_t k = 0; k < wanted.size(); ++k) signal += wanted[k] * wanted[k], noise += (wanted[k] - found[k]) * (wanted[k] - found[k]);
+    const auto wanted = to_doubles(a.run_tensors(sample).value()[0]),
+               found = to_doubles(b.run_tensors(sample).value()[0]);
+    for (std::size_t k = 0; k < wanted.size(); ++k)
+      signal += wanted[k] * wanted[k], noise += (wanted[k] - found[k]) * (wanted[k] - found[k]);
   }
   return 10 * std::log10(signal / noise);
 }
@@ -50,14 +52,16 @@ TEST(Exclude, AnyOneLayerCostsAtMostADecibel) {
   for (const char *name : {"digits_cnn.onnx", "digits_mlp.onnx"}) {
     const auto source = read_model(models + name);
     ASSERT_TRUE(source);
-    const auto data = open_dataset({.path = models + "digits_calib.npz", .preprocess = {}, .labels = {}, .limit = 16}, source->graph, 0);
+    const auto data = open_dataset({.path = models + "digits_calib.npz", .preprocess = {}, .labels = {}, .limit = 16},
+                                   source->graph, 0);
     ASSERT_TRUE(data) << data.error().message;
     for (const char *format_name : {"qdq", "qoperator"}) {
       const FormatDef &format = *find_format(format_name);
       const double all = int8_sqnr_db(source->graph, *data, "", format);
       for (const NodeId id : source->graph.nodes()) {
         const Node &node = source->graph.node(id);
-        EXPECT_GE(int8_sqnr_db(source->graph, *data, node.label(), format), all - 1) << name << " without " << node.label();
+        EXPECT_GE(int8_sqnr_db(source->graph, *data, node.label(), format), all - 1)
+            << name << " without " << node.label();
         ++count;
       }
     }

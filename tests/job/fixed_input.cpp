@@ -13,7 +13,8 @@ namespace {
 
 /// A graph with an input of this type beside another one, and what reads it.
 Graph graph_of(const std::string &type) {
-  auto graph = parse_graph("<opset_import: [\"\" : 21]> g (" + type + " v, float[2] x) => (" + type + " y) { y = Identity(v) }");
+  auto graph =
+      parse_graph("<opset_import: [\"\" : 21]> g (" + type + " v, float[2] x) => (" + type + " y) { y = Identity(v) }");
   EXPECT_TRUE(graph) << graph.error().message;
   return *std::move(graph);
 }
@@ -66,7 +67,8 @@ TEST(FixedInput, HoldsEveryTypeOneForAllAndEachByItself) {
     }
     std::string list = kind.texts[0];
     for (std::size_t i = 1; i < kind.texts.size(); ++i) list += std::string(",") + kind.texts[i];
-    for (const std::string &shape : {fmt::format("[{}]", kind.texts.size()), std::string("[1,N]"), fmt::format("[1,{},1]", kind.texts.size())}) {
+    for (const std::string &shape :
+         {fmt::format("[{}]", kind.texts.size()), std::string("[1,N]"), fmt::format("[1,{},1]", kind.texts.size())}) {
       const auto all = fixed(kind.type + shape, list);
       ASSERT_TRUE(all) << kind.type << shape << ": " << all.error().message;
       const auto values = to_doubles(*all);
@@ -78,9 +80,11 @@ TEST(FixedInput, HoldsEveryTypeOneForAllAndEachByItself) {
 
 TEST(FixedInput, RefusesWhatIsNoElementOrNotAsManyAsTheShapeHas) {
   for (const Kind &kind : kinds) {
-    for (const char *wrong : kind.wrong) EXPECT_FALSE(fixed(kind.type + std::string("[1]"), wrong)) << kind.type << " " << wrong;
+    for (const char *wrong : kind.wrong)
+      EXPECT_FALSE(fixed(kind.type + std::string("[1]"), wrong)) << kind.type << " " << wrong;
     const std::string two = std::string(kind.texts[0]) + "," + kind.texts[1];
-    for (const char *shape : {"[3]", "[3,N]", "[N,M]", "[1]"}) EXPECT_FALSE(fixed(std::string(kind.type) + shape, two)) << kind.type << shape;
+    for (const char *shape : {"[3]", "[3,N]", "[N,M]", "[1]"})
+      EXPECT_FALSE(fixed(std::string(kind.type) + shape, two)) << kind.type << shape;
     EXPECT_FALSE(fixed(std::string(kind.type) + "[N]", kind.texts[0])) << kind.type;
     EXPECT_FALSE(fixed(std::string(kind.type) + "[100000,100000]", kind.texts[0])) << kind.type;
   }

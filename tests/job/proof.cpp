@@ -21,10 +21,8 @@ Result<bool> shorten(Graph &graph, std::string_view from, std::string_view to) {
   }
   return false;
 }
-const PassDef right{"right", "",
-                    [](Graph &graph, const PassContext &) { return shorten(graph, "Relu", "Clip"); }};
-const PassDef wrong{"wrong", "",
-                    [](Graph &graph, const PassContext &) { return shorten(graph, "Neg", "Abs"); }};
+const PassDef right{"right", "", [](Graph &graph, const PassContext &) { return shorten(graph, "Relu", "Clip"); }};
+const PassDef wrong{"wrong", "", [](Graph &graph, const PassContext &) { return shorten(graph, "Neg", "Abs"); }};
 
 struct Network {
   Graph graph;

@@ -8,14 +8,14 @@
 #include <cmath>
 #include <limits>
 
-#include "job/compressor.h"
-#include "job/model_file.h"
 #include "formats/flat/flat.h"
 #include "ir/text.h"
+#include "job/compressor.h"
+#include "job/model_file.h"
 #include "ops/registry.h"
 #include "runtime/plan.h"
-#include "support/random.h"
 #include "schemes/int8/options.h"
+#include "support/random.h"
 #include "tests/schemes/settings.h"
 
 namespace edgec {
@@ -57,23 +57,30 @@ std::vector<Case> gemm_cases() {
   std::vector<Case> cases;
   constexpr std::int64_t m = 4, k = 12, n = 5;
   const std::pair<const char *, std::optional<Dims>> terms[] = {
-      {"", std::nullopt}, {", c", Dims{}}, {", c", Dims{1}}, {", c", Dims{n}}, {", c", Dims{1, n}}, {", c", Dims{m, 1}}, {", c", Dims{m, n}},
-      {", c", Dims{1, 1}}, {", computed", std::nullopt}};
+      {"", std::nullopt},  {", c", Dims{}},     {", c", Dims{1}},
+      {", c", Dims{n}},    {", c", Dims{1, n}}, {", c", Dims{m, 1}},
+      {", c", Dims{m, n}}, {", c", Dims{1, 1}}, {", computed", std::nullopt}};
   for (const auto &[operand, c] : terms)
     for (const bool trans_a : {false, true})
       for (const bool trans_b : {false, true})
         for (const bool left : {false, true}) {
           const bool factors = trans_a != left;
-          Case one{.name = fmt::format("Gemm{}{}{} C{}", left ? " by the left" : "", trans_a ? " A^T" : "", trans_b ? " B^T" : "",
-                                       c ? fmt::format("[{}]", fmt::join(*c, ",")) : operand),
-                   .data = {}, .body = {}, .weight = {}, .other = c, .output = {m, n}};
+          Case one{.name = fmt::format("Gemm{}{}{} C{}", left ? " by the left" : "", trans_a ? " A^T" : "",
+                                       trans_b ? " B^T" : "", c ? fmt::format("[{}]", fmt::join(*c, ",")) : operand),
+                   .data = {},
+                   .body = {},
+                   .weight = {},
+                   .other = c,
+                   .output = {m, n}};
           Dims a{m, k}, b{k, n};
           if (trans_a) std::swap(a[0], a[1]);
           if (trans_b) std::swap(b[0], b[1]);
           one.data = left ? b : a;
           one.weight = left ? a : b;
-          one.body = fmt::format("{} [layer] y = Gemm<transA = {:d}, transB = {:d}{}>({}{})", operand == std::string(", computed") ? "computed = ReduceMean<keepdims = 0>(h)" : "",
-                                 trans_a, trans_b, factors ? ", alpha = 0.5, beta = 2.0" : "", left ? "w, h" : "h, w", operand);
+          one.body =
+              fmt::format("{} [layer] y = Gemm<transA = {:d}, transB = {:d}{}>({}{})",
+                          operand == std::string(", computed") ? "computed = ReduceMean<keepdims = 0>(h)" : "", trans_a,
+                          trans_b, factors ? ", alpha = 0.5, beta = 2.0" : "", left ? "w, h" : "h, w", operand);
           cases.push_back(std::move(one));
         }
   return cases;
@@ -81,7 +88,8 @@ std::vector<Case> gemm_cases() {
 
 std::vector<Case> matmul_cases() {
   constexpr std::int64_t k = 12;
-  const std::string by = "[layer] y = MatMul(h, w)", left = "[layer] y = MatMul(w, h)", own = "t = Sigmoid(h) [layer] y = MatMul(t, h)";
+  const std::string by = "[layer] y = MatMul(h, w)", left = "[layer] y = MatMul(w, h)",
+                    own = "t = Sigmoid(h) [layer] y = MatMul(t, h)";
   return {{"vector by matrix", {k}, by, {k, 5}, {}, {5}},
           {"matrix by vector", {4, k}, by, {k}, {}, {4}},
           {"vector by vector", {k}, by, {k}, {}, {}},
@@ -112,8 +120,13 @@ std::vector<Case> conv_cases() {
     for (const std::int64_t groups : {1, 2, 6})
       for (const bool transposed : {false, true})
         for (const bool bias : {false, true}) {
-          Case one{.name = fmt::format("{} of rank {}, {} groups{}", transposed ? "ConvTranspose" : "Conv", rank, groups, bias ? ", bias" : ""),
-                   .data = {2, 6}, .body = {}, .weight = {6, 6 / groups}, .other = bias ? std::optional(Dims{6}) : std::nullopt, .output = {2, 6}};
+          Case one{.name = fmt::format("{} of rank {}, {} groups{}", transposed ? "ConvTranspose" : "Conv", rank,
+                                       groups, bias ? ", bias" : ""),
+                   .data = {2, 6},
+                   .body = {},
+                   .weight = {6, 6 / groups},
+                   .other = bias ? std::optional(Dims{6}) : std::nullopt,
+                   .output = {2, 6}};
           Dims strides(rank, 1), dilations(rank, 1);
           strides.back() = 2;
           dilations.front() = 2;
@@ -125,8 +138,9 @@ std::vector<Case> conv_cases() {
           }
           Dims pads(2 * rank, 0);
           for (std::size_t i = 0; i < rank; ++i) pads[i] = 1;
-          one.body = fmt::format("[layer] y = {}<group = {}, strides = [{}], dilations = [{}], pads = [{}]>(h, w{})", transposed ? "ConvTranspose" : "Conv",
-                                 groups, fmt::join(strides, ","), fmt::join(dilations, ","), fmt::join(pads, ","), bias ? ", c" : "");
+          one.body = fmt::format("[layer] y = {}<group = {}, strides = [{}], dilations = [{}], pads = [{}]>(h, w{})",
+                                 transposed ? "ConvTranspose" : "Conv", groups, fmt::join(strides, ","),
+                                 fmt::join(dilations, ","), fmt::join(pads, ","), bias ? ", c" : "");
           cases.push_back(std::move(one));
         }
   return cases;
@@ -161,11 +175,14 @@ std::vector<Scheme> schemes() {
 }
 
 Graph graph_of(const Case &one) {
-  Graph graph = parse_graph(fmt::format("<opset_import: [\"\" : 21]> g (float[{}] x) => (float[{}] y) <float[1] w = {{0}}, float[1] c = {{0}}> {{ h = Tanh(x) {} }}",
-                                        fmt::join(one.data, ","), fmt::join(one.output, ","), one.body)).value();
+  Graph graph = parse_graph(fmt::format("<opset_import: [\"\" : 21]> g (float[{}] x) => (float[{}] y) <float[1] w = "
+                                        "{{0}}, float[1] c = {{0}}> {{ h = Tanh(x) {} }}",
+                                        fmt::join(one.data, ","), fmt::join(one.output, ","), one.body))
+                    .value();
   Random random(7);
   const auto terms = static_cast<double>(std::max<std::int64_t>(1, element_count(one.weight).value() / 6));
-  const Tensor weight = Draws::normal(random, one.weight, 1 / std::sqrt(terms)), other = Draws::normal(random, one.other.value_or(Dims{1}), 0.5);
+  const Tensor weight = Draws::normal(random, one.weight, 1 / std::sqrt(terms)),
+               other = Draws::normal(random, one.other.value_or(Dims{1}), 0.5);
   for (const NodeId id : graph.nodes())
     for (std::size_t i = 0; i < graph.node(id).inputs.size(); ++i) {
       const std::string name = graph.value(graph.node(id).inputs[i]).name;
@@ -186,7 +203,8 @@ double decibels(const Graph &reference, const Graph &test, const SampleSet &samp
     if (!wanted || !found) return ADD_FAILURE() << (wanted ? found : wanted).error().message, -1e9;
     const auto x = to_doubles(wanted->front()), y = to_doubles(found->front());
     EXPECT_EQ(wanted->front().dims, found->front().dims);
-    for (std::size_t k = 0; k < x.size() && k < y.size(); ++k) signal += x[k] * x[k], noise += (x[k] - y[k]) * (x[k] - y[k]);
+    for (std::size_t k = 0; k < x.size() && k < y.size(); ++k)
+      signal += x[k] * x[k], noise += (x[k] - y[k]) * (x[k] - y[k]);
   }
   return noise > 0 ? 10 * std::log10(signal / noise) : std::numeric_limits<double>::infinity();
 }
@@ -208,7 +226,8 @@ void compress_case(const Case &one, const Scheme &scheme) {
   ASSERT_TRUE(compressed) << compressed.error().message;
   EXPECT_TRUE(compressed->outcome.warnings.empty()) << compressed->outcome.warnings.front();
   EXPECT_GE(decibels(graph, compressed->graph, *data.samples), scheme.least);
-  const std::string path = testing::TempDir() + fmt::format("edgec_shapes.{}.onnx", ::getpid()); // several of this may run at once
+  const std::string path =
+      testing::TempDir() + fmt::format("edgec_shapes.{}.onnx", ::getpid()); // several of this may run at once
   Model model;
   model.graph = compressed->graph;
   const Status written = write_model(model, path, *find_format(scheme.format), {.force = true});

@@ -53,7 +53,10 @@ TEST(FloatConv, FastIsCloseToReference) {
     std::vector<fast::FloatPostOp> post_ops;
     using Kind = fast::FloatPostOp::Kind;
     for (auto left = random.below(5); left > 0; --left)
-      post_ops.push_back({.kind = static_cast<Kind>(random.below(6)), .alpha = random.below(2) ? 0.1F : 1.5F, .beta = 2, .operand = 1});
+      post_ops.push_back({.kind = static_cast<Kind>(random.below(6)),
+                          .alpha = random.below(2) ? 0.1F : 1.5F,
+                          .beta = 2,
+                          .operand = 1});
     const auto kernel = fast::conv(s, w, bias, post_ops, {test_isa(), static_cast<int>(pick(random, 1, 2))});
     if (!kernel) continue;
     ++fast_ones;
@@ -61,12 +64,16 @@ TEST(FloatConv, FastIsCloseToReference) {
     reference::conv(s, x, w, bias, expected);
     for (std::size_t i = 0; i < expected.size(); ++i)
       for (const auto &op : post_ops) expected[i] = after(op, expected[i], other[i]);
-    const auto x_last = to_channels_last(x, s.batch, s.in_channels, s.in_area()), other_last = to_channels_last(other, s.batch, s.out_channels, s.out_area());
-    run_kernel(*kernel, {reinterpret_cast<const std::byte *>(x_last.data()), reinterpret_cast<const std::byte *>(other_last.data())},
-               reinterpret_cast<std::byte *>(y.data()));
+    const auto x_last = to_channels_last(x, s.batch, s.in_channels, s.in_area()),
+               other_last = to_channels_last(other, s.batch, s.out_channels, s.out_area());
+    run_kernel(
+        *kernel,
+        {reinterpret_cast<const std::byte *>(x_last.data()), reinterpret_cast<const std::byte *>(other_last.data())},
+        reinterpret_cast<std::byte *>(y.data()));
     y = to_plain(y, s.batch, s.out_channels, s.out_area());
     for (std::size_t i = 0; i < y.size(); ++i)
-      ASSERT_NEAR(y[i], expected[i], 1e-4 * (1 + std::abs(expected[i])) * std::sqrt(static_cast<double>(s.group_in() * s.taps())))
+      ASSERT_NEAR(y[i], expected[i],
+                  1e-4 * (1 + std::abs(expected[i])) * std::sqrt(static_cast<double>(s.group_in() * s.taps())))
           << describe(s) << " " << kernel->description;
   }
   if (test_isa() != Isa::scalar) {
@@ -79,7 +86,8 @@ ConvShape random_conv_transpose(Random &random) {
   std::swap(s.in_channels, s.out_channels);
   for (int i = 3 - s.rank; i < 3; ++i) { // the output follows from the input
     Window &axis = s.axes[static_cast<std::size_t>(i)];
-    axis.out = axis.stride * (axis.in - 1) + axis.reach() + 1 - axis.pad_begin - axis.pad_end + pick(random, 0, axis.stride - 1);
+    axis.out = axis.stride * (axis.in - 1) + axis.reach() + 1 - axis.pad_begin - axis.pad_end +
+               pick(random, 0, axis.stride - 1);
     if (axis.out <= 0) axis = {.in = axis.in, .out = axis.in};
   }
   return s;
@@ -101,7 +109,8 @@ TEST(FloatConvTranspose, FastIsCloseToReference) {
     const auto x_last = to_channels_last(x, s.batch, s.in_channels, s.in_area());
     run_kernel(*kernel, {reinterpret_cast<const std::byte *>(x_last.data())}, reinterpret_cast<std::byte *>(y.data()));
     y = to_plain(y, s.batch, s.out_channels, s.out_area());
-    for (std::size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected[i], 1e-3) << describe(s) << " " << kernel->description;
+    for (std::size_t i = 0; i < y.size(); ++i)
+      ASSERT_NEAR(y[i], expected[i], 1e-3) << describe(s) << " " << kernel->description;
   }
   if (test_isa() != Isa::scalar) {
     EXPECT_GT(fast_ones, 30);
@@ -120,7 +129,9 @@ IntegerConv random_integers(Random &random, const ConvShape &s) {
     w = static_cast<std::int16_t>(wide ? code - 77 : extreme ? (code & 1 ? 127 : code & 2 ? -128 : 0) : code - 128);
   }
   conv.output.dtype = random.below(5) == 0 ? DType::float32 : random.below(2) ? DType::uint8 : DType::int8;
-  conv.output.zero_point = conv.output.dtype == DType::float32 ? 0 : static_cast<std::int32_t>(random.below(256)) - (conv.output.dtype == DType::int8 ? 128 : 0);
+  conv.output.zero_point = conv.output.dtype == DType::float32 ? 0
+                                                               : static_cast<std::int32_t>(random.below(256)) -
+                                                                     (conv.output.dtype == DType::int8 ? 128 : 0);
   const double spread = std::sqrt(static_cast<double>(s.group_in() * s.taps())) * 70 * 128 / 40;
   const bool power = random.below(3) == 0;
   for (std::int64_t c = 0; c < s.out_channels; ++c) {
@@ -136,16 +147,20 @@ IntegerConv random_integers(Random &random, const ConvShape &s) {
     conv.output.scales[0] = static_cast<float>(random.uniform(0.0, 200.0 / 2147483648.0));
   } else if (random.below(3))
     for (std::int64_t c = 0; c < s.out_channels; ++c)
-      conv.output.bias.push_back(static_cast<std::int32_t>(random.normal() * 70 * 128) * (random.below(200) == 0 ? 100000 : 1));
+      conv.output.bias.push_back(static_cast<std::int32_t>(random.normal() * 70 * 128) *
+                                 (random.below(200) == 0 ? 100000 : 1));
   return conv;
 }
 
-void integer_reference(const ConvShape &s, const IntegerConv &conv, const std::byte *x, std::byte *y) { reference::conv(s, conv, x, y); }
+void integer_reference(const ConvShape &s, const IntegerConv &conv, const std::byte *x, std::byte *y) {
+  reference::conv(s, conv, x, y);
+}
 void integer_reference_transpose(const ConvShape &s, const IntegerConv &conv, const std::byte *x, std::byte *y) {
   reference::conv_transpose(s, conv, x, y);
 }
 
-void expect_equal_bits(Random &random, const ConvShape &s, const IntegerConv &conv, const Result<Kernel> &kernel, bool transposed = false) {
+void expect_equal_bits(Random &random, const ConvShape &s, const IntegerConv &conv, const Result<Kernel> &kernel,
+                       bool transposed = false) {
   ASSERT_TRUE(kernel) << kernel.error().message << " " << describe(s);
   const std::size_t width = conv.output.dtype == DType::float32 ? 4 : 1;
   const auto x = random_bytes(random, s.batch * s.in_channels * s.in_area(), random.below(4) == 0);

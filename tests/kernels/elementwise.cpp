@@ -17,7 +17,8 @@ std::vector<std::byte> random_bytes(Random &random, std::int64_t count) {
 Codes random_codes(Random &random, DType dtype) {
   const CodeRange range = CodeRange::of(dtype);
   const auto zero_point = static_cast<std::int32_t>(random.below(256)) + range.low;
-  const auto scale = random.below(2) ? std::ldexp(1.0F, -static_cast<int>(random.below(8))) : static_cast<float>(random.uniform(1e-4, 0.2));
+  const auto scale = random.below(2) ? std::ldexp(1.0F, -static_cast<int>(random.below(8)))
+                                     : static_cast<float>(random.uniform(1e-4, 0.2));
   return {dtype, scale, zero_point};
 }
 
@@ -46,29 +47,40 @@ TEST(Elementwise, EveryInstructionSetGivesTheScalarBits) {
   Random random(1);
   for (int round = 0; round < 60; ++round) {
     const DType dtype = round % 2 ? DType::uint8 : DType::int8;
-    const std::int64_t count = round % 10 == 0 ? 40000 + static_cast<std::int64_t>(random.below(100)) : static_cast<std::int64_t>(random.below(200));
+    const std::int64_t count = round % 10 == 0 ? 40000 + static_cast<std::int64_t>(random.below(100))
+                                               : static_cast<std::int64_t>(random.below(200));
     const Codes a = random_codes(random, dtype), b = random_codes(random, dtype), y = random_codes(random, dtype);
     const auto p = random_bytes(random, count), q = random_bytes(random, count + 1);
     for (const bool one : {false, true}) {
-      expect_same_everywhere<std::byte>(count, [&](Loop run, std::byte *out) { add(QuantizedAdd(a, b, y), p.data(), q.data(), one, out, count, run); });
-      expect_same_everywhere<std::byte>(count, [&](Loop run, std::byte *out) { mul(QuantizedMul(a, b, y), p.data(), q.data(), one, out, count, run); });
+      expect_same_everywhere<std::byte>(count, [&](Loop run, std::byte *out) {
+        add(QuantizedAdd(a, b, y), p.data(), q.data(), one, out, count, run);
+      });
+      expect_same_everywhere<std::byte>(count, [&](Loop run, std::byte *out) {
+        mul(QuantizedMul(a, b, y), p.data(), q.data(), one, out, count, run);
+      });
     }
-    expect_same_everywhere<std::byte>(count, [&](Loop run, std::byte *out) { apply_table(requantize_table(a, y), p.data(), out, count, run); });
+    expect_same_everywhere<std::byte>(
+        count, [&](Loop run, std::byte *out) { apply_table(requantize_table(a, y), p.data(), out, count, run); });
     const std::int64_t size = 1 + count / 7 % 90, rows = count / (size + 3);
     for (const bool copy : {false, true}) {
       expect_same_everywhere<std::byte>(count, [&](Loop run, std::byte *out) {
-        if (copy) copy_rows(p.data(), out, rows, size, size + 3, run);
-        else apply_table_rows(requantize_table(a, y), p.data(), out, rows, size, size + 3, run);
+        if (copy)
+          copy_rows(p.data(), out, rows, size, size + 3, run);
+        else
+          apply_table_rows(requantize_table(a, y), p.data(), out, rows, size, size + 3, run);
       });
     }
     expect_same_everywhere<float>(count, [&](Loop run, float *out) { dequantize(p.data(), a, out, count, run); });
     std::vector<float> reals(static_cast<std::size_t>(count));
     for (float &real : reals) real = static_cast<float>(random.normal()) * 100 * y.scale;
     if (count > 3) reals[1] = 1e30F, reals[2] = -std::numeric_limits<float>::infinity(), reals[3] = std::nanf("");
-    expect_same_everywhere<std::byte>(count, [&](Loop run, std::byte *out) { quantize(reals.data(), y, out, count, run); });
+    expect_same_everywhere<std::byte>(count,
+                                      [&](Loop run, std::byte *out) { quantize(reals.data(), y, out, count, run); });
     for (const std::int64_t channels : {1, 3, 5}) {
       const std::int64_t area = count / channels;
-      expect_same_everywhere<std::byte>(area * channels, [&](Loop run, std::byte *out) { quantize_channels_last(reals.data(), y, out, 1, channels, area, run); });
+      expect_same_everywhere<std::byte>(area * channels, [&](Loop run, std::byte *out) {
+        quantize_channels_last(reals.data(), y, out, 1, channels, area, run);
+      });
     }
   }
 }

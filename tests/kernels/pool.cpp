@@ -23,29 +23,34 @@ PoolShape random_pool(Random &random) {
 
 Codes random_codes(Random &random) {
   const DType dtype = random.below(2) ? DType::uint8 : DType::int8;
-  return {dtype, static_cast<float>(random.uniform(0.01, 0.1)), static_cast<std::int32_t>(random.below(256)) + CodeRange::of(dtype).low};
+  return {dtype, static_cast<float>(random.uniform(0.01, 0.1)),
+          static_cast<std::int32_t>(random.below(256)) + CodeRange::of(dtype).low};
 }
 
 template <class T>
 std::vector<T> random_values(Random &random, std::int64_t count) {
   std::vector<T> values(static_cast<std::size_t>(count));
-  for (T &value : values) value = std::is_integral_v<T> ? static_cast<T>(random.below(256)) : static_cast<T>(random.normal());
+  for (T &value : values)
+    value = std::is_integral_v<T> ? static_cast<T>(random.below(256)) : static_cast<T>(random.normal());
   if (!std::is_integral_v<T> && count > 5) values[5] = std::numeric_limits<T>::quiet_NaN();
   return values;
 }
 
 template <class X, class Y>
-void expect_equal(const PoolShape &s, std::int64_t out_area, const std::vector<X> &x, const std::vector<Y> &expected, const Kernel &kernel) {
+void expect_equal(const PoolShape &s, std::int64_t out_area, const std::vector<X> &x, const std::vector<Y> &expected,
+                  const Kernel &kernel) {
   const std::vector<X> last = to_channels_last(x, s.batch, s.channels, s.in_area());
   std::vector<Y> y(expected.size());
   run_kernel(kernel, {reinterpret_cast<const std::byte *>(last.data())}, reinterpret_cast<std::byte *>(y.data()));
   y = to_plain(y, s.batch, s.channels, out_area);
-  ASSERT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(Y)), 0) << kernel.description << " of " << s.channels << " channels";
+  ASSERT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(Y)), 0)
+      << kernel.description << " of " << s.channels << " channels";
 }
 
 std::vector<Run> runs() {
   std::vector<Run> found;
-  for (Isa isa = Isa::scalar; isa <= test_isa(); isa = static_cast<Isa>(static_cast<int>(isa) + 1)) found.push_back({isa, 1 + static_cast<int>(isa) % 2});
+  for (Isa isa = Isa::scalar; isa <= test_isa(); isa = static_cast<Isa>(static_cast<int>(isa) + 1))
+    found.push_back({isa, 1 + static_cast<int>(isa) % 2});
   return found;
 }
 
@@ -60,7 +65,8 @@ TEST(Pool, FastIsReferenceToTheBit) {
     const auto *bytes = reinterpret_cast<const std::byte *>(codes.data());
     const Codes from = random_codes(random), to = random_codes(random);
     const bool padding = random.below(2);
-    std::vector<float> max(static_cast<std::size_t>(out)), mean(max.size()), all(static_cast<std::size_t>(s.batch * s.channels));
+    std::vector<float> max(static_cast<std::size_t>(out)), mean(max.size()),
+        all(static_cast<std::size_t>(s.batch * s.channels));
     std::vector<std::uint8_t> max_codes(max.size()), mean_codes(max.size()), all_codes(all.size());
     std::vector<std::int8_t> max_signed(max.size());
     reference::max_pool(s, reals.data(), max.data(), nullptr, false);
@@ -69,7 +75,8 @@ TEST(Pool, FastIsReferenceToTheBit) {
     reference::average_pool(s, padding, reals, mean);
     reference::average_pool(s, padding, from, bytes, to, reinterpret_cast<std::byte *>(mean_codes.data()));
     reference::global_average_pool(s.batch * s.channels, s.in_area(), reals, all);
-    reference::global_average_pool(s.batch * s.channels, s.in_area(), from, bytes, to, reinterpret_cast<std::byte *>(all_codes.data()));
+    reference::global_average_pool(s.batch * s.channels, s.in_area(), from, bytes, to,
+                                   reinterpret_cast<std::byte *>(all_codes.data()));
     for (const auto run : runs()) {
       expect_equal(s, s.out_area(), reals, max, fast::max_pool(s, DType::float32, run));
       expect_equal(s, s.out_area(), codes, max_codes, fast::max_pool(s, DType::uint8, run));

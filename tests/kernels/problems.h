@@ -30,7 +30,9 @@ inline std::int64_t pick(Random &random, std::int64_t low, std::int64_t high) {
 
 inline Window random_window(Random &random, std::int64_t largest_in) {
   for (;;) {
-    Window w{.in = pick(random, 1, largest_in), .kernel = pick(random, 1, 4), .stride = pick(random, 1, 3),
+    Window w{.in = pick(random, 1, largest_in),
+             .kernel = pick(random, 1, 4),
+             .stride = pick(random, 1, 3),
              .dilation = random.below(4) == 0 ? 2 : 1};
     if (random.below(2)) w.pad_begin = pick(random, 0, w.reach()), w.pad_end = pick(random, 0, w.reach());
     const std::int64_t room = w.in + w.pad_begin + w.pad_end - w.reach() - 1;
@@ -67,8 +69,8 @@ inline std::string describe(const ConvShape &s) {
   out << "batch " << s.batch << " groups " << s.groups << " " << s.in_channels << "->" << s.out_channels;
   for (int i = 3 - s.rank; i < 3; ++i) {
     const Window &w = s.axes[static_cast<std::size_t>(i)];
-    out << " [in " << w.in << " out " << w.out << " k " << w.kernel << " s " << w.stride << " d " << w.dilation << " p " << w.pad_begin
-        << "," << w.pad_end << "]";
+    out << " [in " << w.in << " out " << w.out << " k " << w.kernel << " s " << w.stride << " d " << w.dilation << " p "
+        << w.pad_begin << "," << w.pad_end << "]";
   }
   return out.str();
 }
@@ -79,7 +81,9 @@ std::vector<T> to_channels_last(const std::vector<T> &x, std::int64_t batch, std
   std::vector<T> y(x.size());
   for (std::int64_t n = 0; n < batch; ++n)
     for (std::int64_t c = 0; c < channels; ++c)
-      for (std::int64_t i = 0; i < area; ++i) y[static_cast<std::size_t>((n * area + i) * channels + c)] = x[static_cast<std::size_t>((n * channels + c) * area + i)];
+      for (std::int64_t i = 0; i < area; ++i)
+        y[static_cast<std::size_t>((n * area + i) * channels + c)] =
+            x[static_cast<std::size_t>((n * channels + c) * area + i)];
   return y;
 }
 template <class T>

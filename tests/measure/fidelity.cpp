@@ -184,8 +184,10 @@ Graph rows_graph(const std::string &outputs, const std::string &body) {
 TEST(MeasureFidelity, TheOutputThatLostMostIsTold) {
   const std::string outputs = "float[N,2] none, float[N,2] large, float[N,2] small";
   const auto body = [](const char *factor) {
-    return std::string("  zero = Constant<value_float = 0.0>()\n  none = Mul(x, zero)\n  many = Constant<value_float = 1000.0>()\n"
-                       "  large = Mul(x, many)\n  few = Constant<value_float = ") + factor + ">()\n  small = Mul(x, few)\n";
+    return std::string("  zero = Constant<value_float = 0.0>()\n  none = Mul(x, zero)\n  many = Constant<value_float = "
+                       "1000.0>()\n"
+                       "  large = Mul(x, many)\n  few = Constant<value_float = ") +
+           factor + ">()\n  small = Mul(x, few)\n";
   };
   const Graph reference = rows_graph(outputs, body("0.001")), test = rows_graph(outputs, body("0.0005"));
   const std::vector<std::size_t> calls{0, 1, 2};
@@ -215,9 +217,11 @@ TEST(JudgedNumbers, AreThoseThatNoMaskMade) {
   constexpr double infinite = std::numeric_limits<double>::infinity(), lowest = std::numeric_limits<float>::lowest();
   const Answer numbers, scores{.axis = -1, .shares = true}, across{.axis = 1, .shares = true};
   EXPECT_EQ(judged_numbers(numbers, {1, 4}, {-1e9, lowest, -infinite, 7}), (std::vector<double>{-1e9, 0, 0, 7}));
-  EXPECT_EQ(judged_numbers(scores, {2, 3}, {-1e4, 3, 5, -infinite, lowest, -infinite}), (std::vector<double>{0, 3, 5, 0, 0, 0}));
+  EXPECT_EQ(judged_numbers(scores, {2, 3}, {-1e4, 3, 5, -infinite, lowest, -infinite}),
+            (std::vector<double>{0, 3, 5, 0, 0, 0}));
   EXPECT_EQ(judged_numbers(scores, {1, 3}, {-999, 0, -infinite}), (std::vector<double>{-999, 0, 0}));
-  EXPECT_EQ(judged_numbers(scores, {1, 3}, {-1e9, -1e9 + 5, -1e9}), (std::vector<double>{-1e9, -1e9 + 5, -1e9})); // all alike
+  EXPECT_EQ(judged_numbers(scores, {1, 3}, {-1e9, -1e9 + 5, -1e9}),
+            (std::vector<double>{-1e9, -1e9 + 5, -1e9})); // all alike
   EXPECT_EQ(judged_numbers(across, {1, 2, 2}, {1, -1e5, -1e5, 2}), (std::vector<double>{1, 0, 0, 2}));
 }
 

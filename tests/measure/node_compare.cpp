@@ -22,7 +22,8 @@ Graph parsed(std::string_view text) {
 
 Graph network(const char *factor) {
   return parsed(std::string(R"(<opset_import: ["" : 13]>
-g (float[1,2] x) => (float[1,2] y) <float[2] w = {)") + factor + R"(}>
+g (float[1,2] x) => (float[1,2] y) <float[2] w = {)") +
+                factor + R"(}>
 {
   [scale] a = Mul(x, w)
   [bend] b = Relu(a)
@@ -90,13 +91,17 @@ struct Layers {
         if (h < kept) w2 += fmt::format("{}{:.9g}", w2.empty() ? "" : ", ", w);
       }
     const char *shape = pictures ? ",3,3" : "", *ones = pictures ? ",1,1" : "";
-    const auto layer = [&](const char *name, const char *result, const char *data, const char *weight, const char *bias) {
-      return fmt::format("[{}] {} = {}({}, {}{})\n", name, result, pictures ? "Conv" : "Gemm <transB = 1>", data, weight, bias);
+    const auto layer = [&](const char *name, const char *result, const char *data, const char *weight,
+                           const char *bias) {
+      return fmt::format("[{}] {} = {}({}, {}{})\n", name, result, pictures ? "Conv" : "Gemm <transB = 1>", data,
+                         weight, bias);
     };
-    std::string text = fmt::format(R"(<opset_import: ["" : 13]>
+    std::string text =
+        fmt::format(R"(<opset_import: ["" : 13]>
 g (float[1,{}{}] x) => (float[1,{}{}] y) <float[{},{}{}] w1 = {{{}}}, float[{}] b1 = {{{}}}, float[{},1,1,1] d = {{{}}}, float[{},{}{}] w2 = {{{}}}>
 {{
-)", inputs, shape, outputs, shape, kept, inputs, ones, w1, kept, b1, kept, d, outputs, kept, ones, w2);
+)",
+                    inputs, shape, outputs, shape, kept, inputs, ones, w1, kept, b1, kept, d, outputs, kept, ones, w2);
     text += layer("first", "a", "x", "w1", ", b1") + "[bend] b = Relu(a)\n";
     if (depthwise) text += fmt::format("[deep] c = Conv <group = {}> (b, d)\n", kept);
     text += layer("second", "y", depthwise ? "c" : "b", "w2", "") + "}\n";
@@ -142,8 +147,8 @@ TEST(CompareNodes, TakesFactorsThatNobodyUndoesForErrors) {
     for (const bool depthwise : {false, true})
       for (const double spread : {0.5, 1.0, 3.0}) {
         if (depthwise && !pictures) continue;
-        const auto found =
-            differences({.pictures = pictures, .undone = false, .depthwise = depthwise, .spread = spread}, node_samples);
+        const auto found = differences(
+            {.pictures = pictures, .undone = false, .depthwise = depthwise, .spread = spread}, node_samples);
         for (const NodeDifference &node : found) {
           EXPECT_EQ(node.remark(), "") << node.node << " " << spread;
           EXPECT_LT(node.noise.sqnr_db().value_or(200), 30) << node.node << " " << spread;

@@ -28,7 +28,8 @@ TEST(Pareto, AsJson) {
 }
 
 TEST(Pareto, AsCsv) {
-  EXPECT_EQ(pareto_csv(curve()), "rate,bytes,agreement,sqnr_db,chosen\n0.5,40000,0.9,12.5,0\n0.25,50000,0.96,15.5,1\n0.125,60000,,,0\n");
+  EXPECT_EQ(pareto_csv(curve()),
+            "rate,bytes,agreement,sqnr_db,chosen\n0.5,40000,0.9,12.5,0\n0.25,50000,0.96,15.5,1\n0.125,60000,,,0\n");
 }
 
 TEST(Pareto, AsADrawing) {

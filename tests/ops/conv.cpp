@@ -45,7 +45,8 @@ TEST(Conv, QuantizedOperandsRequantizeHalfToEven) {
   const auto bias = Tensor::of<std::int32_t>({2}, {0, 100});
   Type output = Type::tensor(DType::uint8);
   output.quant = Quant::per_tensor(1, 3);
-  const auto y = evaluate(node_of("Conv", {}), {{x, Quant::per_tensor(0.5F, 10)}, {w, Quant{{1, 4}, {0, 0}, 0}}, {bias}}, output);
+  const auto y =
+      evaluate(node_of("Conv", {}), {{x, Quant::per_tensor(0.5F, 10)}, {w, Quant{{1, 4}, {0, 0}, 0}}, {bias}}, output);
   ASSERT_TRUE(y) << y.error().message;
   EXPECT_THAT(y->as<std::uint8_t>(), ElementsAre(3, 5, 5, 205, 209, 213)); // 0.5, 1.5, 2.5 round to 0, 2, 2
 }
@@ -59,12 +60,17 @@ TEST(Conv, QuantizedOperandsWithFloatOutputScaleTheSum) {
 }
 
 TEST(Conv, RefusesWhatDoesNotFit) {
-  const auto message = [](const Result<Tensor> &result) { return result ? std::string("accepted") : result.error().message; };
-  EXPECT_THAT(message(evaluate(node_of("Conv", {{"group", std::int64_t{2}}}), {{ramp({1, 3, 4, 4})}, {ones({2, 1, 3, 3})}})),
-              HasSubstr("groups"));
-  EXPECT_THAT(message(evaluate(node_of("Conv", {{"strides", Ints{0, 1}}}), {{ramp({1, 1, 4, 4})}, {ones({1, 1, 3, 3})}})),
-              HasSubstr("out of range"));
-  EXPECT_THAT(message(evaluate(node_of("Conv", {}), {{ramp({1, 1, 2, 2})}, {ones({1, 1, 3, 3})}})), HasSubstr("does not fit"));
+  const auto message = [](const Result<Tensor> &result) {
+    return result ? std::string("accepted") : result.error().message;
+  };
+  EXPECT_THAT(
+      message(evaluate(node_of("Conv", {{"group", std::int64_t{2}}}), {{ramp({1, 3, 4, 4})}, {ones({2, 1, 3, 3})}})),
+      HasSubstr("groups"));
+  EXPECT_THAT(
+      message(evaluate(node_of("Conv", {{"strides", Ints{0, 1}}}), {{ramp({1, 1, 4, 4})}, {ones({1, 1, 3, 3})}})),
+      HasSubstr("out of range"));
+  EXPECT_THAT(message(evaluate(node_of("Conv", {}), {{ramp({1, 1, 2, 2})}, {ones({1, 1, 3, 3})}})),
+              HasSubstr("does not fit"));
 }
 
 TEST(Conv, InferenceKeepsUnknownDims) {

@@ -27,7 +27,8 @@ inline Node node_of(std::string op, std::vector<Attribute> attributes) {
 }
 
 /// The first output's dims by infer, and its tensor by reference; `output` is its dtype and quantization.
-inline Result<Tensor> evaluate(const Node &node, const std::vector<Operand> &operands, Type output = Type::tensor(DType::float32)) {
+inline Result<Tensor> evaluate(const Node &node, const std::vector<Operand> &operands,
+                               Type output = Type::tensor(DType::float32)) {
   const OpDef *op = all_ops().find(node);
   if (!op) return internal_error("no operator " + node.op);
   std::vector<Type> types;
@@ -43,8 +44,12 @@ inline Result<Tensor> evaluate(const Node &node, const std::vector<Operand> &ope
   EDGEC_ASSIGN(const auto inferred, op->infer({node, 17, type_pointers, tensors}));
   output.shape = inferred[0].shape;
   const Type *const outputs[] = {&output};
-  EDGEC_ASSIGN(auto results, op->reference({.node = node, .opset = 17, .inputs = tensors, .input_types = type_pointers,
-                                            .output_types = outputs, .values = values}));
+  EDGEC_ASSIGN(auto results, op->reference({.node = node,
+                                            .opset = 17,
+                                            .inputs = tensors,
+                                            .input_types = type_pointers,
+                                            .output_types = outputs,
+                                            .values = values}));
   Tensor result = *results[0].tensor;
   EXPECT_EQ(Type::of(result).shape, inferred[0].shape) << "infer and reference disagree";
   return result;

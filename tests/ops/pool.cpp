@@ -17,7 +17,8 @@ using Ints = std::vector<std::int64_t>;
 const Tensor row = Tensor::of<float>({1, 1, 5}, {1, 5, 2, 4, 3});
 
 TEST(Pool, CeilModeAddsAWindowThatStartsInside) {
-  const Node node = node_of("MaxPool", {{"kernel_shape", Ints{2}}, {"strides", Ints{2}}, {"ceil_mode", std::int64_t{1}}});
+  const Node node =
+      node_of("MaxPool", {{"kernel_shape", Ints{2}}, {"strides", Ints{2}}, {"ceil_mode", std::int64_t{1}}});
   EXPECT_THAT(evaluate(node, {{row}})->as<float>(), ElementsAre(5, 4, 3));
 }
 
@@ -41,10 +42,12 @@ TEST(Pool, MaxPoolMovesCodes) {
 TEST(Pool, GlobalAverageOfCodesRequantizesTheSum) {
   Type output = Type::tensor(DType::uint8);
   output.quant = Quant::per_tensor(0.5F, 1);
-  const auto y = evaluate(node_of("GlobalAveragePool", {}),
-                          {{Tensor::of<std::uint8_t>({1, 1, 1, 4}, {10, 12, 14, 16}), Quant::per_tensor(0.25F, 10)}}, output);
+  const auto y =
+      evaluate(node_of("GlobalAveragePool", {}),
+               {{Tensor::of<std::uint8_t>({1, 1, 1, 4}, {10, 12, 14, 16}), Quant::per_tensor(0.25F, 10)}}, output);
   ASSERT_TRUE(y) << y.error().message;
-  EXPECT_THAT(y->as<std::uint8_t>(), ElementsAre(3)); // mean 3 * 0.25 = 0.75 is 1.5 steps: even is 2, and the zero point
+  EXPECT_THAT(y->as<std::uint8_t>(),
+              ElementsAre(3)); // mean 3 * 0.25 = 0.75 is 1.5 steps: even is 2, and the zero point
 }
 
 TEST(Pool, NanWins) {

@@ -16,7 +16,8 @@ using test::node_of;
 using test::Operand;
 
 /// Prepares the node with all operands but the first `fed` as constants, and runs it on row-major operands.
-Result<Tensor> run_prepared(const Node &node, const std::vector<Operand> &operands, std::size_t fed, const Type &output) {
+Result<Tensor> run_prepared(const Node &node, const std::vector<Operand> &operands, std::size_t fed,
+                            const Type &output) {
   std::vector<Type> types;
   std::vector<const Type *> inputs;
   std::vector<const Tensor *> constants;
@@ -27,9 +28,15 @@ Result<Tensor> run_prepared(const Node &node, const std::vector<Operand> &operan
   }
   const Type *const outputs[] = {&output};
   const std::vector<Layout> layouts(operands.size(), Layout::plain);
-  EDGEC_ASSIGN(const Kernel kernel, all_ops().find(node)->prepare({.node = node, .opset = 17, .inputs = inputs, .constants = constants,
-                                                                   .outputs = outputs, .layouts = layouts, .followers = {},
-                                                                   .isa = apply_isa_limit(detect_isa()), .threads = 2}));
+  EDGEC_ASSIGN(const Kernel kernel, all_ops().find(node)->prepare({.node = node,
+                                                                   .opset = 17,
+                                                                   .inputs = inputs,
+                                                                   .constants = constants,
+                                                                   .outputs = outputs,
+                                                                   .layouts = layouts,
+                                                                   .followers = {},
+                                                                   .isa = apply_isa_limit(detect_isa()),
+                                                                   .threads = 2}));
   for (const Layout layout : kernel.inputs) EXPECT_EQ(layout, Layout::plain) << "this test feeds rows";
   std::vector<const std::byte *> bytes;
   for (const Operand &operand : operands) bytes.push_back(operand.tensor.data.data());
@@ -45,7 +52,10 @@ Tensor random_tensor(Random &random, DType dtype, Dims dims) {
   std::vector<double> values(static_cast<std::size_t>(*element_count(dims)));
   const IntegerRange range = is_float(dtype) ? IntegerRange{} : integer_range(dtype);
   for (double &value : values)
-    value = is_float(dtype) ? random.normal() : static_cast<double>(range.low) + static_cast<double>(random.below(static_cast<std::uint64_t>(range.high - range.low + 1)));
+    value = is_float(dtype)
+                ? random.normal()
+                : static_cast<double>(range.low) +
+                      static_cast<double>(random.below(static_cast<std::uint64_t>(range.high - range.low + 1)));
   return from_doubles(dtype, std::move(dims), values);
 }
 
@@ -53,7 +63,9 @@ Quant random_quant(Random &random, DType dtype, std::int64_t channels, int axis)
   Quant quant{.axis = axis};
   for (std::int64_t c = 0; c < channels; ++c) {
     quant.scales.push_back(static_cast<float>(random.uniform(0.01, 0.1)));
-    quant.zero_points.push_back(axis >= 0 ? 0 : static_cast<std::int32_t>(integer_range(dtype).low) + static_cast<std::int32_t>(random.below(256)));
+    quant.zero_points.push_back(axis >= 0 ? 0
+                                          : static_cast<std::int32_t>(integer_range(dtype).low) +
+                                                static_cast<std::int32_t>(random.below(256)));
   }
   return quant;
 }
@@ -75,21 +87,29 @@ void expect_same(const Node &node, const std::vector<Operand> &operands, std::si
 TEST(Prepared, GemmWithConstantMatrix) {
   Random random(5);
   for (int round = 0; round < 40; ++round) {
-    const auto m = static_cast<std::int64_t>(1 + random.below(9)), n = static_cast<std::int64_t>(1 + random.below(70)), k = static_cast<std::int64_t>(1 + random.below(90));
+    const auto m = static_cast<std::int64_t>(1 + random.below(9)), n = static_cast<std::int64_t>(1 + random.below(70)),
+               k = static_cast<std::int64_t>(1 + random.below(90));
     const bool trans = random.below(2), integer = random.below(2), real = random.below(2);
-    const Node node = node_of("Gemm", {{"transB", std::int64_t{trans}}, {"alpha", round % 3 ? 1.0F : 0.5F}, {"beta", integer ? 1.0F : 2.0F}});
+    const Node node = node_of(
+        "Gemm", {{"transB", std::int64_t{trans}}, {"alpha", round % 3 ? 1.0F : 0.5F}, {"beta", integer ? 1.0F : 2.0F}});
     const Dims b = trans ? Dims{n, k} : Dims{k, n};
     Type output = Type::tensor(DType::float32);
     if (!integer) {
-      expect_same(node, {{random_tensor(random, DType::float32, {m, k})}, {random_tensor(random, DType::float32, b)}, {random_tensor(random, DType::float32, {n})}}, 1, output);
+      expect_same(node,
+                  {{random_tensor(random, DType::float32, {m, k})},
+                   {random_tensor(random, DType::float32, b)},
+                   {random_tensor(random, DType::float32, {n})}},
+                  1, output);
     } else {
       const DType dtype = random.below(2) ? DType::uint8 : DType::int8;
       if (!real) output = {.dtype = dtype, .quant = Quant::per_tensor(1.5F, 3)};
       std::vector<std::int32_t> bias(static_cast<std::size_t>(n));
       for (auto &value : bias) value = static_cast<std::int32_t>(random.below(20000)) - 10000;
-      expect_same(node, {{random_tensor(random, dtype, {m, k}), random_quant(random, dtype, 1, -1)},
-                         {random_tensor(random, DType::int8, b), random_quant(random, DType::int8, n, trans ? 0 : 1)},
-                         {Tensor::of({n}, std::move(bias))}}, 1, output);
+      expect_same(node,
+                  {{random_tensor(random, dtype, {m, k}), random_quant(random, dtype, 1, -1)},
+                   {random_tensor(random, DType::int8, b), random_quant(random, DType::int8, n, trans ? 0 : 1)},
+                   {Tensor::of({n}, std::move(bias))}},
+                  1, output);
     }
     if (HasFatalFailure()) FAIL() << m << " " << k << " " << n << " " << trans << integer << real;
   }
@@ -98,17 +118,22 @@ TEST(Prepared, GemmWithConstantMatrix) {
 TEST(Prepared, MatMulOfConstantsAndOfActivations) {
   Random random(6);
   for (int round = 0; round < 40; ++round) {
-    const auto m = static_cast<std::int64_t>(1 + random.below(9)), n = static_cast<std::int64_t>(1 + random.below(70)), k = static_cast<std::int64_t>(1 + random.below(50));
+    const auto m = static_cast<std::int64_t>(1 + random.below(9)), n = static_cast<std::int64_t>(1 + random.below(70)),
+               k = static_cast<std::int64_t>(1 + random.below(50));
     const bool constant = random.below(2), integer = random.below(2), batched = random.below(2);
     const Dims a{2, m, k}, b = batched ? Dims{2, k, n} : Dims{k, n};
     Type output = Type::tensor(DType::float32);
     const Node node = node_of("MatMul", {});
     if (!integer) {
-      expect_same(node, {{random_tensor(random, DType::float32, a)}, {random_tensor(random, DType::float32, b)}}, constant ? 1 : 2, output);
+      expect_same(node, {{random_tensor(random, DType::float32, a)}, {random_tensor(random, DType::float32, b)}},
+                  constant ? 1 : 2, output);
     } else {
-      const DType dtype = random.below(2) ? DType::uint8 : DType::int8, other = random.below(2) ? DType::uint8 : DType::int8;
+      const DType dtype = random.below(2) ? DType::uint8 : DType::int8,
+                  other = random.below(2) ? DType::uint8 : DType::int8;
       if (random.below(2)) output = {.dtype = dtype, .quant = Quant::per_tensor(0.5F, 3)};
-      expect_same(node, {{random_tensor(random, dtype, a), random_quant(random, dtype, 1, -1)}, {random_tensor(random, other, b), random_quant(random, other, 1, -1)}},
+      expect_same(node,
+                  {{random_tensor(random, dtype, a), random_quant(random, dtype, 1, -1)},
+                   {random_tensor(random, other, b), random_quant(random, other, 1, -1)}},
                   constant ? 1 : 2, output);
     }
     if (HasFatalFailure()) FAIL() << m << " " << k << " " << n << " " << constant << integer << batched;

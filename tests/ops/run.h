@@ -11,7 +11,9 @@ namespace edgec::test {
 using Attributes = std::vector<Attribute>;
 
 inline Tensor floats(Dims dims, std::vector<float> values) { return Tensor::of(std::move(dims), std::move(values)); }
-inline Tensor ints(Dims dims, std::vector<std::int64_t> values) { return Tensor::of(std::move(dims), std::move(values)); }
+inline Tensor ints(Dims dims, std::vector<std::int64_t> values) {
+  return Tensor::of(std::move(dims), std::move(values));
+}
 inline Tensor ints(std::vector<std::int64_t> values) {
   const auto count = static_cast<std::int64_t>(values.size());
   return Tensor::of({count}, std::move(values));
@@ -23,7 +25,8 @@ struct OneNode {
   Graph graph;
   NodeId id;
 
-  OneNode(std::string op, std::int64_t opset, Attributes attributes, const std::vector<std::optional<Tensor>> &inputs, std::size_t outputs = 1) {
+  OneNode(std::string op, std::int64_t opset, Attributes attributes, const std::vector<std::optional<Tensor>> &inputs,
+          std::size_t outputs = 1) {
     graph.opsets[""] = opset;
     Node node;
     node.op = std::move(op);
@@ -53,7 +56,12 @@ inline Result<std::vector<Tensor>> run(std::string op, std::int64_t opset, Attri
     if (operands.back()) values.back().tensor = *operands.back();
   }
   for (const ValueId id : node.outputs) wanted.push_back(&made.graph.value(id).type);
-  EDGEC_ASSIGN(auto results, evaluate(*def, {.node = node, .opset = opset, .inputs = operands, .input_types = types, .output_types = wanted, .values = values}));
+  EDGEC_ASSIGN(auto results, evaluate(*def, {.node = node,
+                                             .opset = opset,
+                                             .inputs = operands,
+                                             .input_types = types,
+                                             .output_types = wanted,
+                                             .values = values}));
   std::vector<Tensor> tensors;
   for (std::size_t i = 0; i < outputs; ++i) {
     if (i >= results.size() || !results[i].tensor) return internal_error("an output is missing");
@@ -99,7 +107,8 @@ struct Case {
 };
 
 inline void check(const std::vector<Case> &cases) {
-  for (const Case &c : cases) EXPECT_EQ(show(run(c.op, c.opset, c.attributes, c.inputs, c.outputs)), c.expected) << c.op << "-" << c.opset;
+  for (const Case &c : cases)
+    EXPECT_EQ(show(run(c.op, c.opset, c.attributes, c.inputs, c.outputs)), c.expected) << c.op << "-" << c.opset;
 }
 
 } // namespace edgec::test

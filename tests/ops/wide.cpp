@@ -18,9 +18,17 @@ TEST(Ops, Comparisons) {
       {"Less", 13, {}, {counting, floats({}, {2})}, "[2,3] 1 1 0 0 0 0"},
       {"GreaterOrEqual", 16, {}, {ints({1, 2, 3}), ints({1}, {2})}, "[3] 0 1 1"},
       {"Equal", 19, {}, {Tensor::of_strings({2}, {"a", "b"}), Tensor::of_strings({1}, {"b"})}, "[2] 0 1"},
-      {"Equal", 13, {}, {counting, ints({1})}, "node it (Equal): operands have different element types, float and int64"},
+      {"Equal",
+       13,
+       {},
+       {counting, ints({1})},
+       "node it (Equal): operands have different element types, float and int64"},
       {"IsInf", 10, {attr("detect_negative", no)}, {floats({3}, {-INFINITY, INFINITY, NAN})}, "[3] 0 1 0"},
-      {"Where", 16, {}, {from_int64s(DType::boolean, {3}, Ints{1, 0, 1}), floats({3}, {1, 2, 3}), floats({}, {9})}, "[3] 1 9 3"},
+      {"Where",
+       16,
+       {},
+       {from_int64s(DType::boolean, {3}, Ints{1, 0, 1}), floats({3}, {1, 2, 3}), floats({}, {9})},
+       "[3] 1 9 3"},
   });
 }
 
@@ -37,18 +45,29 @@ TEST(Ops, Reductions) {
       {"ReduceL2", 18, {}, {floats({2}, {-3, 4})}, "[1] 5"},
       {"ReduceLogSumExp", 18, {}, {floats({2}, {1000, 1000})}, "[1] 1000.69"},
       {"ArgMax", 13, {attr("axis", std::int64_t{1})}, {floats({1, 3}, {1, 7, 7})}, "[1,1] 1"},
-      {"ArgMin", 13, {attr("keepdims", no), attr("select_last_index", std::int64_t{1})}, {floats({3}, {1, 7, 1})}, "[] 2"},
+      {"ArgMin",
+       13,
+       {attr("keepdims", no), attr("select_last_index", std::int64_t{1})},
+       {floats({3}, {1, 7, 1})},
+       "[] 2"},
   });
 }
 
 TEST(Ops, RepeatingAndMaking) {
   check({
       {"Expand", 13, {}, {floats({2, 1}, {1, 2}), ints({2, 1, 2})}, "[2,2,2] 1 1 2 2 1 1 2 2"},
-      {"Expand", 13, {}, {floats({2}, {1, 2}), ints({3})}, "node it (Expand): operands of shapes undefined[2] and undefined[3] do not broadcast"},
+      {"Expand",
+       13,
+       {},
+       {floats({2}, {1, 2}), ints({3})},
+       "node it (Expand): operands of shapes undefined[2] and undefined[3] do not broadcast"},
       {"Tile", 13, {}, {floats({1, 2}, {1, 2}), ints({2, 2})}, "[2,4] 1 2 1 2 1 2 1 2"},
       {"Range", 11, {}, {floats({}, {1}), floats({}, {2}), floats({}, {0.5F})}, "[2] 1 1.5"},
       {"Range", 11, {}, {ints({}, {5}), ints({}, {0}), ints({}, {-2})}, "[3] 5 3 1"},
-      {"Range", 11, {}, {ints({}, {0}), ints({}, {5}), ints({}, {0})},
+      {"Range",
+       11,
+       {},
+       {ints({}, {0}), ints({}, {5}), ints({}, {0})},
        "node it (Range): start, limit and delta must be numbers with delta not 0 and less than 2^31 steps between"},
       {"EyeLike", 9, {attr("k", std::int64_t{1})}, {counting}, "[2,3] 0 1 0 0 0 1"},
       {"OneHot", 11, {}, {ints({2, -1, 7}), ints({}, {3}), floats({2}, {0, 5})}, "[3,3] 0 0 5 0 0 5 0 0 0"},

@@ -66,7 +66,8 @@ Graph without(const Graph &graph, const ChannelMap &map, std::size_t set) {
     const std::span<const std::int64_t> dims = old.dims;
     const std::int64_t inner = *element_count(dims.subspan(static_cast<std::size_t>(axis.axis) + 1));
     for (std::size_t i = 0; i < values.size(); ++i)
-      if (static_cast<std::int64_t>(i) / inner % axis.size == static_cast<std::int64_t>(place - axis.first)) values[i] = 0;
+      if (static_cast<std::int64_t>(i) / inner % axis.size == static_cast<std::int64_t>(place - axis.first))
+        values[i] = 0;
     copy.set_input(axis.reader->node, axis.reader->index, copy.add_constant(from_doubles(old.dtype, old.dims, values)));
   }
   copy.remove_dead();
@@ -84,7 +85,8 @@ Tried cut_each(std::string_view text) {
   const ChannelMap map(graph, all_ops());
   Tried tried;
   for (std::size_t set = 0; set < map.set_count(); ++set) {
-    const bool weighted = std::ranges::any_of(map.members(set), [&](std::size_t place) { return map.axis_of(place).reader.has_value(); });
+    const bool weighted =
+        std::ranges::any_of(map.members(set), [&](std::size_t place) { return map.axis_of(place).reader.has_value(); });
     if (!map.wall(set).empty()) {
       if (weighted) tried.walls.push_back(map.wall(set));
       continue;
@@ -101,24 +103,30 @@ Tried cut_each(std::string_view text) {
     EXPECT_TRUE(verify(cut)) << to_text(cut);
     const auto a = output(zeroed), b = output(cut);
     EXPECT_EQ(a.size(), b.size());
-    for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-6 * (1 + std::abs(a[i]))) << to_text(cut);
+    for (std::size_t i = 0; i < a.size() && i < b.size(); ++i)
+      EXPECT_NEAR(a[i], b[i], 1e-6 * (1 + std::abs(a[i]))) << to_text(cut);
     ++tried.cut;
   }
   return tried;
 }
 
 TEST(Channels, PlainChain) {
-  EXPECT_EQ(cut_each(R"(g (float[1,3,5,5] x, float[4,3,3,3] w, float[4] b, float[4] s, float[4,1,1] p, float[2,4,3,3] v) => (float[1,2,5,5] z) {
+  EXPECT_EQ(
+      cut_each(
+          R"(g (float[1,3,5,5] x, float[4,3,3,3] w, float[4] b, float[4] s, float[4,1,1] p, float[2,4,3,3] v) => (float[1,2,5,5] z) {
     a = Conv<pads = [1, 1, 1, 1]>(x, w, b)
     n = BatchNormalization(a, s, s, s, s)
     r = PRelu(n, p)
     m = MaxPool<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>(r)
     z = Conv<pads = [1, 1, 1, 1]>(m, v)
-  })").cut, 4U);
+  })")
+          .cut,
+      4U);
 }
 
 TEST(Channels, ResidualSumTiesBothSides) {
-  const Tried tried = cut_each(R"(g (float[1,3,4,4] x, float[4,3,1,1] w, float[6,4,1,1] u, float[4,6,1,1] t, float[2,4,1,1] v) => (float[1,2,4,4] z) {
+  const Tried tried = cut_each(
+      R"(g (float[1,3,4,4] x, float[4,3,1,1] w, float[6,4,1,1] u, float[4,6,1,1] t, float[2,4,1,1] v) => (float[1,2,4,4] z) {
     a = Conv(x, w)
     i = Conv(a, u)
     r = Relu(i)
@@ -130,17 +138,23 @@ TEST(Channels, ResidualSumTiesBothSides) {
 }
 
 TEST(Channels, DepthwiseAndGroups) {
-  EXPECT_EQ(cut_each(R"(g (float[1,3,4,4] x, float[4,3,1,1] w, float[8,1,3,3] d, float[8] b, float[6,4,1,1] h, float[6,2,1,1] k, float[2,4,1,1] v) => (float[1,2,4,4] z) {
+  EXPECT_EQ(
+      cut_each(
+          R"(g (float[1,3,4,4] x, float[4,3,1,1] w, float[8,1,3,3] d, float[8] b, float[6,4,1,1] h, float[6,2,1,1] k, float[2,4,1,1] v) => (float[1,2,4,4] z) {
     a = Conv(x, w)
     e = Conv<group = 4, pads = [1, 1, 1, 1]>(a, d, b)
     f = Conv<group = 2>(e, h)
     i = ConvTranspose<group = 2>(f, k)
     z = Conv(i, v)
-  })").cut, 2U); // the groups of the last three go together, two channels of the first each
+  })")
+          .cut,
+      2U); // the groups of the last three go together, two channels of the first each
 }
 
 TEST(Channels, ConcatSliceAndSplit) {
-  EXPECT_EQ(cut_each(R"(g (float[1,3,4,4] x, float[4,3,1,1] w, float[2,3,1,1] u, float[2,4,1,1] v) => (float[1,2,4,4] y, float[1,2,4,4] z)
+  EXPECT_EQ(
+      cut_each(
+          R"(g (float[1,3,4,4] x, float[4,3,1,1] w, float[2,3,1,1] u, float[2,4,1,1] v) => (float[1,2,4,4] y, float[1,2,4,4] z)
     <int64[1] start = {1}, int64[1] end = {5}, int64[1] axis = {1}, int64[2] parts = {2, 2}> {
     a = Conv(x, w)
     b = Conv(x, u)
@@ -150,27 +164,37 @@ TEST(Channels, ConcatSliceAndSplit) {
     l, m = Split<axis = 1>(a, parts)
     q = Concat<axis = 1>(m, l)
     z = Conv(q, v)
-  })").cut, 6U);
+  })")
+          .cut,
+      6U);
 }
 
 TEST(Channels, PaddedWithMoreChannels) {
-  EXPECT_EQ(cut_each(R"(g (float[1,3,4,4] x, float[4,3,1,1] w, float[8,4,1,1] u, float[2,8,1,1] v) => (float[1,2,4,4] z) <int64[8] pads = {0, 1, 0, 0, 0, 3, 0, 0}> {
+  EXPECT_EQ(
+      cut_each(
+          R"(g (float[1,3,4,4] x, float[4,3,1,1] w, float[8,4,1,1] u, float[2,8,1,1] v) => (float[1,2,4,4] z) <int64[8] pads = {0, 1, 0, 0, 0, 3, 0, 0}> {
     a = Conv(x, w)
     b = Pad(a, pads)
     c = Conv(a, u)
     d = Add(b, c)
     z = Conv(d, v)
-  })").cut, 8U); // four with a channel of the first, four of which the shortcut is zero
+  })")
+          .cut,
+      8U); // four with a channel of the first, four of which the shortcut is zero
 }
 
 TEST(Channels, FlattenedBeforeGemm) {
-  EXPECT_EQ(cut_each(R"(g (float[2,3,4,4] x, float[4,3,1,1] w, float[3,64] g1, float[3] b, float[3,5] m) => (float[2,5] z) <int64[2] to = {0, 64}> {
+  EXPECT_EQ(
+      cut_each(
+          R"(g (float[2,3,4,4] x, float[4,3,1,1] w, float[3,64] g1, float[3] b, float[3,5] m) => (float[2,5] z) <int64[2] to = {0, 64}> {
     a = Conv(x, w)
     f = Reshape(a, to)
     h = Gemm<transB = 1>(f, g1, b)
     r = Relu(h)
     z = MatMul(r, m)
-  })").cut, 7U);
+  })")
+          .cut,
+      7U);
 }
 
 TEST(Channels, ShuffledAndPooled) {
@@ -183,7 +207,9 @@ TEST(Channels, ShuffledAndPooled) {
     e = Gather<axis = 1>(d, order)
     p = ReduceMean<axes = [2, 3], keepdims = 0>(e)
     z = Gemm<transB = 1>(p, m)
-  })").cut, 3U); // pairs
+  })")
+                .cut,
+            3U); // pairs
 }
 
 TEST(Channels, SizesSpelledOutFollow) {
@@ -195,7 +221,9 @@ TEST(Channels, SizesSpelledOutFollow) {
     e = Expand(d, shape)
     f = Add(c, e)
     z = Conv(f, v)
-  })").cut, 4U);
+  })")
+                .cut,
+            4U);
 }
 
 TEST(Channels, WallsAreNamed) {
@@ -211,7 +239,9 @@ TEST(Channels, WallsAreNamed) {
   EXPECT_THAT(cut_each(R"(g (float[1,3,4,4] x, float[4,3,1,1] w) => (float[1,4,4,4] z) {
     a = Conv(x, w)
     [odd] z = my.own.Thing(a)
-  })").walls, ::testing::Contains(HasSubstr("odd (Thing) is an unknown operator")));
+  })")
+                  .walls,
+              ::testing::Contains(HasSubstr("odd (Thing) is an unknown operator")));
 }
 
 TEST(Channels, OneStaysOfEachAxis) {
@@ -229,7 +259,8 @@ TEST(Channels, OneStaysOfEachAxis) {
 
 TEST(Channels, AWallOfCodesDoesNotListTheirScales) {
   Graph graph = parse_graph(R"(g (uint8[1,2]{0.1,0} x) => (float[1,3] y)
-    <int8[2,3]{axis=1; 0.1,0; 0.2,0; 0.3,0} w = {1, 2, 3, 4, 5, 6}> { y = MatMul(x, w) })").value();
+    <int8[2,3]{axis=1; 0.1,0; 0.2,0; 0.3,0} w = {1, 2, 3, 4, 5, 6}> { y = MatMul(x, w) })")
+                    .value();
   const ChannelMap map(graph, all_ops());
   const ChannelAxis *terms = map.axis(graph, {graph.nodes()[0], 1}, 0);
   ASSERT_NE(terms, nullptr);
@@ -239,7 +270,8 @@ TEST(Channels, AWallOfCodesDoesNotListTheirScales) {
 
 TEST(Channels, WhatIsAddedToAnUnknownSizeStays) {
   Graph graph = parse_graph(R"(<opset_import: ["" : 17]> g (float[N,3] x) => (float[2] z)
-    <float[3] v = {1, 2, 3}, float[2] c = {1, 2}, float[2,2] w = {1, 2, 3, 4}> { a = MatMul(x, v)  b = Add(a, c)  z = MatMul(b, w) })").value();
+    <float[3] v = {1, 2, 3}, float[2] c = {1, 2}, float[2,2] w = {1, 2, 3, 4}> { a = MatMul(x, v)  b = Add(a, c)  z = MatMul(b, w) })")
+                    .value();
   ASSERT_TRUE(infer_types(graph, all_ops()));
   const ChannelMap map(graph, all_ops());
   const ChannelAxis *added = map.axis(graph, {graph.nodes()[1], 1}, 0);

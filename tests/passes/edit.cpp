@@ -27,7 +27,9 @@ ValueId value(const Graph &graph, std::string_view name) {
   return {};
 }
 
-std::string type_of(const Graph &graph, std::string_view name) { return to_string(graph.value(value(graph, name)).type); }
+std::string type_of(const Graph &graph, std::string_view name) {
+  return to_string(graph.value(value(graph, name)).type);
+}
 
 Status reshape(Graph &graph, const char *name, Shape shape) {
   const ShapeEdit edit{name, std::move(shape)};
@@ -52,9 +54,12 @@ TEST(SetInputShapes, ASymbolBecomesItsNumberEverywhere) {
 
 TEST(SetInputShapes, WhatDoesNotFitIsRefused) {
   Graph graph = graph_of("g (float[N,N] x) => (float[N,N] y) { y = Relu(x) }");
-  EXPECT_THAT(reshape(graph, "x", {Dim::known(1)}).error().message, HasSubstr("input x is float[N,N]: 1 dimensions are given"));
-  EXPECT_THAT(reshape(graph, "x", {Dim::known(1), Dim::known(2)}).error().message, HasSubstr("dimension N is to be 1 and 2"));
-  EXPECT_THAT(reshape(graph, "z", {Dim::known(1)}).error().message, HasSubstr("no input or symbolic dimension named z"));
+  EXPECT_THAT(reshape(graph, "x", {Dim::known(1)}).error().message,
+              HasSubstr("input x is float[N,N]: 1 dimensions are given"));
+  EXPECT_THAT(reshape(graph, "x", {Dim::known(1), Dim::known(2)}).error().message,
+              HasSubstr("dimension N is to be 1 and 2"));
+  EXPECT_THAT(reshape(graph, "z", {Dim::known(1)}).error().message,
+              HasSubstr("no input or symbolic dimension named z"));
   Graph product = graph_of("g (float[2,3] x, float[3,4] w) => (float[2,4] y) { y = MatMul(x, w) }");
   EXPECT_THAT(reshape(product, "x", {Dim::known(2), Dim::known(5)}).error().message, HasSubstr("(MatMul)"));
 }
@@ -84,7 +89,8 @@ TEST(SetBatch, ABatchWithANameKeepsIt) {
 }
 
 TEST(SetBatch, OutputsWithoutABatchAreNamed) {
-  Graph graph = graph_of("g (float[1,2] x) => (float[1] y) <int64[1] axis = {0}> { s = Shape(x)  t = Gather(s, axis)  y = Cast<to = 1>(t) }");
+  Graph graph = graph_of("g (float[1,2] x) => (float[1] y) <int64[1] axis = {0}> { s = Shape(x)  t = Gather(s, axis)  "
+                         "y = Cast<to = 1>(t) }");
   std::vector<std::string> notes;
   ASSERT_TRUE(set_batch(graph, Dim::known(2), all_ops(), notes));
   EXPECT_THAT(notes, ElementsAre(HasSubstr("output y does not depend on the batch: float[1]")));

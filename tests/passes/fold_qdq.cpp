@@ -136,7 +136,8 @@ std::string folded(std::string_view text) {
 
 std::string between(std::string_view constants, std::string_view nodes) {
   return fmt::format("<opset_import: [\"\" : 13]>\nf (uint8[1,2,2,2] a, float[1,2,2,2] r) => (float[1,2,2,2] y)\n"
-                     "<float s = {{0.5}}, float t = {{0.25}}, uint8 z = {{3}}, {}>\n{{\n{}\n}}", constants, nodes);
+                     "<float s = {{0.5}}, float t = {{0.25}}, uint8 z = {{3}}, {}>\n{{\n{}\n}}",
+                     constants, nodes);
 }
 
 TEST(FoldQdqLeaves, AValueThatIsReadAsPlainIntegers) {

@@ -136,11 +136,10 @@ TEST(Pipeline, AnErrorOfCheckEachEndsTheRun) {
 }
 
 TEST(Pipeline, ABrokenGraphNamesThePassAndShowsTheGraphAsItWas) {
-  const std::string error =
-      error_of({"breaker", "", [](Graph &graph, const PassContext &) -> Result<bool> {
-                  graph.set_input(graph.nodes().back(), 0, graph.add_value(Type{}, "loose"));
-                  return true;
-                }});
+  const std::string error = error_of({"breaker", "", [](Graph &graph, const PassContext &) -> Result<bool> {
+                                        graph.set_input(graph.nodes().back(), 0, graph.add_value(Type{}, "loose"));
+                                        return true;
+                                      }});
   EXPECT_THAT(
       error,
       testing::StartsWith(
@@ -148,9 +147,8 @@ TEST(Pipeline, ABrokenGraphNamesThePassAndShowsTheGraphAsItWas) {
 }
 
 TEST(Pipeline, APassMustTellTheTruth) {
-  EXPECT_THAT(
-      error_of({"liar", "", [](Graph &, const PassContext &) -> Result<bool> { return true; }}),
-      HasSubstr("it says that it changed the graph, and did not"));
+  EXPECT_THAT(error_of({"liar", "", [](Graph &, const PassContext &) -> Result<bool> { return true; }}),
+              HasSubstr("it says that it changed the graph, and did not"));
   EXPECT_THAT(error_of({"sneak", "",
                         [](Graph &graph, const PassContext &) -> Result<bool> {
                           graph.set_op(graph.nodes().front(), "Cos");

@@ -16,7 +16,9 @@ namespace {
 /// Writes a network of operators that the exact passes look for, with what keeps them from firing among them.
 class Generator {
 public:
-  explicit Generator(std::uint64_t seed) : random_(seed) { values_.push_back(graph_.add_input("x", type({1, 4, 5, 6}))); }
+  explicit Generator(std::uint64_t seed) : random_(seed) {
+    values_.push_back(graph_.add_input("x", type({1, 4, 5, 6})));
+  }
 
   Graph make() {
     for (int i = 0; i < 14; ++i) grow();
@@ -53,7 +55,8 @@ private:
 
   void add(std::string op, std::vector<ValueId> inputs, std::vector<Attribute> attributes = {}) {
     const ValueId out = graph_.add_value(Type{});
-    graph_.add_node({.op = std::move(op), .inputs = std::move(inputs), .outputs = {out}, .attributes = std::move(attributes)});
+    graph_.add_node(
+        {.op = std::move(op), .inputs = std::move(inputs), .outputs = {out}, .attributes = std::move(attributes)});
     ASSERT_TRUE(infer_types(graph_, all_ops())) << to_text(graph_);
     ASSERT_TRUE(graph_.value(out).type.concrete()) << to_text(graph_);
     values_.push_back(out);
@@ -64,11 +67,15 @@ private:
     const std::size_t rank = dims(x).size();
     if (rank == 2) return grow_matrix(x);
     switch (below(12)) {
-    case 0: case 1: return grow_conv(x);
+    case 0:
+    case 1: return grow_conv(x);
     case 2: return grow_batch_norm(x);
-    case 3: case 4: return grow_affine(x);
+    case 3:
+    case 4: return grow_affine(x);
     case 5: return add("Relu", {x});
-    case 6: return add("Clip", {x, chance(0.7) ? constant({}, -1, 0) : ValueId{}, chance(0.7) ? constant({}, 0, 2) : ValueId{}});
+    case 6:
+      return add("Clip",
+                 {x, chance(0.7) ? constant({}, -1, 0) : ValueId{}, chance(0.7) ? constant({}, 0, 2) : ValueId{}});
     case 7: return grow_padded(x);
     case 8: return add("Identity", {x});
     case 9: return grow_moved(x);
@@ -90,7 +97,8 @@ private:
   }
 
   void grow_conv(ValueId x) {
-    const std::int64_t channels = dims(x)[1], groups = channels % 2 == 0 && chance(0.4) ? 2 : 1, out = 2 * (1 + below(3));
+    const std::int64_t channels = dims(x)[1], groups = channels % 2 == 0 && chance(0.4) ? 2 : 1,
+                       out = 2 * (1 + below(3));
     const bool transposed = chance(0.3);
     const Dims shape = transposed ? Dims{channels, out / groups, 2, 2} : Dims{out, channels / groups, 2, 2};
     add(transposed ? "ConvTranspose" : "Conv", {x, constant(shape), chance(0.5) ? constant({out}) : ValueId{}},
@@ -100,7 +108,8 @@ private:
 
   void grow_batch_norm(ValueId x) {
     const std::int64_t channels = dims(x)[1];
-    add("BatchNormalization", {x, constant({channels}), constant({channels}), constant({channels}), constant({channels}, 0.5, 2)});
+    add("BatchNormalization",
+        {x, constant({channels}), constant({channels}), constant({channels}), constant({channels}, 0.5, 2)});
   }
 
   void grow_affine(ValueId x) {
@@ -127,7 +136,10 @@ private:
   void grow_moved(ValueId x) {
     const Dims shape = dims(x);
     if (chance(0.3)) return add("Reshape", {x, ints(shape)});
-    if (chance(0.3)) return add("Transpose", {x}, {{"perm", chance(0.5) ? std::vector<std::int64_t>{0, 1, 2, 3} : std::vector<std::int64_t>{0, 1, 3, 2}}});
+    if (chance(0.3))
+      return add(
+          "Transpose", {x},
+          {{"perm", chance(0.5) ? std::vector<std::int64_t>{0, 1, 2, 3} : std::vector<std::int64_t>{0, 1, 3, 2}}});
     if (chance(0.5)) return add("Concat", {x}, {{"axis", std::int64_t{1}}});
     add("Slice", {x, ints({chance(0.5) ? 0 : 1}), ints({100}), ints({3})});
     if (dims(values_.back())[3] == 0) values_.pop_back();

@@ -1,7 +1,8 @@
-// node_cases FOLDER [--only TEXT] [--reference] [--list]: runs ONNX's backend test cases, folders that hold model.onnx and
-// test_data_set_N/{input,output}_N.pb, and prints how many pass, which are refused and why, and which are wrong.
-// FOLDER/manifest.json, if there, tells names of inputs and tolerances; else they are ONNX's own (rtol 1e-3, atol 1e-7).
-// Each case that runs is also written, read back and run again. Each has a process of its own, so that a crash is seen.
+// node_cases FOLDER [--only TEXT] [--reference] [--list]: runs ONNX's backend test cases, folders that hold model.onnx
+// and test_data_set_N/{input,output}_N.pb, and prints how many pass, which are refused and why, and which are wrong.
+// FOLDER/manifest.json, if there, tells names of inputs and tolerances; else they are ONNX's own (rtol 1e-3, atol
+// 1e-7). Each case that runs is also written, read back and run again. Each has a process of its own, so that a crash
+// is seen.
 // --list prints a line a case. Exit status 1 if a case is wrong or crashes.
 #include <algorithm>
 #include <filesystem>
@@ -48,7 +49,8 @@ Result<Values> load_inputs(const Case &one, const Graph &graph, const fs::path &
 std::vector<fs::path> data_sets(const Case &one) {
   std::vector<fs::path> sets;
   for (const auto &entry : fs::directory_iterator(one.folder))
-    if (entry.is_directory() && entry.path().filename().string().starts_with("test_data_set_")) sets.push_back(entry.path());
+    if (entry.is_directory() && entry.path().filename().string().starts_with("test_data_set_"))
+      sets.push_back(entry.path());
   std::ranges::sort(sets);
   return sets;
 }
@@ -79,7 +81,8 @@ Verdict run_case(const Case &one, const PlanOptions &options) {
   if (verdict.kind != Verdict::Kind::pass) return verdict;
   auto written = serialize_onnx(*model, {.ops = &all_ops()});
   if (!written) return {Verdict::Kind::wrong, "cannot be written: " + written.error().message};
-  const auto again = parse_onnx(Storage::copy({reinterpret_cast<const std::byte *>(written->data()), written->size()}), one.folder);
+  const auto again =
+      parse_onnx(Storage::copy({reinterpret_cast<const std::byte *>(written->data()), written->size()}), one.folder);
   if (!again) return {Verdict::Kind::wrong, "cannot be read back: " + again.error().message};
   verdict = run_model(one, again->graph, options);
   if (verdict.kind != Verdict::Kind::pass) return {Verdict::Kind::wrong, "written and read back: " + verdict.text};
@@ -123,9 +126,12 @@ int run_all(const fs::path &folder, const std::string &only, const PlanOptions &
     ++total;
     const Verdict verdict = run_apart([&] { return run_case(one, options); });
     if (list) fmt::print("{}\t{}\t{}\n", one.name, word(verdict.kind), verdict.text);
-    if (verdict.kind == Verdict::Kind::pass) ++passed;
-    else if (verdict.kind == Verdict::Kind::refused) refused[reason(one, verdict.text)].push_back(one.name);
-    else bad.push_back(fmt::format("{}: {}: {}", one.name, word(verdict.kind), verdict.text));
+    if (verdict.kind == Verdict::Kind::pass)
+      ++passed;
+    else if (verdict.kind == Verdict::Kind::refused)
+      refused[reason(one, verdict.text)].push_back(one.name);
+    else
+      bad.push_back(fmt::format("{}: {}: {}", one.name, word(verdict.kind), verdict.text));
   }
   std::size_t refusals = 0;
   for (const auto &[why, names] : refused) {
@@ -147,10 +153,14 @@ int main(int argc, char **argv) {
   bool list = false;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
-    if (word == "--only" && i + 1 < argc) only = argv[++i];
-    else if (word == "--reference") options.reference = true;
-    else if (word == "--list") list = true;
-    else folder = word;
+    if (word == "--only" && i + 1 < argc)
+      only = argv[++i];
+    else if (word == "--reference")
+      options.reference = true;
+    else if (word == "--list")
+      list = true;
+    else
+      folder = word;
   }
   if (folder.empty()) {
     fmt::print("usage: node_cases FOLDER [--only TEXT] [--reference] [--list]\n");

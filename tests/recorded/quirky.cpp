@@ -1,7 +1,8 @@
 // quirky FOLDER [--reference]: runs every FOLDER/NAME.onnx on the call that is recorded in NAME.npz (arrays in_0...,
-// out_0..., and in_names, out_names) and prints a table: the largest error of its outputs, or why it is refused. A model
-// without a recorded call is read and prepared as far as that goes. Outputs are equal where floats differ by no more than
-// 1e-4 of the largest (of 16 bits: one last place), quantized ones by no more than one step of their scale. Exit status 1 if something else differs.
+// out_0..., and in_names, out_names) and prints a table: the largest error of its outputs, or why it is refused. A
+// model without a recorded call is read and prepared as far as that goes. Outputs are equal where floats differ by no
+// more than 1e-4 of the largest (of 16 bits: one last place), quantized ones by no more than one step of their scale.
+// Exit status 1 if something else differs.
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -39,7 +40,9 @@ double step_of(const Graph &graph, ValueId output) {
   const Node *node = graph.producer(output);
   if (!node || node->inputs.empty()) return 0;
   const Type &type = graph.value(node->inputs[0]).type;
-  const auto scale = [](const Type &of) { return of.quant ? static_cast<double>(*std::ranges::max_element(of.quant->scales)) : 0.0; };
+  const auto scale = [](const Type &of) {
+    return of.quant ? static_cast<double>(*std::ranges::max_element(of.quant->scales)) : 0.0;
+  };
   if (node->is("DequantizeLinear")) {
     const Tensor *stored = graph.constant(node->input(1));
     return std::max(scale(type), stored ? std::ranges::max(to_doubles(*stored)) : 0);
@@ -51,7 +54,8 @@ double step_of(const Graph &graph, ValueId output) {
 Result<double> error_of(const Tensor &found, const Tensor &wanted) {
   if (found.dims != wanted.dims || found.dtype != wanted.dtype)
     return bad_input(fmt::format("is {}, {} was expected", to_string(Type::of(found)), to_string(Type::of(wanted))));
-  if (found.dtype == DType::string) return *found.strings == *wanted.strings ? Result<double>(0.0) : bad_input("other strings were expected");
+  if (found.dtype == DType::string)
+    return *found.strings == *wanted.strings ? Result<double>(0.0) : bad_input("other strings were expected");
   const auto a = numbers(found), b = numbers(wanted);
   double most = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -70,7 +74,8 @@ double largest(const Tensor &tensor) {
   return most;
 }
 
-Verdict compare(const Graph &graph, const NpzFile &file, const std::vector<RuntimeValue> &results, std::span<const std::size_t> fetched) {
+Verdict compare(const Graph &graph, const NpzFile &file, const std::vector<RuntimeValue> &results,
+                std::span<const std::size_t> fetched) {
   double most = 0;
   bool steps = false;
   for (std::size_t k = 0; k < fetched.size(); ++k) {
@@ -82,13 +87,17 @@ Verdict compare(const Graph &graph, const NpzFile &file, const std::vector<Runti
     if (!error) return {Verdict::Kind::wrong, fmt::format("output {}: {}", output.name, error.error().message)};
     const double step = step_of(graph, output.value);
     if (*error > std::max(allowed((*wanted)->dtype) * largest(**wanted), step * 1.001))
-      return {Verdict::Kind::wrong, fmt::format("output {} differs by {:.3g} of {:.3g}{}", output.name, *error, largest(**wanted),
-                                                step > 0 ? fmt::format(" (a step is {:.3g})", step) : "")};
+      return {Verdict::Kind::wrong,
+              fmt::format("output {} differs by {:.3g} of {:.3g}{}", output.name, *error, largest(**wanted),
+                          step > 0 ? fmt::format(" (a step is {:.3g})", step) : "")};
     steps = steps || *error > allowed((*wanted)->dtype) * largest(**wanted);
     most = std::max(most, *error);
   }
-  const std::string left_out = fetched.size() == graph.outputs().size() ? "" : fmt::format("; {} of {} outputs recorded", fetched.size(), graph.outputs().size());
-  return {Verdict::Kind::pass, fmt::format("equal, max error {:.2g}{}{}", most, steps ? " (within one step)" : "", left_out)};
+  const std::string left_out = fetched.size() == graph.outputs().size()
+                                   ? ""
+                                   : fmt::format("; {} of {} outputs recorded", fetched.size(), graph.outputs().size());
+  return {Verdict::Kind::pass,
+          fmt::format("equal, max error {:.2g}{}{}", most, steps ? " (within one step)" : "", left_out)};
 }
 
 Verdict run_model(const fs::path &path, PlanOptions options) {
@@ -100,7 +109,8 @@ Verdict run_model(const fs::path &path, PlanOptions options) {
   if (!fs::exists(stored)) {
     for (const NodeId id : graph.nodes())
       if (const Node &node = graph.node(id); !all_ops().find(node))
-        return {Verdict::Kind::refused, fmt::format("read; operator {}{}{} is unknown", node.domain, node.domain.empty() ? "" : ":", node.op)};
+        return {Verdict::Kind::refused,
+                fmt::format("read; operator {}{}{} is unknown", node.domain, node.domain.empty() ? "" : ":", node.op)};
     return {Verdict::Kind::pass, "read; no call is recorded"};
   }
   const auto file = NpzFile::open(stored);
@@ -110,7 +120,8 @@ Verdict run_model(const fs::path &path, PlanOptions options) {
     const auto feed = recorded(*file, "in", graph.value(id).name);
     if (!feed) return refused_or_wrong(feed.error());
     if (!*feed)
-      return {Verdict::Kind::refused, fmt::format("input {} is {}: no array holds it", graph.value(id).name, to_string(graph.value(id).type))};
+      return {Verdict::Kind::refused,
+              fmt::format("input {} is {}: no array holds it", graph.value(id).name, to_string(graph.value(id).type))};
     feeds.emplace_back(std::move(**feed));
   }
   std::vector<std::size_t> fetched;
@@ -135,10 +146,12 @@ int run_all(const fs::path &folder, const PlanOptions &options) {
   for (const fs::path &path : models) {
     Verdict verdict = run_apart([&] { return run_model(path, options); });
     if (verdict.text.starts_with(path.string() + ": ")) verdict.text = verdict.text.substr(path.string().size() + 2);
-    fmt::print("| {} | {}{} |\n", path.filename().string(), verdict.kind == Verdict::Kind::pass ? "" : fmt::format("{}: ", word(verdict.kind)), verdict.text);
+    fmt::print("| {} | {}{} |\n", path.filename().string(),
+               verdict.kind == Verdict::Kind::pass ? "" : fmt::format("{}: ", word(verdict.kind)), verdict.text);
     ++count[static_cast<int>(verdict.kind)];
   }
-  fmt::print("{} models: {} equal or read, {} refused, {} wrong\n", models.size(), count[0], count[1], count[2] + count[3]);
+  fmt::print("{} models: {} equal or read, {} refused, {} wrong\n", models.size(), count[0], count[1],
+             count[2] + count[3]);
   return models.empty() || count[2] + count[3] > 0 ? 1 : 0;
 }
 
@@ -150,8 +163,10 @@ int main(int argc, char **argv) {
   edgec::PlanOptions options;
   options.isa = edgec::Isa::vnni;
   for (int i = 1; i < argc; ++i) {
-    if (std::string_view(argv[i]) == "--reference") options.reference = true;
-    else folder = argv[i];
+    if (std::string_view(argv[i]) == "--reference")
+      options.reference = true;
+    else
+      folder = argv[i];
   }
   if (folder.empty()) {
     fmt::print("usage: quirky FOLDER [--reference]\n");

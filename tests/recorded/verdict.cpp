@@ -57,7 +57,8 @@ std::vector<double> numbers(const Tensor &tensor) {
 }
 
 std::string difference(const RuntimeValue &found, const RuntimeValue &wanted, const Tolerance &tolerance) {
-  if (found.tensor.has_value() != wanted.tensor.has_value() || (found.sequence == nullptr) != (wanted.sequence == nullptr))
+  if (found.tensor.has_value() != wanted.tensor.has_value() ||
+      (found.sequence == nullptr) != (wanted.sequence == nullptr))
     return "a tensor, a sequence and nothing are not the same";
   if (wanted.tensor) return difference(*found.tensor, *wanted.tensor, tolerance);
   if (!wanted.sequence) return {};
@@ -85,11 +86,13 @@ Verdict run_apart(const std::function<Verdict()> &run, unsigned seconds) {
   close(ends[1]);
   std::string message;
   char buffer[4096];
-  for (ssize_t count = 0; (count = read(ends[0], buffer, sizeof buffer)) > 0;) message.append(buffer, static_cast<std::size_t>(count));
+  for (ssize_t count = 0; (count = read(ends[0], buffer, sizeof buffer)) > 0;)
+    message.append(buffer, static_cast<std::size_t>(count));
   close(ends[0]);
   int status = 0;
   waitpid(child, &status, 0);
-  if (message.empty()) return {Verdict::Kind::crash, fmt::format("signal {}", WIFSIGNALED(status) ? WTERMSIG(status) : 0)};
+  if (message.empty())
+    return {Verdict::Kind::crash, fmt::format("signal {}", WIFSIGNALED(status) ? WTERMSIG(status) : 0)};
   return {static_cast<Verdict::Kind>(message[0] - '0'), message.substr(1)};
 }
 

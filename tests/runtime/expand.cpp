@@ -42,7 +42,8 @@ protected:
 };
 
 TEST_F(Expand, TheBodyOfASchemaRuns) {
-  const Graph graph = graph_of("g (float[2] a, float[2] b) => (float[2] y) { y = SwiGLU(a, b) }", 28); // alpha is left out
+  const Graph graph =
+      graph_of("g (float[2] a, float[2] b) => (float[2] y) { y = SwiGLU(a, b) }", 28); // alpha is left out
   EXPECT_EQ(run(graph, {floats({2}, {0, 100}), floats({2}, {5, 2})}), (std::vector<double>{0, 200}));
 }
 
@@ -55,9 +56,11 @@ TEST_F(Expand, WhatNobodyDefinesIsRefusedByName) {
 }
 
 TEST_F(Expand, TheGraphOfTheModelStaysAsItIs) {
-  const Graph graph = graph_of("g (float[2,2] x, float[2,2] w) => (float[2,2] y) { y = com.microsoft.FusedMatMul<transB = 1, alpha = 2.0>(x, w) }");
+  const Graph graph = graph_of("g (float[2,2] x, float[2,2] w) => (float[2,2] y) { y = "
+                               "com.microsoft.FusedMatMul<transB = 1, alpha = 2.0>(x, w) }");
   const std::string before = to_text(graph);
-  EXPECT_EQ(run(graph, {floats({2, 2}, {1, 2, 3, 4}), floats({2, 2}, {1, 1, 0, 1})}), (std::vector<double>{6, 4, 14, 8}));
+  EXPECT_EQ(run(graph, {floats({2, 2}, {1, 2, 3, 4}), floats({2, 2}, {1, 1, 0, 1})}),
+            (std::vector<double>{6, 4, 14, 8}));
   EXPECT_EQ(to_text(graph), before);
 }
 
@@ -65,20 +68,25 @@ TEST_F(Expand, QuantizedOperators) {
   const Graph sum = graph_of(R"(g (uint8[2] a, uint8[1] b) => (uint8[2] y)
     <float as = {0.5}, uint8 az = {10}, float bs = {1}, uint8 bz = {0}, float ys = {0.25}, uint8 yz = {100}>
   { y = com.microsoft.QLinearAdd(a, as, az, b, bs, bz, ys, yz) })");
-  EXPECT_EQ(run(sum, {integers<std::uint8_t>({2}, {12, 200}), integers<std::uint8_t>({1}, {3})}), (std::vector<double>{116, 255}));
+  EXPECT_EQ(run(sum, {integers<std::uint8_t>({2}, {12, 200}), integers<std::uint8_t>({1}, {3})}),
+            (std::vector<double>{116, 255}));
   const Graph product = graph_of(R"(g (uint8[1,2] a) => (float[1,1] y)
     <float as = {0.5}, uint8 az = {1}, int8[2,1] w = {3, -1}, float[1] ws = {2}, int8[1] wz = {0}, int32[1] bias = {7}>
   { y = com.microsoft.QGemm(a, as, az, w, ws, wz, bias) })");
-  EXPECT_EQ(run(product, {integers<std::uint8_t>({1, 2}, {3, 2})}), (std::vector<double>{12})); // (2 * 3 - 1 * 1 + 7) * 0.5 * 2
+  EXPECT_EQ(run(product, {integers<std::uint8_t>({1, 2}, {3, 2})}),
+            (std::vector<double>{12})); // (2 * 3 - 1 * 1 + 7) * 0.5 * 2
 }
 
 TEST_F(Expand, FusedOperators) {
-  const Graph conv = graph_of(R"(g (float[1,1,1,2] x, float[1,1,1,2] z) => (float[1,1,1,2] y) <float[1,1,1,1] w = {2}, float[1] b = {-3}>
+  const Graph conv = graph_of(
+      R"(g (float[1,1,1,2] x, float[1,1,1,2] z) => (float[1,1,1,2] y) <float[1,1,1,1] w = {2}, float[1] b = {-3}>
   { y = com.microsoft.FusedConv<activation = "Relu">(x, w, b, z) })");
   EXPECT_EQ(run(conv, {floats({1, 1, 1, 2}, {1, 4}), floats({1, 1, 1, 2}, {0.5F, 1})}), (std::vector<double>{0, 6}));
-  const Graph bits = graph_of(R"(g (float[1,2] x) => (float[1,1] y) <uint8[1,1,8] w = {41, 0, 0, 0, 0, 0, 0, 0}, float[1] s = {0.5}>
+  const Graph bits =
+      graph_of(R"(g (float[1,2] x) => (float[1,1] y) <uint8[1,1,8] w = {41, 0, 0, 0, 0, 0, 0, 0}, float[1] s = {0.5}>
   { y = com.microsoft.MatMulNBits<N = 1, K = 2, bits = 4, block_size = 16>(x, w, s) })");
-  EXPECT_EQ(run(bits, {floats({1, 2}, {1, 10})}), (std::vector<double>{0.5 * (9 - 8) + 10 * 0.5 * (2 - 8)})); // 41: low half 9, high half 2
+  EXPECT_EQ(run(bits, {floats({1, 2}, {1, 10})}),
+            (std::vector<double>{0.5 * (9 - 8) + 10 * 0.5 * (2 - 8)})); // 41: low half 9, high half 2
 }
 
 TEST(Inline, OutputsStayTheSameValues) {

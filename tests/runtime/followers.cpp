@@ -22,7 +22,7 @@ public:
     make_product();
     for (std::int64_t left = pick(random_, 1, 4); left > 0; --left) {
       if (one_in(8)) graph_.add_output(at_, "between" + std::to_string(left));
-      codes_ && type().quant ? follow_codes() : one_in(2) ? follow_pair() : follow_one();
+      codes_ &&type().quant ? follow_codes() : one_in(2) ? follow_pair() : follow_one();
     }
     graph_.add_output(at_, "y");
   }
@@ -60,11 +60,14 @@ private:
     feeds_.push_back(std::move(tensor));
     return graph_.add_input("x" + std::to_string(feeds_.size()), std::move(type));
   }
-  ValueId operand(Tensor tensor) { return one_in(2) ? input(std::move(tensor)) : graph_.add_constant(std::move(tensor)); }
+  ValueId operand(Tensor tensor) {
+    return one_in(2) ? input(std::move(tensor)) : graph_.add_constant(std::move(tensor));
+  }
 
   Quant codes_quant(DType dtype) {
     const std::int32_t low = dtype == DType::uint8 ? 0 : -128;
-    return Quant::per_tensor(static_cast<float>(random_.uniform(0.01, 0.05)), one_in(2) ? low : low + static_cast<std::int32_t>(random_.below(256)));
+    return Quant::per_tensor(static_cast<float>(random_.uniform(0.01, 0.05)),
+                             one_in(2) ? low : low + static_cast<std::int32_t>(random_.below(256)));
   }
   Type codes_type() {
     Type type = Type::tensor(one_in(3) ? DType::int8 : DType::uint8);
@@ -73,13 +76,16 @@ private:
   }
   ValueId codes_input(const Dims &dims) {
     const Type type = codes_type();
-    return input(integers(type.dtype, dims, type.dtype == DType::uint8 ? 0 : -128, type.dtype == DType::uint8 ? 255 : 127), type.quant);
+    return input(
+        integers(type.dtype, dims, type.dtype == DType::uint8 ? 0 : -128, type.dtype == DType::uint8 ? 255 : 127),
+        type.quant);
   }
 
   void add(Node node, Type type) {
     at_ = graph_.add_op(std::move(node), std::move(type));
     auto inferred = graph_;
-    if (const Status status = infer_types(inferred, all_ops()); !status) throw std::runtime_error(status.error().message);
+    if (const Status status = infer_types(inferred, all_ops()); !status)
+      throw std::runtime_error(status.error().message);
   }
 
   ValueId weight(const Dims &dims, std::int64_t terms, int axis) {
@@ -92,15 +98,18 @@ private:
     return graph_.add_constant(integers(DType::int8, dims, -127, 127), {}, quant);
   }
   ValueId bias(std::int64_t channels) {
-    return codes_ ? graph_.add_constant(integers(DType::int32, {channels}, -5000, 5000)) : graph_.add_constant(numbers({channels}));
+    return codes_ ? graph_.add_constant(integers(DType::int32, {channels}, -5000, 5000))
+                  : graph_.add_constant(numbers({channels}));
   }
   ValueId data(const Dims &dims) { return codes_ ? codes_input(dims) : input(numbers(dims)); }
   Type product_type() { return codes_ && !one_in(4) ? codes_type() : Type::tensor(DType::float32); }
 
   void make_product() {
     const std::uint64_t kind = random_.below(5);
-    if (kind < 3) make_convolution(kind == 2);
-    else make_matrix_product(kind == 3);
+    if (kind < 3)
+      make_convolution(kind == 2);
+    else
+      make_matrix_product(kind == 3);
   }
 
   void make_convolution(bool transposed) {
@@ -114,7 +123,8 @@ private:
     Dims x{pick(random_, 1, 2), in}, w{transposed ? in : out, (transposed ? out : in) / own_groups}, y{x[0], out};
     Dims pads(static_cast<std::size_t>(2 * rank), 0), strides;
     for (std::int64_t i = 0; i < rank; ++i) {
-      const std::int64_t kernel = pick(random_, 1, 3), stride = pick(random_, 1, 2), size = one_in(4) ? kernel : pick(random_, kernel, 7);
+      const std::int64_t kernel = pick(random_, 1, 3), stride = pick(random_, 1, 2),
+                         size = one_in(4) ? kernel : pick(random_, kernel, 7);
       if (!transposed && kernel > 1 && one_in(2)) pads[static_cast<std::size_t>(i)] = 1;
       const std::int64_t padded = size + pads[static_cast<std::size_t>(i)];
       x.push_back(size);
@@ -126,7 +136,8 @@ private:
     node.inputs = {data(x), weight(w, w[1] * 3, transposed ? 1 : 0)};
     if (one_in(2) && !(codes_ && transposed && own_groups > 1)) node.inputs.push_back(bias(out));
     dims_ = y;
-    if (codes_ && transposed && own_groups > 1) node.inputs[1] = graph_.add_constant(integers(DType::int8, w, -127, 127), {}, Quant::per_tensor(0.01F, 0));
+    if (codes_ && transposed && own_groups > 1)
+      node.inputs[1] = graph_.add_constant(integers(DType::int8, w, -127, 127), {}, Quant::per_tensor(0.01F, 0));
     add(std::move(node), product_type());
   }
 
@@ -159,7 +170,8 @@ private:
 
   void follow_one() {
     Node node;
-    node.op = std::array{"Relu", "Clip", "Clip", "LeakyRelu", "LeakyRelu", "Sigmoid", "HardSwish", "Tanh", "Elu"}[random_.below(9)];
+    node.op = std::array{
+        "Relu", "Clip", "Clip", "LeakyRelu", "LeakyRelu", "Sigmoid", "HardSwish", "Tanh", "Elu"}[random_.below(9)];
     node.inputs = {at_};
     if (node.op == "Clip") bounds(node);
     if (node.op == "LeakyRelu" && !one_in(3)) node.attributes = {{"alpha", number()}};
@@ -183,7 +195,8 @@ private:
     return dims;
   }
 
-  /// A reader of the chain and of another tensor, fed or constant, or of another node, its dims known only at run time or before.
+  /// A reader of the chain and of another tensor, fed or constant, or of another node, its dims known only at run time
+  /// or before.
   void follow_pair() {
     Node node;
     node.op = std::array{"Add", "Add", "Add", "Mul", "Sub", "Max", "PRelu"}[random_.below(7)];
@@ -194,13 +207,16 @@ private:
       before.op = one_in(2) ? "Reshape" : "Abs";
       before.inputs = {other};
       const auto rank = static_cast<std::int64_t>(dims.size());
-      if (before.op == "Reshape") before.inputs.push_back(input(Tensor::of(Dims{rank}, std::vector<std::int64_t>(dims))));
+      if (before.op == "Reshape")
+        before.inputs.push_back(input(Tensor::of(Dims{rank}, std::vector<std::int64_t>(dims))));
       other = graph_.add_op(std::move(before), Type::tensor(DType::float32));
     }
     node.inputs = {at_, other};
     if (node.op != "PRelu" && one_in(2)) std::swap(node.inputs[0], node.inputs[1]);
-    if (node.op != "PRelu" && one_in(12)) node.inputs = {at_, at_};
-    else enlarge(dims);
+    if (node.op != "PRelu" && one_in(12))
+      node.inputs = {at_, at_};
+    else
+      enlarge(dims);
     add(std::move(node), Type::tensor(DType::float32));
   }
 

@@ -12,7 +12,8 @@ namespace {
 template <class T>
 Tensor random_codes(Random &random, Dims dims, int low, int high) {
   std::vector<T> codes(static_cast<std::size_t>(*element_count(dims)));
-  for (T &code : codes) code = static_cast<T>(low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low + 1))));
+  for (T &code : codes)
+    code = static_cast<T>(low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low + 1))));
   return Tensor::of(std::move(dims), std::move(codes));
 }
 

@@ -40,11 +40,13 @@ TEST(RunInParts, GivesWhatTheWholeGives) {
                                           Tensor::of_bytes(DType::boolean, {}, {std::byte{condition}})};
     const auto whole = Runner(graph, all_ops(), {}).run(feeds);
     ASSERT_TRUE(whole) << whole.error().message;
-    for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{16}, std::size_t{24}, std::size_t{1000}}) {
+    for (const std::size_t bytes :
+         {std::size_t{0}, std::size_t{1}, std::size_t{16}, std::size_t{24}, std::size_t{1000}}) {
       const auto parts = run_in_parts(graph, all_ops(), feeds, fetches, {.weight_bytes = bytes});
       ASSERT_TRUE(parts) << parts.error().message;
       ASSERT_EQ(parts->size(), whole->size());
-      for (std::size_t i = 0; i < whole->size(); ++i) EXPECT_TRUE(identical(*(*parts)[i].tensor, *(*whole)[i].tensor)) << i << " " << bytes;
+      for (std::size_t i = 0; i < whole->size(); ++i)
+        EXPECT_TRUE(identical(*(*parts)[i].tensor, *(*whole)[i].tensor)) << i << " " << bytes;
     }
   }
 }

@@ -16,8 +16,8 @@ TEST(Reorder, ChannelsLastAndBackIsTheSame) {
   std::vector<std::uint16_t> last(plain.size()), back(plain.size());
   const auto bytes = [](auto &v) { return reinterpret_cast<std::byte *>(v.data()); };
   reorder(bytes(plain), Layout::plain, bytes(last), Layout::channels_last, dims, 2, 1);
-  EXPECT_EQ(last[1], 5 * 41);           // second channel of the first position
-  EXPECT_EQ(last[3], 1);                // first channel of the second position
+  EXPECT_EQ(last[1], 5 * 41); // second channel of the first position
+  EXPECT_EQ(last[3], 1);      // first channel of the second position
   reorder(bytes(last), Layout::channels_last, bytes(back), Layout::plain, dims, 2, 2);
   EXPECT_EQ(back, plain);
 }

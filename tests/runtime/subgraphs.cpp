@@ -94,7 +94,8 @@ TEST(SubGraphs, ABodyMayDeclareItsTripNumberAsAVector) {
     }>
   })");
   Runner runner(graph, all_ops(), {});
-  const auto results = runner.run_tensors(std::vector<Tensor>{Tensor::scalar<std::int64_t>(4), Tensor::of<std::int64_t>({1}, {1})});
+  const auto results =
+      runner.run_tensors(std::vector<Tensor>{Tensor::scalar<std::int64_t>(4), Tensor::of<std::int64_t>({1}, {1})});
   ASSERT_TRUE(results) << results.error().message;
   EXPECT_EQ(to_int64s(results->front()), (std::vector<std::int64_t>{7}));
 }
@@ -102,7 +103,8 @@ TEST(SubGraphs, ABodyMayDeclareItsTripNumberAsAVector) {
 TEST(SubGraphs, DeclaredSizesOfOutputsAreNotBelieved) {
   const Graph graph = graph_of(R"(g (float[?] x, int64[2] shape) => (float[1,4] y) { y = Reshape(x, shape) })");
   Runner runner(graph, all_ops(), {});
-  const auto results = runner.run_tensors(std::vector<Tensor>{floats({4}, {1, 2, 3, 4}), Tensor::of<std::int64_t>({2}, {2, 2})});
+  const auto results =
+      runner.run_tensors(std::vector<Tensor>{floats({4}, {1, 2, 3, 4}), Tensor::of<std::int64_t>({2}, {2, 2})});
   ASSERT_TRUE(results) << results.error().message;
   EXPECT_EQ(results->front().dims, (Dims{2, 2}));
 }

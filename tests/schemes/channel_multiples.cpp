@@ -152,7 +152,8 @@ TEST(ChannelMultiples, DeadChannelsGoInWholeMultiples) {
         Generator(seed, {4, 6, 8, 12, 16, 24, 27, 32}, 0.1 + 0.15 * static_cast<double>(seed % 6)).make();
     Graph after = before;
     const PassDef *pass = find_pass("eliminate-dead-channels");
-    ASSERT_TRUE(run_pipeline(after, std::span(&pass, 1), {.ops = all_ops(), .channel_multiple = multiple}, {.check_honesty = true}));
+    ASSERT_TRUE(run_pipeline(after, std::span(&pass, 1), {.ops = all_ops(), .channel_multiple = multiple},
+                             {.check_honesty = true}));
     EXPECT_EQ(multiple_kept(before, after, multiple), multiple) << to_text(after);
     const auto a = outputs(before), b = outputs(after);
     ASSERT_EQ(a.size(), b.size());
@@ -171,7 +172,8 @@ TEST(ChannelMultiples, PruningMeetsItsWorkInTheCoarsestStepsThatReachIt) {
         Generator(seed, wide ? std::vector<std::int64_t>{16, 24, 32} : std::vector<std::int64_t>{4, 6, 12, 16}, 0)
             .make();
     const double ratio = 0.05 + 0.1 * static_cast<double>(seed % 7);
-    const Outcome outcome = run_pass("prune-channels", before, RandomImages(), {fmt::format("prune-channels={}", ratio)}, 1, 8);
+    const Outcome outcome =
+        run_pass("prune-channels", before, RandomImages(), {fmt::format("prune-channels={}", ratio)}, 1, 8);
     const int multiple = multiple_kept(before, outcome.graph, 8);
     const auto told = [&](const std::string &text) {
       return std::ranges::any_of(outcome.notes,

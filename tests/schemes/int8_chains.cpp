@@ -1,6 +1,6 @@
-// int8 of what exporters write out operator by operator: normalizations, variances, Softmax, Gelu, attention blocks. Their
-// inner values (squares, variances, differences) span more than 8 bits hold; those stay float, whatever the widths and the
-// sizes of channels, so that the network keeps its answers.
+// int8 of what exporters write out operator by operator: normalizations, variances, Softmax, Gelu, attention blocks.
+// Their inner values (squares, variances, differences) span more than 8 bits hold; those stay float, whatever the
+// widths and the sizes of channels, so that the network keeps its answers.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -24,7 +24,12 @@ struct Spread {
   double size = 1, offset = 0, outlier = 1; ///< outlier: of one channel, in sizes of the others
 };
 
-constexpr Spread spreads[] = {{"plain"}, {"small", 0.01}, {"large", 100}, {"offset", 1, 5}, {"one large channel", 1, 0, 30}, {"large channel off 0", 0.3, 2, 20}};
+constexpr Spread spreads[] = {{"plain"},
+                              {"small", 0.01},
+                              {"large", 100},
+                              {"offset", 1, 5},
+                              {"one large channel", 1, 0, 30},
+                              {"large channel off 0", 0.3, 2, 20}};
 
 class Rows : public SampleSet {
 public:
@@ -52,21 +57,32 @@ struct Chain {
 };
 
 constexpr Chain chains[] = {
-    {"LayerNorm", "u = ReduceMean<axes = [-1]>(h) d = Sub(h, u) s = Pow(d, two) v = ReduceMean<axes = [-1]>(s) e = Add(v, eps) r = Sqrt(e) q = Div(d, r) m = Mul(q, g) n = Add(m, b)"},
-    {"LayerNorm by Mul", "u = ReduceMean<axes = [-1]>(h) d = Sub(h, u) s = Mul(d, d) v = ReduceMean<axes = [-1]>(s) e = Add(v, eps) r = Sqrt(e) i = Reciprocal(r) q = Mul(d, i) m = Mul(q, g) n = Add(m, b)"},
+    {"LayerNorm", "u = ReduceMean<axes = [-1]>(h) d = Sub(h, u) s = Pow(d, two) v = ReduceMean<axes = [-1]>(s) e = "
+                  "Add(v, eps) r = Sqrt(e) q = Div(d, r) m = Mul(q, g) n = Add(m, b)"},
+    {"LayerNorm by Mul", "u = ReduceMean<axes = [-1]>(h) d = Sub(h, u) s = Mul(d, d) v = ReduceMean<axes = [-1]>(s) e "
+                         "= Add(v, eps) r = Sqrt(e) i = Reciprocal(r) q = Mul(d, i) m = Mul(q, g) n = Add(m, b)"},
     {"LayerNorm operator", "n = LayerNormalization<axis = -1>(h, g, b)"},
-    {"RMSNorm", "s = Pow(h, two) v = ReduceMean<axes = [-1]>(s) e = Add(v, eps) r = Sqrt(e) q = Div(h, r) n = Mul(q, g)"},
-    {"RMSNorm by Mul", "s = Mul(h, h) v = ReduceMean<axes = [-1]>(s) e = Add(v, eps) r = Sqrt(e) i = Reciprocal(r) q = Mul(h, i) n = Mul(q, g)"},
-    {"variance as a difference", "s = Mul(h, h) v = ReduceMean<axes = [-1]>(s) u = ReduceMean<axes = [-1]>(h) k = Mul(u, u) c = Sub(v, k) f = Relu(c) e = Add(f, eps) r = Sqrt(e) d = Sub(h, u) q = Div(d, r) m = Mul(q, g) n = Add(m, b)"},
+    {"RMSNorm",
+     "s = Pow(h, two) v = ReduceMean<axes = [-1]>(s) e = Add(v, eps) r = Sqrt(e) q = Div(h, r) n = Mul(q, g)"},
+    {"RMSNorm by Mul", "s = Mul(h, h) v = ReduceMean<axes = [-1]>(s) e = Add(v, eps) r = Sqrt(e) i = Reciprocal(r) q = "
+                       "Mul(h, i) n = Mul(q, g)"},
+    {"variance as a difference",
+     "s = Mul(h, h) v = ReduceMean<axes = [-1]>(s) u = ReduceMean<axes = [-1]>(h) k = Mul(u, u) c = Sub(v, k) f = "
+     "Relu(c) e = Add(f, eps) r = Sqrt(e) d = Sub(h, u) q = Div(d, r) m = Mul(q, g) n = Add(m, b)"},
     {"length", "s = ReduceL2<axes = [-1]>(h) e = Add(s, eps) n = Div(h, e)"},
     {"length by Clip", "s = ReduceSumSquare<axes = [-1]>(h) r = Sqrt(s) e = Max(r, eps) n = Div(h, e)"},
-    {"instance", "u = ReduceMean<axes = [1]>(h) d = Sub(h, u) s = Mul(d, d) v = ReduceMean<axes = [1]>(s) e = Add(v, eps) r = Sqrt(e) n = Div(d, r)"},
+    {"instance", "u = ReduceMean<axes = [1]>(h) d = Sub(h, u) s = Mul(d, d) v = ReduceMean<axes = [1]>(s) e = Add(v, "
+                 "eps) r = Sqrt(e) n = Div(d, r)"},
     {"Softmax", "u = ReduceMax<axes = [-1]>(h) d = Sub(h, u) p = Exp(d) t = ReduceSum(p, last) n = Div(p, t)"},
     {"Gelu", "c = Mul(h, half_root) e = Erf(c) o = Add(e, one) m = Mul(h, o) n = Mul(m, half)"},
-    {"Gelu by Tanh", "k = Mul(h, h) c = Mul(k, h) t = Mul(c, cube) a = Add(h, t) z = Mul(a, root) e = Tanh(z) o = Add(e, one) m = Mul(h, o) n = Mul(m, half)"},
+    {"Gelu by Tanh", "k = Mul(h, h) c = Mul(k, h) t = Mul(c, cube) a = Add(h, t) z = Mul(a, root) e = Tanh(z) o = "
+                     "Add(e, one) m = Mul(h, o) n = Mul(m, half)"},
     {"Silu", "e = Sigmoid(h) n = Mul(h, e)"},
-    {"attention block", "l = LayerNormalization<axis = -1>(h, g, b) qq = MatMul(l, w2) kk = MatMul(l, w3) vv = MatMul(l, w4) kt = Transpose<perm = [0, 2, 1]>(kk) sc = MatMul(qq, kt) ss = Div(sc, length) p = Softmax<axis = -1>(ss) a = MatMul(p, vv) ao = MatMul(a, w5) y1 = Add(ao, h) "
-                        "u = ReduceMean<axes = [-1]>(y1) d = Sub(y1, u) s = Pow(d, two) v = ReduceMean<axes = [-1]>(s) e = Add(v, eps) r = Sqrt(e) q = Div(d, r) m = Mul(q, g) f = Add(m, b) "
+    {"attention block", "l = LayerNormalization<axis = -1>(h, g, b) qq = MatMul(l, w2) kk = MatMul(l, w3) vv = "
+                        "MatMul(l, w4) kt = Transpose<perm = [0, 2, 1]>(kk) sc = MatMul(qq, kt) ss = Div(sc, length) p "
+                        "= Softmax<axis = -1>(ss) a = MatMul(p, vv) ao = MatMul(a, w5) y1 = Add(ao, h) "
+                        "u = ReduceMean<axes = [-1]>(y1) d = Sub(y1, u) s = Pow(d, two) v = ReduceMean<axes = [-1]>(s) "
+                        "e = Add(v, eps) r = Sqrt(e) q = Div(d, r) m = Mul(q, g) f = Add(m, b) "
                         "f1 = MatMul(f, w6) f2 = Relu(f1) f3 = MatMul(f2, w7) n = Add(f3, f)"},
 };
 
@@ -78,13 +94,19 @@ Tensor normal(Random &random, Dims dims, double size, double mean = 0) {
 
 Graph graph_of(const Chain &chain, std::int64_t width, bool direct) {
   std::string weights;
-  for (const char *name : {"w1", "w2", "w3", "w4", "w5", "w6", "w7", "w9", "g", "b", "length"}) weights += fmt::format("float[1] {} = {{1}}, ", name);
-  Graph graph = parse_graph(fmt::format(R"(<opset_import: ["" : 17]> g (float[1,6,{0}] x) => (float[1,6,{0}] y) <{1} float two = {{2}}, float eps = {{0.00001}}, float one = {{1}}, float half = {{0.5}},
+  for (const char *name : {"w1", "w2", "w3", "w4", "w5", "w6", "w7", "w9", "g", "b", "length"})
+    weights += fmt::format("float[1] {} = {{1}}, ", name);
+  Graph graph =
+      parse_graph(
+          fmt::format(
+              R"(<opset_import: ["" : 17]> g (float[1,6,{0}] x) => (float[1,6,{0}] y) <{1} float two = {{2}}, float eps = {{0.00001}}, float one = {{1}}, float half = {{0.5}},
       float half_root = {{0.70710678}}, float root = {{0.7978846}}, float cube = {{0.044715}}, int64[1] last = {{-1}}> {{ {2} {3} y = MatMul(n, w9) }})",
-                                        width, weights, direct ? "h = Identity(x)" : "h = MatMul(x, w1)", chain.body)).value();
+              width, weights, direct ? "h = Identity(x)" : "h = MatMul(x, w1)", chain.body))
+          .value();
   Random random(3);
   std::map<std::string, Tensor> constants;
-  for (const char *name : {"w1", "w2", "w3", "w4", "w5", "w6", "w7", "w9"}) constants[name] = normal(random, {width, width}, 1 / std::sqrt(static_cast<double>(width)));
+  for (const char *name : {"w1", "w2", "w3", "w4", "w5", "w6", "w7", "w9"})
+    constants[name] = normal(random, {width, width}, 1 / std::sqrt(static_cast<double>(width)));
   constants["g"] = normal(random, {width}, 0.2, 1);
   constants["b"] = normal(random, {width}, 0.2);
   constants["length"] = Tensor::scalar(std::sqrt(static_cast<float>(width)));
@@ -117,8 +139,10 @@ Figures quantized(const Graph &graph, const SampleSet &samples, bool second_orde
   double signal = 0, noise = 0;
   for (std::size_t i = calibrated; i < samples.size(); ++i) {
     const Sample sample = samples.load(i).value();
-    const auto found = to_doubles(a.run_tensors(sample).value()[0]), wanted = to_doubles(b.run_tensors(sample).value()[0]);
-    for (std::size_t k = 0; k < wanted.size(); ++k) signal += wanted[k] * wanted[k], noise += (wanted[k] - found[k]) * (wanted[k] - found[k]);
+    const auto found = to_doubles(a.run_tensors(sample).value()[0]),
+               wanted = to_doubles(b.run_tensors(sample).value()[0]);
+    for (std::size_t k = 0; k < wanted.size(); ++k)
+      signal += wanted[k] * wanted[k], noise += (wanted[k] - found[k]) * (wanted[k] - found[k]);
   }
   figures.sqnr_db = noise > 0 ? 10 * std::log10(signal / noise) : 200;
   return figures;
@@ -133,8 +157,9 @@ TEST(Int8Chains, KeepTheirAnswers) {
         const bool direct = count % 3 == 0, second_order = count % 2 == 0; // in turn: a fit takes its time
         const Figures found = quantized(graph_of(chain, width, direct), Rows(width, spread), second_order);
         ++count;
-        EXPECT_GE(found.sqnr_db, least_db) << chain.name << ", " << width << " wide, " << spread.name << (direct ? ", of the input" : ", of a layer") << ": " << found.layers
-                                           << " layers " << found.reasons;
+        EXPECT_GE(found.sqnr_db, least_db)
+            << chain.name << ", " << width << " wide, " << spread.name << (direct ? ", of the input" : ", of a layer")
+            << ": " << found.layers << " layers " << found.reasons;
         EXPECT_GE(found.layers, 1U);
       }
   RecordProperty("cases", static_cast<int>(count));

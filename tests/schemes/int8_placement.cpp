@@ -104,7 +104,8 @@ TEST(Int8Placement, MasksOfAnySizeKeepTheAttention) {
   for (const float mask : {-20.0F, -1e4F, -1e9F, lowest, never})
     for (const bool where : {false, true})
       for (const char *range : {"minmax", "percentile", "mse"})
-        EXPECT_GE(int8_sqnr_db(masked_attention(mask, where), {"int8", fmt::format("range={}", range), "effort=fast"}), 29)
+        EXPECT_GE(int8_sqnr_db(masked_attention(mask, where), {"int8", fmt::format("range={}", range), "effort=fast"}),
+                  29)
             << mask << (where ? " Where " : " Add ") << range;
 }
 
@@ -136,10 +137,13 @@ Graph attention_masked_from_outside(bool logarithm) {
       p = Softmax<axis = -1>(m)
       a = MatMul(p, v)
       [z] z = MatMul(a, wz)
-    }})", logarithm ? "e = Exp(given) g = Log(e) m = Add(s, g)" : "m = Add(s, given)")).value();
+    }})",
+                                        logarithm ? "e = Exp(given) g = Log(e) m = Add(s, g)" : "m = Add(s, given)"))
+                    .value();
   Random random(7);
   for (const NodeId id : graph.nodes())
-    if (!graph.node(id).name.empty()) graph.set_input(id, 1, graph.add_constant(random_tensor(random, {width, width}, 0.4)));
+    if (!graph.node(id).name.empty())
+      graph.set_input(id, 1, graph.add_constant(random_tensor(random, {width, width}, 0.4)));
   EXPECT_TRUE(infer_types(graph, all_ops()));
   return graph;
 }
@@ -149,9 +153,11 @@ TEST(Int8Placement, AMaskInAnyOneSampleKeepsTheAttention) {
   for (const bool logarithm : {false, true})
     for (const char *range : {"minmax", "percentile"})
       for (std::size_t masked = 0; masked < 16; ++masked)
-        EXPECT_GE(int8_sqnr_db(attention_masked_from_outside(logarithm), {"int8", fmt::format("range={}", range), masked % 2 == 1 ? "effort=default" : "effort=fast"},
-                               OneMasked(masked, -std::numeric_limits<float>::infinity())),
-                  25)
+        EXPECT_GE(
+            int8_sqnr_db(attention_masked_from_outside(logarithm),
+                         {"int8", fmt::format("range={}", range), masked % 2 == 1 ? "effort=default" : "effort=fast"},
+                         OneMasked(masked, -std::numeric_limits<float>::infinity())),
+            25)
             << masked << (logarithm ? " Log " : " Add ") << range;
 }
 

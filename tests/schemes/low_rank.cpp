@@ -1,6 +1,6 @@
 #include <cmath>
-#include <gmock/gmock.h>
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "ir/text.h"
@@ -86,7 +86,8 @@ bool told(const Outcome &outcome, std::string_view node, std::string_view text, 
 }
 
 std::size_t count_of(const Graph &graph, std::string_view label) {
-  return static_cast<std::size_t>(std::ranges::count_if(graph.nodes(), [&](NodeId id) { return graph.node(id).label() == label; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(graph.nodes(), [&](NodeId id) { return graph.node(id).label() == label; }));
 }
 
 TEST(LowRankPass, SplitsLayersThatHaveFewComponentsWithoutLoss) {
@@ -114,7 +115,10 @@ TEST(LowRankPass, LeavesALayerThatWouldCostTheAnswersTooMuchAndSaysSo) {
 
 TEST(LowRankPass, TakesMoreWhereMoreMayBeLost) {
   const Graph before = network(0, 0);
-  const auto parameters = [&](double db) { return measure_sizes(split(before, {"low-rank=0.6", fmt::format("low-rank-sqnr={}", db)}).graph, all_ops()).parameters; };
+  const auto parameters = [&](double db) {
+    return measure_sizes(split(before, {"low-rank=0.6", fmt::format("low-rank-sqnr={}", db)}).graph, all_ops())
+        .parameters;
+  };
   EXPECT_EQ(parameters(90), measure_sizes(before, all_ops()).parameters);
   EXPECT_LT(parameters(3), parameters(90));
 }

@@ -54,7 +54,8 @@ Graph network() {
     const Dims dims = *graph.value(inputs[i]).type.concrete();
     std::vector<double> values(static_cast<std::size_t>(*element_count(dims)));
     for (double &value : values) value = 0.4 * random.normal();
-    graph.replace_uses(inputs[i], graph.add_constant(from_doubles(DType::float32, dims, values), graph.value(inputs[i]).name));
+    graph.replace_uses(inputs[i],
+                       graph.add_constant(from_doubles(DType::float32, dims, values), graph.value(inputs[i]).name));
     graph.remove(inputs[i]);
   }
   EXPECT_TRUE(infer_types(graph, all_ops()));
@@ -104,9 +105,12 @@ TEST(InputBits, SixteenReachTheFirstLayerAsRealsAndItsWeightsAndBiasStayCodes) {
   const Node &second = layer(after, "second");
   for (const auto &[operand, dtype] : {std::pair{0, DType::uint8}, {1, DType::int8}, {2, DType::int32}})
     EXPECT_EQ(after.value(second.inputs[static_cast<std::size_t>(operand)]).type.dtype, dtype);
-  const auto step = [](const Graph &graph) { return graph.constant(graph.node(graph.nodes().front()).inputs[1])->as<float>()[0]; };
+  const auto step = [](const Graph &graph) {
+    return graph.constant(graph.node(graph.nodes().front()).inputs[1])->as<float>()[0];
+  };
   const Graph coarse = quantize(before, {"input-bits=8"}, images);
-  ASSERT_TRUE(after.node(after.nodes().front()).is("QuantizeLinear") && coarse.node(coarse.nodes().front()).is("QuantizeLinear"));
+  ASSERT_TRUE(after.node(after.nodes().front()).is("QuantizeLinear") &&
+              coarse.node(coarse.nodes().front()).is("QuantizeLinear"));
   EXPECT_LT(200 * step(after), step(coarse));
   EXPECT_GT(sqnr(before, after, images), 40);
 }
@@ -125,7 +129,8 @@ TEST(InputBits, SixteenAreNotTakenWhereEightHoldEveryValue) {
 TEST(InputBits, SameBytesForAnyNumberOfThreads) {
   const Images images(0);
   const Graph before = network();
-  EXPECT_EQ(to_text(quantize(before, {"input-bits=16"}, images, 1)), to_text(quantize(before, {"input-bits=16"}, images, 3)));
+  EXPECT_EQ(to_text(quantize(before, {"input-bits=16"}, images, 1)),
+            to_text(quantize(before, {"input-bits=16"}, images, 3)));
 }
 
 TEST(ActivationBits, SixteenReachEveryLayerAsReals) {
@@ -151,7 +156,8 @@ TEST(ActivationBits, SixteenReachEveryLayerAsReals) {
 TEST(ActivationBits, WhatEightHoldExactlyKeepsThem) {
   const Images images(1);
   const Graph after = quantize(network(), {"activation-bits=16"}, images);
-  EXPECT_TRUE(std::ranges::any_of(after.values(), [&](ValueId id) { return after.value(id).type.dtype == DType::uint8; }));
+  EXPECT_TRUE(
+      std::ranges::any_of(after.values(), [&](ValueId id) { return after.value(id).type.dtype == DType::uint8; }));
 }
 
 } // namespace

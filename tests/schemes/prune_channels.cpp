@@ -1,6 +1,6 @@
 #include <cmath>
-#include <gmock/gmock.h>
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "ir/text.h"
@@ -52,7 +52,8 @@ Graph network(bool redundant = true) {
     for (double &value : values) value = 0.3 * random.normal();
     if (redundant && dims == Dims{8, 6, 3, 3})
       for (std::size_t k = 0; k < 54; ++k) values[3 * 54 + k] = 2 * values[54 + k];
-    graph.replace_uses(inputs[i], graph.add_constant(from_doubles(DType::float32, dims, values), graph.value(inputs[i]).name));
+    graph.replace_uses(inputs[i],
+                       graph.add_constant(from_doubles(DType::float32, dims, values), graph.value(inputs[i]).name));
     graph.remove(inputs[i]);
   }
   EXPECT_TRUE(infer_types(graph, all_ops()));
@@ -91,13 +92,16 @@ TEST(PruneChannelsPass, ReachesTheWorkAskedForAndKeepsMoreThanItDropsBlindly) {
 
 TEST(PruneChannelsPass, SameBytesForAnyNumberOfThreads) {
   const Graph before = network();
-  EXPECT_EQ(to_text(prune(before, {"prune-channels=0.3"}, 1).graph), to_text(prune(before, {"prune-channels=0.3"}, 3).graph));
+  EXPECT_EQ(to_text(prune(before, {"prune-channels=0.3"}, 1).graph),
+            to_text(prune(before, {"prune-channels=0.3"}, 3).graph));
 }
 
 TEST(PruneChannelsPass, NamesWhatCannotBeCut) {
   const Outcome outcome = prune(network(), {"prune-channels=0.999"});
   const auto told = [&](std::string_view node, std::string_view text) {
-    return std::ranges::any_of(outcome.notes, [&](const PassNote &note) { return note.node == node && note.text.find(text) != std::string::npos; });
+    return std::ranges::any_of(outcome.notes, [&](const PassNote &note) {
+      return note.node == node && note.text.find(text) != std::string::npos;
+    });
   };
   EXPECT_TRUE(told("classifier", "channels that cannot be cut: graph output `z`"));
   EXPECT_TRUE(told("", "nothing more can be cut"));

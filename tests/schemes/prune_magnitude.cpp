@@ -68,8 +68,7 @@ TEST(PruneMagnitudePass, StaysInScope) {
   prune(graph, {"prune=0.5"}, {.op_types = {"MatMul"}});
   EXPECT_THAT(weight(graph, 0), ElementsAre(8, 0, 7, 0));
   EXPECT_THAT(weight(graph, 1), ElementsAre(1, -2, 3, 4));
-  EXPECT_FALSE(
-      prune(graph, {"prune=0.5"}, {.op_types = {"MatMul"}}).changed);
+  EXPECT_FALSE(prune(graph, {"prune=0.5"}, {.op_types = {"MatMul"}}).changed);
   EXPECT_FALSE(prune(graph, {}).changed);
 }
 

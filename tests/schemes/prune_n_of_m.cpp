@@ -82,7 +82,8 @@ TEST(PruneNOfM, OfEveryMTheNLargestStay) {
 }
 
 TEST(PruneNOfM, WhatHasTooFewInputsStays) {
-  Graph graph = network("g (float[1,6,5,5] x) => (float[1,6,3,3] y) <float[1] w = {0}> { [dw] y = Conv<group = 6>(x, w) }", {6, 1, 3, 3});
+  Graph graph = network(
+      "g (float[1,6,5,5] x) => (float[1,6,3,3] y) <float[1] w = {0}> { [dw] y = Conv<group = 6>(x, w) }", {6, 1, 3, 3});
   const std::string before = to_text(graph);
   const auto report = prune(graph, 2, 4);
   ASSERT_TRUE(report);

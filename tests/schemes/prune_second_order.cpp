@@ -1,5 +1,5 @@
-#include <gmock/gmock.h>
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -109,7 +109,8 @@ TEST(PruneSecondOrder, LosesFarLessThanMagnitude) {
   EXPECT_LT(error_of(second_order.graph, graph, samples), 0.3 * error_of(magnitude.graph, graph, samples));
   const double zeros = share_of_zeros(second_order.graph, 0) * 192 + share_of_zeros(second_order.graph, 2) * 64;
   EXPECT_EQ(zeros, 128);
-  EXPECT_THAT(second_order.notes.back().text, HasSubstr("50.0 % of the prunable weights are zero, 50.0 % of the network"));
+  EXPECT_THAT(second_order.notes.back().text,
+              HasSubstr("50.0 % of the prunable weights are zero, 50.0 % of the network"));
 }
 
 TEST(PruneSecondOrder, ScopesShareOutTheZeros) {
@@ -149,7 +150,8 @@ TEST(PruneSecondOrder, NOfM) {
   const Correlated samples;
   const Pruned pruned = prune(two_layers(), with(samples, {"prune=2:4"}));
   const std::vector<float> v = weight(pruned.graph, 2); // [4, 16]: groups of inputs lie side by side
-  for (std::size_t i = 0; i < v.size(); i += 4) EXPECT_EQ(std::count(v.begin() + static_cast<long>(i), v.begin() + static_cast<long>(i) + 4, 0.0F), 2);
+  for (std::size_t i = 0; i < v.size(); i += 4)
+    EXPECT_EQ(std::count(v.begin() + static_cast<long>(i), v.begin() + static_cast<long>(i) + 4, 0.0F), 2);
   const std::vector<float> w = weight(pruned.graph, 0); // [12, 16]: below each other
   for (std::size_t row = 0; row < 12; row += 4)
     for (std::size_t c = 0; c < 16; ++c) {

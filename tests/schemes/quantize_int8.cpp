@@ -8,9 +8,9 @@
 #include "ir/evaluate.h"
 #include "ir/text.h"
 #include "ops/registry.h"
+#include "runtime/plan.h"
 #include "schemes/fitting/held_out.h"
 #include "schemes/int8/equalize.h"
-#include "runtime/plan.h"
 #include "support/random.h"
 #include "tests/schemes/run_scheme.h"
 
@@ -32,7 +32,8 @@ public:
     for (std::size_t p = 0; p < 36; ++p) {
       const double sources[3] = {random.normal(), random.normal(), random.normal()};
       for (std::size_t c = 0; c < 8; ++c)
-        values[c * 36 + p] = static_cast<float>(mix[c][0] * sources[0] + mix[c][1] * sources[1] + mix[c][2] * sources[2] + 0.1 * random.normal());
+        values[c * 36 + p] = static_cast<float>(mix[c][0] * sources[0] + mix[c][1] * sources[1] +
+                                                mix[c][2] * sources[2] + 0.1 * random.normal());
     }
     return Sample{Tensor::of<float>({1, 8, 6, 6}, std::move(values))};
   }
@@ -46,11 +47,14 @@ Graph uneven(const char *activation) {
       [first] y = Conv<pads = [1, 1, 1, 1]>(x, w, b)
       r = )") + activation + R"(
       [second] z = Conv(r, v, c)
-    })").value();
+    })")
+                    .value();
   Random random(3);
   std::vector<float> w(4 * 8 * 9), v(10 * 4);
-  for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(0.1 * random.normal() * std::pow(4.0, static_cast<double>(i / 72) - 2));
-  for (std::size_t i = 0; i < v.size(); ++i) v[i] = static_cast<float>(random.normal() * std::pow(4.0, 2 - static_cast<double>(i % 4)));
+  for (std::size_t i = 0; i < w.size(); ++i)
+    w[i] = static_cast<float>(0.1 * random.normal() * std::pow(4.0, static_cast<double>(i / 72) - 2));
+  for (std::size_t i = 0; i < v.size(); ++i)
+    v[i] = static_cast<float>(random.normal() * std::pow(4.0, 2 - static_cast<double>(i % 4)));
   const auto set = [&](const char *name, Tensor data) {
     for (const NodeId id : graph.nodes())
       if (graph.node(id).name == name) graph.set_input(id, 1, graph.add_constant(std::move(data)));
@@ -87,7 +91,8 @@ Graph equalized(const Graph &graph, const SampleSet &samples, std::size_t &tenso
   Graph result = graph;
   auto found = find_equalizable(result, job);
   CalibrationOptions options{.histograms = true};
-  for (const EqualizedTensor &tensor : found) options.ranges.push_back(tensor.value), options.channel_spreads.push_back(tensor.value);
+  for (const EqualizedTensor &tensor : found)
+    options.ranges.push_back(tensor.value), options.channel_spreads.push_back(tensor.value);
   const int both[] = {0, 1};
   const auto statistics = calibrate(graph, all_ops(), samples, job.samples, options).value().merged(both);
   choose_factors(result, found, statistics);
@@ -122,7 +127,9 @@ TEST(QuantizeInt8, EqualizationHelpsUnevenChannels) {
 TEST(QuantizeInt8, SecondOrderBeatsRoundingToNearest) {
   const Mixtures samples;
   const Graph graph = uneven("Relu(y)");
-  const auto sqnr = [&](Words words) { return unseen_sqnr_db(quantized(graph, on(samples, std::move(words))), graph, samples); };
+  const auto sqnr = [&](Words words) {
+    return unseen_sqnr_db(quantized(graph, on(samples, std::move(words))), graph, samples);
+  };
   const double fast = sqnr({"effort=fast", "weight-bits=4"}), full = sqnr({"weight-bits=4"});
   EXPECT_GT(full, fast + 3);
 }
@@ -139,7 +146,8 @@ TEST(QuantizeInt8, EveryRangeMethodGivesAFaithfulNetwork) {
   const Mixtures samples;
   const Graph graph = uneven("Relu(y)");
   for (const char *range : {"minmax", "percentile", "entropy", "mse", "auto"})
-    EXPECT_GT(unseen_sqnr_db(quantized(graph, on(samples, {fmt::format("range={}", range)})), graph, samples), 25) << range;
+    EXPECT_GT(unseen_sqnr_db(quantized(graph, on(samples, {fmt::format("range={}", range)})), graph, samples), 25)
+        << range;
 }
 
 } // namespace

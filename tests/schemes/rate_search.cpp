@@ -19,14 +19,19 @@ namespace {
 constexpr std::size_t weights = 100000;
 
 /// 1,000 bytes and half a bit a weight less for twice the rate.
-std::size_t size_at(double rate) { return static_cast<std::size_t>(1000 + weights / 8.0 * std::max(0.0, 2 - 0.5 * std::log2(rate))); }
+std::size_t size_at(double rate) {
+  return static_cast<std::size_t>(1000 + weights / 8.0 * std::max(0.0, 2 - 0.5 * std::log2(rate)));
+}
 
 /// The same, but falling faster where files are large: the search comes nearer in several steps.
-std::size_t bent_size_at(double rate) { return static_cast<std::size_t>(1000 + weights / 8.0 * std::exp2(-0.3 * std::log2(rate))); }
+std::size_t bent_size_at(double rate) {
+  return static_cast<std::size_t>(1000 + weights / 8.0 * std::exp2(-0.3 * std::log2(rate)));
+}
 
 RateOptions of_size(std::size_t limit) { return {.max_size = static_cast<std::int64_t>(limit)}; }
 
-Result<RateOutcome> search(const RateOptions &wanted, std::size_t (*size_of)(double) = size_at, Progress stages = nullptr) {
+Result<RateOutcome> search(const RateOptions &wanted, std::size_t (*size_of)(double) = size_at,
+                           Progress stages = nullptr) {
   Job job{{.ops = all_ops()}};
   job.settings = wanted;
   job.cross_fit = false;
@@ -54,7 +59,9 @@ TEST(RateSearch, MeetsASizeFromBelowAndClosely) {
 }
 
 /// Files grow again where steps are beyond all weights.
-std::size_t size_with_a_valley(double rate) { return size_at(rate) + static_cast<std::size_t>(std::exp2(std::max(0.0, std::log2(rate) - 4)) * 100); }
+std::size_t size_with_a_valley(double rate) {
+  return size_at(rate) + static_cast<std::size_t>(std::exp2(std::max(0.0, std::log2(rate) - 4)) * 100);
+}
 
 TEST(RateSearch, ASizeThatCannotBeMetGivesTheSmallestFileSeen) {
   for (const auto size_of : {size_at, bent_size_at, size_with_a_valley})

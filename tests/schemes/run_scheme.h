@@ -44,7 +44,8 @@ inline std::size_t coded_layers(const Graph &graph) {
     if (op == nullptr || op->weights == nullptr) continue;
     const ValueId weight = graph.node(id).input(1);
     const Node *producer = weight.valid() ? graph.producer(weight) : nullptr;
-    count += weight.valid() && (graph.value(weight).type.is_quantized() || (producer != nullptr && producer->is("DequantizeLinear")));
+    count += weight.valid() &&
+             (graph.value(weight).type.is_quantized() || (producer != nullptr && producer->is("DequantizeLinear")));
   }
   return count;
 }

@@ -11,11 +11,12 @@ namespace {
 TEST(Schemes, NoneIsWantedByDefault) { EXPECT_TRUE(wanted_schemes({}).empty()); }
 
 TEST(Schemes, RunInTheOrderOfTheirPhases) {
-  const auto wanted = wanted_schemes(settings_of({"int8", "share=4", "prune=0.5", "low-rank=0.5", "prune-channels=0.1"}));
+  const auto wanted =
+      wanted_schemes(settings_of({"int8", "share=4", "prune=0.5", "low-rank=0.5", "prune-channels=0.1"}));
   std::vector<std::string_view> names;
   for (const SchemeDef *scheme : wanted) names.push_back(scheme->name);
-  EXPECT_EQ(names, (std::vector<std::string_view>{"prune-channels", "low-rank", "prune-second-order", "share-second-order",
-                                                  "quantize-int8"}));
+  EXPECT_EQ(names, (std::vector<std::string_view>{"prune-channels", "low-rank", "prune-second-order",
+                                                  "share-second-order", "quantize-int8"}));
 }
 
 TEST(Schemes, EachHasAFlagThatExistsAndASummary) {

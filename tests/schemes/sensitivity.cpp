@@ -38,7 +38,6 @@ Graph network() {
   return graph;
 }
 
-
 Result<std::map<NodeId, double>> sensitivities(const Graph &graph, int threads) {
   const Rows rows;
   Job job = job_of(rows);
@@ -54,8 +53,9 @@ TEST(Sensitivity, IsTheGainFromALayerToTheCentredLogits) {
   const auto found = sensitivities(graph, 1);
   ASSERT_TRUE(found) << found.error().message;
   const std::vector<NodeId> nodes = graph.nodes();
-  // An error n of the last layer's outputs costs (n0 - 2 n1)^2 / 2 with gains 1 and 2, n0^2 + n1^2 being its size: between
-  // nothing and 2.5 times that, as the noise happens to fall. What the first layer gives arrives four times as large.
+  // An error n of the last layer's outputs costs (n0 - 2 n1)^2 / 2 with gains 1 and 2, n0^2 + n1^2 being its size:
+  // between nothing and 2.5 times that, as the noise happens to fall. What the first layer gives arrives four times as
+  // large.
   EXPECT_GT(found->at(nodes[3]), 0);
   EXPECT_LE(found->at(nodes[3]), 1.01); // gains 1 and 1: all but the mean
   EXPECT_GT(found->at(nodes[1]), 0.1);

@@ -1,7 +1,7 @@
 // Sharing that is fitted to samples: one codebook for the network, and hashed weights.
 #include <cmath>
-#include <gmock/gmock.h>
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "codec/hashed.h"
@@ -47,7 +47,8 @@ Graph network() {
     const Dims dims = *graph.value(inputs[i]).type.concrete();
     std::vector<double> values(static_cast<std::size_t>(*element_count(dims)));
     for (double &value : values) value = (dims == Dims{40, 48} ? 0.02 : 0.5) * random.normal();
-    graph.replace_uses(inputs[i], graph.add_constant(from_doubles(DType::float32, dims, values), graph.value(inputs[i]).name));
+    graph.replace_uses(inputs[i],
+                       graph.add_constant(from_doubles(DType::float32, dims, values), graph.value(inputs[i]).name));
     graph.remove(inputs[i]);
   }
   EXPECT_TRUE(infer_types(graph, all_ops()));
@@ -89,7 +90,9 @@ TEST(ShareNetworkPass, LayersLookUpInOneCodebookAndScale) {
 
 TEST(ShareNetworkPass, MoreBitsKeepMore) {
   const Graph before = network();
-  const auto kept = [&](int bits) { return sqnr(before, run("share-network", before, {fmt::format("share={}", bits), "share-codebook=network"}).graph); };
+  const auto kept = [&](int bits) {
+    return sqnr(before, run("share-network", before, {fmt::format("share={}", bits), "share-codebook=network"}).graph);
+  };
   EXPECT_GT(kept(6), kept(3) + 10);
 }
 
@@ -109,7 +112,8 @@ TEST(ShareNetworkPass, KeepsPrunedWeightsZero) {
 TEST(ShareNetworkPass, SameBytesForAnyNumberOfThreads) {
   const Graph before = network();
   const Words words{"share=3", "share-codebook=network"};
-  EXPECT_EQ(to_text(run("share-network", before, words, 1).graph), to_text(run("share-network", before, words, 3).graph));
+  EXPECT_EQ(to_text(run("share-network", before, words, 1).graph),
+            to_text(run("share-network", before, words, 3).graph));
 }
 
 TEST(ShareHashPass, WeightsAreCopiesOfAsManyValuesAsAskedWhereTheHashSays) {
@@ -126,13 +130,16 @@ TEST(ShareHashPass, WeightsAreCopiesOfAsManyValuesAsAskedWhereTheHashSays) {
   }
   EXPECT_EQ(to_floats(*after.graph.constant(layer(after.graph, "first").inputs[1])),
             to_floats(*before.constant(layer(before, "first").inputs[1])));
-  EXPECT_TRUE(std::ranges::any_of(after.notes, [](const PassNote &note) { return note.node == "first" && note.skipped; }));
+  EXPECT_TRUE(
+      std::ranges::any_of(after.notes, [](const PassNote &note) { return note.node == "first" && note.skipped; }));
   EXPECT_EQ(to_text(after.graph), to_text(run("share-hash", before, {"share-hash=0.25"}, 3).graph));
 }
 
 TEST(ShareHashPass, MoreStoredValuesKeepMore) {
   const Graph before = network();
-  const auto kept = [&](double ratio) { return sqnr(before, run("share-hash", before, {fmt::format("share-hash={}", ratio)}).graph); };
+  const auto kept = [&](double ratio) {
+    return sqnr(before, run("share-hash", before, {fmt::format("share-hash={}", ratio)}).graph);
+  };
   EXPECT_GT(kept(0.9), kept(0.1) + 3);
 }
 
@@ -151,14 +158,17 @@ TEST(FittedSharing, AimsAtTheNetworkBeforePruning) {
   for (const auto &[name, words, gain] : {std::tuple{"share-hash", Words{"share-hash=0.8"}, 3.0},
                                           {"share-second-order", Words{"share=4"}, 0.5},
                                           {"share-network", Words{"share=4", "share-codebook=network"}, 0.5}}) {
-    const auto kept = [&](const Graph *original) { return sqnr(before, run_pass(name, pruned, samples, words, 1, 1, original).graph); };
+    const auto kept = [&](const Graph *original) {
+      return sqnr(before, run_pass(name, pruned, samples, words, 1, 1, original).graph);
+    };
     EXPECT_GT(kept(&before), kept(nullptr) + gain) << name;
   }
 }
 
 TEST(FittedSharing, NeedsSamples) {
   EXPECT_THAT(error_without_samples("share-hash", network(), {"share-hash=0.5"}), HasSubstr("--calib"));
-  EXPECT_THAT(error_without_samples("share-network", network(), {"share=4", "share-codebook=network"}), HasSubstr("--calib"));
+  EXPECT_THAT(error_without_samples("share-network", network(), {"share=4", "share-codebook=network"}),
+              HasSubstr("--calib"));
 }
 
 } // namespace

@@ -22,15 +22,18 @@ std::optional<T> assigned(Unit unit, const std::string &text) {
 }
 
 TEST(Quantity, BytesInEveryUnitAndSpelling) {
-  const std::pair<const char *, double> units[] = {{"", 1},       {"k", 1e3},     {"m", 1e6},          {"g", 1e9},
-                                                   {"ki", 1024.0}, {"mi", 1048576.0}, {"gi", 1073741824.0}, {"t", 1e12}};
+  const std::pair<const char *, double> units[] = {
+      {"", 1},        {"k", 1e3},        {"m", 1e6},           {"g", 1e9},
+      {"ki", 1024.0}, {"mi", 1048576.0}, {"gi", 1073741824.0}, {"t", 1e12}};
   for (const auto &[unit, scale] : units) {
     for (const char *number : {"1", "40", "690000", "1.2", "0.5", "3e2"}) {
       for (const char *space : {"", " "}) {
         for (const char *b : {"", "b", "B"}) {
           for (const bool upper : {false, true}) {
             std::string text = fmt::format("{}{}{}{}", number, space, unit, b);
-            if (upper) std::ranges::transform(text, text.begin(), [](char c) { return c == 'e' ? c : static_cast<char>(std::toupper(c)); });
+            if (upper)
+              std::ranges::transform(text, text.begin(),
+                                     [](char c) { return c == 'e' ? c : static_cast<char>(std::toupper(c)); });
             const double expected = std::round(std::stod(number) * scale);
             const bool whole = scale > 1 || std::stod(number) == expected;
             const auto found = assigned<std::int64_t>(Unit::bytes, text);
@@ -46,7 +49,8 @@ TEST(Quantity, BytesInEveryUnitAndSpelling) {
 }
 
 TEST(Quantity, WhatIsNoSizeIsRefused) {
-  for (const char *text : {"", "KB", "40XB", "40KBB", "40 K B", "4,0KB", "1..2MB", "inf", "nan KB", "0x10KB", "1e300GB", "40%", "40i", "40ib", "ten"})
+  for (const char *text : {"", "KB", "40XB", "40KBB", "40 K B", "4,0KB", "1..2MB", "inf", "nan KB", "0x10KB", "1e300GB",
+                           "40%", "40i", "40ib", "ten"})
     EXPECT_FALSE(assigned<std::int64_t>(Unit::bytes, text)) << text;
 }
 
@@ -119,7 +123,9 @@ TEST(OptionRows, SayWhyOneHasNoEffect) {
 TEST(OptionRows, CheckWhatWasAssigned) {
   std::string text;
   Options options("job", "", "");
-  options.add("--even", "N", &text, "").finally([&] { return text.size() % 2 == 0 ? Status() : usage_error("--even: odd"); });
+  options.add("--even", "N", &text, "").finally([&] {
+    return text.size() % 2 == 0 ? Status() : usage_error("--even: odd");
+  });
   EXPECT_TRUE(options.find("even")->assign({"ab"}));
   const Status odd = options.find("even")->assign({"abc"});
   ASSERT_FALSE(odd);

@@ -23,19 +23,21 @@ struct Arguments {
 /// Where a search saw that a size cannot be met: what can be.
 std::string smallest_text(const BudgetFigures &budget, std::size_t smallest) {
   if (budget.name != "--max-size" || smallest == 0) return {};
-  return fmt::format(": the smallest that this network becomes here is about {} bytes; prune or share its weights for less", smallest);
+  return fmt::format(
+      ": the smallest that this network becomes here is about {} bytes; prune or share its weights for less", smallest);
 }
 
 void tell(const Arguments &arguments, const CompressedFile &done) {
   const CompressFile &file = arguments.file;
   const Report &report = done.report;
   if (file.passes.time_passes) say(pass_times(report.passes, output_width()));
-  if (file.path != "-") arguments.json ? print(report_json(report)) : print_report(report_text(report, file.verbose, output_width()));
+  if (file.path != "-")
+    arguments.json ? print(report_json(report)) : print_report(report_text(report, file.verbose, output_width()));
   for (const std::string &text : report.warnings) (done.met && !done.interrupted ? warn : miss)(text);
   for (const BudgetFigures &budget : report.budgets)
     if (!budget.met)
-      miss(fmt::format("BUDGET MISSED: {} {:.10g} was asked, {:.10g} was found; {} is written all the same{}", budget.name,
-                       budget.limit, budget.found, file.path, smallest_text(budget, done.smallest)));
+      miss(fmt::format("BUDGET MISSED: {} {:.10g} was asked, {:.10g} was found; {} is written all the same{}",
+                       budget.name, budget.limit, budget.found, file.path, smallest_text(budget, done.smallest)));
 }
 
 Result<Outcome> run(Arguments &arguments, const Options &options) {
@@ -67,8 +69,9 @@ void declare_data(Options &options, CompressFile &a) {
   });
   options.add("--preprocess", "P", &a.calib.preprocess, preprocess_flag_help).needs("calib|eval");
   options.add("--eval", "D", &a.eval, "samples to measure accuracy on, before and after");
-  options.add("--labels", "L", &a.calib.labels,
-              "their right answers: a CSV of file,label or .npy (default y of an .npz, column of a CSV)")
+  options
+      .add("--labels", "L", &a.calib.labels,
+           "their right answers: a CSV of file,label or .npy (default y of an .npz, column of a CSV)")
       .needs("eval");
   options.add("--reference", "R", &a.reference, "compare with this network instead of the input");
 }
@@ -95,7 +98,8 @@ CommandRun declare(Options &options) {
   arguments->output.declare(options, "the file to write (default STEM.edgec.onnx in the current folder)");
   options.add("--format", "FORMAT", &a.format_name, "how to write it (default qdq; flat for a name in .edgec)")
       .one_of(format_names())
-      .needs("as qoperator without --int8", [&] { return a.format == nullptr || !a.format->integer_operators || a.asks("quantize-int8"); })
+      .needs("as qoperator without --int8",
+             [&] { return a.format == nullptr || !a.format->integer_operators || a.asks("quantize-int8"); })
       .records();
   options
       .add("--opset", "N", &a.opset,

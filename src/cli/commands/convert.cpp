@@ -4,10 +4,10 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/progress.h"
 #include "job/edit_flags.h"
 #include "job/flags.h"
 #include "job/model_file.h"
-#include "cli/progress.h"
 #include "support/cancel.h"
 #include "support/table.h"
 
@@ -42,7 +42,8 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Model model, read_model(arguments.from, options, &arguments.edits));
   EDGEC_CHECK(check_interrupted());
   line.begin("writing");
-  EDGEC_CHECK(write_model(model, to, *format, {.force = arguments.output.force, .inner_names = !arguments.strip_names}));
+  EDGEC_CHECK(
+      write_model(model, to, *format, {.force = arguments.output.force, .inner_names = !arguments.strip_names}));
   if (to != "-") say(fmt::format("wrote {}, {}", to, bytes_text(file_bytes(to))));
   return Outcome::done;
 }
@@ -51,7 +52,8 @@ CommandRun declare(Options &options) {
   auto arguments = std::make_shared<Arguments>();
   options.argument("FROM", &arguments->from, "the network to read, .onnx or .edgec; - is standard input");
   options.argument("TO", &arguments->to_argument,
-                   "the file to write, .onnx or .edgec: its ending says which format; - is standard output (ONNX)", false);
+                   "the file to write, .onnx or .edgec: its ending says which format; - is standard output (ONNX)",
+                   false);
   arguments->output.declare(options, "another way to name TO");
   options.add("--format", "FORMAT", &arguments->format, "how to write it (default qdq; flat for a name in .edgec)")
       .one_of(format_names());

@@ -47,8 +47,8 @@ std::string weight_text(const WeightDifference &weight) {
   std::string text = fmt::format("operand {} {}: ", weight.operand, weight.name);
   text += weight.type_a == weight.type_b ? weight.type_a : fmt::format("{} -> {}", weight.type_a, weight.type_b);
   if (!weight.noise) return text;
-  return text + fmt::format(", largest change {:.3g} of {:.3g}, SQNR {}", weight.noise->max_error, weight.noise->max_reference,
-                            sqnr_text(*weight.noise));
+  return text + fmt::format(", largest change {:.3g} of {:.3g}, SQNR {}", weight.noise->max_error,
+                            weight.noise->max_reference, sqnr_text(*weight.noise));
 }
 
 std::string text_of(const Arguments &arguments, const GraphDiff &diff, const std::vector<Size> &sizes) {
@@ -58,12 +58,14 @@ std::string text_of(const Arguments &arguments, const GraphDiff &diff, const std
     if (size.a != size.b) table.add({size.name, grouped(size.a), grouped(size.b)});
   for (const auto &[op, count] : diff.operators) table.add({op, grouped(count.first), grouped(count.second)});
   if (!table.empty()) text += table.text(output_width());
-  for (const Difference &change : diff.model) text += fmt::format("{}: {} -> {}\n", change.what, shown(change.a), shown(change.b));
+  for (const Difference &change : diff.model)
+    text += fmt::format("{}: {} -> {}\n", change.what, shown(change.a), shown(change.b));
   for (const std::string &node : diff.only_a) text += fmt::format("- {}\n", node);
   for (const std::string &node : diff.only_b) text += fmt::format("+ {}\n", node);
   for (const NodeDiff &node : diff.nodes) {
     text += fmt::format("{} ({})\n", node.label, node.op);
-    for (const Difference &change : node.changes) text += fmt::format("  {}: {} -> {}\n", change.what, shown(change.a), shown(change.b));
+    for (const Difference &change : node.changes)
+      text += fmt::format("  {}: {} -> {}\n", change.what, shown(change.a), shown(change.b));
     for (const WeightDifference &weight : node.weights) text += fmt::format("  {}\n", weight_text(weight));
   }
   return text + (diff.same() ? "the same network\n" : fmt::format("{} nodes are the same\n", diff.equal_nodes));
@@ -72,7 +74,9 @@ std::string text_of(const Arguments &arguments, const GraphDiff &diff, const std
 Json to_json(const std::vector<Difference> &changes) {
   Json list = Json::array();
   for (const Difference &change : changes)
-    list.push_back({{"what", change.what}, {"a", change.a.empty() ? Json() : Json(change.a)}, {"b", change.b.empty() ? Json() : Json(change.b)}});
+    list.push_back({{"what", change.what},
+                    {"a", change.a.empty() ? Json() : Json(change.a)},
+                    {"b", change.b.empty() ? Json() : Json(change.b)}});
   return list;
 }
 
@@ -96,7 +100,8 @@ std::string json_of(const Arguments &arguments, const GraphDiff &diff, const std
   object["only_b"] = diff.only_b;
   object["nodes"] = Json::array();
   for (const NodeDiff &node : diff.nodes) {
-    Json entry{{"node", node.label}, {"operator", node.op}, {"changes", to_json(node.changes)}, {"weights", Json::array()}};
+    Json entry{
+        {"node", node.label}, {"operator", node.op}, {"changes", to_json(node.changes)}, {"weights", Json::array()}};
     for (const WeightDifference &weight : node.weights) entry["weights"].push_back(to_json(weight));
     object["nodes"].push_back(std::move(entry));
   }
@@ -125,7 +130,8 @@ CommandRun declare(Options &options) {
 } // namespace
 
 extern const CommandDef diff;
-const CommandDef diff{"diff", "What differs between two networks: operators, attributes, connections, weights, sizes; status 1 if any",
-                      "  edgec diff model.onnx model.optimized.onnx\n", declare};
+const CommandDef diff{
+    "diff", "What differs between two networks: operators, attributes, connections, weights, sizes; status 1 if any",
+    "  edgec diff model.onnx model.optimized.onnx\n", declare};
 
 } // namespace edgec::commands

@@ -5,12 +5,12 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/progress.h"
 #include "job/dataset.h"
 #include "job/doubts.h"
 #include "job/edit_flags.h"
 #include "job/flags.h"
 #include "job/model_file.h"
-#include "cli/progress.h"
 #include "measure/fidelity.h"
 #include "measure/fidelity_text.h"
 #include "ops/registry.h"

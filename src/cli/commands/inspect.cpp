@@ -7,8 +7,8 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
-#include "job/model_file.h"
 #include "formats/flat/flat.h"
+#include "job/model_file.h"
 #include "measure/sizes.h"
 #include "ops/registry.h"
 #include "support/cancel.h"

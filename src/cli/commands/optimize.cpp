@@ -7,10 +7,10 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/progress.h"
 #include "job/dataset.h"
 #include "job/edit_flags.h"
 #include "job/pass_flags.h"
-#include "cli/progress.h"
 #include "job/proof.h"
 #include "job/rewrite.h"
 #include "measure/latency.h"
@@ -104,7 +104,8 @@ Result<std::optional<MeasuredFidelity>> verify(const Job &job, const Model &resu
   options.indices = data.indices;
   options.step = job.line.counter("verifying", data.indices.size());
   auto fidelity = measure_fidelity(&job.source.graph, result.graph, all_ops(), *data.samples, options);
-  if (fidelity) return std::optional(MeasuredFidelity{*fidelity, data.description, job.arguments.model, data.synthetic});
+  if (fidelity)
+    return std::optional(MeasuredFidelity{*fidelity, data.description, job.arguments.model, data.synthetic});
   if (!excusable(fidelity.error(), data) && fidelity.error().code != Code::resource) return std::move(fidelity).error();
   report.unverified = fidelity.error().message;
   return std::optional<MeasuredFidelity>();
@@ -182,21 +183,23 @@ Result<Outcome> run(const Arguments &arguments, const EffectiveOptions &recorded
   const std::uint64_t weights = constant_bytes(source.graph), most = most_memory(arguments, weights);
   const PartOptions parts{.isa = isa, .weight_bytes = part_bytes, .most_bytes = most - std::min(most, weights)};
   const bool large = 3 * weights > most; // the file's, and each network's packed for its kernels
-  const FidelityOptions running{.threads = large ? 1 : arguments.run.threads(), .isa = isa, .parts = large ? &parts : nullptr};
-  EDGEC_ASSIGN(const Attempt result, optimize_and_verify({arguments, source, data, running, path, format, line}, report));
+  const FidelityOptions running{
+      .threads = large ? 1 : arguments.run.threads(), .isa = isa, .parts = large ? &parts : nullptr};
+  EDGEC_ASSIGN(const Attempt result,
+               optimize_and_verify({arguments, source, data, running, path, format, line}, report));
   const Written &written = result.written;
   report.passes = pass_figures(result.passes);
   const bool recognized = warn_of_unrecognized(arguments, written.model.graph, report);
   report.verified = result.verified;
-  report.provenance =
-      provenance_of("optimize", recorded, arguments.run.seed, isa, arguments.model, source, written);
+  report.provenance = provenance_of("optimize", recorded, arguments.run.seed, isa, arguments.model, source, written);
   report.before = figures_of(measure_sizes(source.graph, all_ops(), false), stored, source.source_bytes);
   report.after = figures_of(measure_sizes(written.model.graph, all_ops(), false), written.stored, written.bytes);
   if (auto grown = growth_warning(arguments.model, source, written)) report.warnings.push_back(*std::move(grown));
   report.peak_memory_bytes = peak_memory_bytes();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (arguments.passes.time_passes) fmt::print(stderr, "{}", pass_times(report.passes, output_width()));
-  if (path != "-") arguments.json ? print(report_json(report)) : print_report(report_text(report, arguments.verbose, output_width()));
+  if (path != "-")
+    arguments.json ? print(report_json(report)) : print_report(report_text(report, arguments.verbose, output_width()));
   for (const std::string &text : report.warnings) result.moved ? miss(text) : warn(text);
   return result.moved || !recognized ? Outcome::missed : Outcome::done;
 }
@@ -217,7 +220,8 @@ CommandRun declare(Options &options) {
       .one_of({"attention"})
       .split(',');
   options.flag("--json", &arguments->json, "print the report as JSON");
-  options.flag("--dry-run", &arguments->dry_run, "read everything, say what would be done and stop; -v lists every pass");
+  options.flag("--dry-run", &arguments->dry_run,
+               "read everything, say what would be done and stop; -v lists every pass");
   arguments->edits.declare(options);
   arguments->data.declare(options, false);
   options

@@ -63,7 +63,8 @@ std::string options_table() {
 std::string json_list() {
   auto list = nlohmann::ordered_json::array();
   for (const Entry &entry : entries())
-    list.push_back({{"name", entry.name}, {"kind", entry.kind}, {"summary", entry.summary}, {"by_default", entry.by_default}});
+    list.push_back(
+        {{"name", entry.name}, {"kind", entry.kind}, {"summary", entry.summary}, {"by_default", entry.by_default}});
   return list.dump(2) + "\n";
 }
 
@@ -84,8 +85,10 @@ CommandRun declare(Options &options) {
   options.flag("--json", &arguments->json, "as JSON");
   return [arguments]() -> Result<Outcome> {
     const auto &[json, of_options] = *arguments;
-    if (json) print(of_options ? json_options().dump(2) + "\n" : json_list());
-    else print_text(of_options ? options_table() : table());
+    if (json)
+      print(of_options ? json_options().dump(2) + "\n" : json_list());
+    else
+      print_text(of_options ? options_table() : table());
     return Outcome::done;
   };
 }

@@ -6,17 +6,17 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/steps.h"
+#include "data/npy.h"
+#include "data/preprocess_help.h"
 #include "job/dataset.h"
 #include "job/edit_flags.h"
 #include "job/flags.h"
 #include "job/model_file.h"
-#include "support/nearest.h"
-#include "cli/steps.h"
-#include "data/npy.h"
-#include "data/preprocess_help.h"
 #include "measure/fidelity.h"
 #include "ops/registry.h"
 #include "runtime/plan.h"
+#include "support/nearest.h"
 #include "support/text.h"
 
 namespace edgec::commands {

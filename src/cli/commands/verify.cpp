@@ -7,11 +7,11 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/progress.h"
 #include "job/dataset.h"
 #include "job/edit_flags.h"
 #include "job/flags.h"
 #include "job/model_file.h"
-#include "cli/progress.h"
 #include "measure/fidelity.h"
 #include "measure/fidelity_text.h"
 #include "measure/node_compare.h"
@@ -127,7 +127,10 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Dataset data, arguments.data.path.empty()
                                        ? synthetic_dataset(reference.graph, synthetic_samples, arguments.run.seed)
                                        : open_dataset(arguments.data, reference.graph, arguments.run.seed));
-  const FidelityOptions options{.threads = arguments.run.threads(), .isa = isa, .indices = data.indices, .step = line.counter("running samples", data.indices.size())};
+  const FidelityOptions options{.threads = arguments.run.threads(),
+                                .isa = isa,
+                                .indices = data.indices,
+                                .step = line.counter("running samples", data.indices.size())};
   Verdict verdict;
   verdict.samples = data.description;
   EDGEC_ASSIGN(verdict.fidelity, measure_fidelity(&reference.graph, test.graph, all_ops(), *data.samples, options));

@@ -41,7 +41,8 @@ Status check_order(const Graph &graph) {
 }
 
 std::optional<HashedPlaces> hashed_places(const Value &value) {
-  const auto found = std::ranges::find(value.metadata, hashed_key, [](const auto &pair) { return std::string_view(pair.first); });
+  const auto found =
+      std::ranges::find(value.metadata, hashed_key, [](const auto &pair) { return std::string_view(pair.first); });
   return found == value.metadata.end() ? std::nullopt : parse_hashed(found->second);
 }
 

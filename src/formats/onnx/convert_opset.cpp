@@ -22,8 +22,10 @@ struct Way {
 };
 
 const proto::OperatorChange *find_change(std::string_view op, std::int64_t since) {
-  for (const auto changes : {proto::layer_changes(), proto::shape_changes(), proto::resize_changes(), proto::early_changes()}) {
-    const auto found = std::ranges::find_if(changes, [&](const auto &change) { return change.op == op && change.since == since; });
+  for (const auto changes :
+       {proto::layer_changes(), proto::shape_changes(), proto::resize_changes(), proto::early_changes()}) {
+    const auto found =
+        std::ranges::find_if(changes, [&](const auto &change) { return change.op == op && change.since == since; });
     if (found != changes.end()) return &*found;
   }
   return nullptr;
@@ -34,7 +36,8 @@ Status convert_node(Graph &graph, NodeId id, std::int64_t from, std::int64_t to,
   if (!at.node().domain.empty()) return {};
   if (!proto::has_schema(at)) {
     if (way.ops && way.ops->find(at.node())) return {}; // it has one meaning only
-    return unsupported(fmt::format("node {}: ONNX knows no operator {} of opset {}", at.node().label(), at.node().op, from));
+    return unsupported(
+        fmt::format("node {}: ONNX knows no operator {} of opset {}", at.node().label(), at.node().op, from));
   }
   EDGEC_ASSIGN(const bool is_new, proto::is_new_version(at));
   if (!is_new) return {};
@@ -123,7 +126,8 @@ Status convert(Model &model, std::int64_t target, const OpRegistry *ops) {
 
 Status convert_opset(Model &model, std::int64_t target, const OpRegistry *ops) {
   if (target < proto::oldest_opset || target > proto::newest_opset)
-    return usage_error(fmt::format("opset {} cannot be written: {} to {} can", target, proto::oldest_opset, proto::newest_opset));
+    return usage_error(
+        fmt::format("opset {} cannot be written: {} to {} can", target, proto::oldest_opset, proto::newest_opset));
   const std::int64_t present = model.graph.opset();
   if (present == target || present == 0) {
     model.graph.opsets[""] = target;
@@ -133,8 +137,10 @@ Status convert_opset(Model &model, std::int64_t target, const OpRegistry *ops) {
   Model converted = model;
   EDGEC_CHECK(converted.graph.sort());
   if (target < present) proto::lend_constants(converted.graph);
-  if (auto done = convert(converted, target, ops); !done) return unsupported(fmt::format("{}: {}", what, done.error().message));
-  if (const std::string failure = model.source_failure.empty() ? failure_of(converted) : std::string(); !failure.empty())
+  if (auto done = convert(converted, target, ops); !done)
+    return unsupported(fmt::format("{}: {}", what, done.error().message));
+  if (const std::string failure = model.source_failure.empty() ? failure_of(converted) : std::string();
+      !failure.empty())
     return unsupported(fmt::format("{}: ONNX's checker refuses the result: {}", what, failure));
   if (target < present) converted.ir_version = 3; // the writer takes the lowest that the content needs
   model = std::move(converted);

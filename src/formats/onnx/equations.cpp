@@ -89,7 +89,8 @@ Status check_equations(const onnx::ModelProto &model) {
   for (const auto &function : model.functions()) {
     EDGEC_CHECK(equations.check(function.node()));
     for (const auto &attribute : function.attribute_proto()) // what a call leaves out
-      if (attribute.has_s() && equations.names.contains(attribute.name())) EDGEC_CHECK(Equations::check(attribute, function.name()));
+      if (attribute.has_s() && equations.names.contains(attribute.name()))
+        EDGEC_CHECK(Equations::check(attribute, function.name()));
   }
   return {};
 }

@@ -53,14 +53,14 @@ Result<Descriptor> open_beneath(const std::filesystem::path &folder, const std::
     if (next.fd < 0) return refused(fmt::format("beside the model cannot be opened: {}", std::strerror(errno)));
     at = std::move(next);
   }
-  struct stat info{};
+  struct stat info {};
   if (::fstat(at.fd, &info) != 0 || !S_ISREG(info.st_mode)) return refused("is not a regular file");
   return at;
 }
 
 Result<Storage> map_beneath(const std::filesystem::path &folder, const std::string &location) {
   EDGEC_ASSIGN(const Descriptor file, open_beneath(folder, location));
-  struct stat info{};
+  struct stat info {};
   if (::fstat(file.fd, &info) != 0 || info.st_size == 0) return Storage{};
   const auto size = static_cast<std::size_t>(info.st_size);
   void *mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
@@ -119,24 +119,28 @@ Result<Storage> ExternalData::bytes(const onnx::TensorProto &tensor, std::size_t
     if (entry.key() != "offset" && entry.key() != "length") continue;
     const auto number = parse_number(entry.value());
     if (!number) return refused(fmt::format("its external data has the {} \"{}\"", entry.key(), entry.value()));
-    if (entry.key() == "offset") offset = *number;
-    else length = number;
+    if (entry.key() == "offset")
+      offset = *number;
+    else
+      length = number;
   }
   if (length && *length != size && location == own_file)
     return bad_input(fmt::format("tensor \"{}\" of {}[{}] needs {} bytes of data and has {}", tensor.name(),
-                                 name(static_cast<DType>(tensor.data_type())), fmt::join(tensor.dims(), ","), size, *length));
+                                 name(static_cast<DType>(tensor.data_type())), fmt::join(tensor.dims(), ","), size,
+                                 *length));
   if (length && *length != size)
     return refused(fmt::format("its external data has {} bytes, its type needs {}", *length, size));
   const auto found = file(location);
   if (!found) return refused(found.error().message);
   const Storage &whole = **found;
   if (offset > whole.size() || size > whole.size() - offset)
-    return refused(fmt::format("its external data \"{}\" has {} bytes, {} bytes at offset {} are asked for", location, whole.size(),
-                               size, offset));
+    return refused(fmt::format("its external data \"{}\" has {} bytes, {} bytes at offset {} are asked for", location,
+                               whole.size(), size, offset));
   const Storage slice = whole.slice(offset, size);
   for (auto [same, end] = known_.equal_range(size); same != end; ++same)
     if (same_bytes(slice, same->second)) return same->second;
-  const auto width = static_cast<std::size_t>(std::max(8, std::min(64, bits(static_cast<DType>(tensor.data_type()))))) / 8;
+  const auto width =
+      static_cast<std::size_t>(std::max(8, std::min(64, bits(static_cast<DType>(tensor.data_type()))))) / 8;
   return reinterpret_cast<std::uintptr_t>(slice.data()) % width == 0 ? slice : copy_of(slice);
 }
 

@@ -17,8 +17,10 @@ onnx::NodeProto call(const Node &node) {
   onnx::NodeProto proto;
   proto.set_op_type(node.op);
   proto.set_domain(node.domain);
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) proto.add_input(node.inputs[i].valid() ? fmt::format("in{}", i) : "");
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) proto.add_output(node.outputs[i].valid() ? fmt::format("out{}", i) : "");
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    proto.add_input(node.inputs[i].valid() ? fmt::format("in{}", i) : "");
+  for (std::size_t i = 0; i < node.outputs.size(); ++i)
+    proto.add_output(node.outputs[i].valid() ? fmt::format("out{}", i) : "");
   for (const Attribute &attribute : node.attributes) {
     if (proto::put_attribute(attribute, *proto.add_attribute())) continue;
     const auto *graph = std::get_if<SubGraph>(&attribute.value);
@@ -34,8 +36,8 @@ onnx::NodeProto call(const Node &node) {
 }
 
 /// What the schema says the node does; false: nothing.
-bool build_body(const onnx::OpSchema &schema, const onnx::NodeProto &node, const std::vector<onnx::TypeProto> &types, int opset,
-                onnx::FunctionProto &body) {
+bool build_body(const onnx::OpSchema &schema, const onnx::NodeProto &node, const std::vector<onnx::TypeProto> &types,
+                int opset, onnx::FunctionProto &body) {
   if (schema.HasContextDependentFunction()) {
     const onnx::FunctionBodyBuildContextImpl context(node, types);
     return schema.BuildContextDependentFunction(context, body, opset);
@@ -47,8 +49,8 @@ bool build_body(const onnx::OpSchema &schema, const onnx::NodeProto &node, const
 }
 
 /// A model of the one node, its function beside it.
-onnx::ModelProto model_of(const onnx::NodeProto &node, const onnx::FunctionProto &body, const std::vector<onnx::TypeProto> &types,
-                          const Opsets &opsets) {
+onnx::ModelProto model_of(const onnx::NodeProto &node, const onnx::FunctionProto &body,
+                          const std::vector<onnx::TypeProto> &types, const Opsets &opsets) {
   onnx::ModelProto model;
   model.set_ir_version(10);
   proto::put_opsets(opsets, model);

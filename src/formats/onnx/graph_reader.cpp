@@ -88,15 +88,16 @@ Status GraphReader::read_inputs(onnx::GraphProto &proto, Scope &scope) {
   }
   if (constants > 0 && !scope.outer)
     model_.notes.push_back(fmt::format("{} initializer{} that {} also graph input{}: taken as constant{}", constants,
-                                       constants == 1 ? "" : "s", constants == 1 ? "is" : "are", constants == 1 ? "" : "s",
-                                       constants == 1 ? "" : "s"));
+                                       constants == 1 ? "" : "s", constants == 1 ? "is" : "are",
+                                       constants == 1 ? "" : "s", constants == 1 ? "" : "s"));
   return {};
 }
 
 Status GraphReader::read_initializers(onnx::GraphProto &proto, Scope &scope) {
   const auto add = [&](const std::string &name, Tensor data, Metadata metadata, const std::string &doc) -> Status {
     if (name.empty()) return bad_input("an initializer has no name");
-    if (const auto input = scope.values.find(name); input != scope.values.end() && scope.graph.is_input(input->second)) {
+    if (const auto input = scope.values.find(name);
+        input != scope.values.end() && scope.graph.is_input(input->second)) {
       if (!model_.input_defaults.emplace(name, std::move(data)).second)
         return bad_input(fmt::format("the name \"{}\" is given to two values", name));
       return {};
@@ -140,7 +141,8 @@ Status GraphReader::declare_outputs(const onnx::GraphProto &proto, Scope &scope)
   }
   for (const auto &output : proto.output()) {
     const auto found = scope.values.find(output.name());
-    if (found == scope.values.end() || scope.graph.is_input(found->second) || scope.graph.constant(found->second)) continue;
+    if (found == scope.values.end() || scope.graph.is_input(found->second) || scope.graph.constant(found->second))
+      continue;
     auto type = read_type(output.type());
     if (!type) return std::move(type).error().in(fmt::format("graph output \"{}\"", output.name()));
     if (shapes_are_wrong(model_)) type->shape.reset();
@@ -150,7 +152,8 @@ Status GraphReader::declare_outputs(const onnx::GraphProto &proto, Scope &scope)
   return {};
 }
 
-Result<SubGraph> GraphReader::read_subgraph(onnx::GraphProto &proto, Scope &scope, int depth, std::vector<ValueId> &captures) {
+Result<SubGraph> GraphReader::read_subgraph(onnx::GraphProto &proto, Scope &scope, int depth,
+                                            std::vector<ValueId> &captures) {
   Scope inner;
   inner.outer = &scope;
   EDGEC_CHECK(read(proto, inner, depth + 1));
@@ -161,7 +164,8 @@ Result<SubGraph> GraphReader::read_subgraph(onnx::GraphProto &proto, Scope &scop
 Status GraphReader::read_attributes(onnx::NodeProto &proto, Scope &scope, int depth, Node &node) {
   for (auto &stored : *proto.mutable_attribute()) {
     const auto where = fmt::format("attribute {}", stored.name());
-    if (!stored.ref_attr_name().empty()) return bad_input(where + " refers to a function's attribute, outside of a function");
+    if (!stored.ref_attr_name().empty())
+      return bad_input(where + " refers to a function's attribute, outside of a function");
     if (node.attribute(stored.name())) return bad_input(where + " is given twice");
     const auto kind = attribute_type(stored);
     if (kind == onnx::AttributeProto::GRAPH) {
@@ -218,7 +222,8 @@ Status GraphReader::read_outputs(const onnx::GraphProto &proto, Scope &scope) {
       identity.op = "Identity";
       identity.inputs = {id};
       id = scope.graph.add_op(std::move(identity), scope.graph.value(id).type);
-      model_.notes.push_back(fmt::format("sub-graph output \"{}\" is a value from outside: an Identity was put in", output.name()));
+      model_.notes.push_back(
+          fmt::format("sub-graph output \"{}\" is a value from outside: an Identity was put in", output.name()));
     }
     scope.graph.add_output(id, output.name());
   }
@@ -242,13 +247,16 @@ Status GraphReader::read(onnx::GraphProto &proto, Scope &scope, int depth) {
     std::string origin = named ? node.name() : fmt::format("{}#{}", node.op_type(), index);
     EDGEC_CHECK(read_node(node, scope, depth, origin).in(fmt::format("node {} ({})", origin, node.op_type())));
   }
-  const auto repeated = std::ranges::count_if(names, [](const auto &entry) { return !entry.first.empty() && entry.second > 1; });
+  const auto repeated =
+      std::ranges::count_if(names, [](const auto &entry) { return !entry.first.empty() && entry.second > 1; });
   if (repeated > 0)
-    model_.notes.push_back(fmt::format("{} name{} given to several nodes: written as ONNX, all but the first get a number behind it",
-                                       repeated, repeated == 1 ? " is" : "s are"));
+    model_.notes.push_back(
+        fmt::format("{} name{} given to several nodes: written as ONNX, all but the first get a number behind it",
+                    repeated, repeated == 1 ? " is" : "s are"));
   EDGEC_CHECK(read_outputs(proto, scope));
   if (proto.quantization_annotation_size() > 0)
-    model_.notes.push_back(fmt::format("{} quantization annotations were dropped", proto.quantization_annotation_size()));
+    model_.notes.push_back(
+        fmt::format("{} quantization annotations were dropped", proto.quantization_annotation_size()));
   return scope.graph.sort();
 }
 

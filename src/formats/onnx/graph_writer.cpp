@@ -26,7 +26,8 @@ struct Names {
     constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     for (;;) {
       std::string name;
-      for (std::size_t rest = ++next; rest > 0; rest = (rest - 1) / letters.size()) name += letters[(rest - 1) % letters.size()];
+      for (std::size_t rest = ++next; rest > 0; rest = (rest - 1) / letters.size())
+        name += letters[(rest - 1) % letters.size()];
       if (is_free(name)) return name;
     }
   }
@@ -77,7 +78,8 @@ private:
 
 /// Names all values, outputs first; gives the names of the graph's outputs. An output whose value bears another name
 /// needs an Identity.
-std::vector<std::string> GraphWriter::name_values(const Graph &graph, Names &names, std::span<const std::string> captures) {
+std::vector<std::string> GraphWriter::name_values(const Graph &graph, Names &names,
+                                                  std::span<const std::string> captures) {
   names.of.assign(graph.value_bound(), {});
   for (std::size_t i = 0; i < captures.size(); ++i) names.of[graph.captures()[i].index] = captures[i];
   for (const ValueId input : graph.inputs()) names.of[input.index] = names.claim(graph.value(input).name);
@@ -97,8 +99,10 @@ std::vector<std::string> GraphWriter::name_values(const Graph &graph, Names &nam
   for (const ValueId id : graph.values()) {
     std::string &given = names.of[id.index];
     if (!given.empty()) continue;
-    if (names.is_free(graph.value(id).name)) given = names.claim(graph.value(id).name);
-    else unnamed.push_back(id);
+    if (names.is_free(graph.value(id).name))
+      given = names.claim(graph.value(id).name);
+    else
+      unnamed.push_back(id);
   }
   for (const ValueId id : unnamed) names.of[id.index] = names.claim({});
   return outputs;
@@ -134,7 +138,8 @@ void GraphWriter::write_node(const Node &node, onnx::NodeProto &proto, const Nam
   for (const Attribute &attribute : node.attributes) {
     auto &made = *proto.add_attribute();
     const auto *tensor = std::get_if<Tensor>(&attribute.value);
-    if (tensor && !names.outer && weights_ == Weights::lowered && node.is("Constant") && tensor->data.size() > big_bytes) {
+    if (tensor && !names.outer && weights_ == Weights::lowered && node.is("Constant") &&
+        tensor->data.size() > big_bytes) {
       made.set_name(attribute.name);
       made.set_type(onnx::AttributeProto::TENSOR);
       put_elsewhere(*tensor, *made.mutable_t());
@@ -193,8 +198,10 @@ void GraphWriter::write_initializers(const Graph &graph, onnx::GraphProto &proto
     }
     auto &tensor = *proto.add_initializer();
     const bool lowered = !names.outer && weights_ == Weights::lowered && value.data->data.size() > big_bytes;
-    if (lowered || (weights_ == Weights::external && big)) put_elsewhere(*value.data, tensor);
-    else put_tensor(*value.data, tensor);
+    if (lowered || (weights_ == Weights::external && big))
+      put_elsewhere(*value.data, tensor);
+    else
+      put_tensor(*value.data, tensor);
     tensor.set_name(names.of[id.index]);
     if (!value.doc.empty()) tensor.set_doc_string(value.doc);
     put_metadata(value.metadata, tensor);
@@ -209,7 +216,8 @@ void GraphWriter::write_initializers(const Graph &graph, onnx::GraphProto &proto
   }
 }
 
-void GraphWriter::write(const Graph &graph, onnx::GraphProto &proto, const Names *outer, std::span<const std::string> captures) {
+void GraphWriter::write(const Graph &graph, onnx::GraphProto &proto, const Names *outer,
+                        std::span<const std::string> captures) {
   Names names{.outer = outer};
   const std::vector<std::string> outputs = name_values(graph, names, captures);
   proto.set_name(graph.name.empty() ? "g" : graph.name); // the checker wants one
@@ -236,13 +244,15 @@ void GraphWriter::write(const Graph &graph, onnx::GraphProto &proto, const Names
     const Node *producer = graph.producer(id);
     if (!producer || listed.contains(id.index)) continue;
     const bool foreign = !producer->domain.empty() && value.type.kind != Type::Kind::unknown;
-    if (foreign || !value.metadata.empty() || !value.doc.empty()) write_info(value, names.of[id.index], *proto.add_value_info());
+    if (foreign || !value.metadata.empty() || !value.doc.empty())
+      write_info(value, names.of[id.index], *proto.add_value_info());
   }
 }
 
 } // namespace
 
-std::vector<ByteView> write_graph(const Model &model, onnx::GraphProto &proto, Weights weights, const std::string &location) {
+std::vector<ByteView> write_graph(const Model &model, onnx::GraphProto &proto, Weights weights,
+                                  const std::string &location) {
   GraphWriter writer(model, weights, location);
   writer.write(model.graph, proto, nullptr, {});
   return std::move(writer.blobs);

@@ -29,7 +29,8 @@ private:
   }
 };
 
-Status Expansion::add(const google::protobuf::RepeatedPtrField<onnx::NodeProto> &nodes, std::uint64_t &bytes, int depth) {
+Status Expansion::add(const google::protobuf::RepeatedPtrField<onnx::NodeProto> &nodes, std::uint64_t &bytes,
+                      int depth) {
   if (depth > 100) return unsupported("its functions call each other in a cycle, or more than 100 deep");
   for (const auto &node : nodes) {
     bytes += node.ByteSizeLong() + 1;

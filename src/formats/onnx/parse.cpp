@@ -67,7 +67,8 @@ std::string recognise(ByteView bytes) {
   if (starts("EDGEC")) return "a flat .edgec file";
   if (head.size() >= 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5) return "a Python pickle";
   std::string lower(head.substr(std::min(head.find_first_not_of(" \t\r\n\xef\xbb\xbf"), head.size())));
-  std::ranges::transform(lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(lower, lower.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   if (lower.starts_with("<!doctype html") || lower.starts_with("<html") || lower.starts_with("<head"))
     return "an HTML page: the download went wrong";
   if (lower.starts_with("<?xml")) return "an XML file";
@@ -81,8 +82,8 @@ std::string recognise(ByteView bytes) {
 Status parse_message(ByteView bytes, google::protobuf::Message &message) {
   if (bytes.empty()) return bad_input("the file is empty");
   if (bytes.size() > INT_MAX)
-    return unsupported(fmt::format("the file has {} bytes; protobuf ends at 2 GB: weights beyond it belong in external data",
-                                   bytes.size()));
+    return unsupported(fmt::format(
+        "the file has {} bytes; protobuf ends at 2 GB: weights beyond it belong in external data", bytes.size()));
   google::protobuf::io::ArrayInputStream input(bytes.data(), static_cast<int>(bytes.size()));
   google::protobuf::io::CodedInputStream stream(&input);
   stream.SetTotalBytesLimit(INT_MAX);

@@ -12,8 +12,9 @@
 
 namespace edgec::proto {
 
-/// Files beside a model that hold its tensors' bytes; each is opened once, beneath the model's folder only. `own` is the
-/// model's file, for tensors that were lifted out of its message (wire.h). What equals one of `known` shares its bytes.
+/// Files beside a model that hold its tensors' bytes; each is opened once, beneath the model's folder only. `own` is
+/// the model's file, for tensors that were lifted out of its message (wire.h). What equals one of `known` shares its
+/// bytes.
 class ExternalData {
 public:
   explicit ExternalData(std::filesystem::path folder, Storage own = {}, const std::vector<Storage> *known = nullptr);

@@ -38,8 +38,10 @@ constexpr Form forms[] = {
 /// Attributes that the QOperator lacks, with the value at which it means the same.
 bool is_neutral(const Attribute &attribute) {
   if (attribute.name == "beta") return std::get_if<float>(&attribute.value) && std::get<float>(attribute.value) == 1;
-  if (attribute.name == "channels_last") return std::get_if<std::int64_t>(&attribute.value) && std::get<std::int64_t>(attribute.value) == 0;
-  if (attribute.name == "opset") return std::get_if<std::int64_t>(&attribute.value) && std::get<std::int64_t>(attribute.value) >= 13;
+  if (attribute.name == "channels_last")
+    return std::get_if<std::int64_t>(&attribute.value) && std::get<std::int64_t>(attribute.value) == 0;
+  if (attribute.name == "opset")
+    return std::get_if<std::int64_t>(&attribute.value) && std::get<std::int64_t>(attribute.value) >= 13;
   if (attribute.name != "dilations") return false;
   const auto *values = std::get_if<std::vector<std::int64_t>>(&attribute.value);
   return values && std::ranges::all_of(*values, [](auto d) { return d == 1; });
@@ -56,8 +58,10 @@ bool shares(const Form &form, std::string_view name) {
 std::optional<std::vector<Attribute>> shared_attributes(const Form &form, const Node &node) {
   std::vector<Attribute> kept;
   for (const Attribute &attribute : node.attributes) {
-    if (shares(form, attribute.name)) kept.push_back(attribute);
-    else if (!is_neutral(attribute)) return std::nullopt;
+    if (shares(form, attribute.name))
+      kept.push_back(attribute);
+    else if (!is_neutral(attribute))
+      return std::nullopt;
   }
   return kept;
 }
@@ -88,7 +92,9 @@ bool is_plain_bias(const Speller &speller, ValueId id) {
 std::optional<std::vector<ValueId>> coded_operands(Speller &speller, const Form &form, const Node &node) {
   const ValueId y = node.outputs[0];
   const bool to_codes = is_code(speller, y) && speller.quant(y)->is_per_tensor();
-  const std::size_t data = form.signature == Signature::list ? node.inputs.size() : form.signature == Signature::unary ? 1 : 2;
+  const std::size_t data = form.signature == Signature::list    ? node.inputs.size()
+                           : form.signature == Signature::unary ? 1
+                                                                : 2;
   const bool product = form.signature == Signature::weighted || form.signature == Signature::gemm;
   if (node.inputs.size() < data || node.inputs.size() > (product ? 3 : data)) return std::nullopt;
   for (std::size_t i = 0; i < data; ++i) {
@@ -150,7 +156,9 @@ std::optional<Operands> take_apart(const Form &form, const Node &node) {
   Operands found;
   const bool product = form.signature == Signature::weighted || form.signature == Signature::gemm;
   std::size_t at = form.signature == Signature::list ? 2 : 0;
-  const std::size_t end = form.signature == Signature::list ? node.inputs.size() : form.signature == Signature::unary ? 3 : 6;
+  const std::size_t end = form.signature == Signature::list    ? node.inputs.size()
+                          : form.signature == Signature::unary ? 3
+                                                               : 6;
   if (node.inputs.size() < end || end < 3 || (end - at) % 3 != 0) return std::nullopt;
   for (; at < end; at += 3) found.data.push_back({node.inputs[at], node.inputs[at + 1], node.inputs[at + 2]});
   if (form.signature == Signature::gemm) found.bias = node.input(at++);
@@ -170,7 +178,8 @@ private:
   Graph &graph_;
 
   [[nodiscard]] bool known(const Coded &coded) const {
-    return coded.tensor.valid() && graph_.constant(coded.scale) && (!coded.zero_point.valid() || graph_.constant(coded.zero_point));
+    return coded.tensor.valid() && graph_.constant(coded.scale) &&
+           (!coded.zero_point.valid() || graph_.constant(coded.zero_point));
   }
   ValueId dequantize(const Coded &coded, int axis, NodeId before);
   ValueId dequantize_bias(const Operands &operands, float alpha, NodeId before);
@@ -182,7 +191,8 @@ ValueId Unfolder::dequantize(const Coded &coded, int axis, NodeId before) {
   node.op = "DequantizeLinear";
   node.inputs = {coded.tensor, coded.scale};
   const Tensor scale = *graph_.constant(coded.scale);
-  const std::optional<Tensor> zero = coded.zero_point.valid() ? std::optional(*graph_.constant(coded.zero_point)) : std::nullopt;
+  const std::optional<Tensor> zero =
+      coded.zero_point.valid() ? std::optional(*graph_.constant(coded.zero_point)) : std::nullopt;
   const bool spread = zero && zero->size() != scale.size() && zero->size() == 1; // one zero point for all channels
   if (spread) {
     const std::vector<std::int64_t> zeros(static_cast<std::size_t>(scale.size()), to_int64s(*zero)[0]);
@@ -209,7 +219,8 @@ bool Unfolder::unfold(NodeId id, const Form &form) {
   const Node node = graph_.node(id);
   const auto operands = take_apart(form, node);
   const auto attributes = shared_attributes(form, node);
-  if (!operands || !attributes || !std::ranges::all_of(operands->data, [&](const Coded &c) { return known(c); })) return false;
+  if (!operands || !attributes || !std::ranges::all_of(operands->data, [&](const Coded &c) { return known(c); }))
+    return false;
   const Coded y{node.outputs[0], operands->y_scale, operands->y_zero_point};
   const bool to_float = !y.scale.valid();
   if (to_float ? form.signature != Signature::gemm : !known(y)) return false;
@@ -232,7 +243,8 @@ bool Unfolder::unfold(NodeId id, const Form &form) {
   } else {
     Node quantize;
     quantize.op = "QuantizeLinear";
-    quantize.inputs = {graph_.add_op(std::move(plain), Type::tensor(DType::float32, graph_.value(y.tensor).type.shape), id), y.scale};
+    quantize.inputs = {
+        graph_.add_op(std::move(plain), Type::tensor(DType::float32, graph_.value(y.tensor).type.shape), id), y.scale};
     if (y.zero_point.valid()) quantize.inputs.push_back(y.zero_point);
     quantize.outputs = {y.tensor};
     graph_.add_node(std::move(quantize), id);
@@ -256,7 +268,8 @@ bool unfold_qoperators(Graph &graph) {
   bool changed = false;
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
-    const auto *form = std::ranges::find_if(forms, [&](const Form &f) { return node.op == f.coded && node.domain == f.domain; });
+    const auto *form =
+        std::ranges::find_if(forms, [&](const Form &f) { return node.op == f.coded && node.domain == f.domain; });
     if (form != std::end(forms)) changed |= Unfolder(graph).unfold(id, *form);
   }
   if (changed) drop_contrib(graph);

@@ -23,12 +23,15 @@ Status read_opsets(const onnx::ModelProto &proto, Opsets &opsets) {
     const std::string domain = proto::domain_name(import.domain());
     const auto [entry, fresh] = opsets.emplace(domain, import.version());
     if (!fresh && entry->second != import.version())
-      return bad_input(fmt::format("operator set \"{}\" is imported in versions {} and {}", domain, entry->second, import.version()));
+      return bad_input(fmt::format("operator set \"{}\" is imported in versions {} and {}", domain, entry->second,
+                                   import.version()));
   }
   const auto own = opsets.find("");
-  if (own != opsets.end() && own->second < 1) return bad_input(fmt::format("the model imports the impossible opset {}", own->second));
+  if (own != opsets.end() && own->second < 1)
+    return bad_input(fmt::format("the model imports the impossible opset {}", own->second));
   if (own != opsets.end() && own->second > proto::newest_opset)
-    return unsupported(fmt::format("the model's opset {} is newer than {}, the newest that edgec knows", own->second, proto::newest_opset));
+    return unsupported(fmt::format("the model's opset {} is newer than {}, the newest that edgec knows", own->second,
+                                   proto::newest_opset));
   return {};
 }
 

@@ -13,11 +13,12 @@
 namespace edgec::proto {
 namespace {
 
-/// Null: the opset does not have the operator. A version that takes an operator away is called deprecated, and so is the
-/// first version of one that was a mistake (GroupNormalization).
+/// Null: the opset does not have the operator. A version that takes an operator away is called deprecated, and so is
+/// the first version of one that was a mistake (GroupNormalization).
 const onnx::OpSchema *schema_of(const std::string &op, std::int64_t opset) {
   const auto *schema = onnx::OpSchemaRegistry::Schema(op, static_cast<int>(opset), "");
-  const bool gone = schema && schema->Deprecated() && onnx::OpSchemaRegistry::Schema(op, schema->since_version() - 1, "");
+  const bool gone =
+      schema && schema->Deprecated() && onnx::OpSchemaRegistry::Schema(op, schema->since_version() - 1, "");
   return gone ? nullptr : schema;
 }
 
@@ -47,7 +48,8 @@ bool same_value(const onnx::AttributeProto &a, onnx::AttributeProto b) {
 /// The attribute as the schema has it if nothing is said; null: there is no default.
 const onnx::AttributeProto *default_of(const onnx::OpSchema &schema, const std::string &name) {
   const auto found = schema.attributes().find(name);
-  return found == schema.attributes().end() || !found->second.default_value.has_name() ? nullptr : &found->second.default_value;
+  return found == schema.attributes().end() || !found->second.default_value.has_name() ? nullptr
+                                                                                       : &found->second.default_value;
 }
 
 bool is_default(const onnx::OpSchema &schema, const Attribute &attribute) {
@@ -64,7 +66,9 @@ std::string type_text(const Type &type) {
 }
 
 /// Attribute and operand of the same meaning are called the same but for these.
-std::string attribute_name(const std::string &operand) { return operand == "constant_value" ? "value" : operand == "K" ? "k" : operand; }
+std::string attribute_name(const std::string &operand) {
+  return operand == "constant_value" ? "value" : operand == "K" ? "k" : operand;
+}
 
 /// A constant as an attribute of that type; nothing: it does not fit.
 std::optional<AttributeValue> as_attribute(const Tensor &data, onnx::AttributeProto::AttributeType type) {
@@ -78,14 +82,18 @@ std::optional<AttributeValue> as_attribute(const Tensor &data, onnx::AttributePr
 }
 
 /// An attribute as an operand; a single float has the type of the data where the schema says that both have one.
-std::optional<Tensor> as_operand(const OpsetChange &at, const Attribute &attribute, const onnx::OpSchema &to, std::size_t operand) {
+std::optional<Tensor> as_operand(const OpsetChange &at, const Attribute &attribute, const onnx::OpSchema &to,
+                                 std::size_t operand) {
   const auto row = [](std::size_t count) { return Dims{static_cast<std::int64_t>(count)}; };
-  if (const auto *ints = std::get_if<std::vector<std::int64_t>>(&attribute.value)) return Tensor::of(row(ints->size()), *ints);
-  if (const auto *floats = std::get_if<std::vector<float>>(&attribute.value)) return Tensor::of(row(floats->size()), *floats);
+  if (const auto *ints = std::get_if<std::vector<std::int64_t>>(&attribute.value))
+    return Tensor::of(row(ints->size()), *ints);
+  if (const auto *floats = std::get_if<std::vector<float>>(&attribute.value))
+    return Tensor::of(row(floats->size()), *floats);
   if (const auto *one = std::get_if<std::int64_t>(&attribute.value)) return int_row({*one});
   const auto *real = std::get_if<float>(&attribute.value);
   if (!real) return std::nullopt;
-  const bool as_data = to.inputs()[operand].GetTypeStr() == to.inputs()[0].GetTypeStr() && at.type(0).dtype != DType::undefined;
+  const bool as_data =
+      to.inputs()[operand].GetTypeStr() == to.inputs()[0].GetTypeStr() && at.type(0).dtype != DType::undefined;
   const std::vector<double> value{static_cast<double>(*real)};
   return from_doubles(as_data ? at.type(0).dtype : DType::float32, {}, value);
 }
@@ -98,9 +106,11 @@ void operands_to_attributes(const OpsetChange &at, const onnx::OpSchema &from, c
       const Tensor *data = at.constant(count - 1);
       if (!data || count > from.inputs().size() || data->dtype == DType::string) return;
       const std::string operand = from.inputs()[count - 1].GetName(), name = attribute_name(operand);
-      const bool ones = operand == "steps" && std::ranges::all_of(to_int64s(*data), [](std::int64_t step) { return step == 1; });
+      const bool ones =
+          operand == "steps" && std::ranges::all_of(to_int64s(*data), [](std::int64_t step) { return step == 1; });
       const auto attribute = to.attributes().find(name);
-      const auto value = attribute == to.attributes().end() ? std::nullopt : as_attribute(*data, attribute->second.type);
+      const auto value =
+          attribute == to.attributes().end() ? std::nullopt : as_attribute(*data, attribute->second.type);
       if (!value && !ones) return;
       if (value) at.graph.set_attribute(at.id, name, *value);
     }
@@ -169,7 +179,8 @@ void drop_outputs(OpsetChange &at, const onnx::OpSchema &to) {
   const std::vector<ValueId> outputs = made.outputs;
   made.outputs.resize(most);
   for (ValueId &output : made.outputs)
-    if (output.valid()) output = at.graph.add_value(Type(at.graph.value(output).type), std::string(at.graph.value(output).name));
+    if (output.valid())
+      output = at.graph.add_value(Type(at.graph.value(output).type), std::string(at.graph.value(output).name));
   const std::vector<ValueId> fresh = made.outputs;
   const NodeId id = at.graph.add_node(std::move(made), at.id);
   for (std::size_t i = 0; i < most; ++i)
@@ -181,7 +192,8 @@ void drop_outputs(OpsetChange &at, const onnx::OpSchema &to) {
 using Formals = std::vector<onnx::OpSchema::FormalParameter>;
 
 /// What formal parameters do not take of values: their types, and that some have the same; empty: nothing.
-std::string wrong_type(const Graph &graph, const std::vector<ValueId> &values, const Formals &formals, const char *what) {
+std::string wrong_type(const Graph &graph, const std::vector<ValueId> &values, const Formals &formals,
+                       const char *what) {
   std::vector<std::pair<std::string, std::string>> bound; // of type variables
   for (std::size_t i = 0; i < values.size() && !formals.empty(); ++i) {
     if (!values[i].valid()) continue;
@@ -189,10 +201,12 @@ std::string wrong_type(const Graph &graph, const std::vector<ValueId> &values, c
     const Type &type = graph.value(values[i]).type;
     if (!type.is_tensor() || type.dtype == DType::undefined || type.quant || formal.GetTypes().empty()) continue;
     const std::string text = type_text(type), variable = formal.GetTypeStr();
-    if (std::ranges::none_of(formal.GetTypes(), [&](const auto &one) { return *one == text; })) return fmt::format("{} {} of {}", what, i, text);
+    if (std::ranges::none_of(formal.GetTypes(), [&](const auto &one) { return *one == text; }))
+      return fmt::format("{} {} of {}", what, i, text);
     const bool mixed = formal.GetOption() == onnx::OpSchema::Variadic && !formal.GetIsHomogeneous();
     const auto same = std::ranges::find(bound, variable, &std::pair<std::string, std::string>::first);
-    if (same != bound.end() && same->second != text && !mixed) return fmt::format("{} {} of {} beside {}", what, i, text, same->second);
+    if (same != bound.end() && same->second != text && !mixed)
+      return fmt::format("{} {} of {} beside {}", what, i, text, same->second);
     if (same == bound.end()) bound.emplace_back(variable, text);
   }
   return {};
@@ -224,8 +238,8 @@ Result<OpTypes> absent_operators(const Graph &graph, std::int64_t present, std::
     const auto *schema = node.domain.empty() ? schema_of(node.op, present) : nullptr;
     if (!schema || is_renamed(node, target) || (schema_of(node.op, target) && !is_narrowed(node, target))) continue;
     if (!is_function(*schema))
-      return unsupported(fmt::format("node {}: operator {} came with opset {} and is not defined by older ones", node.label(),
-                                     node.op, first_opset(node.op, present)));
+      return unsupported(fmt::format("node {}: operator {} came with opset {} and is not defined by older ones",
+                                     node.label(), node.op, first_opset(node.op, present)));
     found.insert(node.op);
   }
   return found;
@@ -239,7 +253,8 @@ Status expand_operators(Graph &graph, const OpTypes &operators) {
     for (const ValueId input : node.inputs) types.push_back(input.valid() ? &graph.value(input).type : nullptr);
     const auto body = onnx_function_body(node, graph.opsets, types);
     if (!body)
-      return unsupported(fmt::format("node {}: operator {} cannot be written out: {}", node.label(), node.op, body.error().message));
+      return unsupported(
+          fmt::format("node {}: operator {} cannot be written out: {}", node.label(), node.op, body.error().message));
     for (const auto &[domain, version] : body->opsets) graph.opsets.try_emplace(domain, version);
     inline_graph(graph, id, *body);
   }
@@ -253,15 +268,18 @@ Result<bool> is_new_version(const OpsetChange &at) {
   const auto *from = schema_of(op, at.from), *to = schema_of(op, at.to);
   for (std::size_t i = 0; i < from->inputs().size(); ++i)
     if (from->inputs()[i].GetOption() == onnx::OpSchema::Single && !at.has(i))
-      return unsupported(fmt::format("node {}: {} has no operand {}", at.node().label(), op, from->inputs()[i].GetName()));
-  if (at.node().outputs.empty() || !at.node().outputs[0].valid()) return unsupported(fmt::format("node {}: {} has no output", at.node().label(), op));
+      return unsupported(
+          fmt::format("node {}: {} has no operand {}", at.node().label(), op, from->inputs()[i].GetName()));
+  if (at.node().outputs.empty() || !at.node().outputs[0].valid())
+    return unsupported(fmt::format("node {}: {} has no output", at.node().label(), op));
   return !to || from->since_version() != to->since_version();
 }
 
 Status fit_schema(OpsetChange at) {
   const std::string op = at.node().op;
   const auto *to = schema_of(op, at.to), *from = schema_of(op, at.from);
-  if (!to) return unsupported(fmt::format("node {}: ONNX knows no operator {} of opset {}", at.node().label(), op, at.to));
+  if (!to)
+    return unsupported(fmt::format("node {}: ONNX knows no operator {} of opset {}", at.node().label(), op, at.to));
   if (!from) from = to; // it bears another name now
   drop_outputs(at, *to);
   settle_defaults(at, *from, *to);

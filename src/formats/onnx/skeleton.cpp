@@ -10,7 +10,8 @@ namespace {
 
 bool is_big(const onnx::TensorProto &tensor) {
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL) return true;
-  const bool shape_like = tensor.data_type() == onnx::TensorProto::INT64 || tensor.data_type() == onnx::TensorProto::INT32;
+  const bool shape_like =
+      tensor.data_type() == onnx::TensorProto::INT64 || tensor.data_type() == onnx::TensorProto::INT32;
   return tensor.ByteSizeLong() > (shape_like ? 65536U : 1024U);
 }
 
@@ -27,8 +28,10 @@ std::vector<std::pair<int, std::unique_ptr<T>>> extract(google::protobuf::Repeat
   std::vector<T *> all(static_cast<std::size_t>(size));
   list.ExtractSubrange(0, size, all.data());
   for (int i = 0; i < size; ++i) {
-    if (wanted(*all[static_cast<std::size_t>(i)])) taken.emplace_back(i, all[static_cast<std::size_t>(i)]);
-    else list.AddAllocated(all[static_cast<std::size_t>(i)]);
+    if (wanted(*all[static_cast<std::size_t>(i)]))
+      taken.emplace_back(i, all[static_cast<std::size_t>(i)]);
+    else
+      list.AddAllocated(all[static_cast<std::size_t>(i)]);
   }
   return taken;
 }
@@ -79,8 +82,9 @@ Skeleton::Skeleton(onnx::ModelProto &model) : model_(model) {
 Skeleton::~Skeleton() {
   auto &graph = *model_.mutable_graph();
   auto &inputs = *graph.mutable_input();
-  inputs.erase(std::remove_if(inputs.begin(), inputs.end(), [&](const auto &input) { return inputs_.contains(input.name()); }),
-               inputs.end());
+  inputs.erase(
+      std::remove_if(inputs.begin(), inputs.end(), [&](const auto &input) { return inputs_.contains(input.name()); }),
+      inputs.end());
   put_back(*graph.mutable_initializer(), initializers_);
   put_back(*graph.mutable_node(), constants_);
 }
@@ -105,8 +109,8 @@ std::int64_t ir_version_for(const onnx::ModelProto &model) {
   struct Release {
     std::int64_t opset, ir;
   };
-  constexpr Release releases[] = {{8, 3},   {9, 4},   {10, 5},  {11, 6},  {14, 7},  {18, 8},
-                                  {20, 9},  {22, 10}, {23, 11}, {24, 12}, {27, 13}, {28, 14}};
+  constexpr Release releases[] = {{8, 3},  {9, 4},   {10, 5},  {11, 6},  {14, 7},  {18, 8},
+                                  {20, 9}, {22, 10}, {23, 11}, {24, 12}, {27, 13}, {28, 14}};
   std::int64_t needed = 3;
   for (const auto &import : model.opset_import()) {
     if (!import.domain().empty()) continue;

@@ -11,13 +11,16 @@ constexpr std::string_view quantize_op = "QuantizeLinear", dequantize_op = "Dequ
 
 bool is_border(const Node &node) { return node.is(quantize_op) || node.is(dequantize_op); }
 
-bool all_zero(const Quant &quant) { return std::ranges::all_of(quant.zero_points, [](auto z) { return z == 0; }); }
+bool all_zero(const Quant &quant) {
+  return std::ranges::all_of(quant.zero_points, [](auto z) { return z == 0; });
+}
 
 template <class Visit>
 void for_each_subgraph(const Node &node, Visit visit) {
   for (const Attribute &attribute : node.attributes) {
     if (const auto *one = std::get_if<SubGraph>(&attribute.value)) visit(attribute.name, std::span(one, 1));
-    if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value)) visit(attribute.name, std::span(*many));
+    if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value))
+      visit(attribute.name, std::span(*many));
   }
 }
 
@@ -61,7 +64,8 @@ void Speller::remember_parameters() {
       const Tensor *data = graph.constant(node.inputs[i]);
       if (!data) continue;
       const ByteView bytes = data->data.bytes();
-      parameters_.emplace(std::tuple{data->dtype, data->dims, std::vector<std::byte>(bytes.begin(), bytes.end())}, node.inputs[i]);
+      parameters_.emplace(std::tuple{data->dtype, data->dims, std::vector<std::byte>(bytes.begin(), bytes.end())},
+                          node.inputs[i]);
     }
   }
 }
@@ -163,8 +167,7 @@ void Speller::replace(NodeId id, Node made) {
   made.origins = old.origins;
   made.doc = old.doc;
   made.metadata = old.metadata;
-  for (std::size_t i = 0; i < old.outputs.size(); ++i)
-    made.outputs.push_back(old.outputs[i]);
+  for (std::size_t i = 0; i < old.outputs.size(); ++i) made.outputs.push_back(old.outputs[i]);
   for (std::size_t i = 0; i < old.outputs.size(); ++i)
     if (old.outputs[i].valid()) graph.detach_output(id, i, graph.value(old.outputs[i]).type);
   graph.remove(id);
@@ -193,7 +196,9 @@ Status Speller::run() {
     EDGEC_CHECK(spell_subgraphs(id));
     const Node node = graph.node(id);
     const auto quantized = [&](ValueId value) { return quant(value) != nullptr; };
-    if (is_border(node) || (std::ranges::none_of(node.inputs, quantized) && std::ranges::none_of(node.outputs, quantized))) continue;
+    if (is_border(node) ||
+        (std::ranges::none_of(node.inputs, quantized) && std::ranges::none_of(node.outputs, quantized)))
+      continue;
     if (runs_on_codes(node)) continue;
     if (options_.spelling == OnnxSpelling::qoperator && spell_qoperator(*this, id)) continue;
     for (std::size_t i = 0; i < node.inputs.size(); ++i)
@@ -213,7 +218,8 @@ Status spell(Graph &graph, const OnnxWriteOptions &options) {
   const std::int64_t needed = opset_for_quantization(graph);
   if (needed == 0) return {};
   if (graph.opset() < needed)
-    return unsupported(fmt::format("its quantized tensors need opset {}, the model has {}: give --opset {}", needed, graph.opset(), needed));
+    return unsupported(fmt::format("its quantized tensors need opset {}, the model has {}: give --opset {}", needed,
+                                   graph.opset(), needed));
   return Speller(graph, options).run();
 }
 

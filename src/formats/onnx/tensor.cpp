@@ -59,7 +59,8 @@ Result<Storage> typed_data(const onnx::TensorProto &tensor, DType dtype) {
 
 bool has_typed_data(const onnx::TensorProto &tensor) {
   return tensor.float_data_size() + tensor.int32_data_size() + tensor.int64_data_size() + tensor.double_data_size() +
-             tensor.uint64_data_size() + tensor.string_data_size() > 0;
+             tensor.uint64_data_size() + tensor.string_data_size() >
+         0;
 }
 
 /// Raw data changes hands without a copy, unless it lies badly.
@@ -138,7 +139,8 @@ Result<Tensor> take_sparse_tensor(onnx::SparseTensorProto &sparse, ExternalData 
   const auto count = element_count(dims);
   const auto bytes = static_cast<std::size_t>(bits(values.dtype)) / 8;
   constexpr std::int64_t limit = std::int64_t{1} << 31;
-  if (!count || *count > limit) return bad_input(fmt::format("sparse {} has impossible dims [{}]", label, fmt::join(dims, ",")));
+  if (!count || *count > limit)
+    return bad_input(fmt::format("sparse {} has impossible dims [{}]", label, fmt::join(dims, ",")));
   if (bytes == 0) return unsupported(fmt::format("sparse {} of {}", label, name(values.dtype)));
   const bool linear = indices.rank() == 1;
   const auto rank = static_cast<std::int64_t>(dims.size());
@@ -151,10 +153,12 @@ Result<Tensor> take_sparse_tensor(onnx::SparseTensorProto &sparse, ExternalData 
     std::int64_t place = linear ? index[i] : 0;
     for (std::size_t axis = 0; !linear && axis < dims.size(); ++axis) {
       const std::int64_t at = index[i * dims.size() + axis];
-      if (at < 0 || at >= dims[axis]) return bad_input(fmt::format("sparse {} has the index {} outside its dims", label, at));
+      if (at < 0 || at >= dims[axis])
+        return bad_input(fmt::format("sparse {} has the index {} outside its dims", label, at));
       place = place * dims[axis] + at;
     }
-    if (place < 0 || place >= *count) return bad_input(fmt::format("sparse {} has the index {} outside its dims", label, place));
+    if (place < 0 || place >= *count)
+      return bad_input(fmt::format("sparse {} has the index {} outside its dims", label, place));
     std::memcpy(dense.data() + static_cast<std::size_t>(place) * bytes, values.data.data() + i * bytes, bytes);
   }
   return Tensor::of_bytes(values.dtype, std::move(dims), std::move(dense));

@@ -10,9 +10,12 @@ namespace {
 Shape read_shape(const onnx::TensorShapeProto &proto) {
   Shape shape;
   for (const auto &dim : proto.dim()) {
-    if (dim.has_dim_value() && dim.dim_value() >= 0) shape.push_back(Dim::known(dim.dim_value()));
-    else if (dim.has_dim_param() && !dim.dim_param().empty()) shape.push_back(Dim::named(dim.dim_param()));
-    else shape.push_back(Dim::unknown());
+    if (dim.has_dim_value() && dim.dim_value() >= 0)
+      shape.push_back(Dim::known(dim.dim_value()));
+    else if (dim.has_dim_param() && !dim.dim_param().empty())
+      shape.push_back(Dim::named(dim.dim_param()));
+    else
+      shape.push_back(Dim::unknown());
   }
   return shape;
 }
@@ -20,8 +23,10 @@ Shape read_shape(const onnx::TensorShapeProto &proto) {
 void put_shape(const Shape &shape, onnx::TensorShapeProto &proto) {
   for (const Dim &dim : shape) {
     auto &made = *proto.add_dim();
-    if (dim.is_known()) made.set_dim_value(dim.size);
-    else if (!dim.symbol.empty()) made.set_dim_param(dim.symbol);
+    if (dim.is_known())
+      made.set_dim_value(dim.size);
+    else if (!dim.symbol.empty())
+      made.set_dim_param(dim.symbol);
   }
 }
 
@@ -92,7 +97,8 @@ void put_type(const Type &type, onnx::TypeProto &proto) {
 
 bool has_denotation(const onnx::TypeProto &proto) {
   const auto &dims = proto.tensor_type().shape().dim();
-  return !proto.denotation().empty() || std::ranges::any_of(dims, [](const auto &dim) { return !dim.denotation().empty(); });
+  return !proto.denotation().empty() ||
+         std::ranges::any_of(dims, [](const auto &dim) { return !dim.denotation().empty(); });
 }
 
 void copy_denotation(const onnx::TypeProto &from, onnx::TypeProto &to) {

@@ -44,7 +44,8 @@ Result<RuntimeValue> take_sequence(onnx::SequenceProto &proto) {
     EDGEC_ASSIGN(RuntimeValue value, take_optional(stored));
     values.push_back(std::move(value));
   }
-  if (proto.map_values_size() + proto.sparse_tensor_values_size() > 0) return unsupported("a sequence of maps or sparse tensors");
+  if (proto.map_values_size() + proto.sparse_tensor_values_size() > 0)
+    return unsupported("a sequence of maps or sparse tensors");
   RuntimeValue value;
   value.sequence = std::make_shared<const std::vector<RuntimeValue>>(std::move(values));
   return value;

@@ -86,7 +86,9 @@ std::string varint(std::uint64_t value) {
 }
 
 /// Tag and length of a field that holds bytes.
-std::string head(std::uint32_t number, std::uint64_t length) { return varint((std::uint64_t{number} << 3U) | 2U) + varint(length); }
+std::string head(std::uint32_t number, std::uint64_t length) {
+  return varint((std::uint64_t{number} << 3U) | 2U) + varint(length);
+}
 
 std::string_view text_of(ByteView bytes) { return {reinterpret_cast<const char *>(bytes.data()), bytes.size()}; }
 ByteView content(ByteView in, const Field &field) { return in.subspan(field.content, field.end - field.content); }
@@ -138,7 +140,8 @@ private:
   static bool is_constant(ByteView in) {
     Field field;
     while (next_field(in, field))
-      if (field.number == onnx::NodeProto::kOpTypeFieldNumber && field.wire == 2) return text_of(content(in, field)) == "Constant";
+      if (field.number == onnx::NodeProto::kOpTypeFieldNumber && field.wire == 2)
+        return text_of(content(in, field)) == "Constant";
     return false;
   }
 };
@@ -163,7 +166,8 @@ protected:
     int raws = 0;
     bool outside = false;
     while (next_field(in, field)) {
-      outside |= field.number == onnx::TensorProto::kExternalDataFieldNumber || field.number == onnx::TensorProto::kDataLocationFieldNumber;
+      outside |= field.number == onnx::TensorProto::kExternalDataFieldNumber ||
+                 field.number == onnx::TensorProto::kDataLocationFieldNumber;
       if (field.number != onnx::TensorProto::kRawDataFieldNumber || field.wire != 2) {
         rest.add(text_of(in.subspan(field.begin, field.end - field.begin)));
         continue;
@@ -172,7 +176,8 @@ protected:
       ++raws;
     }
     if (field.end != in.size()) return std::nullopt;
-    if (raws != 1 || outside || raw.end - raw.content <= big_bytes) { // as it is: read_tensor says what is wrong with it
+    if (raws != 1 || outside ||
+        raw.end - raw.content <= big_bytes) { // as it is: read_tensor says what is wrong with it
       Rope same;
       same.add(text_of(in));
       return same;
@@ -207,7 +212,8 @@ protected:
     bool own = false;
     for (const auto &entry : proto.external_data()) {
       own |= entry.key() == "location" && entry.value() == own_file;
-      if (entry.key() == "offset") std::from_chars(entry.value().data(), entry.value().data() + entry.value().size(), index);
+      if (entry.key() == "offset")
+        std::from_chars(entry.value().data(), entry.value().data() + entry.value().size(), index);
     }
     Rope out;
     if (!own || index >= blobs_.size()) return out.add(text_of(in)), out;
@@ -245,14 +251,17 @@ void Rope::add(ByteView bytes) {
 
 void Rope::add(Rope rope) {
   for (Piece &piece : rope.pieces_) {
-    if (piece.bytes.empty()) add(std::string_view(piece.text));
-    else add(piece.bytes);
+    if (piece.bytes.empty())
+      add(std::string_view(piece.text));
+    else
+      add(piece.bytes);
   }
 }
 
 std::vector<ByteView> Rope::parts() const {
   std::vector<ByteView> parts;
-  for (const Piece &piece : pieces_) parts.push_back(piece.bytes.empty() ? std::as_bytes(std::span(piece.text)) : piece.bytes);
+  for (const Piece &piece : pieces_)
+    parts.push_back(piece.bytes.empty() ? std::as_bytes(std::span(piece.text)) : piece.bytes);
   return parts;
 }
 

@@ -20,7 +20,8 @@ namespace {
 void write_header(const Model &model, onnx::ModelProto &proto) {
   proto::put_opsets(model.graph.opsets, proto);
   const auto graph_values = model.graph.values();
-  const bool constants = std::ranges::any_of(graph_values, [&](ValueId id) { return model.graph.value(id).data.has_value(); });
+  const bool constants =
+      std::ranges::any_of(graph_values, [&](ValueId id) { return model.graph.value(id).data.has_value(); });
   // Before version 4, initializers had to be graph inputs.
   proto.set_ir_version(std::max({model.ir_version, proto::ir_version_for(proto), std::int64_t{constants ? 4 : 3}}));
   if (!model.producer_name.empty()) proto.set_producer_name(model.producer_name);
@@ -36,7 +37,8 @@ void put_denotations(const Model &model, onnx::GraphProto &graph) {
     for (auto &info : *list) {
       onnx::TypeProto type;
       const auto found = model.denotations.find(info.name());
-      if (found != model.denotations.end() && type.ParseFromString(found->second)) proto::copy_denotation(type, *info.mutable_type());
+      if (found != model.denotations.end() && type.ParseFromString(found->second))
+        proto::copy_denotation(type, *info.mutable_type());
     }
 }
 
@@ -47,8 +49,8 @@ Status check(const Model &model, onnx::ModelProto &proto, std::vector<std::strin
   if (!verdict.tolerable && model.source_failure.empty())
     return internal_error(fmt::format("ONNX's checker refuses the model that would be written: {}", verdict.failure));
   if (warnings)
-    warnings->push_back(fmt::format("ONNX's checker refuses the model{}: {}", model.source_failure.empty() ? "" : ", as it did the input",
-                                    verdict.failure));
+    warnings->push_back(fmt::format("ONNX's checker refuses the model{}: {}",
+                                    model.source_failure.empty() ? "" : ", as it did the input", verdict.failure));
   return {};
 }
 
@@ -60,8 +62,9 @@ struct Serialized {
   Graph owner;
 };
 
-Result<std::unique_ptr<Serialized>> serialize(const Model &model, const OnnxWriteOptions &options, proto::Weights weights,
-                                              const std::string &location, std::vector<std::string> *warnings) {
+Result<std::unique_ptr<Serialized>> serialize(const Model &model, const OnnxWriteOptions &options,
+                                              proto::Weights weights, const std::string &location,
+                                              std::vector<std::string> *warnings) {
   auto made = std::make_unique<Serialized>(); // the rope points into it
   Model sorted = model;
   EDGEC_CHECK(proto::spell(sorted.graph, options));
@@ -71,10 +74,12 @@ Result<std::unique_ptr<Serialized>> serialize(const Model &model, const OnnxWrit
   std::vector<ByteView> blobs = proto::write_graph(sorted, *proto.mutable_graph(), weights, location);
   put_denotations(sorted, *proto.mutable_graph());
   EDGEC_CHECK(check(sorted, proto, warnings));
-  const auto too_big = unsupported("without its weights in a file beside it, the model has more than 2 GB, which protobuf cannot write");
+  const auto too_big =
+      unsupported("without its weights in a file beside it, the model has more than 2 GB, which protobuf cannot write");
   if (proto.ByteSizeLong() > INT_MAX || !proto.SerializeToString(&made->message)) return too_big;
   const bool lowered = weights == proto::Weights::lowered;
-  made->model = proto::lower_tensors(std::as_bytes(std::span(made->message)), lowered ? blobs : std::vector<ByteView>());
+  made->model =
+      proto::lower_tensors(std::as_bytes(std::span(made->message)), lowered ? blobs : std::vector<ByteView>());
   if (made->model.size() > INT_MAX) return too_big;
   if (!lowered) made->external = std::move(blobs);
   made->owner = std::move(sorted.graph);
@@ -100,10 +105,12 @@ Result<std::string> serialize_onnx(const Model &model, const OnnxWriteOptions &o
 Status write_onnx(const Model &model, const std::filesystem::path &path, const OnnxWriteOptions &options,
                   std::vector<std::string> *warnings) {
   const bool beside = options.external_data || is_huge(model.graph);
-  if (beside && path == "-") return usage_error("a model with its weights in a file beside it cannot go to standard output");
+  if (beside && path == "-")
+    return usage_error("a model with its weights in a file beside it cannot go to standard output");
   const std::string location = path.filename().string() + ".data";
   EDGEC_ASSIGN(const auto made, serialize(model, options, beside ? proto::Weights::external : proto::Weights::lowered,
-                                          location, warnings).in(path.string()));
+                                          location, warnings)
+                                    .in(path.string()));
   const auto data_path = path.parent_path() / location;
   if (beside) EDGEC_CHECK(write_file(data_path, made->external, options.force));
   auto done = write_file(path, made->model.parts(), options.force);

@@ -17,15 +17,19 @@ struct Plan {
   DType input;
   const TileSet *tiles;
   TileOutput output;
-  std::byte padding;                  ///< the input's zero point
-  std::int64_t width = 0;             ///< channels rounded up to whole vectors
-  std::vector<std::int32_t> weights;  ///< [taps][width]
-  std::vector<std::int32_t> bias;     ///< [width], with the zero point's part
-  std::vector<float> scales;          ///< [width]
+  std::byte padding;                 ///< the input's zero point
+  std::int64_t width = 0;            ///< channels rounded up to whole vectors
+  std::vector<std::int32_t> weights; ///< [taps][width]
+  std::vector<std::int32_t> bias;    ///< [width], with the zero point's part
+  std::vector<float> scales;         ///< [width]
 };
 
 Plan make_plan(const ConvShape &s, const IntegerConv &conv, const TileSet *tiles) {
-  Plan plan{.shape = s, .input = conv.input, .tiles = tiles, .output = TileOutput::of(conv.output), .padding = static_cast<std::byte>(conv.input_zero_point & 0xff)};
+  Plan plan{.shape = s,
+            .input = conv.input,
+            .tiles = tiles,
+            .output = TileOutput::of(conv.output),
+            .padding = static_cast<std::byte>(conv.input_zero_point & 0xff)};
   plan.width = (s.in_channels + DepthwiseJob::width_unit - 1) / DepthwiseJob::width_unit * DepthwiseJob::width_unit;
   const auto width = static_cast<std::size_t>(plan.width), taps = static_cast<std::size_t>(s.taps());
   plan.weights.resize(taps * width);
@@ -82,11 +86,19 @@ void run_range(const Plan &plan, const KernelIo &io, std::byte *scratch, std::in
   const ConvShape &s = plan.shape;
   const std::int64_t taps = s.taps(), stride = s.out_channels * plan.output.bytes();
   const Taps found{plan, io.inputs[0], io.inputs[0] + s.batch * s.in_area() * s.in_channels,
-                   scratch + positions * taps * static_cast<std::int64_t>(sizeof(void *)), reinterpret_cast<const std::byte **>(scratch)};
+                   scratch + positions * taps * static_cast<std::int64_t>(sizeof(void *)),
+                   reinterpret_cast<const std::byte **>(scratch)};
   found.prepare();
-  DepthwiseJob job{.taps_of = found.pointers, .weights = plan.weights.data(), .taps = taps, .channels = s.out_channels,
-                   .width = plan.width, .is_signed = plan.input == DType::int8, .bias = plan.bias.data(),
-                   .scales = plan.scales.data(), .y_stride = stride, .output = plan.output};
+  DepthwiseJob job{.taps_of = found.pointers,
+                   .weights = plan.weights.data(),
+                   .taps = taps,
+                   .channels = s.out_channels,
+                   .width = plan.width,
+                   .is_signed = plan.input == DType::int8,
+                   .bias = plan.bias.data(),
+                   .scales = plan.scales.data(),
+                   .y_stride = stride,
+                   .output = plan.output};
   // The last group begins before the end of the one before it; fewer outputs than a group go through a copy.
   std::byte *const few = found.rows + (1 + positions * taps) * plan.width;
   for (std::int64_t i = first; i < last; i += positions) {
@@ -108,7 +120,9 @@ Result<Kernel> conv_depthwise(const ConvShape &shape, const IntegerConv &conv, R
   const std::int64_t taps = shape.taps(), rows = shape.batch * shape.out_area();
   if (rows == 0) return unsupported("an empty convolution");
   const std::int64_t pointers = positions * taps * static_cast<std::int64_t>(sizeof(void *));
-  const std::int64_t bytes = (pointers + (1 + positions * taps) * plan->width + positions * shape.out_channels * plan->output.bytes() + 63) / 64 * 64;
+  const std::int64_t bytes =
+      (pointers + (1 + positions * taps) * plan->width + positions * shape.out_channels * plan->output.bytes() + 63) /
+      64 * 64;
   Kernel kernel;
   kernel.inputs = {Layout::channels_last};
   kernel.output = Layout::channels_last;
@@ -116,8 +130,8 @@ Result<Kernel> conv_depthwise(const ConvShape &shape, const IntegerConv &conv, R
   kernel.description = "depthwise";
   const std::int64_t parts = std::clamp<std::int64_t>(rows / 64, 1, run.threads);
   kernel.run = [plan, parts, rows, bytes](const KernelIo &io) {
-    // Always a team of its own, if only of one: inside another team its threads are numbered from 0 as well.
-#pragma omp parallel for num_threads(static_cast<int>(parts)) schedule(static)
+  // Always a team of its own, if only of one: inside another team its threads are numbered from 0 as well.
+#pragma omp parallel for num_threads(static_cast <int>(parts)) schedule(static)
     for (std::int64_t part = 0; part < parts; ++part)
       run_range(*plan, io, io.scratch + omp_get_thread_num() * bytes, rows * part / parts, rows * (part + 1) / parts);
   };

@@ -27,7 +27,8 @@ PostOps make_post_ops(std::span<const FloatPostOp> list, const memory::desc &dst
     case FloatPostOp::Kind::sigmoid: ops.append_eltwise(1, algorithm::eltwise_logistic, 0, 0); break;
     case FloatPostOp::Kind::hard_swish: ops.append_eltwise(1, algorithm::eltwise_hardswish, 0, 0); break;
     case FloatPostOp::Kind::add:
-      made.arguments.push_back({DNNL_ARG_ATTR_MULTIPLE_POST_OP(ops.len()) | DNNL_ARG_SRC_1, dst, From::input, op.operand, {}});
+      made.arguments.push_back(
+          {DNNL_ARG_ATTR_MULTIPLE_POST_OP(ops.len()) | DNNL_ARG_SRC_1, dst, From::input, op.operand, {}});
       ops.append_binary(algorithm::binary_add, dst);
       break;
     }
@@ -65,12 +66,15 @@ Result<Kernel> make_kernel(const ConvShape &shape, std::span<const float> w, std
   const memory::desc src = s.activation(s.src, f32), dst = s.activation(s.dst, f32);
   const memory::desc weights(s.weights, f32, memory::format_tag::any), biases(s.bias, f32, memory::format_tag::x);
   const PostOps extra = make_post_ops(post_ops, dst);
-  if (share_parameters(extra.attributes.get_post_ops())) return unsupported("oneDNN does not tell two activations of one kind apart");
+  if (share_parameters(extra.attributes.get_post_ops()))
+    return unsupported("oneDNN does not tell two activations of one kind apart");
   auto descriptor = onednn_descriptor([&] {
     const auto kind = dnnl::prop_kind::forward_inference;
     const typename Primitive::desc desc =
-        bias.empty() ? typename Primitive::desc(kind, direct, src, weights, dst, s.strides, s.dilations, s.pad_begin, s.pad_end)
-                     : typename Primitive::desc(kind, direct, src, weights, biases, dst, s.strides, s.dilations, s.pad_begin, s.pad_end);
+        bias.empty()
+            ? typename Primitive::desc(kind, direct, src, weights, dst, s.strides, s.dilations, s.pad_begin, s.pad_end)
+            : typename Primitive::desc(kind, direct, src, weights, biases, dst, s.strides, s.dilations, s.pad_begin,
+                                       s.pad_end);
     return typename Primitive::primitive_desc(desc, extra.attributes, cpu_engine());
   });
   if (!descriptor) return std::move(descriptor).error();
@@ -82,8 +86,13 @@ Result<Kernel> make_kernel(const ConvShape &shape, std::span<const float> w, std
   std::vector<OnednnArgument> arguments = extra.arguments;
   arguments.push_back({DNNL_ARG_SRC, src, From::input, 0, {}});
   arguments.push_back({DNNL_ARG_DST, dst, From::output, 0, {}});
-  arguments.push_back({DNNL_ARG_WEIGHTS, {}, From::constant, 0, in_format(s.plain_weights(f32, transposed), w.data(), descriptor->weights_desc())});
-  if (!bias.empty()) arguments.push_back({DNNL_ARG_BIAS, {}, From::constant, 0, in_format(biases, bias.data(), biases)});
+  arguments.push_back({DNNL_ARG_WEIGHTS,
+                       {},
+                       From::constant,
+                       0,
+                       in_format(s.plain_weights(f32, transposed), w.data(), descriptor->weights_desc())});
+  if (!bias.empty())
+    arguments.push_back({DNNL_ARG_BIAS, {}, From::constant, 0, in_format(biases, bias.data(), biases)});
   arguments.push_back({DNNL_ARG_SCRATCHPAD, descriptor->scratchpad_desc(), From::scratch, 0, {}});
   Kernel kernel;
   kernel.inputs = {Layout::channels_last};
@@ -102,7 +111,8 @@ Result<Kernel> make_kernel(const ConvShape &shape, std::span<const float> w, std
 
 } // namespace
 
-OnednnConvShape::OnednnConvShape(const ConvShape &shape) : src{shape.batch, shape.in_channels}, dst{shape.batch, shape.out_channels} {
+OnednnConvShape::OnednnConvShape(const ConvShape &shape)
+    : src{shape.batch, shape.in_channels}, dst{shape.batch, shape.out_channels} {
   if (shape.groups > 1) weights.push_back(shape.groups);
   weights.insert(weights.end(), {shape.group_out(), shape.group_in()});
   bias = {shape.out_channels};
@@ -146,7 +156,8 @@ Result<Kernel> conv(const ConvShape &shape, std::span<const float> w, std::span<
 Result<Kernel> conv_transpose(const ConvShape &shape, std::span<const float> w, std::span<const float> bias,
                               std::span<const FloatPostOp> post_ops, Run run) {
   ConvShape own = shape; // oneDNN takes output_padding as less padding at the end
-  for (Window &axis : own.axes) axis.pad_end = axis.stride * (axis.in - 1) + axis.reach() + 1 - axis.pad_begin - axis.out;
+  for (Window &axis : own.axes)
+    axis.pad_end = axis.stride * (axis.in - 1) + axis.reach() + 1 - axis.pad_begin - axis.out;
   if (own.groups == own.in_channels && own.groups > 1) return unsupported("depthwise transposed convolution");
   return make_kernel<dnnl::deconvolution_forward>(own, w, bias, post_ops, run, algorithm::deconvolution_direct, true);
 }

@@ -21,10 +21,13 @@ using dnnl::memory;
 using From = OnednnArgument::From;
 
 memory::data_type data_type(DType dtype) {
-  return dtype == DType::uint8 ? memory::data_type::u8 : dtype == DType::int8 ? memory::data_type::s8 : memory::data_type::f32;
+  return dtype == DType::uint8  ? memory::data_type::u8
+         : dtype == DType::int8 ? memory::data_type::s8
+                                : memory::data_type::f32;
 }
 
-/// The constants that oneDNN gets: s8 weights, and a bias that takes the input's zero point along where nothing is padded.
+/// The constants that oneDNN gets: s8 weights, and a bias that takes the input's zero point along where nothing is
+/// padded.
 struct Constants {
   std::vector<std::int8_t> weights;
   std::vector<std::int32_t> bias;
@@ -51,7 +54,8 @@ struct Reach {
 bool is_constant(const IntegerOutput &output, std::size_t channel, const Reach &reach, std::int64_t bias) {
   if (output.dtype == DType::float32 || reach.low + bias < INT32_MIN || reach.high + bias > INT32_MAX) return false;
   const auto code = [&](std::int64_t sum) {
-    return requantize(static_cast<std::int32_t>(sum), output.scales[channel], output.zero_point, CodeRange::of(output.dtype));
+    return requantize(static_cast<std::int32_t>(sum), output.scales[channel], output.zero_point,
+                      CodeRange::of(output.dtype));
   };
   return code(reach.low + bias) == code(reach.high + bias);
 }
@@ -106,28 +110,38 @@ Result<Kernel> make_kernel(const ConvShape &shape, const IntegerConv &conv, Run 
   EDGEC_ASSIGN(const Constants constants, make_constants(shape, conv));
   const OnednnConvShape s(shape);
   const OmpThreads scope(run.threads);
-  const memory::desc src = s.activation(s.src, data_type(conv.input)), dst = s.activation(s.dst, data_type(conv.output.dtype));
+  const memory::desc src = s.activation(s.src, data_type(conv.input)),
+                     dst = s.activation(s.dst, data_type(conv.output.dtype));
   const memory::desc weights(s.weights, memory::data_type::s8, memory::format_tag::any);
   const memory::desc bias(s.bias, memory::data_type::s32, memory::format_tag::x);
   EDGEC_ASSIGN(const auto descriptor, onednn_descriptor([&] {
-    const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_inference, algorithm::convolution_direct, src, weights,
-                                               bias, dst, s.strides, s.dilations, s.pad_begin, s.pad_end);
-    return dnnl::convolution_forward::primitive_desc(desc, make_attributes(conv, constants), cpu_engine());
-  }));
+                 const dnnl::convolution_forward::desc desc(dnnl::prop_kind::forward_inference,
+                                                            algorithm::convolution_direct, src, weights, bias, dst,
+                                                            s.strides, s.dilations, s.pad_begin, s.pad_end);
+                 return dnnl::convolution_forward::primitive_desc(desc, make_attributes(conv, constants), cpu_engine());
+               }));
   const std::string implementation = descriptor.impl_info_str();
-  if (implementation.find("gemm_") != std::string::npos) return unsupported("oneDNN's " + implementation + " is not exact");
+  if (implementation.find("gemm_") != std::string::npos)
+    return unsupported("oneDNN's " + implementation + " is not exact");
   if (implementation == "jit:avx512_core_amx_int8" && constants.source_zero_point != 0 && pads_far(shape))
     return unsupported("oneDNN 2.6.3 takes wrong zero points for padding by " + implementation);
   std::vector<OnednnArgument> arguments{
       {DNNL_ARG_SRC, src, From::input, 0, {}},
       {DNNL_ARG_DST, dst, From::output, 0, {}},
-      {DNNL_ARG_WEIGHTS, {}, From::constant, 0,
+      {DNNL_ARG_WEIGHTS,
+       {},
+       From::constant,
+       0,
        in_format(s.plain_weights(memory::data_type::s8, false), constants.weights.data(), descriptor.weights_desc())},
       {DNNL_ARG_BIAS, {}, From::constant, 0, in_format(bias, constants.bias.data(), bias)},
       {DNNL_ARG_SCRATCHPAD, descriptor.scratchpad_desc(), From::scratch, 0, {}}};
   if (constants.source_zero_point != 0) {
     const memory::desc one({1}, memory::data_type::s32, memory::format_tag::x);
-    arguments.push_back({DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC, {}, From::constant, 0, in_format(one, &constants.source_zero_point, one)});
+    arguments.push_back({DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC,
+                         {},
+                         From::constant,
+                         0,
+                         in_format(one, &constants.source_zero_point, one)});
   }
   Kernel kernel;
   kernel.inputs = {Layout::channels_last};
@@ -143,7 +157,8 @@ Result<Kernel> make_kernel(const ConvShape &shape, const IntegerConv &conv, Run 
 bool probe(DType input) {
   ConvShape shape{.in_channels = 64, .out_channels = 16};
   shape.axes[2].in = shape.axes[2].out = 4;
-  IntegerConv conv{.input = input, .weights = std::vector<std::int16_t>(64 * 16, 127), .output = {.dtype = DType::float32}};
+  IntegerConv conv{
+      .input = input, .weights = std::vector<std::int16_t>(64 * 16, 127), .output = {.dtype = DType::float32}};
   conv.output.scales.assign(16, 1);
   const Result<Kernel> kernel = make_kernel(shape, conv, {Isa::vnni, 1});
   if (!kernel) return false;

@@ -40,7 +40,8 @@ struct Plan {
 std::int16_t weight(const Plan &plan, const IntegerConv &conv, std::int64_t channel, std::int64_t k) {
   const ConvShape &s = plan.shape;
   const std::int64_t tap = k / s.group_in(), c = k % s.group_in(), first = channel / s.group_out() * s.group_in();
-  const std::int64_t row = plan.transposed ? (first + c) * s.group_out() + channel % s.group_out() : channel * s.group_in() + c;
+  const std::int64_t row =
+      plan.transposed ? (first + c) * s.group_out() + channel % s.group_out() : channel * s.group_in() + c;
   return conv.weights[static_cast<std::size_t>(row * s.taps() + tap)];
 }
 
@@ -58,7 +59,8 @@ void pack(Plan &plan, const IntegerConv &conv, Panel &panel) {
       const std::int16_t w = weight(plan, conv, channel, k);
       sum = wrapping_add(sum, w);
       const std::int64_t place = (k / parts * panel.width + j) * 4 + k % parts * (4 / parts);
-      std::memcpy(plan.weights.data() + panel.weights + place, &w, static_cast<std::size_t>(4 / parts)); // little endian
+      std::memcpy(plan.weights.data() + panel.weights + place, &w,
+                  static_cast<std::size_t>(4 / parts)); // little endian
     }
     std::int32_t bias = conv.output.bias.empty() ? 0 : conv.output.bias[static_cast<std::size_t>(channel)];
     if (plan.quads) bias = wrapping_add(bias, -wrapping_mul(plan.zero_point, sum)); // bytes come with their zero point
@@ -103,8 +105,10 @@ struct Gatherer {
     for (std::int64_t i = 0; i < count; ++i) numbers[i] = static_cast<std::int16_t>(from[i] - zero_point);
   }
   void fill(std::byte *to, std::int64_t count) const { // padding stands for the zero point
-    if (plan.quads) std::memset(to, plan.zero_point, static_cast<std::size_t>(count));
-    else std::memset(to, 0, static_cast<std::size_t>(count) * 2);
+    if (plan.quads)
+      std::memset(to, plan.zero_point, static_cast<std::size_t>(count));
+    else
+      std::memset(to, 0, static_cast<std::size_t>(count) * 2);
   }
 
   /// Input index of a tap along an axis; -1: none.
@@ -143,7 +147,8 @@ struct Gatherer {
     const Window &W = s.axes[2];
     const std::int64_t size = plan.quads ? 1 : 2, channels = s.group_in(), start = W.input_index(w0, 0);
     if (s.groups == 1 && W.dilation == 1 && !plan.transposed) { // neighbours in memory
-      const std::int64_t before = std::clamp<std::int64_t>(-start, 0, W.kernel), after = std::clamp<std::int64_t>(start + W.kernel - W.in, 0, W.kernel - before);
+      const std::int64_t before = std::clamp<std::int64_t>(-start, 0, W.kernel),
+                         after = std::clamp<std::int64_t>(start + W.kernel - W.in, 0, W.kernel - before);
       const std::int64_t inside = W.kernel - before - after;
       if (before > 0) fill(to, before * channels);
       if (inside > 0) copy(to + before * channels * size, line + (start + before) * channels, inside * channels);
@@ -152,16 +157,18 @@ struct Gatherer {
     }
     for (std::int64_t k = 0; k < W.kernel; ++k, to += channels * size) {
       const std::int64_t at = index(W, w0, k);
-      if (at < 0) fill(to, channels);
-      else copy(to, line + at * s.in_channels, channels);
+      if (at < 0)
+        fill(to, channels);
+      else
+        copy(to, line + at * s.in_channels, channels);
     }
     return to;
   }
 };
 
 /// Rows [first, first + count) of one group, times panels [from, to) of it.
-void run_strip(const Plan &plan, const std::byte *x, std::byte *y, std::byte *scratch, std::int64_t first, std::int64_t count,
-               std::int64_t group, std::size_t from, std::size_t to) {
+void run_strip(const Plan &plan, const std::byte *x, std::byte *y, std::byte *scratch, std::int64_t first,
+               std::int64_t count, std::int64_t group, std::size_t from, std::size_t to) {
   const ConvShape &s = plan.shape;
   TileJob job{.a = scratch, .a_stride = plan.row_bytes(), .words = plan.words, .rows = count, .output = plan.output};
   if (plan.direct) {
@@ -186,7 +193,8 @@ void run_strip(const Plan &plan, const std::byte *x, std::byte *y, std::byte *sc
 void run_all(const Plan &plan, const KernelIo &io, int threads) {
   const std::int64_t strips = (plan.rows + plan.strip - 1) / plan.strip, groups = plan.shape.groups;
   const auto panels = plan.panels.front().size();
-  const auto parts = static_cast<std::int64_t>(strips * groups >= threads ? 1 : std::min<std::size_t>(panels, static_cast<std::size_t>(threads)));
+  const auto parts = static_cast<std::int64_t>(
+      strips * groups >= threads ? 1 : std::min<std::size_t>(panels, static_cast<std::size_t>(threads)));
   const std::int64_t items = strips * groups * parts;
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && items > 1)
   for (std::int64_t item = 0; item < items; ++item) {
@@ -221,8 +229,10 @@ Result<Kernel> make_kernel(const ConvShape &shape, const IntegerConv &conv, Run 
   if (plan->depth == 0 || plan->rows == 0 || shape.out_channels == 0) return unsupported("an empty convolution");
   pack_all(*plan, conv);
   const auto pointwise = [](const Window &w) { return w.kernel == 1 && w.stride == 1 && !w.padded(); };
-  plan->direct = !transposed && plan->quads && !plan->is_signed && shape.groups == 1 && plan->depth % parts == 0 && std::ranges::all_of(shape.axes, pointwise);
-  constexpr std::int64_t tile_rows = 24, cache = 32768; // whole tiles of 6 and of 8 rows; a part of the first-level cache
+  plan->direct = !transposed && plan->quads && !plan->is_signed && shape.groups == 1 && plan->depth % parts == 0 &&
+                 std::ranges::all_of(shape.axes, pointwise);
+  constexpr std::int64_t tile_rows = 24,
+                         cache = 32768; // whole tiles of 6 and of 8 rows; a part of the first-level cache
   plan->strip = std::clamp<std::int64_t>(cache / plan->row_bytes() / tile_rows, 1, 16) * tile_rows;
   plan->strip = std::min(plan->strip, (plan->rows / run.threads + tile_rows) / tile_rows * tile_rows);
   Kernel kernel;
@@ -230,14 +240,20 @@ Result<Kernel> make_kernel(const ConvShape &shape, const IntegerConv &conv, Run 
   kernel.output = Layout::channels_last;
   kernel.scratch_bytes = plan->direct ? 0 : static_cast<std::size_t>(run.threads * plan->strip * plan->row_bytes());
   kernel.description = plan->quads ? "tiles of bytes" : "tiles of 16-bit pairs";
-  kernel.run = [plan = std::shared_ptr<const Plan>(plan), threads = run.threads](const KernelIo &io) { run_all(*plan, io, threads); };
+  kernel.run = [plan = std::shared_ptr<const Plan>(plan), threads = run.threads](const KernelIo &io) {
+    run_all(*plan, io, threads);
+  };
   return kernel;
 }
 
 } // namespace
 
-Result<Kernel> conv_tiles(const ConvShape &shape, const IntegerConv &conv, Run run) { return make_kernel(shape, conv, run, false); }
+Result<Kernel> conv_tiles(const ConvShape &shape, const IntegerConv &conv, Run run) {
+  return make_kernel(shape, conv, run, false);
+}
 
-Result<Kernel> conv_transpose(const ConvShape &shape, const IntegerConv &conv, Run run) { return make_kernel(shape, conv, run, true); }
+Result<Kernel> conv_transpose(const ConvShape &shape, const IntegerConv &conv, Run run) {
+  return make_kernel(shape, conv, run, true);
+}
 
 } // namespace edgec::fast

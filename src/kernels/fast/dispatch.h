@@ -38,11 +38,15 @@ EDGEC_AVX512 void on_avx512(Body body, std::int64_t first, std::int64_t last) {
 template <class Body>
 void dispatch(Run run, std::int64_t count, std::int64_t grain, const Body &body) {
   const auto part = [&](std::int64_t first, std::int64_t last) {
-    if (run.isa >= Isa::avx512) on_avx512(body, first, last);
-    else if (run.isa >= Isa::avx2) on_avx2(body, first, last);
-    else on_any(body, first, last);
+    if (run.isa >= Isa::avx512)
+      on_avx512(body, first, last);
+    else if (run.isa >= Isa::avx2)
+      on_avx2(body, first, last);
+    else
+      on_any(body, first, last);
   };
-  const auto threads = static_cast<int>(std::clamp<std::int64_t>(count / std::max<std::int64_t>(grain, 1), 1, std::max(run.threads, 1)));
+  const auto threads =
+      static_cast<int>(std::clamp<std::int64_t>(count / std::max<std::int64_t>(grain, 1), 1, std::max(run.threads, 1)));
   if (threads == 1) return part(0, count);
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (int t = 0; t < threads; ++t) part(count * t / threads, count * (t + 1) / threads);

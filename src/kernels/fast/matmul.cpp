@@ -31,13 +31,15 @@ struct IntegerProducts {
 template <class Code>
 void rows_as_pairs(const IntegerProducts &p, const Code *a, std::int16_t *to) {
   for (std::int64_t i = 0; i < p.products.m; ++i) {
-    for (std::int64_t k = 0; k < p.products.k; ++k) *to++ = static_cast<std::int16_t>(a[i * p.products.k + k] - p.a.zero_point);
+    for (std::int64_t k = 0; k < p.products.k; ++k)
+      *to++ = static_cast<std::int16_t>(a[i * p.products.k + k] - p.a.zero_point);
     if (p.products.k % 2) *to++ = 0;
   }
 }
 
 template <class Code>
-void columns_as_pairs(const IntegerProducts &p, const Code *b, std::int64_t first, std::int64_t columns, std::int64_t width, std::int16_t *to) {
+void columns_as_pairs(const IntegerProducts &p, const Code *b, std::int64_t first, std::int64_t columns,
+                      std::int64_t width, std::int16_t *to) {
   std::fill(to, to + p.words * width * 2, std::int16_t{0});
   for (std::int64_t k = 0; k < p.products.k; ++k)
     for (std::int64_t j = 0; j < columns; ++j)
@@ -48,17 +50,32 @@ void columns_as_pairs(const IntegerProducts &p, const Code *b, std::int64_t firs
 void run_item(const IntegerProducts &p, const KernelIo &io, std::int64_t item, std::byte *scratch) {
   const auto &[m, n, k, a_index, b_index] = p.products;
   const std::int64_t product = item / p.panels, first = item % p.panels * p.tiles->panel();
-  const std::int64_t columns = std::min<std::int64_t>(p.tiles->panel(), n - first), width = (columns + p.tiles->lanes - 1) / p.tiles->lanes * p.tiles->lanes;
-  const std::byte *a = io.inputs[0] + a_index[static_cast<std::size_t>(product)] * m * k, *b = io.inputs[1] + b_index[static_cast<std::size_t>(product)] * k * n;
-  auto *rows = reinterpret_cast<std::int16_t *>(scratch), *packed = reinterpret_cast<std::int16_t *>(scratch + p.a_bytes());
-  if (p.a.dtype == DType::uint8) rows_as_pairs(p, reinterpret_cast<const std::uint8_t *>(a), rows);
-  else rows_as_pairs(p, reinterpret_cast<const std::int8_t *>(a), rows);
-  if (p.b.dtype == DType::uint8) columns_as_pairs(p, reinterpret_cast<const std::uint8_t *>(b), first, columns, width, packed);
-  else columns_as_pairs(p, reinterpret_cast<const std::int8_t *>(b), first, columns, width, packed);
-  p.tiles->run({.a = scratch, .a_stride = p.words * 4, .b = scratch + p.a_bytes(), .words = p.words, .rows = m,
-                .columns = static_cast<int>(columns), .width = static_cast<int>(width), .bias = p.bias.data() + first,
-                .scales = p.scales.data() + first, .y = io.outputs[0] + (product * m * n + first) * p.output.bytes(),
-                .y_stride = n * p.output.bytes(), .output = p.output});
+  const std::int64_t columns = std::min<std::int64_t>(p.tiles->panel(), n - first),
+                     width = (columns + p.tiles->lanes - 1) / p.tiles->lanes * p.tiles->lanes;
+  const std::byte *a = io.inputs[0] + a_index[static_cast<std::size_t>(product)] * m * k,
+                  *b = io.inputs[1] + b_index[static_cast<std::size_t>(product)] * k * n;
+  auto *rows = reinterpret_cast<std::int16_t *>(scratch),
+       *packed = reinterpret_cast<std::int16_t *>(scratch + p.a_bytes());
+  if (p.a.dtype == DType::uint8)
+    rows_as_pairs(p, reinterpret_cast<const std::uint8_t *>(a), rows);
+  else
+    rows_as_pairs(p, reinterpret_cast<const std::int8_t *>(a), rows);
+  if (p.b.dtype == DType::uint8)
+    columns_as_pairs(p, reinterpret_cast<const std::uint8_t *>(b), first, columns, width, packed);
+  else
+    columns_as_pairs(p, reinterpret_cast<const std::int8_t *>(b), first, columns, width, packed);
+  p.tiles->run({.a = scratch,
+                .a_stride = p.words * 4,
+                .b = scratch + p.a_bytes(),
+                .words = p.words,
+                .rows = m,
+                .columns = static_cast<int>(columns),
+                .width = static_cast<int>(width),
+                .bias = p.bias.data() + first,
+                .scales = p.scales.data() + first,
+                .y = io.outputs[0] + (product * m * n + first) * p.output.bytes(),
+                .y_stride = n * p.output.bytes(),
+                .output = p.output});
 }
 
 memory::desc stack(const std::vector<std::int64_t> &index, std::int64_t rows, std::int64_t columns) {
@@ -79,15 +96,16 @@ Result<Kernel> matmul(const Products &products, Run run) {
   if (run.isa == Isa::scalar) return unsupported("no vector instructions");
   if (m * n * k == 0 || a_index.empty()) return unsupported("an empty product");
   const bool one_b = std::ranges::all_of(b_index, [](std::int64_t i) { return i == 0; });
-  if (!is_identity(a_index) || (!one_b && !is_identity(b_index))) return unsupported("matrices broadcast in other ways");
+  if (!is_identity(a_index) || (!one_b && !is_identity(b_index)))
+    return unsupported("matrices broadcast in other ways");
   const OmpThreads scope(run.threads);
   const memory::desc src = stack(a_index, m, k), dst = stack(a_index, m, n);
   const memory::desc weights = one_b ? stack({0}, k, n) : stack(b_index, k, n);
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   EDGEC_ASSIGN(const auto descriptor, onednn_descriptor([&] {
-    return dnnl::matmul::primitive_desc(dnnl::matmul::desc(src, weights, dst), attributes, cpu_engine());
-  }));
+                 return dnnl::matmul::primitive_desc(dnnl::matmul::desc(src, weights, dst), attributes, cpu_engine());
+               }));
   std::vector<OnednnArgument> arguments{{DNNL_ARG_SRC, src, From::input, 0, {}},
                                         {DNNL_ARG_WEIGHTS, weights, From::input, 1, {}},
                                         {DNNL_ARG_DST, dst, From::output, 0, {}},
@@ -101,9 +119,11 @@ Result<Kernel> matmul(const Products &products, Run run) {
 }
 
 Result<Kernel> matmul(const Products &products, Codes a, Codes b, const IntegerOutput &output, Run run) {
-  auto p = std::make_shared<IntegerProducts>(IntegerProducts{products, a, b, TileOutput::of(output), pair_tiles(run.isa), output.bias, output.scales});
+  auto p = std::make_shared<IntegerProducts>(
+      IntegerProducts{products, a, b, TileOutput::of(output), pair_tiles(run.isa), output.bias, output.scales});
   if (!p->tiles) return unsupported("no vector instructions");
-  const std::int64_t items = static_cast<std::int64_t>(products.a_index.size()) * ((products.n + p->tiles->panel() - 1) / p->tiles->panel());
+  const std::int64_t items =
+      static_cast<std::int64_t>(products.a_index.size()) * ((products.n + p->tiles->panel() - 1) / p->tiles->panel());
   if (products.m * products.n * products.k == 0 || items == 0) return unsupported("an empty product");
   p->words = (products.k + 1) / 2;
   p->panels = (products.n + p->tiles->panel() - 1) / p->tiles->panel();
@@ -113,7 +133,8 @@ Result<Kernel> matmul(const Products &products, Codes a, Codes b, const IntegerO
   Kernel kernel;
   kernel.scratch_bytes = static_cast<std::size_t>(bytes * run.threads);
   kernel.description = "tiles of 16-bit pairs";
-  kernel.run = [p = std::shared_ptr<const IntegerProducts>(p), items, bytes, threads = run.threads](const KernelIo &io) {
+  kernel.run = [p = std::shared_ptr<const IntegerProducts>(p), items, bytes,
+                threads = run.threads](const KernelIo &io) {
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && items > 1)
     for (std::int64_t item = 0; item < items; ++item) run_item(*p, io, item, io.scratch + omp_get_thread_num() * bytes);
   };

@@ -84,7 +84,8 @@ auto onednn_descriptor(Create &&create) -> Result<decltype(create())> {
 
 /// The primitive with its arguments, or an error where oneDNN cannot build it after all.
 template <class Primitive, class Descriptor>
-Result<std::shared_ptr<const OnednnCall>> onednn_call(const Descriptor &descriptor, std::vector<OnednnArgument> arguments, int threads) {
+Result<std::shared_ptr<const OnednnCall>> onednn_call(const Descriptor &descriptor,
+                                                      std::vector<OnednnArgument> arguments, int threads) {
   try {
     return with_onednn(
         [&] { return std::make_shared<const OnednnCall>(Primitive(descriptor), std::move(arguments), threads); });

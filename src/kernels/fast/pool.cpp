@@ -106,8 +106,10 @@ void max_row(const PoolShape &s, const T *x, T *y, std::int64_t row, const MaxTa
         }
       }
     whole = inside && !begun && count > 0;
-    if (count > 0) flush();
-    else std::fill_n(out, s.channels, lowest);
+    if (count > 0)
+      flush();
+    else
+      std::fill_n(out, s.channels, lowest);
   }
 }
 
@@ -118,17 +120,21 @@ Kernel max_pool_of(const PoolShape &shape, Run run) {
     const T *x = reinterpret_cast<const T *>(io.inputs[0]);
     T *y = reinterpret_cast<T *>(io.outputs[0]);
     const std::int64_t rows = shape.batch * shape.axes[0].out * shape.axes[1].out;
-    const auto max_taps = run.isa >= Isa::avx512 ? avx512::max_taps<T> : run.isa >= Isa::avx2 ? avx2::max_taps<T> : scalar::max_taps<T>;
-    dispatch({Isa::scalar, run.threads}, rows, 8192 / (shape.channels * shape.axes[2].out + 1) + 1, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t row = first; row < last; ++row) max_row(shape, x, y, row, max_taps);
-    });
+    const auto max_taps = run.isa >= Isa::avx512 ? avx512::max_taps<T>
+                          : run.isa >= Isa::avx2 ? avx2::max_taps<T>
+                                                 : scalar::max_taps<T>;
+    dispatch({Isa::scalar, run.threads}, rows, 8192 / (shape.channels * shape.axes[2].out + 1) + 1,
+             [&](std::int64_t first, std::int64_t last) {
+               for (std::int64_t row = first; row < last; ++row) max_row(shape, x, y, row, max_taps);
+             });
   };
   return kernel;
 }
 
 /// Sums in float, tap by tap, then finish(channel's element of y, sum / count).
 template <class Load, class Finish>
-EDGEC_INLINE inline void average_at(const PoolShape &s, bool count_padding, std::int64_t index, const Load &load, const Finish &finish) {
+EDGEC_INLINE inline void average_at(const PoolShape &s, bool count_padding, std::int64_t index, const Load &load,
+                                    const Finish &finish) {
   const Place at(s, index);
   const auto count = static_cast<float>(reference::average_count(s, at.d, at.h, at.w, count_padding));
   for (std::int64_t c0 = 0; c0 < s.channels; c0 += block) {
@@ -152,11 +158,15 @@ Kernel finished(Kernel kernel, const char *description) {
 template <class F>
 void with_codes(DType from, DType to, F &&f) {
   const auto second = [&]<class From>(From) {
-    if (to == DType::uint8) f.template operator()<From, std::uint8_t>();
-    else f.template operator()<From, std::int8_t>();
+    if (to == DType::uint8)
+      f.template operator()<From, std::uint8_t>();
+    else
+      f.template operator()<From, std::int8_t>();
   };
-  if (from == DType::uint8) second(std::uint8_t{});
-  else second(std::int8_t{});
+  if (from == DType::uint8)
+    second(std::uint8_t{});
+  else
+    second(std::int8_t{});
 }
 
 /// to_code for the vectorizer.
@@ -181,7 +191,8 @@ struct Coder {
 
 Kernel max_pool(const PoolShape &shape, DType dtype, Run run) {
   if (dtype == DType::float32) return finished(max_pool_of<float>(shape, run), "max");
-  return finished(dtype == DType::uint8 ? max_pool_of<std::uint8_t>(shape, run) : max_pool_of<std::int8_t>(shape, run), "max of codes");
+  return finished(dtype == DType::uint8 ? max_pool_of<std::uint8_t>(shape, run) : max_pool_of<std::int8_t>(shape, run),
+                  "max of codes");
 }
 
 Kernel average_pool(const PoolShape &shape, bool count_padding, Run run) {
@@ -189,11 +200,13 @@ Kernel average_pool(const PoolShape &shape, bool count_padding, Run run) {
   kernel.run = [=](const KernelIo &io) {
     const auto *x = reinterpret_cast<const float *>(io.inputs[0]);
     auto *y = reinterpret_cast<float *>(io.outputs[0]);
-    dispatch(run, shape.batch * shape.out_area(), 4096 / (shape.channels + 1) + 1, [=, &shape](std::int64_t first, std::int64_t last) EDGEC_INLINE {
-      for (std::int64_t i = first; i < last; ++i)
-        average_at(shape, count_padding, i, [=](std::int64_t at) EDGEC_INLINE { return x[at]; },
-                   [=](std::int64_t at, float mean) EDGEC_INLINE { y[at] = mean; });
-    });
+    dispatch(run, shape.batch * shape.out_area(), 4096 / (shape.channels + 1) + 1,
+             [=, &shape](std::int64_t first, std::int64_t last) EDGEC_INLINE {
+               for (std::int64_t i = first; i < last; ++i)
+                 average_at(
+                     shape, count_padding, i, [=](std::int64_t at) EDGEC_INLINE { return x[at]; },
+                     [=](std::int64_t at, float mean) EDGEC_INLINE { y[at] = mean; });
+             });
   };
   return finished(std::move(kernel), "average");
 }
@@ -207,11 +220,14 @@ Kernel average_pool(const PoolShape &shape, bool count_padding, Codes from, Code
       const std::int32_t zero_point = from.zero_point;
       const float scale = from.scale, divisor = to.scale;
       const Coder coder(to);
-      dispatch(run, shape.batch * shape.out_area(), 4096 / (shape.channels + 1) + 1, [=, &shape](std::int64_t first, std::int64_t last) EDGEC_INLINE {
-        for (std::int64_t i = first; i < last; ++i)
-          average_at(shape, count_padding, i, [=](std::int64_t at) EDGEC_INLINE { return static_cast<float>(x[at] - zero_point) * scale; },
-                     [=](std::int64_t at, float mean) EDGEC_INLINE { y[at] = coder.code<To>(mean / divisor); });
-      });
+      dispatch(run, shape.batch * shape.out_area(), 4096 / (shape.channels + 1) + 1,
+               [=, &shape](std::int64_t first, std::int64_t last) EDGEC_INLINE {
+                 for (std::int64_t i = first; i < last; ++i)
+                   average_at(
+                       shape, count_padding, i,
+                       [=](std::int64_t at) EDGEC_INLINE { return static_cast<float>(x[at] - zero_point) * scale; },
+                       [=](std::int64_t at, float mean) EDGEC_INLINE { y[at] = coder.code<To>(mean / divisor); });
+               });
     });
   };
   return finished(std::move(kernel), "average of codes");
@@ -223,21 +239,25 @@ Kernel global_average_pool(std::int64_t batch, std::int64_t channels, std::int64
     const auto *x = reinterpret_cast<const float *>(io.inputs[0]);
     auto *y = reinterpret_cast<float *>(io.outputs[0]);
     const std::int64_t blocks = (channels + block - 1) / block;
-    dispatch(run, batch * blocks, 8192 / (area * block + 1) + 1, [=](std::int64_t first, std::int64_t last) EDGEC_INLINE {
-      for (std::int64_t item = first; item < last; ++item) {
-        const std::int64_t n = item / blocks, c0 = item % blocks * block, size = std::min(block, channels - c0);
-        double sum[block];
-        for (std::int64_t c = 0; c < block; ++c) sum[c] = 0;
-        for (std::int64_t i = 0; i < area; ++i)
-          for (std::int64_t c = 0; c < size; ++c) sum[c] += static_cast<double>(x[(n * area + i) * channels + c0 + c]);
-        for (std::int64_t c = 0; c < size; ++c) y[n * channels + c0 + c] = static_cast<float>(sum[c] / static_cast<double>(area));
-      }
-    });
+    dispatch(
+        run, batch * blocks, 8192 / (area * block + 1) + 1, [=](std::int64_t first, std::int64_t last) EDGEC_INLINE {
+          for (std::int64_t item = first; item < last; ++item) {
+            const std::int64_t n = item / blocks, c0 = item % blocks * block, size = std::min(block, channels - c0);
+            double sum[block];
+            for (std::int64_t c = 0; c < block; ++c) sum[c] = 0;
+            for (std::int64_t i = 0; i < area; ++i)
+              for (std::int64_t c = 0; c < size; ++c)
+                sum[c] += static_cast<double>(x[(n * area + i) * channels + c0 + c]);
+            for (std::int64_t c = 0; c < size; ++c)
+              y[n * channels + c0 + c] = static_cast<float>(sum[c] / static_cast<double>(area));
+          }
+        });
   };
   return finished(std::move(kernel), "global average");
 }
 
-Kernel global_average_pool(std::int64_t batch, std::int64_t channels, std::int64_t area, Codes from, Codes to, Run run) {
+Kernel global_average_pool(std::int64_t batch, std::int64_t channels, std::int64_t area, Codes from, Codes to,
+                           Run run) {
   Kernel kernel;
   kernel.run = [=](const KernelIo &io) {
     with_codes(from.dtype, to.dtype, [&]<class From, class To>() {
@@ -247,17 +267,20 @@ Kernel global_average_pool(std::int64_t batch, std::int64_t channels, std::int64
       const auto zero_point = static_cast<std::uint32_t>(from.zero_point);
       const float scale = from.scale / (to.scale * static_cast<float>(area));
       const Coder coder(to);
-      dispatch(run, batch * blocks, 16384 / (area * block + 1) + 1, [=](std::int64_t first, std::int64_t last) EDGEC_INLINE {
-        for (std::int64_t item = first; item < last; ++item) {
-          const std::int64_t n = item / blocks, c0 = item % blocks * block, size = std::min(block, channels - c0);
-          std::uint32_t sum[block]; // wraps around as the reference does
-          for (std::int64_t c = 0; c < block; ++c) sum[c] = 0;
-          for (std::int64_t i = 0; i < area; ++i)
-            for (std::int64_t c = 0; c < size; ++c) sum[c] += static_cast<std::uint32_t>(x[(n * area + i) * channels + c0 + c]) - zero_point;
-          for (std::int64_t c = 0; c < size; ++c)
-            y[n * channels + c0 + c] = coder.code<To>(static_cast<float>(static_cast<std::int32_t>(sum[c])) * scale);
-        }
-      });
+      dispatch(
+          run, batch * blocks, 16384 / (area * block + 1) + 1, [=](std::int64_t first, std::int64_t last) EDGEC_INLINE {
+            for (std::int64_t item = first; item < last; ++item) {
+              const std::int64_t n = item / blocks, c0 = item % blocks * block, size = std::min(block, channels - c0);
+              std::uint32_t sum[block]; // wraps around as the reference does
+              for (std::int64_t c = 0; c < block; ++c) sum[c] = 0;
+              for (std::int64_t i = 0; i < area; ++i)
+                for (std::int64_t c = 0; c < size; ++c)
+                  sum[c] += static_cast<std::uint32_t>(x[(n * area + i) * channels + c0 + c]) - zero_point;
+              for (std::int64_t c = 0; c < size; ++c)
+                y[n * channels + c0 + c] =
+                    coder.code<To>(static_cast<float>(static_cast<std::int32_t>(sum[c])) * scale);
+            }
+          });
     });
   };
   return finished(std::move(kernel), "global average of codes");

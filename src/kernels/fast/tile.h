@@ -29,7 +29,7 @@ struct TileJob {
   std::int64_t a_stride = 0;    ///< bytes between rows
   const std::byte *b = nullptr; ///< [words][width] words
   std::int64_t words = 0, rows = 0;
-  int columns = 0, width = 0; ///< columns that exist, and with those that fill up the last vector
+  int columns = 0, width = 0;         ///< columns that exist, and with those that fill up the last vector
   const std::int32_t *bias = nullptr; ///< [width]
   const float *scales = nullptr;      ///< [width]
   std::byte *y = nullptr;
@@ -40,15 +40,15 @@ struct TileJob {
 /// Depthwise: every channel its own sum over taps, for `positions` outputs at once.
 struct DepthwiseJob {
   static constexpr int positions = 4;
-  static constexpr int width_unit = 16;         ///< `width` is a multiple of it, and taps can be read that far
-  const std::byte *const *taps_of = nullptr;    ///< [positions][taps], each the codes of all channels
-  const std::int32_t *weights = nullptr;        ///< [taps][width]
+  static constexpr int width_unit = 16;      ///< `width` is a multiple of it, and taps can be read that far
+  const std::byte *const *taps_of = nullptr; ///< [positions][taps], each the codes of all channels
+  const std::int32_t *weights = nullptr;     ///< [taps][width]
   std::int64_t taps = 0, channels = 0, width = 0;
-  bool is_signed = false;                       ///< int8 codes
-  const std::int32_t *bias = nullptr;           ///< [width]
-  const float *scales = nullptr;                ///< [width]
+  bool is_signed = false;             ///< int8 codes
+  const std::int32_t *bias = nullptr; ///< [width]
+  const float *scales = nullptr;      ///< [width]
   std::byte *y = nullptr;
-  std::int64_t y_stride = 0;                    ///< bytes between positions
+  std::int64_t y_stride = 0; ///< bytes between positions
   TileOutput output;
 };
 

@@ -37,13 +37,16 @@ INLINE void finish_code(Ints total, const float *scales, const TileOutput &outpu
   real = _mm256_round_ps(real, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   real = _mm256_min_ps(_mm256_max_ps(real, _mm256_set1_ps(output.low)), _mm256_set1_ps(output.high));
   const Ints code = _mm256_add_epi32(_mm256_cvtps_epi32(real), _mm256_set1_epi32(output.zero_point));
-  const Ints low_bytes = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12, -1, -1, -1, -1, -1,
-                                          -1, -1, -1, -1, -1, -1, -1);
+  const Ints low_bytes = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12, -1,
+                                          -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
   const Ints bytes = _mm256_shuffle_epi8(code, low_bytes);
   const std::uint64_t eight = static_cast<std::uint32_t>(_mm256_cvtsi256_si32(bytes)) |
-                              static_cast<std::uint64_t>(static_cast<std::uint32_t>(_mm256_extract_epi32(bytes, 4))) << 32;
-  if (count == lanes) std::memcpy(y, &eight, 8);
-  else std::memcpy(y, &eight, static_cast<std::size_t>(count));
+                              static_cast<std::uint64_t>(static_cast<std::uint32_t>(_mm256_extract_epi32(bytes, 4)))
+                                  << 32;
+  if (count == lanes)
+    std::memcpy(y, &eight, 8);
+  else
+    std::memcpy(y, &eight, static_cast<std::size_t>(count));
 }
 
 INLINE void store_words(__m256i words, std::byte *y, int count) {
@@ -66,8 +69,10 @@ namespace edgec::fast {
 namespace {
 
 void run(const TileJob &job) {
-  if (job.width > lanes) multiply_all<6, 2>(job);
-  else multiply_all<8, 1>(job);
+  if (job.width > lanes)
+    multiply_all<6, 2>(job);
+  else
+    multiply_all<8, 1>(job);
 }
 
 } // namespace

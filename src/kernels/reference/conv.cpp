@@ -53,13 +53,15 @@ Sum accumulate(const ConvShape &s, std::int64_t n, std::int64_t channel, std::in
   const auto visit = [&](std::int64_t position, std::int64_t tap) {
     for (std::int64_t c = 0; c < s.group_in(); ++c) {
       const std::int64_t x = (n * s.in_channels + first + c) * s.in_area() + position;
-      const std::int64_t row = transposed ? (first + c) * s.group_out() + channel % s.group_out()
-                                          : channel * s.group_in() + c;
+      const std::int64_t row =
+          transposed ? (first + c) * s.group_out() + channel % s.group_out() : channel * s.group_in() + c;
       sum += product(x, row * s.taps() + tap);
     }
   };
-  if constexpr (transposed) each_source(s, d, h, w, visit);
-  else each_tap(s, d, h, w, visit);
+  if constexpr (transposed)
+    each_source(s, d, h, w, visit);
+  else
+    each_tap(s, d, h, w, visit);
   return sum;
 }
 

@@ -41,7 +41,8 @@ std::int64_t average_count(const PoolShape &s, std::int64_t d, std::int64_t h, s
 }
 
 void average_pool(const PoolShape &shape, bool count_padding, std::span<const float> x, std::span<float> y) {
-  average(shape, count_padding, [&](std::int64_t i) { return x[i]; }, [&](std::int64_t i, float v) { y[i] = v; });
+  average(
+      shape, count_padding, [&](std::int64_t i) { return x[i]; }, [&](std::int64_t i, float v) { y[i] = v; });
 }
 
 void average_pool(const PoolShape &shape, bool count_padding, Codes from, const std::byte *x, Codes to, std::byte *y) {
@@ -60,7 +61,8 @@ void global_average_pool(std::int64_t planes, std::int64_t area, std::span<const
   }
 }
 
-void global_average_pool(std::int64_t planes, std::int64_t area, Codes from, const std::byte *x, Codes to, std::byte *y) {
+void global_average_pool(std::int64_t planes, std::int64_t area, Codes from, const std::byte *x, Codes to,
+                         std::byte *y) {
   const float scale = from.scale / (to.scale * static_cast<float>(area));
   for (std::int64_t plane = 0; plane < planes; ++plane) {
     std::int32_t sum = 0;

@@ -73,6 +73,7 @@ void average_pool(const PoolShape &shape, bool count_padding, Codes from, const 
 /// Averages of whole planes of `area` elements, summed in double. Codes: the int32 sum of (code - zero point) is
 /// requantized with scale sx / (sy * area), as onnxruntime's QLinearGlobalAveragePool does.
 void global_average_pool(std::int64_t planes, std::int64_t area, std::span<const float> x, std::span<float> y);
-void global_average_pool(std::int64_t planes, std::int64_t area, Codes from, const std::byte *x, Codes to, std::byte *y);
+void global_average_pool(std::int64_t planes, std::int64_t area, Codes from, const std::byte *x, Codes to,
+                         std::byte *y);
 
 } // namespace edgec::reference

@@ -33,8 +33,8 @@ ValueId plus_number(const Graph &graph, ValueId sum, double wanted);
 /// Whether `product` is `number` times exactly these factors.
 bool is_product(const Product &product, double number, std::vector<ValueId> factors);
 
-/// The one axis (0 and up) that a reducing node takes together and keeps as 1; nothing where there are more, or the rank
-/// is unknown.
+/// The one axis (0 and up) that a reducing node takes together and keeps as 1; nothing where there are more, or the
+/// rank is unknown.
 std::optional<int> kept_axis(const Graph &graph, const Node &reduce);
 
 /// Removes what nothing reads any more, from the node that makes `value` upwards: nodes of known, single outputs.

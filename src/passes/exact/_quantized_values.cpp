@@ -14,7 +14,8 @@ std::optional<DType> codes_dtype(const Graph &graph, const Node &node, ValueId c
   const Tensor *zero = graph.constant(node.input(2));
   if (zero) return zero->dtype;
   if (node.input(2).valid()) return std::nullopt;
-  if (is_quantizer(node)) return static_cast<DType>(node.get_int("output_dtype", static_cast<std::int64_t>(DType::uint8)));
+  if (is_quantizer(node))
+    return static_cast<DType>(node.get_int("output_dtype", static_cast<std::int64_t>(DType::uint8)));
   return graph.value(codes).type.dtype;
 }
 
@@ -44,7 +45,8 @@ private:
 
 bool CodeClasses::moves_codes(const Node &node) const {
   const OpDef *op = ops_.find(node);
-  return op && op->codes_since > 0 && graph_.opset(node.domain) >= op->codes_since && op->quant == QuantRule::same_scale;
+  return op && op->codes_since > 0 && graph_.opset(node.domain) >= op->codes_since &&
+         op->quant == QuantRule::same_scale;
 }
 
 void CodeClasses::grow(Class &members, std::vector<ValueId> &open, const Node &node) const {
@@ -73,17 +75,22 @@ void CodeClasses::agree(Class &members, const Node &border, ValueId codes) const
 void CodeClasses::check(Class &members, ValueId id) const {
   const Value &value = graph_.value(id);
   if (const Node *producer = graph_.producer(id)) {
-    if (is_quantizer(*producer)) agree(members, *producer, id);
-    else if (!moves_codes(*producer)) members.broken = true;
+    if (is_quantizer(*producer))
+      agree(members, *producer, id);
+    else if (!moves_codes(*producer))
+      members.broken = true;
   }
   for (const Use &use : value.uses) {
     const Node &reader = graph_.node(use.node);
-    if (is_dequantizer(reader) && use.index == 0) agree(members, reader, id);
-    else if (!moves_codes(reader) || !ops_.find(reader)->is_data(use.index)) members.broken = true;
+    if (is_dequantizer(reader) && use.index == 0)
+      agree(members, reader, id);
+    else if (!moves_codes(reader) || !ops_.find(reader)->is_data(use.index))
+      members.broken = true;
   }
   if (value.type.quant && value.type.quant != members.quant) members.broken = true;
   const bool typed = value.type.is_tensor() && value.type.dtype != DType::undefined;
-  if (typed && (!is_integer(value.type.dtype) || (members.dtype && value.type.dtype != *members.dtype))) members.broken = true;
+  if (typed && (!is_integer(value.type.dtype) || (members.dtype && value.type.dtype != *members.dtype)))
+    members.broken = true;
   if (typed && !members.dtype) members.dtype = value.type.dtype;
 }
 
@@ -135,14 +142,17 @@ bool CodeClasses::run() {
 std::optional<Quant> border_quant(const Graph &graph, const Node &node, ValueId codes) {
   const Tensor *scale = graph.constant(node.input(1)), *zero = graph.constant(node.input(2));
   const auto dtype = codes_dtype(graph, node, codes);
-  if (!scale || scale->dtype != DType::float32 || scale->size() == 0 || !dtype || !is_integer(*dtype) || bits(*dtype) > 32)
+  if (!scale || scale->dtype != DType::float32 || scale->size() == 0 || !dtype || !is_integer(*dtype) ||
+      bits(*dtype) > 32)
     return std::nullopt;
   if (zero && (zero->size() != scale->size() || !is_integer(zero->dtype))) return std::nullopt;
   Quant quant;
   quant.scales = to_floats(*scale);
   if (!std::ranges::all_of(quant.scales, [](float s) { return s > 0 && std::isfinite(s); })) return std::nullopt;
   quant.zero_points.assign(quant.scales.size(), 0);
-  if (zero) std::ranges::transform(to_int64s(*zero), quant.zero_points.begin(), [](auto z) { return static_cast<std::int32_t>(z); });
+  if (zero)
+    std::ranges::transform(to_int64s(*zero), quant.zero_points.begin(),
+                           [](auto z) { return static_cast<std::int32_t>(z); });
   const auto concrete = graph.value(codes).type.concrete();
   const auto rank = graph.value(codes).type.rank();
   quant.block = node.get_int("block_size", 0);
@@ -150,7 +160,8 @@ std::optional<Quant> border_quant(const Graph &graph, const Node &node, ValueId 
   std::int64_t axis = node.get_int("axis", 1);
   if (axis < 0 && rank) axis += *rank;
   const bool one_channel = scale->rank() == 1 && graph.constant(codes) && concrete && axis >= 0 &&
-                           axis < static_cast<std::int64_t>(concrete->size()) && (*concrete)[static_cast<std::size_t>(axis)] == 1;
+                           axis < static_cast<std::int64_t>(concrete->size()) &&
+                           (*concrete)[static_cast<std::size_t>(axis)] == 1;
   if (scale->size() == 1 && quant.block == 0 && !one_channel) return quant;
   if (axis < 0 || !rank || axis >= *rank || (quant.block == 0 && scale->rank() != 1)) return std::nullopt;
   quant.axis = static_cast<int>(axis);

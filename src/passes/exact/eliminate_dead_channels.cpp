@@ -86,7 +86,8 @@ std::vector<double> constant_slices(const Tensor &tensor, int axis) {
   const auto at = static_cast<std::size_t>(axis);
   const auto size = static_cast<std::size_t>(tensor.dims[at]);
   const auto inner = static_cast<std::size_t>(element_count(std::span(tensor.dims).subspan(at + 1)).value_or(1));
-  std::vector<double> low(size, std::numeric_limits<double>::infinity()), high(size, -std::numeric_limits<double>::infinity());
+  std::vector<double> low(size, std::numeric_limits<double>::infinity()),
+      high(size, -std::numeric_limits<double>::infinity());
   for (std::size_t i = 0; i < values.size(); ++i) {
     double &l = low[i / inner % size], &h = high[i / inner % size];
     l = std::isnan(values[i]) ? values[i] : std::min(l, values[i]);
@@ -94,12 +95,14 @@ std::vector<double> constant_slices(const Tensor &tensor, int axis) {
   }
   std::vector<double> found(size, unknown);
   for (std::size_t i = 0; i < size; ++i)
-    if (std::isfinite(low[i]) && high[i] - low[i] <= 1e-6 * std::max(std::abs(low[i]), std::abs(high[i]))) found[i] = low[i] + (high[i] - low[i]) / 2;
+    if (std::isfinite(low[i]) && high[i] - low[i] <= 1e-6 * std::max(std::abs(low[i]), std::abs(high[i])))
+      found[i] = low[i] + (high[i] - low[i]) / 2;
   return found;
 }
 
 /// The first output of a node for other operands; null operands are omitted.
-std::optional<Tensor> evaluate_node(const Graph &graph, const OpRegistry &ops, const Node &node, std::span<const Tensor *const> inputs) {
+std::optional<Tensor> evaluate_node(const Graph &graph, const OpRegistry &ops, const Node &node,
+                                    std::span<const Tensor *const> inputs) {
   const OpDef *op = ops.find(node);
   if (!op || !op->reference || !op->deterministic) return std::nullopt;
   std::vector<Type> types(inputs.size());
@@ -111,8 +114,12 @@ std::optional<Tensor> evaluate_node(const Graph &graph, const OpRegistry &ops, c
     input_types[i] = &types[i];
     values[i].tensor = *inputs[i];
   }
-  auto results = evaluate(*op, {.node = node, .opset = graph.opset(node.domain), .inputs = inputs, .input_types = input_types,
-                                .output_types = output_types, .values = values});
+  auto results = evaluate(*op, {.node = node,
+                                .opset = graph.opset(node.domain),
+                                .inputs = inputs,
+                                .input_types = input_types,
+                                .output_types = output_types,
+                                .values = values});
   if (!results || results->empty() || !results->front().tensor) return std::nullopt;
   return std::move(*results->front().tensor);
 }
@@ -121,7 +128,8 @@ std::optional<Tensor> evaluate_node(const Graph &graph, const OpRegistry &ops, c
 class Constants {
 public:
   Constants(const Graph &graph, const OpRegistry &ops, const ChannelMap &map) : graph_(graph), ops_(ops), map_(map) {
-    for (const ChannelAxis &axis : map.axes()) values_.resize(std::max(values_.size(), axis.first + static_cast<std::size_t>(axis.size)), unknown);
+    for (const ChannelAxis &axis : map.axes())
+      values_.resize(std::max(values_.size(), axis.first + static_cast<std::size_t>(axis.size)), unknown);
     for (const NodeId id : graph.nodes()) {
       zero_rows(id);
       carry(id);
@@ -179,19 +187,23 @@ private:
   [[nodiscard]] bool all_constant(NodeId id, const std::vector<ChannelSource> &sources) const {
     const Node &node = graph_.node(id);
     std::vector<char> known(node.inputs.size());
-    for (std::size_t i = 0; i < known.size(); ++i) known[i] = !node.inputs[i].valid() || graph_.constant(node.inputs[i]);
+    for (std::size_t i = 0; i < known.size(); ++i)
+      known[i] = !node.inputs[i].valid() || graph_.constant(node.inputs[i]);
     bool any = false;
     for (const ChannelSource &source : sources) {
       if (graph_.constant(node.inputs[source.operand])) continue;
       const ChannelAxis *from = map_.axis(node.inputs[source.operand], source.axis);
-      if (!from || source.index >= from->size || std::isnan(values_[from->first + static_cast<std::size_t>(source.index)])) return false;
+      if (!from || source.index >= from->size ||
+          std::isnan(values_[from->first + static_cast<std::size_t>(source.index)]))
+        return false;
       known[source.operand] = 1;
       any = true;
     }
     return any && std::ranges::find(known, 0) == known.end();
   }
 
-  std::vector<double> evaluate(NodeId id, const std::vector<std::vector<ChannelSource>> &sources, int axis, const ChannelAxis &out) const {
+  std::vector<double> evaluate(NodeId id, const std::vector<std::vector<ChannelSource>> &sources, int axis,
+                               const ChannelAxis &out) const {
     const Node &node = graph_.node(id);
     const auto dims_out = unit_batch(graph_.value(node.outputs[0]).type);
     if (!dims_out) return {};
@@ -203,9 +215,8 @@ private:
         inputs[i] = data;
         continue;
       }
-      const auto linked = std::ranges::find_if(sources, [&](const auto &each) {
-        return std::ranges::find(each, i, &ChannelSource::operand) != each.end();
-      });
+      const auto linked = std::ranges::find_if(
+          sources, [&](const auto &each) { return std::ranges::find(each, i, &ChannelSource::operand) != each.end(); });
       const auto dims = unit_batch(graph_.value(node.inputs[i]).type);
       if (linked == sources.end() || !dims) return {};
       const int from_axis = std::ranges::find(*linked, i, &ChannelSource::operand)->axis;
@@ -247,13 +258,15 @@ bool add_to_bias(Graph &graph, const OpRegistry &ops, NodeId id, const std::vect
   auto values = old.valid() ? reals(graph, old) : std::vector<double>(more.size());
   const DType dtype = graph.value(node.inputs[info->weight]).type.dtype;
   if (!values || (values->size() != 1 && values->size() != more.size())) return false;
-  if (old.valid() && values->size() > 1 && graph.constant(old)->dims.back() != static_cast<std::int64_t>(more.size())) return false;
+  if (old.valid() && values->size() > 1 && graph.constant(old)->dims.back() != static_cast<std::int64_t>(more.size()))
+    return false;
   values->resize(more.size(), values->front());
   const double factor = old.valid() ? node.get_float("beta", 1) : 1;
   for (std::size_t i = 0; i < more.size(); ++i) (*values)[i] = (*values)[i] * factor + more[i];
   const std::string name = old.valid() ? graph.value(old).name : "";
   const std::size_t operand = *info->bias;
-  graph.set_input(id, operand, graph.add_constant(from_doubles(dtype, {static_cast<std::int64_t>(more.size())}, *values), name));
+  graph.set_input(id, operand,
+                  graph.add_constant(from_doubles(dtype, {static_cast<std::int64_t>(more.size())}, *values), name));
   graph.remove_attribute(id, "beta");
   return true;
 }
@@ -268,7 +281,8 @@ public:
     find_readers();
     std::vector<std::size_t> dead;
     for (const auto &[set, readers] : readers_)
-      if (map_.wall(set).empty() && std::ranges::all_of(readers, [&](const Reader &reader) { return says_nothing(reader); }))
+      if (map_.wall(set).empty() &&
+          std::ranges::all_of(readers, [&](const Reader &reader) { return says_nothing(reader); }))
         dead.push_back(set);
     refuse_varying(dead);
     const auto all = channels_among(dead);
@@ -279,13 +293,17 @@ public:
     Graph changed = graph_;
     move_constants(changed, dead);
     EDGEC_CHECK(cut(changed, dead));
-    const auto macs = [&](const Graph &graph) { return measure_sizes(with_unit_dims(graph, context_.ops), context_.ops).macs; };
+    const auto macs = [&](const Graph &graph) {
+      return measure_sizes(with_unit_dims(graph, context_.ops), context_.ops).macs;
+    };
     const double before = macs(graph_), after = macs(changed);
     graph_ = std::move(changed);
     for (const auto &[label, count, size] : removed)
       context_.say(pass, label, fmt::format("{} of {} channels are dead: removed", count, size));
     if (before > 0)
-      context_.say(pass, "", fmt::format("dead channels took {:.1f} % of the multiply-accumulates", 100 * (before - after) / before));
+      context_.say(
+          pass, "",
+          fmt::format("dead channels took {:.1f} % of the multiply-accumulates", 100 * (before - after) / before));
     return true;
   }
 
@@ -309,16 +327,20 @@ private:
     for (const ChannelSum &sum : map_.sums()) {
       const Node &node = graph_.node(sum.node);
       for (const bool swapped : {false, true}) {
-        const std::size_t from = swapped ? sum.tie.other : sum.tie.input, other = swapped ? sum.tie.input : sum.tie.other;
-        const int from_axis = swapped ? sum.tie.other_axis : sum.tie.input_axis, other_axis = swapped ? sum.tie.input_axis : sum.tie.other_axis;
+        const std::size_t from = swapped ? sum.tie.other : sum.tie.input,
+                          other = swapped ? sum.tie.input : sum.tie.other;
+        const int from_axis = swapped ? sum.tie.other_axis : sum.tie.input_axis,
+                  other_axis = swapped ? sum.tie.input_axis : sum.tie.other_axis;
         const ChannelAxis *data = map_.axis(node.inputs[from], from_axis);
         if (!data || data->size == 0) continue;
         const Tensor *weight = graph_.constant(node.inputs[other]);
         const bool wide = weight && is_wide_float(type_of(graph_, node.inputs[other]));
-        const auto zero = wide ? zero_slices(*weight, other_axis) : std::vector<char>(static_cast<std::size_t>(data->size));
+        const auto zero =
+            wide ? zero_slices(*weight, other_axis) : std::vector<char>(static_cast<std::size_t>(data->size));
         for (std::int64_t i = 0; i < data->size; ++i) {
           const std::size_t place = data->first + static_cast<std::size_t>(i);
-          readers_[map_.set_of(place)].push_back({&sum, i, place, wide && !swapped, zero[static_cast<std::size_t>(i)] != 0});
+          readers_[map_.set_of(place)].push_back(
+              {&sum, i, place, wide && !swapped, zero[static_cast<std::size_t>(i)] != 0});
         }
       }
     }
@@ -332,7 +354,8 @@ private:
   }
 
   /// Indices of each sum that bring a constant other than zero, of the sets in `dead`.
-  [[nodiscard]] std::map<const ChannelSum *, std::vector<const Reader *>> constant_terms(const std::vector<std::size_t> &dead) const {
+  [[nodiscard]] std::map<const ChannelSum *, std::vector<const Reader *>>
+  constant_terms(const std::vector<std::size_t> &dead) const {
     std::map<const ChannelSum *, std::vector<const Reader *>> terms;
     for (const std::size_t set : dead)
       for (const Reader &reader : readers_.at(set))
@@ -340,7 +363,8 @@ private:
     return terms;
   }
 
-  [[nodiscard]] std::vector<double> contribution_of(const Graph &graph, const ChannelSum &sum, const std::vector<const Reader *> &terms) const {
+  [[nodiscard]] std::vector<double> contribution_of(const Graph &graph, const ChannelSum &sum,
+                                                    const std::vector<const Reader *> &terms) const {
     std::vector<std::pair<std::int64_t, double>> sorted;
     for (const Reader *reader : terms) sorted.emplace_back(reader->index, constants_[reader->data]);
     std::ranges::sort(sorted);
@@ -424,7 +448,7 @@ Result<bool> run(Graph &graph, const PassContext &context) { return Removal(grap
 } // namespace
 
 extern const PassDef eliminate_dead_channels;
-const PassDef eliminate_dead_channels{"eliminate-dead-channels", "Remove channels that are constant, or that nobody reads",
-                                      run};
+const PassDef eliminate_dead_channels{"eliminate-dead-channels",
+                                      "Remove channels that are constant, or that nobody reads", run};
 
 } // namespace edgec::passes

@@ -1,5 +1,5 @@
-// Takes outputs that nothing reads from If, Loop and Scan, and out of their sub-graphs, so that what computes them there
-// can go as well:
+// Takes outputs that nothing reads from If, Loop and Scan, and out of their sub-graphs, so that what computes them
+// there can go as well:
 //
 //     a, b = If(c) <then_branch = ... => (u, v), else_branch = ... => (w, z)>      where nothing reads b
 //     becomes      a = If(c) <then_branch = ... => (u), else_branch = ... => (w)>
@@ -201,8 +201,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef eliminate_dead_outputs;
-const PassDef eliminate_dead_outputs{"eliminate-dead-outputs",
-                                     "Remove outputs of If, Loop and Scan that nothing reads from their sub-graphs",
-                                     run};
+const PassDef eliminate_dead_outputs{
+    "eliminate-dead-outputs", "Remove outputs of If, Loop and Scan that nothing reads from their sub-graphs", run};
 
 } // namespace edgec::passes

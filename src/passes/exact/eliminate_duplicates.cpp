@@ -22,9 +22,12 @@ bool same_value(const AttributeValue &a, const AttributeValue &b) {
   return std::visit(
       [&]<class T>(const T &item) {
         const T &other = *std::get_if<T>(&b);
-        if constexpr (std::is_same_v<T, Tensor>) return identical(item, other);
-        else if constexpr (std::is_same_v<T, std::vector<Tensor>>) return std::ranges::equal(item, other, identical);
-        else return item == other; // graphs: the same object
+        if constexpr (std::is_same_v<T, Tensor>)
+          return identical(item, other);
+        else if constexpr (std::is_same_v<T, std::vector<Tensor>>)
+          return std::ranges::equal(item, other, identical);
+        else
+          return item == other; // graphs: the same object
       },
       a);
 }

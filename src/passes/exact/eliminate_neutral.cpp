@@ -120,7 +120,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef eliminate_neutral;
-const PassDef eliminate_neutral{
-    "eliminate-neutral", "Remove x * 1, x + 0, x ^ 1, double negation and casts there and back", run};
+const PassDef eliminate_neutral{"eliminate-neutral",
+                                "Remove x * 1, x + 0, x ^ 1, double negation and casts there and back", run};
 
 } // namespace edgec::passes

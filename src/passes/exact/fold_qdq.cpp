@@ -137,7 +137,8 @@ bool Folder::fold_data(NodeId id, const OpDef &op) {
     quants.push_back(*type(graph_.node(quantizer).outputs[0]).quant);
   }
   if (operands.empty() || quantizers.empty()) return false;
-  if (op.quant == QuantRule::same_scale && !std::ranges::all_of(quants, [&](const Quant &q) { return q == quants[0]; })) return false;
+  if (op.quant == QuantRule::same_scale && !std::ranges::all_of(quants, [&](const Quant &q) { return q == quants[0]; }))
+    return false;
   for (const std::size_t operand : operands)
     if (graph_.node(id).inputs[operand] == node.inputs[operand]) read_codes(id, operand);
   for (const auto &[output, quantizer] : quantizers) write_codes(id, output, quantizer);
@@ -147,7 +148,8 @@ bool Folder::fold_data(NodeId id, const OpDef &op) {
 bool Folder::fold(NodeId id) {
   const Node &node = graph_.node(id);
   const OpDef *op = ops_.find(node);
-  if (!op || !node.captures.empty() || op->quant == QuantRule::not_data || op->quant == QuantRule::float_only) return false;
+  if (!op || !node.captures.empty() || op->quant == QuantRule::not_data || op->quant == QuantRule::float_only)
+    return false;
   std::vector<const Type *> inputs;
   for (const ValueId input : node.inputs) inputs.push_back(input.valid() ? &type(input) : nullptr);
   if (const auto info = op->weights ? op->weights(node, inputs) : std::nullopt) return fold_weighted(id, *info);
@@ -169,7 +171,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef fold_qdq;
-const PassDef fold_qdq{"fold-qdq", "Make quantized types of QuantizeLinear and DequantizeLinear around operators",
-                       run};
+const PassDef fold_qdq{"fold-qdq", "Make quantized types of QuantizeLinear and DequantizeLinear around operators", run};
 
 } // namespace edgec::passes

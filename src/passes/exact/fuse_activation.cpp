@@ -30,7 +30,8 @@ struct Limits {
 std::optional<Limits> limits(const Graph &graph, const Node &node) {
   if (node.is("Relu")) return Limits{0, infinity};
   if (!node.is("Clip")) return std::nullopt;
-  Limits out{node.get_float("min", -std::numeric_limits<float>::infinity()), node.get_float("max", std::numeric_limits<float>::infinity())};
+  Limits out{node.get_float("min", -std::numeric_limits<float>::infinity()),
+             node.get_float("max", std::numeric_limits<float>::infinity())};
   for (const std::size_t i : {1U, 2U}) {
     if (!node.input(i).valid()) continue;
     const auto bound = scalar(graph, node.input(i));
@@ -66,8 +67,10 @@ void set_limits(Graph &graph, NodeId id, ValueId x, Limits to) {
   const DType dtype = graph.value(x).type.dtype;
   for (const auto &[bound, attribute, index] : {std::tuple(to.low, "min", 1U), std::tuple(to.high, "max", 2U)}) {
     if (std::isinf(bound) && (bound < 0) == (index == 1)) continue;
-    if (operands) graph.set_input(id, index, graph.add_constant(from_doubles(dtype, {}, std::vector{bound})));
-    else graph.set_attribute(id, attribute, static_cast<float>(bound));
+    if (operands)
+      graph.set_input(id, index, graph.add_constant(from_doubles(dtype, {}, std::vector{bound})));
+    else
+      graph.set_attribute(id, attribute, static_cast<float>(bound));
   }
 }
 

@@ -163,7 +163,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef fuse_bn_forward;
-const PassDef fuse_bn_forward{
-    "fuse-bn-forward", "Fold BatchNormalization and factors a channel into the Conv after them", run};
+const PassDef fuse_bn_forward{"fuse-bn-forward",
+                              "Fold BatchNormalization and factors a channel into the Conv after them", run};
 
 } // namespace edgec::passes

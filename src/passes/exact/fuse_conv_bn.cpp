@@ -31,7 +31,7 @@ struct Affine {
 struct Weighted {
   NodeId id;
   WeightInfo info;
-  Dims dims;                 // of the weight
+  Dims dims; // of the weight
   std::vector<double> weight, bias;
   std::int64_t channels = 0; // of the output
   int rank = 0;              // of the output
@@ -63,7 +63,8 @@ std::optional<Weighted> weighted(const Graph &graph, NodeId id, const OpRegistry
   auto weight = reals(graph, node.input(info->weight));
   if (!weight || !is_wide_float(type_of(graph, node.input(info->weight)))) return std::nullopt;
 
-  Weighted out{.id = id, .info = *info, .dims = graph.constant(node.inputs[info->weight])->dims, .weight = std::move(*weight)};
+  Weighted out{
+      .id = id, .info = *info, .dims = graph.constant(node.inputs[info->weight])->dims, .weight = std::move(*weight)};
   const auto axis = static_cast<std::size_t>(info->channel_axis);
   if (axis >= out.dims.size() || info->groups < 1 || out.dims[0] % info->groups != 0) return std::nullopt;
   out.channels = out.dims[axis] * (axis == 0 ? 1 : info->groups);
@@ -78,7 +79,8 @@ std::optional<Weighted> weighted(const Graph &graph, NodeId id, const OpRegistry
   // Conv's and ConvTranspose's bias is [channels], whatever the rank of the output.
   if (!given && graph.constant(bias) && graph.constant(bias)->dims == Dims{out.channels}) given = reals(graph, bias);
   if (!given) return std::nullopt;
-  for (std::size_t c = 0; c < given->size(); ++c) out.bias[c] = (*given)[c] * node.get_float("beta", 1); // Gemm's factor
+  for (std::size_t c = 0; c < given->size(); ++c)
+    out.bias[c] = (*given)[c] * node.get_float("beta", 1); // Gemm's factor
   return out;
 }
 
@@ -107,7 +109,8 @@ bool may_be_affine(const Node &node) {
 std::optional<Affine> affine(const Graph &graph, const Node &node, const Weighted &weighted) {
   const auto channels = static_cast<std::size_t>(weighted.channels);
   const ValueId x = graph.node(weighted.id).outputs[0];
-  if (node.is("BatchNormalization")) return node.input(0) == x ? batch_normalization(graph, node, channels) : std::nullopt;
+  if (node.is("BatchNormalization"))
+    return node.input(0) == x ? batch_normalization(graph, node, channels) : std::nullopt;
   const bool product = node.is("Mul"), difference = node.is("Sub");
   const bool first = node.input(0) == x;
   if (difference && !first) return std::nullopt;
@@ -124,9 +127,7 @@ bool all(const std::vector<double> &values, double wanted) {
 }
 
 /// Whether the numbers are fit for the type after rounding, and no mask.
-bool finite(const Tensor &tensor) {
-  return std::ranges::none_of(to_doubles(tensor), is_endless);
-}
+bool finite(const Tensor &tensor) { return std::ranges::none_of(to_doubles(tensor), is_endless); }
 
 /// The folded weights, and the bias (empty: there is none).
 void scale_weights(Weighted &weighted, const Affine &affine) {
@@ -152,7 +153,8 @@ bool rewrite(Graph &graph, Weighted weighted, const Affine &affine) {
   Tensor bias = from_doubles(dtype, {weighted.channels}, weighted.bias);
   if (!finite(weight) || !finite(bias)) return false;
   if (!all(affine.scale, 1))
-    graph.set_input(weighted.id, weighted.info.weight, graph.add_constant(std::move(weight), graph.value(old_weight).name));
+    graph.set_input(weighted.id, weighted.info.weight,
+                    graph.add_constant(std::move(weight), graph.value(old_weight).name));
   if (old_bias.valid() || !all(weighted.bias, 0)) {
     const std::string name = old_bias.valid() ? graph.value(old_bias).name : "";
     graph.set_input(weighted.id, *weighted.info.bias, graph.add_constant(std::move(bias), name));
@@ -170,7 +172,8 @@ void skip_half(const Graph &graph, NodeId id, NodeId reader, const PassContext &
   const bool half = type && (type->dtype == DType::float16 || type->dtype == DType::bfloat16);
   const Node &node = graph.node(reader);
   if (op && op->weights && half && (node.is("BatchNormalization") || node.is("Mul")))
-    context.skip(pass, node.label(), "folded, the half precision weights of " + graph.node(id).label() + " would lose digits");
+    context.skip(pass, node.label(),
+                 "folded, the half precision weights of " + graph.node(id).label() + " would lose digits");
 }
 
 /// Folds the only reader of a node's output into the node; false where that cannot be done.
@@ -212,7 +215,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef fuse_conv_bn;
-const PassDef fuse_conv_bn{"fuse-conv-bn", "Fold BatchNormalization and factors a channel into weights and bias before them",
-                           run};
+const PassDef fuse_conv_bn{"fuse-conv-bn",
+                           "Fold BatchNormalization and factors a channel into weights and bias before them", run};
 
 } // namespace edgec::passes

@@ -3,8 +3,8 @@
 //     a = MatMul(x, w)  y = Add(a, b)      becomes      y = Gemm(x, w, b)
 //
 // Gemm takes matrices only: not where x's rank is not known to be 2, nor where w is no constant of rank 2. The bias
-// must be a constant with one entry a column ([N] or [1, N]), and nothing else may read the product. A mask is no bias: a
-// layer without infinities can be compressed.
+// must be a constant with one entry a column ([N] or [1, N]), and nothing else may read the product. A mask is no bias:
+// a layer without infinities can be compressed.
 #include <algorithm>
 
 #include "measure/logits.h"
@@ -36,7 +36,8 @@ Result<bool> run(Graph &graph, const PassContext &context) {
     const NodeId next = graph.sole_user(node.outputs[0]);
     if (!weight || weight->dims.size() != 2 || !next.valid() || !graph.node(next).is("Add")) continue;
     const Type &x = graph.value(node.inputs[0]).type, &y = graph.value(graph.node(next).outputs[0]).type;
-    if (x.is_quantized() || y.is_quantized() || graph.value(node.inputs[1]).type.is_quantized() || !is_float(x.dtype)) continue;
+    if (x.is_quantized() || y.is_quantized() || graph.value(node.inputs[1]).type.is_quantized() || !is_float(x.dtype))
+      continue;
     if (!x.rank()) context.skip(pass, node.label(), "the rank of its data is not known");
     if (x.rank() != 2) continue;
     const bool first = graph.node(next).input(0) == node.outputs[0];

@@ -2,11 +2,11 @@
 //
 //     a = Pad<pads = 0,0,1,1, 0,0,1,1>(x)  y = Conv(a, w)      becomes      y = Conv<pads = [1, 1, 1, 1]>(x, w)
 //
-// Pad must add constants at the spatial axes only, take nothing off, and have no other reader. The constant must be what
-// the operator itself pads with: 0 for Conv; 0 for AveragePool, which then counts it (count_include_pad = 1; what it
-// padded before must have counted too, or be nothing); -infinity for MaxPool. Not for auto_pad = SAME (it depends on the
-// padded size), ceil_mode = 1 (its last window may begin in the padding), nor where a pool's padding reaches the size
-// of its kernel (ONNX forbids it, and a window would see nothing but padding).
+// Pad must add constants at the spatial axes only, take nothing off, and have no other reader. The constant must be
+// what the operator itself pads with: 0 for Conv; 0 for AveragePool, which then counts it (count_include_pad = 1; what
+// it padded before must have counted too, or be nothing); -infinity for MaxPool. Not for auto_pad = SAME (it depends on
+// the padded size), ceil_mode = 1 (its last window may begin in the padding), nor where a pool's padding reaches the
+// size of its kernel (ONNX forbids it, and a window would see nothing but padding).
 #include <algorithm>
 #include <limits>
 

@@ -108,7 +108,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef hoist_elementwise;
-const PassDef hoist_elementwise{
-    "hoist-elementwise", "Apply elementwise operators to constants instead of to parts of them", run};
+const PassDef hoist_elementwise{"hoist-elementwise",
+                                "Apply elementwise operators to constants instead of to parts of them", run};
 
 } // namespace edgec::passes

@@ -145,7 +145,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef recognize_activation;
-const PassDef recognize_activation{
-    "recognize-activation", "Find Gelu, HardSwish, HardSigmoid and Swish that are written out", run};
+const PassDef recognize_activation{"recognize-activation",
+                                   "Find Gelu, HardSwish, HardSigmoid and Swish that are written out", run};
 
 } // namespace edgec::passes

@@ -5,8 +5,9 @@
 // (Vaswani et al. 2017, equation 1), where q, v are [batch, heads, length, size] and t is k with its last axes swapped;
 // a Transpose makes k of it, which merge-transposes joins with the one that made t. The scale may stand at q or t as
 // well, the mask may be missing. The heads must be known, the batch of all operands provably the same. Attention pads a
-// mask of one key with -infinity where Add would broadcast it, and its mask enlarges no operand: open dims of a mask are
-// believed to be those of the scores, or 1 where that is no matter. A query that sees no key gives 0 instead of NaN.
+// mask of one key with -infinity where Add would broadcast it, and its mask enlarges no operand: open dims of a mask
+// are believed to be those of the scores, or 1 where that is no matter. A query that sees no key gives 0 instead of
+// NaN.
 #include "ir/shape_facts.h"
 #include "passes/exact/_match.h"
 #include "passes/exact/_rewrite.h"
@@ -111,10 +112,9 @@ void rewrite(Graph &graph, NodeId id, const Attention &found) {
   const std::vector<ValueId> operands = graph.node(id).inputs;
   Type type = graph.value(found.swapped_k).type;
   std::swap((*type.shape)[2], (*type.shape)[3]);
-  const ValueId k = graph.add_op({.op = "Transpose",
-                                  .inputs = {found.swapped_k},
-                                  .attributes = {{"perm", std::vector<std::int64_t>{0, 1, 3, 2}}}},
-                                 std::move(type), id);
+  const ValueId k = graph.add_op(
+      {.op = "Transpose", .inputs = {found.swapped_k}, .attributes = {{"perm", std::vector<std::int64_t>{0, 1, 3, 2}}}},
+      std::move(type), id);
   graph.set_op(id, "Attention");
   const std::vector<ValueId> inputs{found.q, k, found.v};
   for (std::size_t i = 0; i < inputs.size(); ++i) graph.set_input(id, i, inputs[i]);
@@ -147,8 +147,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef recognize_attention;
-const PassDef recognize_attention{"recognize-attention",
-                                  "Find Attention that is written out (opset 23; only with --recognize attention)",
-                                  run};
+const PassDef recognize_attention{
+    "recognize-attention", "Find Attention that is written out (opset 23; only with --recognize attention)", run};
 
 } // namespace edgec::passes

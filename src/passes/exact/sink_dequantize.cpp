@@ -91,7 +91,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef sink_dequantize;
-const PassDef sink_dequantize{
-    "sink-dequantize", "Transpose and reshape stored codes instead of the reals they stand for", run};
+const PassDef sink_dequantize{"sink-dequantize",
+                              "Transpose and reshape stored codes instead of the reals they stand for", run};
 
 } // namespace edgec::passes

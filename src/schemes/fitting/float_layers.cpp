@@ -23,8 +23,15 @@ std::optional<Layer> float_layer(Graph &graph, NodeId id, const OpRegistry &ops)
   if (!bias) return std::nullopt;
   for (double &value : rows->data) value *= node.get_float("alpha", 1);
   const ValueId out = node.outputs[0];
-  Layer layer{.node = id, .weights = *info, .original_data = node.inputs[info->data], .output = out, .target = out,
-              .clamp = std::nullopt, .dims = weight->dims, .original = std::move(*rows), .bias = std::move(*bias)};
+  Layer layer{.node = id,
+              .weights = *info,
+              .original_data = node.inputs[info->data],
+              .output = out,
+              .target = out,
+              .clamp = std::nullopt,
+              .dims = weight->dims,
+              .original = std::move(*rows),
+              .bias = std::move(*bias)};
   if (const NodeId reader = graph.sole_user(out); reader.valid())
     if (const auto clamp = as_clamp(graph, graph.node(reader))) {
       layer.clamp = clamp;
@@ -60,7 +67,8 @@ std::vector<Layer> float_layers_in_scope(Graph &graph, const Job &job, std::stri
   std::vector<Layer> layers = layers_of(graph, job, &wanted);
   for (const Layer &layer : layers) wanted.erase(layer.node);
   for (const NodeId id : wanted)
-    job.skip(pass, graph.node(id).label(), "its weight and bias are not constant finite float32 with an output channel a row");
+    job.skip(pass, graph.node(id).label(),
+             "its weight and bias are not constant finite float32 with an output channel a row");
   return layers;
 }
 

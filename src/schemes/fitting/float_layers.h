@@ -8,11 +8,13 @@
 
 namespace edgec {
 
-/// Layers with constant float weights and biases, in order. A layer that may have a bias and has none gets one of zeros,
-/// each weight becomes a constant of its own, and Gemm's factors go into the numbers: the graph computes what it did.
+/// Layers with constant float weights and biases, in order. A layer that may have a bias and has none gets one of
+/// zeros, each weight becomes a constant of its own, and Gemm's factors go into the numbers: the graph computes what it
+/// did.
 std::vector<Layer> float_layers(Graph &graph, const Job &job);
 
-/// Those of them whose weights the job's scope takes; what is in scope but cannot be taken is said in the name of `pass`.
+/// Those of them whose weights the job's scope takes; what is in scope but cannot be taken is said in the name of
+/// `pass`.
 std::vector<Layer> float_layers_in_scope(Graph &graph, const Job &job, std::string_view pass);
 
 /// The channel means of the layers' targets in the original network: what compress_layers keeps.

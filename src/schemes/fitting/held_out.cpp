@@ -26,7 +26,8 @@ std::vector<int> folds_of(std::span<const std::size_t> samples, const Job &job) 
 Job on_samples(const Job &job, std::span<const std::size_t> samples) {
   Job part = job;
   part.samples.assign(samples.begin(), samples.end());
-  if (auto &fit = part.settings.edit<FitOptions>(); samples.size() < job.samples.size()) fit.positions = (fit.positions + 1) / 2;
+  if (auto &fit = part.settings.edit<FitOptions>(); samples.size() < job.samples.size())
+    fit.positions = (fit.positions + 1) / 2;
   return part;
 }
 

@@ -29,8 +29,8 @@ Job on_samples(const Job &job, std::span<const std::size_t> samples);
 /// How faithful `graph` is to `reference` on job.samples.
 Result<Fidelity> judge(const Graph &reference, const Graph &graph, const Job &job);
 
-/// The same of two networks, each fitted to one half of the samples and judged on the other. Code::usage where there are
-/// fewer than two samples.
+/// The same of two networks, each fitted to one half of the samples and judged on the other. Code::usage where there
+/// are fewer than two samples.
 Result<Fidelity> judge_held_out(const Graph &reference, const FitHalf &fit, const Job &job);
 
 } // namespace edgec

@@ -76,14 +76,23 @@ private:
     if (layer.original.rows == 0) return {};
     EDGEC_CHECK(before_.reach(layer.original_data));
     const Node &node = graph_.node(layer.node);
-    LayerInputs inputs{layer.node, layer.original_data, data_of(layer), original_.value(layer.original_data).type,
-                       graph_.value(data_of(layer)).type, &node, job_.ops.find(node), layer.dims};
-    auto moments = layer_moments(before_, now_, inputs, job_.samples.size(), steps_.folds, steps_.positions, job_.threads);
+    LayerInputs inputs{layer.node,
+                       layer.original_data,
+                       data_of(layer),
+                       original_.value(layer.original_data).type,
+                       graph_.value(data_of(layer)).type,
+                       &node,
+                       job_.ops.find(node),
+                       layer.dims};
+    auto moments =
+        layer_moments(before_, now_, inputs, job_.samples.size(), steps_.folds, steps_.positions, job_.threads);
     if (!moments && moments.error().code == Code::unsupported) return {};
     EDGEC_CHECK(moments);
     std::vector<FitGroup> groups = fit_groups(layer, std::move(*moments));
     for (const FitGroup &group : groups)
-      if (!all_finite(group.all)) return bad_input(fmt::format("node {}: reads NaN or infinity on these samples, so that its weights cannot be fitted", node.label()));
+      if (!all_finite(group.all))
+        return bad_input(fmt::format(
+            "node {}: reads NaN or infinity on these samples, so that its weights cannot be fitted", node.label()));
     EDGEC_ASSIGN(const Matrix fitted, steps_.fit(layer, groups));
     if (layer.bias.empty()) return {};
     for (std::size_t row = 0; row < fitted.rows; ++row) {
@@ -96,7 +105,9 @@ private:
   }
 
   static bool all_finite(const Covariance &seen) {
-    const auto finite = [](const std::vector<double> &values) { return std::ranges::all_of(values, [](double x) { return std::isfinite(x); }); };
+    const auto finite = [](const std::vector<double> &values) {
+      return std::ranges::all_of(values, [](double x) { return std::isfinite(x); });
+    };
     return finite(seen.mean_x) && finite(seen.mean_y) && finite(seen.h.data) && finite(seen.c.data);
   }
 
@@ -143,7 +154,8 @@ private:
     const double zero_point = output.quant ? output.quant->zero_point() : 0.0;
     double worst = 0;
     for (std::size_t c = 0; c < layer.bias.size() && c < target.size(); ++c) {
-      const double mean = output.quant ? (seen.sum[c] / seen.positions - zero_point) * scale : seen.sum[c] / seen.positions;
+      const double mean =
+          output.quant ? (seen.sum[c] / seen.positions - zero_point) * scale : seen.sum[c] / seen.positions;
       const double missing = target[c] - mean;
       double free = layer.clamp ? seen.inside[c] / seen.positions : 1.0;
       if (free < least_free_share) free = 1.0;
@@ -179,8 +191,8 @@ std::function<void(std::size_t, std::size_t)> layer_progress(const Job &job, std
   return [&job, what](std::size_t done, std::size_t all) { job.progress(what, done, all); };
 }
 
-Status compress_layers(Graph &graph, const Graph &original, std::span<Layer *const> layers, const RangeStatistics &means,
-                       const Job &job, const LayerSteps &steps) {
+Status compress_layers(Graph &graph, const Graph &original, std::span<Layer *const> layers,
+                       const RangeStatistics &means, const Job &job, const LayerSteps &steps) {
   return Compression(graph, original, layers, means, job, steps).run();
 }
 

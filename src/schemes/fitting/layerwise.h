@@ -16,19 +16,20 @@ namespace edgec {
 struct Layer {
   NodeId node;
   WeightInfo weights;
-  ValueId original_data; ///< what it reads in the original
-  ValueId output;        ///< what it gives in the graph: its output, or that of an activation behind it
-  ValueId target;        ///< the same in the original: whose channel means it should keep
+  ValueId original_data;      ///< what it reads in the original
+  ValueId output;             ///< what it gives in the graph: its output, or that of an activation behind it
+  ValueId target;             ///< the same in the original: whose channel means it should keep
   std::optional<Clamp> clamp; ///< of an activation between the sums and `output`
-  Dims dims;             ///< of the weight
-  Matrix original;       ///< the original's weights, a row [K] per output channel, group after group
-  std::vector<double> bias; ///< real, of the graph under compression; empty: the operator has none
+  Dims dims;                  ///< of the weight
+  Matrix original;            ///< the original's weights, a row [K] per output channel, group after group
+  std::vector<double> bias;   ///< real, of the graph under compression; empty: the operator has none
 
   [[nodiscard]] std::size_t groups() const { return static_cast<std::size_t>(weights.groups); }
   [[nodiscard]] std::size_t group_rows() const { return original.rows / groups(); }
 };
 
-/// The weight as rows of output channels; nothing where its layout has none (grouped ConvTranspose, stacks of matrices).
+/// The weight as rows of output channels; nothing where its layout has none (grouped ConvTranspose, stacks of
+/// matrices).
 std::optional<Matrix> weight_rows(const Tensor &weight, const WeightInfo &info);
 /// Rows of output channels in the weight's own layout.
 template <class T>
@@ -42,8 +43,9 @@ std::vector<T> as_stored(std::vector<T> rows, const Dims &dims, const WeightInfo
 }
 
 struct LayerSteps {
-  /// Puts weights fitted to the groups' moments into the graph and returns the reals that they stand for, a row per output channel. Not
-  /// called for layers whose moments cannot be had. May free what it needs no more of the groups but FitGroup::all.
+  /// Puts weights fitted to the groups' moments into the graph and returns the reals that they stand for, a row per
+  /// output channel. Not called for layers whose moments cannot be had. May free what it needs no more of the groups
+  /// but FitGroup::all.
   std::function<Result<Matrix>(Layer &, std::span<FitGroup> groups)> fit;
   /// Puts layer.bias into the graph.
   std::function<void(Layer &)> store_bias;
@@ -59,7 +61,7 @@ std::function<void(std::size_t done, std::size_t all)> layer_progress(const Job 
 /// the means, then it is set so that the channel means behind the activation are those of the original (`means`, by
 /// Layer::target). One Newton step is target minus mean over the share of values that the clamp leaves free (Nagel et
 /// al. 2019, section 4.2, but matched after the activation).
-Status compress_layers(Graph &graph, const Graph &original, std::span<Layer *const> layers, const RangeStatistics &means,
-                       const Job &job, const LayerSteps &steps);
+Status compress_layers(Graph &graph, const Graph &original, std::span<Layer *const> layers,
+                       const RangeStatistics &means, const Job &job, const LayerSteps &steps);
 
 } // namespace edgec

@@ -22,7 +22,8 @@ void declare_fit_options(Options &options, Settings &settings) {
         fit.set_effort(fit.effort);
         return Status();
       })
-      .records([&fit, &options] { return options.holds("int8") || fit.effort != "default" ? fit.effort : std::string(); });
+      .records(
+          [&fit, &options] { return options.holds("int8") || fit.effort != "default" ? fit.effort : std::string(); });
 }
 
 } // namespace edgec

@@ -7,9 +7,9 @@
 #include "calibrate/walk.h"
 #include "ir/evaluate.h"
 #include "measure/logits.h"
+#include "runtime/plan.h"
 #include "schemes/fitting/channel_bias.h"
 #include "schemes/fitting/held_out.h"
-#include "runtime/plan.h"
 #include "support/parallel.h"
 #include "support/random.h"
 
@@ -58,7 +58,8 @@ public:
     for (const Answer &answer : find_answers(graph)) {
       const DType dtype = graph.value(answer.value).type.dtype;
       const bool repeated = std::ranges::find(judged_, answer.value) != judged_.end();
-      if (graph.constant(answer.value) == nullptr && is_float(dtype) && !repeated) judged_.push_back(answer.value), answers_.push_back(answer);
+      if (graph.constant(answer.value) == nullptr && is_float(dtype) && !repeated)
+        judged_.push_back(answer.value), answers_.push_back(answer);
     }
     find_needed();
   }
@@ -98,13 +99,13 @@ private:
   const Job &job_;
   std::vector<NodeId> layers_;
   std::vector<std::size_t> samples_;
-  std::map<NodeId, std::size_t> place_;     // in the order of nodes, from 1
-  std::set<NodeId> needed_;                 // nodes that the judged values are computed by
+  std::map<NodeId, std::size_t> place_; // in the order of nodes, from 1
+  std::set<NodeId> needed_;             // nodes that the judged values are computed by
   std::vector<ValueId> judged_;
-  std::vector<Answer> answers_;             // of which they are
-  std::vector<double> weights_;             // of the judged values' errors
-  double unit_ = 0;                         // power of the first of them that has any
-  std::vector<std::vector<Tensor>> clean_;  // judged values of each sample
+  std::vector<Answer> answers_;            // of which they are
+  std::vector<double> weights_;            // of the judged values' errors
+  double unit_ = 0;                        // power of the first of them that has any
+  std::vector<std::vector<Tensor>> clean_; // judged values of each sample
 
   void find_needed() {
     std::vector<ValueId> stack = judged_;
@@ -141,7 +142,9 @@ private:
   }
 
   Status run_undisturbed() {
-    if (judged_.empty()) return unsupported("no output is a tensor of reals that depends on the inputs: what an error costs cannot be told");
+    if (judged_.empty())
+      return unsupported(
+          "no output is a tensor of reals that depends on the inputs: what an error costs cannot be told");
     PlanOptions plan;
     plan.isa = job_.isa;
     plan.fetches = judged_;
@@ -158,7 +161,8 @@ private:
     }));
     std::vector<double> powers(judged_.size());
     for (const auto &outputs : clean_)
-      for (std::size_t o = 0; o < outputs.size(); ++o) powers[o] += squared_difference(answers_[o], outputs[o], nullptr);
+      for (std::size_t o = 0; o < outputs.size(); ++o)
+        powers[o] += squared_difference(answers_[o], outputs[o], nullptr);
     const auto has_power = [](double power) { return std::isfinite(power) && power > 0; };
     const auto first = std::ranges::find_if(powers, has_power);
     const bool none = first == powers.end(); // outputs that are 0 on all samples: what disturbs them counts as it is
@@ -202,7 +206,8 @@ private:
     void add(const Tensor &clean, const Tensor &other, int axis) {
       const auto a = clean.as<float>(), b = other.as<float>();
       std::size_t inner = 1;
-      for (std::size_t d = static_cast<std::size_t>(axis) + 1; d < clean.dims.size(); ++d) inner *= static_cast<std::size_t>(clean.dims[d]);
+      for (std::size_t d = static_cast<std::size_t>(axis) + 1; d < clean.dims.size(); ++d)
+        inner *= static_cast<std::size_t>(clean.dims[d]);
       const auto channels = static_cast<std::size_t>(clean.dims[static_cast<std::size_t>(axis)]);
       sum.resize(channels);
       squares.resize(channels);
@@ -221,7 +226,8 @@ private:
     }
   };
 
-  Result<Differences> compare(const Walk &walk, const Graph &changed, const std::vector<ValueId> &live, ValueId output, int axis) const {
+  Result<Differences> compare(const Walk &walk, const Graph &changed, const std::vector<ValueId> &live, ValueId output,
+                              int axis) const {
     Runner clean = runner_from(walk, graph_, live, {output}), noisy_one = runner_from(walk, changed, live, {output});
     std::vector<Differences> parts(samples_.size());
     EDGEC_CHECK(parallel_for(samples_.size(), job_.threads, [&](std::size_t i, int worker) -> Status {
@@ -240,7 +246,8 @@ private:
     const auto info = weights_of(layer);
     const ValueId output = graph_.node(layer).outputs[0];
     const Tensor *weight = info ? graph_.constant(graph_.node(layer).input(info->weight)) : nullptr;
-    if (weight == nullptr || weight->dtype != DType::float32) return unsupported("a layer's weight is no float32 constant");
+    if (weight == nullptr || weight->dtype != DType::float32)
+      return unsupported("a layer's weight is no float32 constant");
     for (const ValueId v : live) EDGEC_CHECK(walk.reach(v));
     Graph changed = graph_;
     changed.set_input(layer, info->weight, changed.add_constant(noisy(*weight, layer.index)));
@@ -262,7 +269,8 @@ private:
     EDGEC_CHECK(parallel_for(samples_.size(), job_.threads, [&](std::size_t i, int worker) -> Status {
       EDGEC_ASSIGN(const auto feeds, feeds_of(walk, live, i));
       EDGEC_ASSIGN(const auto outputs, runner.run_tensors(feeds, worker));
-      for (std::size_t o = 0; o < outputs.size(); ++o) errors[i] += weights_[o] * squared_difference(answers_[o], outputs[o], &clean_[i][o]);
+      for (std::size_t o = 0; o < outputs.size(); ++o)
+        errors[i] += weights_[o] * squared_difference(answers_[o], outputs[o], &clean_[i][o]);
       return {};
     }));
     double error = 0;

@@ -1,9 +1,9 @@
 #include "schemes/fitting/weights.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <limits>
 #include <set>
-#include <fmt/format.h>
 
 namespace edgec {
 

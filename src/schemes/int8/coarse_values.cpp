@@ -9,15 +9,16 @@
 
 #include "calibrate/calibrate.h"
 #include "measure/sizes.h"
+#include "runtime/plan.h"
 #include "schemes/fitting/held_out.h"
 #include "schemes/int8/retype.h"
-#include "runtime/plan.h"
 #include "support/parallel.h"
 
 namespace edgec {
 namespace {
 
-/// Left at an end by all values together, and by those that no layer with weights reads or gives: floats there cost little.
+/// Left at an end by all values together, and by those that no layer with weights reads or gives: floats there cost
+/// little.
 constexpr double least_db = 25, least_inner_db = 31;
 /// Operators on the ways from a value that are looked at.
 constexpr std::size_t longest_way = 24;
@@ -56,7 +57,8 @@ public:
     const NodeId producer = graph_.value(value).producer;
     const bool integer = producer.valid() && plan_.integer.contains(producer); // then all that follows sees the codes
     for (const Use use : std::vector(graph_.value(value).uses))
-      if (place_.contains(use.node) && (integer || reads_codes(plan_, job_.ops, graph_, use))) next_.insert(place_.at(use.node));
+      if (place_.contains(use.node) && (integer || reads_codes(plan_, job_.ops, graph_, use)))
+        next_.insert(place_.at(use.node));
     if (next_.empty()) return;
     tried_ = value;
     noisy_[value] = reals_of_codes(value, quant, order_[*next_.begin()]);
@@ -104,10 +106,13 @@ private:
     codes.quant = quant;
     const ValueId scale = graph_.add_constant(Tensor::scalar(quant.scale()));
     const ValueId zero = graph_.add_constant(Tensor::scalar(static_cast<std::uint8_t>(quant.zero_point())));
-    return add_op("DequantizeLinear", {add_op("QuantizeLinear", {value, scale, zero}, codes, before), scale, zero}, reals, before);
+    return add_op("DequantizeLinear", {add_op("QuantizeLinear", {value, scale, zero}, codes, before), scale, zero},
+                  reals, before);
   }
 
-  [[nodiscard]] NodeId after(std::size_t place) const { return place + 1 < order_.size() ? order_[place + 1] : NodeId{}; }
+  [[nodiscard]] NodeId after(std::size_t place) const {
+    return place + 1 < order_.size() ? order_[place + 1] : NodeId{};
+  }
 
   [[nodiscard]] bool is_float(ValueId id) const {
     return id.valid() && graph_.value(id).type.is_tensor() && graph_.value(id).type.dtype == DType::float32;
@@ -125,18 +130,21 @@ private:
   void follow(std::size_t place) {
     const Node node = graph_.node(order_[place]);
     const OpDef *op = job_.ops.find(node);
-    const bool can = op != nullptr && op->deterministic && node.captures.empty() && std::ranges::all_of(node.outputs, [&](ValueId out) { return is_float(out); });
+    const bool can = op != nullptr && op->deterministic && node.captures.empty() &&
+                     std::ranges::all_of(node.outputs, [&](ValueId out) { return is_float(out); });
     if (op != nullptr && op->shape_only) return;
     const bool is_layer = op != nullptr && has_constant_weight(node, *op);
     const bool behind = std::ranges::any_of(node.inputs, [&](ValueId input) { return behind_.contains(input); });
     if (!can || copied_ == longest_way || (is_layer && behind)) {
       for (const ValueId input : std::set(node.inputs.begin(), node.inputs.end()))
-        if (const auto found = noisy_.find(input); found != noisy_.end() && ended_.insert(input).second) end(input, found->second, place);
+        if (const auto found = noisy_.find(input); found != noisy_.end() && ended_.insert(input).second)
+          end(input, found->second, place);
       return;
     }
     ++copied_, ++all_copied_;
     for (const ValueId input : node.inputs)
-      if (const Tensor *data = is_layer && input.valid() ? graph_.constant(input) : nullptr) weight_bytes_ += data->data.size();
+      if (const Tensor *data = is_layer && input.valid() ? graph_.constant(input) : nullptr)
+        weight_bytes_ += data->data.size();
     Node copy = node;
     copy.name.clear();
     for (ValueId &input : copy.inputs)
@@ -169,7 +177,8 @@ private:
 /// More samples of a small network than of a large one; the few that are enough. Open dims hide how large one is.
 std::vector<std::size_t> judging_samples(const Graph &graph, const Job &job) {
   constexpr double least = 2, most_macs = 4e9;
-  const bool known = std::ranges::all_of(graph.inputs(), [&](ValueId input) { return graph.value(input).type.concrete().has_value(); });
+  const bool known = std::ranges::all_of(graph.inputs(),
+                                         [&](ValueId input) { return graph.value(input).type.concrete().has_value(); });
   const double most = known ? 32 : 8;
   const double macs = std::max(1.0, measure_sizes(graph, job.ops).macs);
   return some_of(job.samples, static_cast<std::size_t>(std::clamp(most_macs / macs, least, most)));
@@ -178,7 +187,8 @@ std::vector<std::size_t> judging_samples(const Graph &graph, const Job &job) {
 /// Codes hold no infinity.
 bool holds_infinity(const Graph &graph, ValueId value, const RangeStatistics &statistics) {
   if (const Tensor *data = graph.constant(value))
-    return data->dtype == DType::float32 && std::ranges::any_of(data->as<float>(), [](float x) { return std::isinf(x); });
+    return data->dtype == DType::float32 &&
+           std::ranges::any_of(data->as<float>(), [](float x) { return std::isinf(x); });
   const auto seen = statistics.find(value);
   return seen != statistics.end() && seen->second.infinite;
 }
@@ -227,7 +237,8 @@ double decibels(double signal, double noise) {
 
 } // namespace
 
-std::vector<CoarseValue> find_infinite_values(const Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics) {
+std::vector<CoarseValue> find_infinite_values(const Graph &graph, const Int8Plan &plan,
+                                              const RangeStatistics &statistics) {
   std::vector<CoarseValue> found;
   for (const ValueId id : plan.quantized)
     if (holds_infinity(graph, id, statistics))
@@ -265,12 +276,15 @@ public:
       const double db = worst != nullptr ? decibels(worst->signal, noise) : least;
       if (least - db > short_of) short_of = least - db, left = db, found = worst;
     };
-    for (const auto &[value, end] : ends) judge(end.worst, end.all, least_db), judge(end.worst_inner, end.inner, least_inner_db);
+    for (const auto &[value, end] : ends)
+      judge(end.worst, end.all, least_db), judge(end.worst_inner, end.inner, least_inner_db);
     if (found == nullptr) return std::nullopt;
     float_.insert(found->tried);
     const double alone = decibels(found->signal, found->noise);
-    return CoarseValue{found->tried, name_of(graph_, found->tried), fmt::format("its output stays float: 8 bits of it would leave {:.1f} dB at {}{}", alone, found->at,
-                                                                                alone - left > 0.1 ? fmt::format(", {:.1f} with those of others", left) : "")};
+    return CoarseValue{found->tried, name_of(graph_, found->tried),
+                       fmt::format("its output stays float: 8 bits of it would leave {:.1f} dB at {}{}", alone,
+                                   found->at,
+                                   alone - left > 0.1 ? fmt::format(", {:.1f} with those of others", left) : "")};
   }
 
 private:
@@ -313,7 +327,8 @@ Result<std::vector<CoarseValue>> find_coarse_values(const Graph &graph, const In
   for (auto id = plan.quantized.begin(); id != plan.quantized.end();) {
     Trials trials(graph, plan, job);
     for (; id != plan.quantized.end() && !trials.full(); ++id)
-      if (!plan.wide.contains(*id) && !plan.exact.contains(*id) && !holds_infinity(graph, *id, statistics)) trials.add(*id, quants.at(*id));
+      if (!plan.wide.contains(*id) && !plan.exact.contains(*id) && !holds_infinity(graph, *id, statistics))
+        trials.add(*id, quants.at(*id));
     if (trials.ends().empty()) continue;
     EDGEC_ASSIGN(auto more, run(trials, few.samples, job));
     std::ranges::move(more, std::back_inserter(findings));

@@ -6,8 +6,8 @@
 #include <limits>
 #include <set>
 
-#include "schemes/fitting/channel_bias.h"
 #include "passes/channels.h"
+#include "schemes/fitting/channel_bias.h"
 #include "schemes/fitting/layerwise.h"
 
 namespace edgec {
@@ -21,8 +21,8 @@ constexpr double activation_levels = 255;
 
 /// Each output channel depends on its own input channel only, and f(a x) = a f(x) for a > 0.
 bool keeps_channels(const Node &node) {
-  static const std::set<std::string, std::less<>> names{"MaxPool",       "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
-                                                        "Identity", "Flatten",     "Relu",              "LeakyRelu"};
+  static const std::set<std::string, std::less<>> names{
+      "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Identity", "Flatten", "Relu", "LeakyRelu"};
   return node.domain.empty() && names.contains(node.op) && !(node.is("Flatten") && node.get_int("axis", 1) != 1);
 }
 
@@ -35,7 +35,8 @@ std::optional<WeightInfo> weights_of(const Graph &graph, const Job &job, const N
   if (!info) return std::nullopt;
   const Tensor *weight = graph.constant(node.input(info->weight));
   if (weight == nullptr || weight->dtype != DType::float32 || !weight_rows(*weight, *info)) return std::nullopt;
-  if (info->bias && node.input(*info->bias).valid() && graph.constant(node.input(*info->bias)) == nullptr) return std::nullopt;
+  if (info->bias && node.input(*info->bias).valid() && graph.constant(node.input(*info->bias)) == nullptr)
+    return std::nullopt;
   if (node.get_float("alpha", 1) != 1 || node.get_float("beta", 1) != 1) return std::nullopt;
   return info;
 }
@@ -75,7 +76,8 @@ struct ReaderColumns {
   std::size_t channels, area, group_channels, group_rows;
 
   ReaderColumns(const Graph &graph, const WeightTensor::Reader &reader, std::size_t channels_)
-      : rows(*weight_rows(*graph.constant(graph.node(reader.node).inputs[reader.info.weight]), reader.info)), channels(channels_) {
+      : rows(*weight_rows(*graph.constant(graph.node(reader.node).inputs[reader.info.weight]), reader.info)),
+        channels(channels_) {
     const auto groups = static_cast<std::size_t>(reader.info.groups);
     group_rows = rows.rows / groups;
     group_channels = channels / groups;
@@ -86,20 +88,20 @@ struct ReaderColumns {
   template <class Visit>
   void for_each(Visit &&visit) { // visit(row, channel, weight &)
     for (std::size_t r = 0; r < rows.rows; ++r)
-      for (std::size_t k = 0; k < rows.columns; ++k)
-        visit(r, r / group_rows * group_channels + k / area, rows(r, k));
+      for (std::size_t k = 0; k < rows.columns; ++k) visit(r, r / group_rows * group_channels + k / area, rows(r, k));
   }
 };
 
-double predicted_noise(std::vector<ReaderColumns> &readers, const ValueStatistics &seen, const std::vector<double> &factors,
-                       int weight_levels) {
+double predicted_noise(std::vector<ReaderColumns> &readers, const ValueStatistics &seen,
+                       const std::vector<double> &factors, int weight_levels) {
   double top = 0;
   for (std::size_t c = 0; c < factors.size(); ++c) top = std::max(top, seen.channel_peak[c] * factors[c]);
   const double step = top / activation_levels;
   double noise = 0;
   for (ReaderColumns &reader : readers) {
     std::vector<double> peaks(reader.rows.rows);
-    reader.for_each([&](std::size_t r, std::size_t c, double &w) { peaks[r] = std::max(peaks[r], std::abs(w) / factors[c]); });
+    reader.for_each(
+        [&](std::size_t r, std::size_t c, double &w) { peaks[r] = std::max(peaks[r], std::abs(w) / factors[c]); });
     reader.for_each([&](std::size_t r, std::size_t c, double &w) {
       const double weight_step = peaks[r] / weight_levels;
       noise += w * w * step * step / (factors[c] * factors[c]);
@@ -109,8 +111,8 @@ double predicted_noise(std::vector<ReaderColumns> &readers, const ValueStatistic
   return noise;
 }
 
-std::vector<double> candidate(std::vector<double> norms, const EqualizedTensor &tensor, const ValueStatistics &seen, double alpha,
-                              double beta) {
+std::vector<double> candidate(std::vector<double> norms, const EqualizedTensor &tensor, const ValueStatistics &seen,
+                              double alpha, double beta) {
   const bool bounded = tensor.clamp && std::isfinite(tensor.clamp->high);
   const double top = bounded ? static_cast<double>(tensor.clamp->high) : *std::ranges::max_element(seen.channel_peak);
   const double mean_norm = std::max(1e-30, *std::ranges::max_element(norms));
@@ -140,7 +142,8 @@ std::vector<EqualizedTensor> find_equalizable(const Graph &graph, const Job &job
         tensor.clamp = clamp;
         tensor.value = graph.node(reader).outputs[0];
       }
-    if (find_readers(graph, job, tensor.value, tensor.readers) && !tensor.readers.empty()) found.push_back(std::move(tensor));
+    if (find_readers(graph, job, tensor.value, tensor.readers) && !tensor.readers.empty())
+      found.push_back(std::move(tensor));
   }
   return found;
 }
@@ -155,9 +158,11 @@ void choose_factors(const Graph &graph, std::vector<EqualizedTensor> &tensors, c
     for (const auto &reader : tensor.readers) readers.emplace_back(graph, reader, channels);
     if (!std::ranges::all_of(readers, &ReaderColumns::fits)) continue;
     std::vector<double> norms(channels);
-    for (ReaderColumns &reader : readers) reader.for_each([&](std::size_t, std::size_t c, double &w) { norms[c] += w * w; });
+    for (ReaderColumns &reader : readers)
+      reader.for_each([&](std::size_t, std::size_t c, double &w) { norms[c] += w * w; });
     for (double &norm : norms) norm = std::sqrt(norm);
-    double least = predicted_noise(readers, seen->second, std::vector<double>(channels, 1.0), weight_levels) * (1 - 1e-9);
+    double least =
+        predicted_noise(readers, seen->second, std::vector<double>(channels, 1.0), weight_levels) * (1 - 1e-9);
     for (const double alpha : alphas)
       for (const double beta : betas) {
         auto factors = candidate(norms, tensor, seen->second, alpha, beta);
@@ -192,7 +197,8 @@ void equalize(Graph &graph, const std::vector<EqualizedTensor> &tensors) {
       const Tensor read = *graph.constant(graph.node(reader.node).inputs[reader.info.weight]);
       ReaderColumns columns(graph, reader, channels);
       columns.for_each([&](std::size_t, std::size_t c, double &w) { w /= tensor.factors[c]; });
-      replace(reader.node, reader.info.weight, Tensor::of(read.dims, as_stored(floats(columns.rows), read.dims, reader.info)));
+      replace(reader.node, reader.info.weight,
+              Tensor::of(read.dims, as_stored(floats(columns.rows), read.dims, reader.info)));
     }
   }
 }

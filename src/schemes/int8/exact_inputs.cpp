@@ -42,7 +42,8 @@ std::optional<Quant> quant_of(const std::vector<float> &values) {
   if (most - least > most_intervals) return std::nullopt;
   // What no sample had may lie between the steps, or beyond them on both sides.
   const double parts = std::floor(most_intervals / (most - least)), spare = most_intervals - parts * (most - least);
-  return Quant::per_tensor(static_cast<float>(step / parts), static_cast<std::int32_t>(-least * parts + std::floor(spare / 2)));
+  return Quant::per_tensor(static_cast<float>(step / parts),
+                           static_cast<std::int32_t>(-least * parts + std::floor(spare / 2)));
 }
 
 } // namespace
@@ -51,7 +52,8 @@ Result<std::optional<Quant>> exact_quant(const Job &job, std::size_t input) {
   std::vector<float> values;
   for (const std::size_t number : some_of(job.samples, most_samples)) {
     EDGEC_ASSIGN(const Sample sample, job.calibration->load(number));
-    if (input >= sample.size() || sample[input].dtype != DType::float32 || !collect(values, sample[input])) return std::optional<Quant>();
+    if (input >= sample.size() || sample[input].dtype != DType::float32 || !collect(values, sample[input]))
+      return std::optional<Quant>();
   }
   return quant_of(values);
 }

@@ -37,7 +37,8 @@ struct Rounded {
 void store_codes(Graph &graph, const Int8LayerState &layer, std::vector<std::int8_t> codes, NumberSpec spec) {
   const ValueId weight = graph.node(layer.node).inputs[layer.weights.weight];
   Quant quant{layer.scales, std::vector<std::int32_t>(layer.scales.size(), 0), layer.weights.channel_axis, 0};
-  set_codes(graph, weight, weight_codes(layer.dims, as_stored(std::move(codes), layer.dims, layer.weights), spec), std::move(quant));
+  set_codes(graph, weight, weight_codes(layer.dims, as_stored(std::move(codes), layer.dims, layer.weights), spec),
+            std::move(quant));
 }
 
 } // namespace
@@ -63,10 +64,13 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup>
     const std::vector<float> values(r.weights.data.begin(), r.weights.data.end());
     const ChannelSpan span{1, static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns)};
     std::vector<double> bias;
-    if (!layer.bias.empty()) bias.assign(layer.bias.begin() + static_cast<std::ptrdiff_t>(g * rows), layer.bias.begin() + static_cast<std::ptrdiff_t>((g + 1) * rows));
+    if (!layer.bias.empty())
+      bias.assign(layer.bias.begin() + static_cast<std::ptrdiff_t>(g * rows),
+                  layer.bias.begin() + static_cast<std::ptrdiff_t>((g + 1) * rows));
     r.scales = symmetric_scales(channel_maxima(values, span), bias, layer.input_scale, levels);
     const RoundingMetric metric(groups[g].all.h, damping);
-    RoundingOptions options{.levels = levels, .sweeps = job.options<FitOptions>().rounding_sweeps, .threads = inner_threads};
+    RoundingOptions options{
+        .levels = levels, .sweeps = job.options<FitOptions>().rounding_sweeps, .threads = inner_threads};
     options.scale_factors = factors(columns, int8.weight_bits, int8.scale_search);
     EDGEC_ASSIGN(r.codes, round_rows(r.weights, r.scales, metric, options, !layer.keep.empty()));
     return {};
@@ -90,8 +94,8 @@ Result<Matrix> fit_int8_rate(Graph &graph, Int8LayerState &layer, std::span<cons
   const std::vector<float> nothing(layer.original.rows, 0.0F);
   std::vector<float> least(layer.original.rows, std::numeric_limits<float>::min());
   if (!layer.bias.empty()) least = symmetric_scales(nothing, layer.bias, layer.input_scale, spec.levels());
-  EDGEC_ASSIGN(RatedLayer rated, fit_rate(layer, groups, rate, sensitivities, std::move(least), job.threads,
-                                          spec.levels()));
+  EDGEC_ASSIGN(RatedLayer rated,
+               fit_rate(layer, groups, rate, sensitivities, std::move(least), job.threads, spec.levels()));
   layer.scales = std::move(rated.scales);
   store_codes(graph, layer, std::move(rated.codes), spec);
   return std::move(rated.reals);

@@ -12,7 +12,9 @@ namespace edgec {
 struct NumberSpec {
   int bits = 8;
 
-  [[nodiscard]] constexpr DType storage() const { return bits == 4 ? DType::int4 : bits == 16 ? DType::int16 : DType::int8; }
+  [[nodiscard]] constexpr DType storage() const {
+    return bits == 4 ? DType::int4 : bits == 16 ? DType::int16 : DType::int8;
+  }
   /// The largest code; the smallest is its negative.
   [[nodiscard]] constexpr int levels() const { return (1 << (bits - 1)) - 1; }
   /// Below this opset ONNX has no such tensors.

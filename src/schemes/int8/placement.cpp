@@ -52,9 +52,9 @@ private:
   bool integer_results_;
   const std::set<ValueId> &wide_;
   const std::set<NodeId> *only_;
-  std::set<ValueId> reals_;            // stay float
-  std::map<ValueId, ValueId> origin_;  // wide inputs and what is moved of them -> the input
-  std::set<NodeId> layers_of_reals_;   // compute on reals, with weights in codes
+  std::set<ValueId> reals_;           // stay float
+  std::map<ValueId, ValueId> origin_; // wide inputs and what is moved of them -> the input
+  std::set<NodeId> layers_of_reals_;  // compute on reals, with weights in codes
   Int8Plan plan_;
   std::set<NodeId> candidates_;
 
@@ -110,7 +110,8 @@ private:
   }
 
   /// Data operands that are there.
-  [[nodiscard]] std::vector<ValueId> data_of(const Node &node, const OpDef &op, const std::optional<WeightInfo> &weights) const {
+  [[nodiscard]] std::vector<ValueId> data_of(const Node &node, const OpDef &op,
+                                             const std::optional<WeightInfo> &weights) const {
     std::vector<std::size_t> places = data_operands(op, node);
     if (weights) {
       places = {weights->data};
@@ -153,7 +154,8 @@ private:
     if (!graph_.constant(weight)) return true; // both operands are data
     if (weights.bias && node.input(*weights.bias).valid() && !graph_.constant(node.input(*weights.bias)))
       return stays_float(node, "its bias is not constant");
-    if (!channel_bias(graph_, node, weights)) return stays_float(node, "its bias is not one finite number an output channel");
+    if (!channel_bias(graph_, node, weights))
+      return stays_float(node, "its bias is not one finite number an output channel");
     return true;
   }
 
@@ -179,8 +181,10 @@ private:
     if (op.quant == QuantRule::same_scale && !wanted) return;
     if (plan_.absorbed_by.contains(id)) {
       // Its producer computes its output; alone at the end of the graph it stays a float operator.
-      if (wanted || (integer_results_ && !reals_.contains(node.outputs[0]))) plan_.quantized.insert(node.outputs[0]), plan_.integer.insert(id);
-      else plan_.absorbed_by.erase(id);
+      if (wanted || (integer_results_ && !reals_.contains(node.outputs[0])))
+        plan_.quantized.insert(node.outputs[0]), plan_.integer.insert(id);
+      else
+        plan_.absorbed_by.erase(id);
       return;
     }
     const auto weights = weights_of(node);

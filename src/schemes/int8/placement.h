@@ -23,23 +23,24 @@ struct Int8Layer {
 };
 
 struct Int8Plan {
-  std::set<NodeId> integer;               ///< compute on codes
-  std::set<ValueId> quantized;            ///< float values that become codes
-  std::map<ValueId, ValueId> group;       ///< quantized value -> representative of those that share its scale
-  std::map<NodeId, NodeId> absorbed_by;   ///< Relu or Clip -> the node whose saturation may do its work
+  std::set<NodeId> integer;             ///< compute on codes
+  std::set<ValueId> quantized;          ///< float values that become codes
+  std::map<ValueId, ValueId> group;     ///< quantized value -> representative of those that share its scale
+  std::map<NodeId, NodeId> absorbed_by; ///< Relu or Clip -> the node whose saturation may do its work
   std::map<ValueId, std::pair<float, float>> fixed_ranges;
-  std::vector<Int8Layer> layers;          ///< in order
-  std::map<ValueId, Quant> exact;         ///< codes of inputs that lose nothing by them
-  /// Inputs that become 16-bit codes, and the nodes that read the reals these stand for: kernels of integers take 8 bits,
-  /// so those nodes compute on reals, with weights and biases in codes.
+  std::vector<Int8Layer> layers;  ///< in order
+  std::map<ValueId, Quant> exact; ///< codes of inputs that lose nothing by them
+  /// Inputs that become 16-bit codes, and the nodes that read the reals these stand for: kernels of integers take 8
+  /// bits, so those nodes compute on reals, with weights and biases in codes.
   std::map<ValueId, std::set<NodeId>> wide;
 };
 
 /// What a plan has to keep to.
 struct Int8Constraints {
-  bool integer_results = false; ///< every integer node but a Gemm gets a quantized output (files of integer operators only)
-  std::set<ValueId> wide;       ///< inputs that are to have 16 bits
-  std::set<ValueId> reals;      ///< values that stay float, and so does what only moves their elements
+  bool integer_results =
+      false;               ///< every integer node but a Gemm gets a quantized output (files of integer operators only)
+  std::set<ValueId> wide;  ///< inputs that are to have 16 bits
+  std::set<ValueId> reals; ///< values that stay float, and so does what only moves their elements
   std::optional<std::set<NodeId>> only; ///< no other nodes become integer; nothing: all that can
 };
 

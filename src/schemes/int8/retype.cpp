@@ -36,7 +36,8 @@ Result<Range> range_of(ValueId id, const Graph &graph, const Int8Plan &plan, con
     return range;
   }
   const auto found = statistics.find(id);
-  if (found == statistics.end()) return internal_error(fmt::format("value {} was not calibrated", graph.value(id).name));
+  if (found == statistics.end())
+    return internal_error(fmt::format("value {} was not calibrated", graph.value(id).name));
   return choose_range(found->second, method_of(options), options.percentile);
 }
 
@@ -77,9 +78,13 @@ private:
   }
 
   ValueId scalar(float value) { return graph_.add_constant(Tensor::scalar(value)); }
-  ValueId zero_point(std::int32_t value) { return graph_.add_constant(Tensor::scalar(static_cast<std::uint8_t>(value))); }
+  ValueId zero_point(std::int32_t value) {
+    return graph_.add_constant(Tensor::scalar(static_cast<std::uint8_t>(value)));
+  }
 
-  ValueId wide_zero_point(std::int32_t value) { return graph_.add_constant(Tensor::scalar(static_cast<std::uint16_t>(value))); }
+  ValueId wide_zero_point(std::int32_t value) {
+    return graph_.add_constant(Tensor::scalar(static_cast<std::uint16_t>(value)));
+  }
 
   void make_codes(ValueId id) {
     const Quant quant = quant_of(id);
@@ -95,7 +100,8 @@ private:
     Node node;
     node.op = "QuantizeLinear";
     const bool wide = plan_.wide.contains(id);
-    node.inputs = {id, scalar(quant.scale()), wide ? wide_zero_point(quant.zero_point()) : zero_point(quant.zero_point())};
+    node.inputs = {id, scalar(quant.scale()),
+                   wide ? wide_zero_point(quant.zero_point()) : zero_point(quant.zero_point())};
     codes_[id] = graph_.add_op(std::move(node), code_type(id));
   }
 
@@ -135,8 +141,10 @@ private:
     for (const Use &use : uses) {
       if (reads_codes(use)) continue;
       const Node &reader = graph_.node(use.node);
-      if (use.index < reader.inputs.size()) graph_.set_input(use.node, use.index, dequantized);
-      else graph_.set_capture(use.node, use.index - reader.inputs.size(), dequantized);
+      if (use.index < reader.inputs.size())
+        graph_.set_input(use.node, use.index, dequantized);
+      else
+        graph_.set_capture(use.node, use.index - reader.inputs.size(), dequantized);
     }
     for (std::size_t i = 0; i < graph_.outputs().size(); ++i)
       if (graph_.outputs()[i].value == id) graph_.set_output(i, dequantized);
@@ -149,7 +157,9 @@ private:
     const ValueId outer = graph_.node(activation).outputs[0];
     const Quant quant = *graph_.value(outer).type.quant;
     const Clamp clamp = *as_clamp(graph_, graph_.node(activation));
-    const auto code = [&](float real) { return std::nearbyint(real / quant.scale()) + static_cast<float>(quant.zero_point()); };
+    const auto code = [&](float real) {
+      return std::nearbyint(real / quant.scale()) + static_cast<float>(quant.zero_point());
+    };
     Type type = graph_.value(outer).type;
     graph_.set_type(inner, type);
     const auto [low, high] = integer_range(type.dtype);
@@ -172,37 +182,46 @@ private:
     state.original_data = layer.data;
     state.output = node.outputs[0];
     state.target = layer.target;
-    if (const auto found = clamped_outputs_.find(layer.node); found != clamped_outputs_.end()) state.output = found->second;
+    if (const auto found = clamped_outputs_.find(layer.node); found != clamped_outputs_.end())
+      state.output = found->second;
     if (saturating_.contains(layer.node) || clamped_outputs_.contains(layer.node)) state.clamp = layer.clamp;
     if (layer.reads_reals) {
       state.clamp = layer.clamp;
       const auto codes = codes_.find(layer.target);
       state.output = codes != codes_.end() ? codes->second : layer.target;
     }
-    if (layer.wide.valid()) state.input_scale = quant_of(layer.wide).scale();
-    else if (!layer.reads_reals) state.input_scale = graph_.value(node.inputs[layer.weights.data]).type.quant->scale();
+    if (layer.wide.valid())
+      state.input_scale = quant_of(layer.wide).scale();
+    else if (!layer.reads_reals)
+      state.input_scale = graph_.value(node.inputs[layer.weights.data]).type.quant->scale();
     const Tensor weight = *graph_.constant(node.inputs[layer.weights.weight]);
     std::vector<float> values(weight.as<float>().begin(), weight.as<float>().end());
     fold_alpha_beta(layer, values, state);
     state.dims = weight.dims;
     if (auto rows = weight_rows(Tensor::of(weight.dims, values), layer.weights)) state.original = std::move(*rows);
-    // Of a grouped ConvTranspose, and of a stack of matrices: integer operators know scales of columns for one matrix only.
-    const bool per_tensor = (layer.weights.groups > 1 && layer.weights.channel_axis != 0) || layer.weights.channel_axis > 1;
-    const ChannelSpan span = per_tensor ? ChannelSpan{1, 1, weight.size()} : ChannelSpan::of(weight.dims, layer.weights.channel_axis);
+    // Of a grouped ConvTranspose, and of a stack of matrices: integer operators know scales of columns for one matrix
+    // only.
+    const bool per_tensor =
+        (layer.weights.groups > 1 && layer.weights.channel_axis != 0) || layer.weights.channel_axis > 1;
+    const ChannelSpan span =
+        per_tensor ? ChannelSpan{1, 1, weight.size()} : ChannelSpan::of(weight.dims, layer.weights.channel_axis);
     const NumberSpec spec = job_.options<Int8Options>().weights();
     std::vector<double> scale_bias = state.bias;
     if (per_tensor && !scale_bias.empty())
       scale_bias = {*std::ranges::max_element(scale_bias, {}, [](double b) { return std::abs(b); })};
     state.scales = symmetric_scales(channel_maxima(values, span), scale_bias, state.input_scale, spec.levels());
-    Quant quant{state.scales, std::vector<std::int32_t>(state.scales.size(), 0), per_tensor ? -1 : layer.weights.channel_axis, 0};
+    Quant quant{state.scales, std::vector<std::int32_t>(state.scales.size(), 0),
+                per_tensor ? -1 : layer.weights.channel_axis, 0};
     const std::string name = graph_.value(node.inputs[layer.weights.weight]).name;
     const Tensor codes = weight_codes(weight.dims, quantize_symmetric(values, span, state.scales, spec.levels()), spec);
     const ValueId stored = graph_.add_constant(codes, name, quant);
-    graph_.set_input(layer.node, layer.weights.weight, layer.reads_reals ? reals_of(stored, quant, layer.node) : stored);
+    graph_.set_input(layer.node, layer.weights.weight,
+                     layer.reads_reals ? reals_of(stored, quant, layer.node) : stored);
     if (!state.bias.empty()) {
       const Dims dims{static_cast<std::int64_t>(state.bias.size())};
-      ValueId bias = graph_.add_constant(state.has_real_bias() ? Tensor::of(dims, std::vector<float>(state.bias.size()))
-                                                               : Tensor::of(dims, std::vector<std::int32_t>(state.bias.size())));
+      ValueId bias =
+          graph_.add_constant(state.has_real_bias() ? Tensor::of(dims, std::vector<float>(state.bias.size()))
+                                                    : Tensor::of(dims, std::vector<std::int32_t>(state.bias.size())));
       quant.axis = quant.scales.size() == 1 ? -1 : 0;
       if (layer.wide.valid()) bias = reals_of(bias, quant, layer.node);
       graph_.set_input(layer.node, *layer.weights.bias, bias);
@@ -234,8 +253,8 @@ private:
 
 } // namespace
 
-Result<std::map<ValueId, Quant>> choose_quants(const Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics,
-                                               const Int8Options &options) {
+Result<std::map<ValueId, Quant>> choose_quants(const Graph &graph, const Int8Plan &plan,
+                                               const RangeStatistics &statistics, const Int8Options &options) {
   std::map<ValueId, Range> ranges; // by representative
   for (const auto &[id, root] : plan.group) {
     EDGEC_ASSIGN(const Range range, range_of(id, graph, plan, statistics, options));

@@ -26,8 +26,8 @@ struct Int8LayerState : Layer {
 Tensor weight_codes(const Dims &dims, std::vector<std::int8_t> codes, NumberSpec spec);
 
 /// The codes of each value that becomes some.
-Result<std::map<ValueId, Quant>> choose_quants(const Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics,
-                                               const Int8Options &options);
+Result<std::map<ValueId, Quant>> choose_quants(const Graph &graph, const Int8Plan &plan,
+                                               const RangeStatistics &statistics, const Int8Options &options);
 
 /// Returns the layers in topological order. Nodes that saturation makes superfluous are removed; QuantizeLinear and
 /// DequantizeLinear are added where float and integer meet.

@@ -14,8 +14,8 @@ namespace {
 
 /// Share of H's mean diagonal that is added before it is inverted (GPTQ's default).
 constexpr double damping = 0.01;
-/// Of the share of channels that would stay were all layers cut alike: what each axis keeps. What is cut last of a layer
-/// is cheap by the moments of the whole network only; together it is all that the layer says.
+/// Of the share of channels that would stay were all layers cut alike: what each axis keeps. What is cut last of a
+/// layer is cheap by the moments of the whole network only; together it is all that the layer says.
 constexpr double least_share = 0.3;
 constexpr double infinite = std::numeric_limits<double>::infinity();
 
@@ -53,9 +53,10 @@ struct Group {
 class Selection {
 public:
   Selection(const Graph &graph, const OpRegistry &ops, const ChannelMap &map, const std::vector<ChannelReader> &readers,
-         const std::vector<NodeId> &excluded)
+            const std::vector<NodeId> &excluded)
       : graph_(graph), map_(map), readers_(readers) {
-    for (const ChannelReader &reader : readers) removals_.emplace_back(reader.layer->original, reader.inputs.h, damping);
+    for (const ChannelReader &reader : readers)
+      removals_.emplace_back(reader.layer->original, reader.inputs.h, damping);
     find_work(with_unit_dims(graph, ops), ops);
     find_groups(ops, excluded);
   }
@@ -96,7 +97,8 @@ private:
       if (op && op->cost) {
         std::vector<const Type *> inputs, outputs;
         for (const ValueId input : node.inputs) inputs.push_back(input.valid() ? &concrete.value(input).type : nullptr);
-        for (const ValueId output : node.outputs) outputs.push_back(output.valid() ? &concrete.value(output).type : nullptr);
+        for (const ValueId output : node.outputs)
+          outputs.push_back(output.valid() ? &concrete.value(output).type : nullptr);
         work.macs = op->cost(node, inputs, outputs).macs;
       }
       node_work_[id] = work_.size();
@@ -112,9 +114,11 @@ private:
     std::set<std::size_t> unknown;
     count_outputs(ops, work, unknown, excluded);
     for (const ChannelSum &sum : map_.sums()) {
-      const ChannelAxis *data = map_.axis(graph_, {sum.node, static_cast<std::uint32_t>(sum.tie.input)}, sum.tie.input_axis);
+      const ChannelAxis *data =
+          map_.axis(graph_, {sum.node, static_cast<std::uint32_t>(sum.tie.input)}, sum.tie.input_axis);
       if (!data || data->size == 0) continue;
-      const auto reader = std::ranges::find_if(readers_, [&](const ChannelReader &each) { return each.layer->node == sum.node; });
+      const auto reader =
+          std::ranges::find_if(readers_, [&](const ChannelReader &each) { return each.layer->node == sum.node; });
       Work &node_work = work_[node_work_.at(sum.node)];
       node_work.inputs = node_work.inputs_left = static_cast<double>(data->size);
       for (std::int64_t i = 0; i < data->size; ++i) {
@@ -126,7 +130,8 @@ private:
         }
         work[set][node_work_.at(sum.node)].second += 1;
         auto &columns = found[set].columns[static_cast<std::size_t>(reader - readers_.begin())];
-        for (const std::size_t column : columns_of(reader->layer->original.columns, data->size, i)) columns.push_back(column);
+        for (const std::size_t column : columns_of(reader->layer->original.columns, data->size, i))
+          columns.push_back(column);
       }
     }
     std::map<std::map<std::size_t, std::int64_t>, std::size_t> known; // places in groups_, by what is taken

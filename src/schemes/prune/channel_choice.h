@@ -24,8 +24,8 @@ struct ChannelChoice {
 
 /// Chooses sets step by step, each time those with the least added error (a sum over their readers of sensitivity times
 /// BlockRemoval::cost) per multiply-accumulate saved, until at most `macs_wanted` are left or nothing can be cut. A
-/// step leaves a multiple of `multiple` channels of each layer; where so little cannot be reached in such steps, they are
-/// halved. Of each axis at least one index stays, and a part of those that would stay were all axes cut alike.
+/// step leaves a multiple of `multiple` channels of each layer; where so little cannot be reached in such steps, they
+/// are halved. Of each axis at least one index stays, and a part of those that would stay were all axes cut alike.
 /// `excluded`: nodes that shall keep their outputs.
 ChannelChoice choose_channels(const Graph &graph, const OpRegistry &ops, const ChannelMap &map,
                               const std::vector<ChannelReader> &readers, double macs_wanted,

@@ -38,7 +38,9 @@ Result<std::vector<Trial>> try_ratios(const PrunedAt &pruned_at, const AskedRati
     EDGEC_ASSIGN(const Fidelity fidelity, judge(original, pruned, unseen));
     const double lost = std::max(1 - fidelity.agreement().value_or(1), one_point / 4);
     if (!tried.empty() && next != tried.back().ratio)
-      power = std::clamp(std::log(lost / std::max(1 - tried.back().agreement, one_point / 4)) / std::log(next / tried.back().ratio), 0.5, 8.0);
+      power = std::clamp(std::log(lost / std::max(1 - tried.back().agreement, one_point / 4)) /
+                             std::log(next / tried.back().ratio),
+                         0.5, 8.0);
     tried.push_back({next, 1 - lost});
     (lost <= one_point ? good : bad) = next;
     if (good == asked.ratio) break;
@@ -55,7 +57,8 @@ std::string text_of(std::span<const Trial> tried, std::string_view asked) {
     if (each.agreement >= 1 - one_point && (best == nullptr || each.ratio > best->ratio)) best = &each;
     if (each.ratio < least->ratio) least = &each;
   }
-  std::string text = fmt::format("{} changes {:.1f} % of the answers on held-out samples", asked, 100 * (1 - tried.front().agreement));
+  std::string text =
+      fmt::format("{} changes {:.1f} % of the answers on held-out samples", asked, 100 * (1 - tried.front().agreement));
   if (tried.size() == 1) return text;
   if (best != nullptr) return text + fmt::format("; {:g} is the largest ratio tried that keeps one point", best->ratio);
   return text + fmt::format("; even {:g} changes {:.1f} %", least->ratio, 100 * (1 - least->agreement));

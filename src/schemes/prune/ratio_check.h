@@ -22,8 +22,8 @@ struct AskedRatio {
 };
 
 /// Where many answers of the samples change, even though the weights were fitted to these, says so: how many on samples
-/// that were held out, and the largest ratio found that keeps all but one point of them. "0.7 changes 9.0 % of the answers
-/// on held-out samples; 0.55 is the largest ratio tried that keeps one point". Networks without answers (scores
+/// that were held out, and the largest ratio found that keeps all but one point of them. "0.7 changes 9.0 % of the
+/// answers on held-out samples; 0.55 is the largest ratio tried that keeps one point". Networks without answers (scores
 /// of classes) are not judged.
 ///
 /// Smaller ratios are tried a few times, each fitted to some of the samples and judged on half of them. How the

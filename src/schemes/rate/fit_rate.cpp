@@ -17,10 +17,11 @@ std::size_t taps_of(const Dims &dims, const WeightInfo &info) {
   return std::max<std::size_t>(taps, 1);
 }
 
-/// Bits of mantissa with which floats leave as much error as the steps of the rate would; nothing where codes of 8 bits, with
-/// the steps that those need, are the better bargain: a bit is worth lambda of error, and codes leave c / 12 of that a
-/// weight, more in proportion to their squared steps. Floats are rounded to nearest, no error is carried on.
-std::optional<int> float_mantissa(std::span<const RateGroup> groups, const RatedCodes &rated, const RateOptions &options) {
+/// Bits of mantissa with which floats leave as much error as the steps of the rate would; nothing where codes of 8
+/// bits, with the steps that those need, are the better bargain: a bit is worth lambda of error, and codes leave c / 12
+/// of that a weight, more in proportion to their squared steps. Floats are rounded to nearest, no error is carried on.
+std::optional<int> float_mantissa(std::span<const RateGroup> groups, const RatedCodes &rated,
+                                  const RateOptions &options) {
   constexpr double sign_and_exponent = 4;
   constexpr int most = 16;
   double power = 0; // that the spacing of floats without a mantissa has at the outputs
@@ -52,15 +53,21 @@ Result<RatedLayer> fit_rate(const Layer &layer, std::span<const FitGroup> groups
                             const Sensitivities &sensitivities, std::vector<float> least_scales, int threads,
                             int levels) {
   std::vector<RateGroup> rate_groups;
-  for (const FitGroup &group : groups) rate_groups.push_back({refit(group.weights, group.all, refit_damping), group.all.h});
+  for (const FitGroup &group : groups)
+    rate_groups.push_back({refit(group.weights, group.all, refit_damping), group.all.h});
   // A layer that does not move the logits is rounded as if it did a little: samples may be too few to see it.
   double least = 0;
   for (const auto &[node, sensitivity] : sensitivities)
     if (sensitivity > 0) least = least > 0 ? std::min(least, sensitivity) : sensitivity;
   const auto found = sensitivities.find(layer.node);
-  const double sensitivity = found == sensitivities.end() || found->second <= 0 ? std::max(least, 1e-12) : found->second;
+  const double sensitivity =
+      found == sensitivities.end() || found->second <= 0 ? std::max(least, 1e-12) : found->second;
   const bool integer = !least_scales.empty();
-  const RateOptions options{.lambda = rate / sensitivity, .taps = taps_of(layer.dims, layer.weights), .threads = threads, .least_scales = std::move(least_scales), .levels = levels};
+  const RateOptions options{.lambda = rate / sensitivity,
+                            .taps = taps_of(layer.dims, layer.weights),
+                            .threads = threads,
+                            .least_scales = std::move(least_scales),
+                            .levels = levels};
   EDGEC_ASSIGN(RatedCodes rated, round_for_rate(rate_groups, options));
   Matrix reals(layer.original.rows, layer.original.columns);
   for (std::size_t i = 0; i < reals.data.size(); ++i)
@@ -68,7 +75,8 @@ Result<RatedLayer> fit_rate(const Layer &layer, std::span<const FitGroup> groups
   const auto kept = integer ? std::nullopt : float_mantissa(rate_groups, rated, options);
   if (kept) {
     const std::size_t size = layer.group_rows() * reals.columns;
-    for (std::size_t i = 0; i < reals.data.size(); ++i) reals.data[i] = with_mantissa(rate_groups[i / size].weights.data[i % size], *kept);
+    for (std::size_t i = 0; i < reals.data.size(); ++i)
+      reals.data[i] = with_mantissa(rate_groups[i / size].weights.data[i % size], *kept);
     rated.bits = (*kept + 4.0) * static_cast<double>(reals.data.size());
   }
   double error = 0;
@@ -78,7 +86,8 @@ Result<RatedLayer> fit_rate(const Layer &layer, std::span<const FitGroup> groups
     for (std::size_t i = 0; i < difference.data.size(); ++i) difference.data[i] -= reals.data[g * group_size + i];
     error += inner_product(difference, product(difference, groups[g].all.h));
   }
-  return RatedLayer{kept.has_value(), std::move(rated.codes), std::move(rated.scales), std::move(reals), rated.bits, error};
+  return RatedLayer{
+      kept.has_value(), std::move(rated.codes), std::move(rated.scales), std::move(reals), rated.bits, error};
 }
 
 } // namespace edgec

@@ -9,10 +9,10 @@
 namespace edgec {
 
 struct RateOptions {
-  std::optional<double> rate;            ///< squared error of the logits that a bit of the file may cost
-  std::optional<double> max_drop;        ///< points
-  std::optional<std::int64_t> max_size;  ///< bytes
-  std::optional<double> min_agreement;   ///< share of samples; judged only
+  std::optional<double> rate;           ///< squared error of the logits that a bit of the file may cost
+  std::optional<double> max_drop;       ///< points
+  std::optional<std::int64_t> max_size; ///< bytes
+  std::optional<double> min_agreement;  ///< share of samples; judged only
 
   [[nodiscard]] bool has_budget() const { return max_drop || max_size; }
 };

@@ -8,7 +8,8 @@ namespace edgec {
 /// Sizes seen at some rates. Bytes fall about linearly with the logarithm of the rate, but may jump.
 class RateBracket {
 public:
-  /// `limit`: bytes that must not be exceeded; `wanted`: a little less; `slope`: bytes that doubling the rate adds (< 0).
+  /// `limit`: bytes that must not be exceeded; `wanted`: a little less; `slope`: bytes that doubling the rate adds (<
+  /// 0).
   RateBracket(double limit, double wanted, double slope) : limit_(limit), wanted_(wanted), slope_(slope) {}
 
   void add(double rate, double bytes);
@@ -16,8 +17,8 @@ public:
   [[nodiscard]] bool rises(double rate, double bytes) const;
   /// At least one size is known.
   [[nodiscard]] double next() const;
-  /// No other rate is worth a try: those around the limit are near to each other or sizes jump between them; or all sizes
-  /// are below it and lower rates do not add a byte.
+  /// No other rate is worth a try: those around the limit are near to each other or sizes jump between them; or all
+  /// sizes are below it and lower rates do not add a byte.
   [[nodiscard]] bool closed() const;
   /// As seen, between the two sizes nearest to the wanted one; else the one given.
   [[nodiscard]] double slope() const;

@@ -72,9 +72,12 @@ private:
   int probes_ = 0;
 
   Status search() {
-    if (budget_.rate) outcome_.rate = *budget_.rate;
-    else if (!budget_.max_size && !budget_.max_drop) outcome_.rate = rate_for(unnoticed_sqnr_db);
-    else return budget_.max_size ? fit_size() : fit_drop();
+    if (budget_.rate)
+      outcome_.rate = *budget_.rate;
+    else if (!budget_.max_size && !budget_.max_drop)
+      outcome_.rate = rate_for(unnoticed_sqnr_db);
+    else
+      return budget_.max_size ? fit_size() : fit_drop();
     return {};
   }
 
@@ -127,7 +130,8 @@ private:
       note(point, *last_.held_out);
     }
     EDGEC_CHECK(check_interrupted()); // what was cut short tells nothing
-    if (job_.file_bytes) outcome_.smallest = outcome_.curve.empty() ? point.bytes : std::min(outcome_.smallest, point.bytes);
+    if (job_.file_bytes)
+      outcome_.smallest = outcome_.curve.empty() ? point.bytes : std::min(outcome_.smallest, point.bytes);
     outcome_.curve.push_back(point);
     return {};
   }
@@ -159,7 +163,7 @@ private:
   Status fit_size() {
     const double limit = static_cast<double>(*budget_.max_size) - slack_bytes;
     const double wanted = limit * (1 - close_below / 2);
-    std::optional<RatePoint> below;   // nearest point under the limit
+    std::optional<RatePoint> below;    // nearest point under the limit
     std::optional<Candidate> smallest; // of those over it
     EDGEC_ASSIGN(const Start start, rough_start(limit, wanted));
     RateBracket bracket(limit, wanted, start.slope);
@@ -188,14 +192,18 @@ private:
 
   /// The largest rate whose network keeps enough answers on samples that it was not fitted to.
   Status fit_drop() {
-    if (job_.samples.size() < 2) return usage_error("--max-drop needs at least two samples (--calib): one half judges what was fitted to the other");
+    if (job_.samples.size() < 2)
+      return usage_error(
+          "--max-drop needs at least two samples (--calib): one half judges what was fitted to the other");
     double good = 0, bad = 0;
     double rate = rate_for(first_sqnr_db);
     constexpr double close_enough = 1.25, rounding = 1e-9;
     while (probes_ < most_probes && !(good > 0 && bad > 0 && bad / good < close_enough)) {
       EDGEC_CHECK(probe(rate, true));
       const auto agreement = outcome_.curve.back().agreement;
-      if (!agreement) return unsupported("--max-drop: no output looks like scores of classes, so answers cannot be counted; give --max-size or --rate");
+      if (!agreement)
+        return unsupported("--max-drop: no output looks like scores of classes, so answers cannot be counted; give "
+                           "--max-size or --rate");
       if (100 * (1 - *agreement) <= *budget_.max_drop + 100 * rounding) {
         good = rate;
         best_ = std::move(last_);
@@ -214,7 +222,8 @@ private:
 
 Result<RateOutcome> search_rate(const AtRate &at_rate, const HeldOutJudge &judge, double power, const Job &job,
                                 std::size_t weights) {
-  if (!(power > 0) || !std::isfinite(power)) return bad_input("the network's answers do not vary over the samples: no loss can be told");
+  if (!(power > 0) || !std::isfinite(power))
+    return bad_input("the network's answers do not vary over the samples: no loss can be told");
   return Search(at_rate, judge, power, job, weights).run();
 }
 

@@ -1,7 +1,7 @@
 #include "schemes/share/lookup.h"
 
-#include <fmt/format.h>
 #include "schemes/share/options.h"
+#include <fmt/format.h>
 
 namespace edgec {
 namespace {
@@ -11,7 +11,8 @@ constexpr std::int64_t first_opset_with_uint4 = 21;
 constexpr std::size_t overhead = 256, scale_overhead = 80;
 
 /// Whether the weight takes fewer bytes so.
-bool saves(const Graph &graph, ValueId weight, std::size_t after, const Job &job, std::string_view pass, const std::string &label) {
+bool saves(const Graph &graph, ValueId weight, std::size_t after, const Job &job, std::string_view pass,
+           const std::string &label) {
   const std::size_t before = graph.constant(weight)->data.size();
   if (after >= before) job.skip(pass, label, fmt::format("{} bytes would become about {}", before, after));
   return after < before;
@@ -27,7 +28,8 @@ ValueId look_up(Graph &graph, ValueId weight, ValueId codebook, std::span<const 
   const Dims dims = graph.constant(weight)->dims;
   const Type type = Type::tensor(graph.constant(weight)->dtype, dims);
   const std::vector<std::int64_t> indices(codes.begin(), codes.end());
-  const ValueId stored = graph.add_constant(from_int64s(index_type, dims, indices), suffixed(graph, weight, "_indices"));
+  const ValueId stored =
+      graph.add_constant(from_int64s(index_type, dims, indices), suffixed(graph, weight, "_indices"));
   Node cast;
   cast.op = "Cast";
   cast.inputs = {stored};
@@ -50,8 +52,9 @@ DType index_type(const Graph &graph, int bits) {
   return bits <= 4 && graph.opset() >= first_opset_with_uint4 ? DType::uint4 : DType::uint8;
 }
 
-std::optional<ValueId> add_lookup(Graph &graph, ValueId weight, std::span<const float> values, std::span<const std::uint8_t> codes,
-                                  DType index_type, const Job &job, std::string_view pass, const std::string &label) {
+std::optional<ValueId> add_lookup(Graph &graph, ValueId weight, std::span<const float> values,
+                                  std::span<const std::uint8_t> codes, DType index_type, const Job &job,
+                                  std::string_view pass, const std::string &label) {
   const DType dtype = graph.constant(weight)->dtype;
   const std::size_t after = byte_size(index_type, static_cast<std::int64_t>(codes.size())) +
                             byte_size(dtype, static_cast<std::int64_t>(values.size())) + overhead;

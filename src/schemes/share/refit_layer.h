@@ -13,8 +13,8 @@ namespace edgec {
 /// By layer and group which weights pruning left; no entry where it took none.
 using LayerMasks = std::map<NodeId, std::vector<Mask>>;
 
-/// Notes which weights of the layers are 0, then aims the layers at the weights and biases that `original` has (the same
-/// ids): what is shared after pruning is fitted to what the network computed before it.
+/// Notes which weights of the layers are 0, then aims the layers at the weights and biases that `original` has (the
+/// same ids): what is shared after pruning is fitted to what the network computed before it.
 LayerMasks aim_at_original(std::vector<Layer> &layers, const Graph &original, const Job &job);
 
 /// That of a layer, or nothing.
