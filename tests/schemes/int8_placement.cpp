@@ -161,5 +161,62 @@ TEST(Int8Placement, AMaskInAnyOneSampleKeepsTheAttention) {
             << masked << (logarithm ? " Log " : " Add ") << range;
 }
 
+/// A classifier with scores of this spread, and shares behind them or not.
+Graph classifier(double spread, bool shares) {
+  Graph graph = parse_graph(fmt::format(R"(<opset_import: ["" : 17]>
+    g (float[1,8,6,6] x) => (float[1,12] y) <float[1] w = {{0}}> {{
+      [first] a = Conv<pads = [1, 1, 1, 1]>(x, w)
+      b = Relu(a)
+      [last] c = Conv(b, w)
+      d = Relu(c)
+      p = GlobalAveragePool(d)
+      {} = Flatten(p)
+      {}
+    }})",
+                                        shares ? "s" : "y", shares ? "y = Softmax(s)" : ""))
+                    .value();
+  Random random(4);
+  for (const NodeId id : graph.nodes()) {
+    if (graph.node(id).name == "first")
+      graph.set_input(id, 1, graph.add_constant(random_tensor(random, {16, 8, 3, 3}, 0.15)));
+    if (graph.node(id).name == "last")
+      graph.set_input(id, 1, graph.add_constant(random_tensor(random, {12, 16, 1, 1}, spread)));
+  }
+  graph.remove_dead();
+  EXPECT_TRUE(infer_types(graph, all_ops()));
+  return graph;
+}
+
+class Images : public SampleSet {
+public:
+  [[nodiscard]] std::size_t size() const override { return 24; }
+  [[nodiscard]] std::string label(std::size_t index) const override { return fmt::format("image {}", index); }
+  [[nodiscard]] std::string description() const override { return "images"; }
+  [[nodiscard]] Result<Sample> load(std::size_t index) const override {
+    Random random(300 + index);
+    Tensor image = random_tensor(random, {1, 8, 6, 6}, 1);
+    std::vector<float> values(image.as<float>().begin(), image.as<float>().end());
+    values[random.below(values.size())] *= 400; // ranges are wide, what is averaged is not
+    return Sample{Tensor::of({1, 8, 6, 6}, std::move(values))};
+  }
+};
+
+// Shares make much of small errors of scores: what is quantized follows the scores, from which answers are read.
+TEST(Int8Placement, AFinalSoftmaxLeavesNoMoreFloat) {
+  const Images images;
+  for (const double spread : {0.5, 1.0, 2.0, 3.0}) {
+    std::vector<std::string> reasons[2];
+    for (const bool shares : {false, true}) {
+      Graph graph = classifier(spread, shares);
+      Job job = job_of(images, {"int8", "effort=fast"});
+      job.note = [&](const PassNote &note) {
+        if (note.text.find("8 bits of it") != std::string::npos) reasons[shares].push_back(note.node);
+      };
+      ASSERT_TRUE(run_scheme("quantize-int8", graph, job));
+    }
+    EXPECT_EQ(reasons[0], reasons[1]) << spread;
+  }
+}
+
 } // namespace
 } // namespace edgec

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "calibrate/calibrate.h"
+#include "measure/logits.h"
 #include "measure/sizes.h"
 #include "runtime/plan.h"
 #include "schemes/fitting/held_out.h"
@@ -20,6 +21,8 @@ namespace {
 /// Left at an end by all values together, and by those that no layer with weights reads or gives: floats there cost
 /// little.
 constexpr double least_db = 25, least_inner_db = 31;
+/// Left of the shares that a final Softmax gives: it makes more of an error than the scores that answers are read from.
+constexpr double least_shares_db = 15;
 /// Operators on the ways from a value that are looked at.
 constexpr std::size_t longest_way = 24;
 
@@ -252,7 +255,11 @@ namespace {
 class Verdict {
 public:
   Verdict(const std::vector<Finding> &findings, const Graph &graph, const Int8Plan &plan)
-      : findings_(findings), graph_(graph), plan_(plan), at_layers_(groups_at_layers(graph, plan)) {}
+      : findings_(findings), graph_(graph), plan_(plan), at_layers_(groups_at_layers(graph, plan)) {
+    const std::vector<Answer> answers = find_answers(graph);
+    for (std::size_t i = 0; i < answers.size(); ++i)
+      if (answers[i].shares) shares_.insert(graph.outputs()[i].value);
+  }
 
   /// The next value to stay float: the worst one at the worst end of those that suffer too much.
   std::optional<CoarseValue> next() {
@@ -276,8 +283,11 @@ public:
       const double db = worst != nullptr ? decibels(worst->signal, noise) : least;
       if (least - db > short_of) short_of = least - db, left = db, found = worst;
     };
-    for (const auto &[value, end] : ends)
-      judge(end.worst, end.all, least_db), judge(end.worst_inner, end.inner, least_inner_db);
+    for (const auto &[value, end] : ends) {
+      const bool shares = shares_.contains(value);
+      judge(end.worst, end.all, shares ? least_shares_db : least_db);
+      if (!shares) judge(end.worst_inner, end.inner, least_inner_db);
+    }
     if (found == nullptr) return std::nullopt;
     float_.insert(found->tried);
     const double alone = decibels(found->signal, found->noise);
@@ -292,6 +302,7 @@ private:
   const Graph &graph_;
   const Int8Plan &plan_;
   std::set<ValueId> at_layers_; // groups
+  std::set<ValueId> shares_;    // outputs that are a Softmax's
   std::set<ValueId> float_;
 
   /// At each end of each group of one scale, whose values share their error, the largest noise.

@@ -21,6 +21,7 @@ struct CoarseValue {
 /// small errors out), run once more on the reals of its codes alone. Where several values' errors together leave less
 /// than 25 dB at the end of such a way, the worst stay float; so do, below 31 dB, those that only other operators read
 /// and give.
+/// A final Softmax makes more of errors than the scores that answers are read from: of its shares 15 dB have to stay.
 Result<std::vector<CoarseValue>> find_coarse_values(const Graph &graph, const Int8Plan &plan, const Job &job);
 
 /// Values that `plan` makes codes of, in which calibration saw infinities or that are constants with such: a mask
