@@ -51,9 +51,7 @@ Result<SchemeOutcome> run(Graph &graph, const Job &job) {
     const std::vector<double> wide(numbers[i].begin(), numbers[i].end());
     Tensor pruned = from_doubles(old.data->dtype, old.data->dims, wide);
     if (identical(pruned, *old.data)) continue;
-    job.say(name, label,
-            fmt::format("{} of {} weights are zero ({:.1f} %)", zeros, wide.size(),
-                        100.0 * static_cast<double>(zeros) / static_cast<double>(wide.size())));
+    job.say(name, label, zeros_text(static_cast<std::size_t>(zeros), wide.size()));
     replace_weight(graph, weights[i], graph.add_constant(std::move(pruned), old.name));
     changed = true;
   }
@@ -72,8 +70,7 @@ const SchemeDef prune_magnitude{.name = name,
                                 .flag = "--prune",
                                 .summary = "the smallest weights become zero",
                                 .place = 10,
-                                .only_flat =
-                                    "an .onnx file stores zeros like other weights and gets no smaller by --prune",
+                                .only_flat = zeros_take_place,
                                 .wanted = wanted,
                                 .run = run};
 

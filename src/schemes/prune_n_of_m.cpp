@@ -36,9 +36,7 @@ std::optional<Tensor> pruned(const Graph &graph, const WeightTensor &weight, con
   for (std::size_t i = 0; i < kept.size(); ++i)
     if (kept[i] == 0) rows->data[i] = 0;
   const auto zeros = std::ranges::count(rows->data, 0.0);
-  job.say(name, label,
-          fmt::format("{} of {} weights are zero ({:.1f} %)", zeros, rows->data.size(),
-                      100.0 * static_cast<double>(zeros) / static_cast<double>(rows->data.size())));
+  job.say(name, label, zeros_text(static_cast<std::size_t>(zeros), rows->data.size()));
   return from_doubles(data.dtype, data.dims, as_stored(std::move(rows->data), data.dims, info));
 }
 
@@ -65,8 +63,7 @@ const SchemeDef prune_n_of_m{.name = name,
                              .flag = "--prune",
                              .summary = "of every M weights along the inputs the N largest stay",
                              .place = 11,
-                             .only_flat =
-                                 "an .onnx file stores zeros like other weights and gets no smaller by --prune",
+                             .only_flat = zeros_take_place,
                              .wanted = wanted,
                              .run = run};
 

@@ -31,6 +31,7 @@ namespace edgec::schemes {
 namespace {
 
 constexpr std::string_view name = "prune-second-order";
+constexpr int mask_steps = 8; // in which a mask by second order grows
 constexpr std::array curve_shares{0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9, 1.0};
 /// Samples and positions of each that say what zeros cost a layer, and samples that say how sensitive it is.
 constexpr std::size_t curve_samples = 64, curve_positions = 128, sensitivity_samples = 32;
@@ -224,7 +225,7 @@ private:
 
   [[nodiscard]] Result<std::vector<Mask>> masks_of(const PrunedLayer &layer, std::span<const FitGroup> groups) const {
     const Sparsity sparsity{layer.share, options_.n, options_.m, layer.taps};
-    if (options_.mask != "magnitude") return second_order_masks(groups, sparsity, options_.steps, job_.threads);
+    if (options_.mask != "magnitude") return second_order_masks(groups, sparsity, mask_steps, job_.threads);
     std::vector<Matrix> sizes;
     for (const FitGroup &group : groups) {
       sizes.push_back(group.weights);
@@ -238,8 +239,7 @@ private:
     for (const PrunedLayer &layer : layers_) {
       if (!layer.pruned) continue;
       const Zeros own = zeros_of(pruned, pruned.node(layer.node).inputs[layer.weights.weight]);
-      job_.say(name, pruned.node(layer.node).label(),
-               fmt::format("{} of {} weights are zero ({:.1f} %)", own.zeros, own.count, own.percent()));
+      job_.say(name, pruned.node(layer.node).label(), zeros_text(own.zeros, own.count));
       prunable.add(own);
     }
     for (const WeightTensor &weight : float_weights(pruned, Job{{.ops = job_.ops}}, name))
@@ -341,8 +341,7 @@ const SchemeDef prune_second_order{.name = name,
                                    .place = 0,
                                    .needs = Needs::samples,
                                    .fits = true,
-                                   .only_flat =
-                                       "an .onnx file stores zeros like other weights and gets no smaller by --prune",
+                                   .only_flat = zeros_take_place,
                                    .declare = declare,
                                    .wanted = wanted,
                                    .steps = steps,

@@ -21,7 +21,4 @@ struct FitOptions {
 
 void declare_fit_options(Options &options, Settings &settings);
 
-/// Whether something is done: automatic means where it gains on samples that it was not fitted to.
-enum class Choice { off, on, automatic };
-
 } // namespace edgec

@@ -18,9 +18,8 @@ constexpr double damping = 0.01;
 /// Scales are searched where that is cheap; beyond, max |w| / levels is as good at 8 bits.
 constexpr std::size_t few_columns = 16, some_columns = 160;
 
-std::vector<double> factors(std::size_t columns, int bits, bool search) {
+std::vector<double> factors(std::size_t columns, int bits) {
   std::vector<double> found{1.0};
-  if (!search) return found;
   const double step = columns <= few_columns ? 0.0075 : columns <= some_columns || bits <= 4 ? 0.02 : 0.04;
   const double least = bits <= 4 ? 0.5 : columns <= few_columns ? 0.6 : 0.8;
   if (bits > 4 && columns > some_columns) return found;
@@ -50,11 +49,9 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup>
   if (!layer.keep.empty()) {
     EDGEC_ASSIGN(Refit fitted, refit_survivors(groups, split_mask(layer.keep, layer.groups()), job.threads));
     for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = std::move(fitted.weights[g]);
-  } else if (int8.refit) {
+  } else {
     EDGEC_ASSIGN(Refit fitted, refit(groups, job.threads));
     for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = std::move(fitted.weights[g]);
-  } else {
-    for (std::size_t g = 0; g < groups.size(); ++g) rounded[g].weights = groups[g].weights;
   }
   for (FitGroup &group : groups) group.folds.clear(), group.all.c = {}; // as large as all that follows
   const std::size_t rows = layer.group_rows(), columns = layer.original.columns;
@@ -71,7 +68,7 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup>
     const RoundingMetric metric(groups[g].all.h, damping);
     RoundingOptions options{
         .levels = levels, .sweeps = job.options<FitOptions>().rounding_sweeps, .threads = inner_threads};
-    options.scale_factors = factors(columns, int8.weight_bits, int8.scale_search);
+    options.scale_factors = factors(columns, int8.weight_bits);
     EDGEC_ASSIGN(r.codes, round_rows(r.weights, r.scales, metric, options, !layer.keep.empty()));
     return {};
   }));

@@ -31,8 +31,6 @@ struct Int8Options {
   int input_bits = 8;            ///< of the network's inputs: 8, or 16 where 8 do not hold them exactly
   int activation_bits = 8;       ///< of all values between layers: 8, or 16, on whose reals layers compute
   bool integer_results = false;  ///< every integer operator but Gemm has a quantized output (QOperator files)
-  bool refit = true;             ///< weights fitted to the original's outputs on quantized inputs
-  bool scale_search = true;
 
   [[nodiscard]] NumberSpec weights() const { return {weight_bits}; }
 };

@@ -1,7 +1,9 @@
 // Options of pruning single weights.
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace edgec {
 
@@ -12,9 +14,15 @@ struct PruneOptions {
   std::string scope = "auto"; ///< auto: by what layers mean to the answers; global: one magnitude; layer: shares
   std::string mask =
       "second-order"; ///< which weights of a layer go: those that others make up for; magnitude: the smallest
-  int steps = 8;      ///< in which a mask by second order grows
 
   [[nodiscard]] bool wanted() const { return ratio > 0 || m > 0; }
 };
+
+/// Why SchemeDef::only_flat.
+inline constexpr std::string_view zeros_take_place =
+    "an .onnx file stores zeros like other weights and gets no smaller by --prune";
+
+/// "4 of 8 weights are zero (50.0 %)".
+std::string zeros_text(std::size_t zeros, std::size_t count);
 
 } // namespace edgec
