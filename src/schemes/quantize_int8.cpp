@@ -33,7 +33,7 @@ constexpr std::string_view name = "quantize-int8";
 struct Source {
   Graph graph;
   Graph original; ///< whose outputs and means are kept: the same, or before other lossy passes; same ids
-  Int8Constraints constraints;
+  NetworkSpec spec;
   Int8Plan plan;
   Calibration ranges;               ///< of graph
   std::optional<Calibration> means; ///< of original, where it differs
@@ -46,20 +46,19 @@ struct Source {
   }
 };
 
-void leave_float(const std::vector<CoarseValue> &values, Int8Constraints &constraints, const Job &job) {
+void leave_float(const std::vector<CoarseValue> &values, NetworkSpec &spec, const Job &job) {
   for (const CoarseValue &coarse : values) {
-    constraints.reals.insert(coarse.value);
-    constraints.wide.erase(coarse.value);
+    spec.other_values[coarse.value] = std::nullopt;
     job.skip(name, coarse.node, coarse.why);
   }
 }
 
-/// The plan once more, after its constraints have changed.
+/// The plan once more, after its spec has changed.
 void plan_again(Source &source, const Job &job) {
   Job quiet = job;
   quiet.note = nullptr;
   auto exact = std::move(source.plan.exact);
-  source.plan = plan_int8(source.graph, quiet, source.constraints);
+  source.plan = plan_int8(source.graph, quiet, source.spec);
   std::erase_if(exact, [&](const auto &input) { return !source.plan.quantized.contains(input.first); });
   source.plan.exact = std::move(exact);
 }
@@ -67,8 +66,8 @@ void plan_again(Source &source, const Job &job) {
 /// Gathers ranges and means. Where infinities show, the plan changes: the few samples that judged it may have had none.
 Status calibrate_source(Source &source, const Job &job) {
   CalibrationOptions options;
-  options.ranges.assign(source.plan.quantized.begin(), source.plan.quantized.end());
-  std::erase_if(options.ranges, [&](ValueId id) { return source.graph.constant(id) != nullptr; });
+  for (const auto &[id, number] : source.plan.quantized)
+    if (source.graph.constant(id) == nullptr) options.ranges.push_back(id);
   for (const Int8Layer &layer : source.plan.layers) options.channel_means.push_back(layer.target);
   for (const EqualizedTensor &tensor : source.tensors) options.channel_spreads.push_back(tensor.value);
   options.histograms = job.options<Int8Options>().range != "minmax";
@@ -79,7 +78,7 @@ Status calibrate_source(Source &source, const Job &job) {
   const int both[] = {0, 1};
   if (const auto infinite = find_infinite_values(source.graph, source.plan, source.ranges.merged(both));
       !infinite.empty()) {
-    leave_float(infinite, source.constraints, job);
+    leave_float(infinite, source.spec, job);
     plan_again(source, job);
     return calibrate_source(source, job);
   }
@@ -93,7 +92,7 @@ Status calibrate_source(Source &source, const Job &job) {
 
 /// Where codes would make the file larger, only layers that get smaller have them.
 void leave_what_grows(Source &source, const Job &job) {
-  const auto worth = layers_worth_codes(source.graph, source.plan, job.options<Int8Options>().weight_bits);
+  const auto worth = layers_worth_codes(source.graph, source.plan);
   if (!worth) return;
   for (const Int8Layer &layer : source.plan.layers)
     if (!worth->contains(layer.node)) {
@@ -101,74 +100,71 @@ void leave_what_grows(Source &source, const Job &job) {
       job.skip(name, source.graph.node(layer.node).label(),
                "its codes would take more of the file than they save: QuantizeLinear, DequantizeLinear and scales");
     }
-  source.constraints.integer_results = false;
-  source.constraints.only = *worth;
+  source.spec.integer_results = false;
+  for (const NodeId id : source.graph.nodes())
+    if (!worth->contains(id)) source.spec.float_nodes.insert(id);
   plan_again(source, job);
 }
 
 /// Adds what 8 bits hold too coarsely to the values that stay float, until nothing is left that they do.
-Status leave_coarse_values(const Graph &graph, const std::map<ValueId, Quant> &exact, Int8Constraints &constraints,
+Status leave_coarse_values(const Graph &graph, const std::map<ValueId, Quant> &exact, NetworkSpec &spec,
                            const Job &job) {
   Job silent = job;
   silent.note = nullptr;
-  Int8Plan plan = plan_int8(graph, silent, constraints);
+  Int8Plan plan = plan_int8(graph, silent, spec);
   plan.exact = exact;
   EDGEC_ASSIGN(const auto found, find_coarse_values(graph, plan, job));
-  leave_float(found, constraints, job);
+  leave_float(found, spec, job);
   return {};
 }
 
 /// Every value that would become 8-bit codes gets 16 bits, but those that 8 hold exactly, and what only moves elements
 /// of others.
-std::set<ValueId> values_between_layers(const Graph &graph, const std::map<ValueId, Quant> &exact, const Job &job) {
+void widen_values(const Graph &graph, const std::map<ValueId, Quant> &exact, NetworkSpec &spec, const Job &job) {
   Job silent = job;
   silent.note = nullptr;
-  std::set<ValueId> found = plan_int8(graph, silent, {}).quantized;
-  std::erase_if(found, [&](ValueId id) {
+  for (const auto &[id, number] : plan_int8(graph, silent, {}).quantized) {
     const Node *producer = graph.producer(id);
     const OpDef *op = producer != nullptr ? job.ops.find(*producer) : nullptr;
-    return graph.constant(id) != nullptr || exact.contains(id) || (op != nullptr && op->quant == QuantRule::same_scale);
-  });
-  return found;
+    const bool moved = op != nullptr && op->quant == QuantRule::same_scale;
+    if (graph.constant(id) == nullptr && !exact.contains(id) && !moved) spec.other_values[id] = uint16_values;
+  }
+}
+
+/// What the options ask of every layer and value.
+NetworkSpec spec_of(const Int8Options &options) {
+  NetworkSpec spec;
+  spec.weights.bits = options.weight_bits;
+  spec.integer_results = options.integer_results;
+  return spec;
 }
 
 /// The networks, not yet calibrated. Inputs whose values fit 8-bit codes have exactly those, others 16 bits where
 /// asked.
 Result<Source> prepare(const Graph &graph, const Job &job) {
   std::map<ValueId, Quant> exact;
-  Int8Constraints constraints{.integer_results = job.options<Int8Options>().integer_results, .wide = {}, .reals = {}};
+  const auto &options = job.options<Int8Options>();
+  NetworkSpec spec = spec_of(options);
   for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
     EDGEC_ASSIGN(const auto quant, exact_quant(job, i));
     if (quant)
       exact[graph.inputs()[i]] = *quant;
-    else if (job.options<Int8Options>().input_bits == 16)
-      constraints.wide.insert(graph.inputs()[i]);
+    else if (options.input_bits == 16)
+      spec.other_values[graph.inputs()[i]] = uint16_values;
   }
-  if (job.options<Int8Options>().activation_bits == 16)
-    constraints.wide = values_between_layers(graph, exact, job);
+  if (options.activation_bits == 16)
+    widen_values(graph, exact, spec, job);
   else
-    EDGEC_CHECK(leave_coarse_values(graph, exact, constraints, job));
-  Source source{graph,
-                job.original ? *job.original : graph,
-                constraints,
-                plan_int8(graph, job, constraints),
-                {},
-                std::nullopt,
-                {},
-                {},
-                0};
+    EDGEC_CHECK(leave_coarse_values(graph, exact, spec, job));
+  Source source{
+      graph, job.original ? *job.original : graph, spec, plan_int8(graph, job, spec), {}, std::nullopt, {}, {}, 0};
   if (job.border_nodes) leave_what_grows(source, job);
   for (const auto &[input, quant] : exact)
     if (source.plan.quantized.contains(input)) {
       source.plan.exact[input] = quant;
       job.say(name, "", fmt::format("input {}: 8 bits hold it exactly", graph.value(input).name));
     }
-  for (const auto &[input, readers] : source.plan.wide)
-    for (const NodeId reader : readers)
-      job.skip(name, graph.node(reader).label(),
-               fmt::format("computes on the reals of {}{}'s 16-bit codes", graph.is_input(input) ? "input " : "",
-                           graph.value(input).name));
-  if (job.options<Int8Options>().equalize != "off" && job.options<FitOptions>().second_order)
+  if (options.equalize != "off" && job.options<FitOptions>().second_order)
     source.tensors = find_equalizable(graph, job);
   return source;
 }
@@ -177,8 +173,7 @@ Result<Source> prepare(const Graph &graph, const Job &job) {
 Result<std::optional<Source>> equalized(const Source &source, const Job &job) {
   Source result = source;
   const int both[] = {0, 1};
-  choose_factors(source.graph, result.tensors, source.ranges.merged(both),
-                 job.options<Int8Options>().weights().levels());
+  choose_factors(source.graph, result.tensors, source.ranges.merged(both), source.spec.weights.levels());
   if (result.tensors.empty()) return std::optional<Source>();
   equalize(result.graph, result.tensors);
   equalize(result.original, result.tensors);
@@ -421,8 +416,10 @@ Status check(const Settings &settings) {
 
 std::int64_t least_opset(const Settings &settings, bool) {
   const auto &int8 = settings.get<Int8Options>();
-  return NumberSpec{int8.weight_bits == 8 ? std::max(int8.input_bits, int8.activation_bits) : int8.weight_bits}
-      .least_opset();
+  int least = 0;
+  for (const int bits : {int8.weight_bits, int8.input_bits, int8.activation_bits})
+    least = std::max(least, NumberSpec{bits}.least_opset());
+  return least;
 }
 
 std::vector<SchemeStep> steps(const Job &job) {

@@ -12,6 +12,7 @@
 #include "measure/sizes.h"
 #include "runtime/plan.h"
 #include "schemes/fitting/held_out.h"
+#include "schemes/int8/border.h"
 #include "schemes/int8/retype.h"
 #include "support/parallel.h"
 
@@ -103,14 +104,8 @@ private:
   }
 
   ValueId reals_of_codes(ValueId value, const Quant &quant, NodeId before) {
-    const Type reals = graph_.value(value).type;
-    Type codes = reals;
-    codes.dtype = DType::uint8;
-    codes.quant = quant;
-    const ValueId scale = graph_.add_constant(Tensor::scalar(quant.scale()));
-    const ValueId zero = graph_.add_constant(Tensor::scalar(static_cast<std::uint8_t>(quant.zero_point())));
-    return add_op("DequantizeLinear", {add_op("QuantizeLinear", {value, scale, zero}, codes, before), scale, zero},
-                  reals, before);
+    const ValueId codes = add_quantize(graph_, value, uint8_values, quant, before);
+    return add_dequantize(graph_, codes, uint8_values, quant, graph_.value(value).type, before);
   }
 
   [[nodiscard]] NodeId after(std::size_t place) const {
@@ -243,7 +238,7 @@ double decibels(double signal, double noise) {
 std::vector<CoarseValue> find_infinite_values(const Graph &graph, const Int8Plan &plan,
                                               const RangeStatistics &statistics) {
   std::vector<CoarseValue> found;
-  for (const ValueId id : plan.quantized)
+  for (const auto &[id, number] : plan.quantized)
     if (holds_infinity(graph, id, statistics))
       found.push_back({id, name_of(graph, id), "its output stays float: it holds infinity"});
   return found;
@@ -323,7 +318,7 @@ Result<std::vector<CoarseValue>> find_coarse_values(const Graph &graph, const In
   Job few = job;
   few.samples = judging_samples(graph, job);
   CalibrationOptions options;
-  for (const ValueId id : plan.quantized)
+  for (const auto &[id, number] : plan.quantized)
     if (graph.constant(id) == nullptr) options.ranges.push_back(id);
   options.histograms = job.options<Int8Options>().range != "minmax";
   options.folds = 1;
@@ -337,9 +332,11 @@ Result<std::vector<CoarseValue>> find_coarse_values(const Graph &graph, const In
   std::vector<Finding> findings;
   for (auto id = plan.quantized.begin(); id != plan.quantized.end();) {
     Trials trials(graph, plan, job);
-    for (; id != plan.quantized.end() && !trials.full(); ++id)
-      if (!plan.wide.contains(*id) && !plan.exact.contains(*id) && !holds_infinity(graph, *id, statistics))
-        trials.add(*id, quants.at(*id));
+    for (; id != plan.quantized.end() && !trials.full(); ++id) {
+      const auto &[value, number] = *id;
+      if (number.bits <= 8 && !plan.exact.contains(value) && !holds_infinity(graph, value, statistics))
+        trials.add(value, quants.at(value));
+    }
     if (trials.ends().empty()) continue;
     EDGEC_ASSIGN(auto more, run(trials, few.samples, job));
     std::ranges::move(more, std::back_inserter(findings));

@@ -33,18 +33,18 @@ struct Rounded {
   std::vector<std::int8_t> codes;
 };
 
-void store_codes(Graph &graph, const Int8LayerState &layer, std::vector<std::int8_t> codes, NumberSpec spec) {
+void store_codes(Graph &graph, const Int8LayerState &layer, std::vector<std::int8_t> codes) {
   const ValueId weight = graph.node(layer.node).inputs[layer.weights.weight];
   Quant quant{layer.scales, std::vector<std::int32_t>(layer.scales.size(), 0), layer.weights.channel_axis, 0};
-  set_codes(graph, weight, weight_codes(layer.dims, as_stored(std::move(codes), layer.dims, layer.weights), spec),
+  set_codes(graph, weight,
+            weight_codes(layer.dims, as_stored(std::move(codes), layer.dims, layer.weights), layer.number),
             std::move(quant));
 }
 
 } // namespace
 
 Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup> groups, const Job &job) {
-  const auto &int8 = job.options<Int8Options>();
-  const int levels = int8.weights().levels();
+  const int levels = layer.number.levels();
   std::vector<Rounded> rounded(groups.size());
   if (!layer.keep.empty()) {
     EDGEC_ASSIGN(Refit fitted, refit_survivors(groups, split_mask(layer.keep, layer.groups()), job.threads));
@@ -68,7 +68,7 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup>
     const RoundingMetric metric(groups[g].all.h, damping);
     RoundingOptions options{
         .levels = levels, .sweeps = job.options<FitOptions>().rounding_sweeps, .threads = inner_threads};
-    options.scale_factors = factors(columns, int8.weight_bits);
+    options.scale_factors = factors(columns, layer.number.bits);
     EDGEC_ASSIGN(r.codes, round_rows(r.weights, r.scales, metric, options, !layer.keep.empty()));
     return {};
   }));
@@ -81,20 +81,19 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup>
     codes.insert(codes.end(), rounded[g].codes.begin(), rounded[g].codes.end());
     layer.scales.insert(layer.scales.end(), rounded[g].scales.begin(), rounded[g].scales.end());
   }
-  store_codes(graph, layer, std::move(codes), int8.weights());
+  store_codes(graph, layer, std::move(codes));
   return reals;
 }
 
 Result<Matrix> fit_int8_rate(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, double rate,
                              const Sensitivities &sensitivities, const Job &job) {
-  const NumberSpec spec = job.options<Int8Options>().weights();
+  const int levels = layer.number.levels();
   const std::vector<float> nothing(layer.original.rows, 0.0F);
   std::vector<float> least(layer.original.rows, std::numeric_limits<float>::min());
-  if (!layer.bias.empty()) least = symmetric_scales(nothing, layer.bias, layer.input_scale, spec.levels());
-  EDGEC_ASSIGN(RatedLayer rated,
-               fit_rate(layer, groups, rate, sensitivities, std::move(least), job.threads, spec.levels()));
+  if (!layer.bias.empty()) least = symmetric_scales(nothing, layer.bias, layer.input_scale, levels);
+  EDGEC_ASSIGN(RatedLayer rated, fit_rate(layer, groups, rate, sensitivities, std::move(least), job.threads, levels));
   layer.scales = std::move(rated.scales);
-  store_codes(graph, layer, std::move(rated.codes), spec);
+  store_codes(graph, layer, std::move(rated.codes));
   return std::move(rated.reals);
 }
 

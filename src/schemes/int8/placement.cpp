@@ -25,35 +25,35 @@ namespace {
 
 class Planner {
 public:
-  Planner(const Graph &graph, const Job &job, const Int8Constraints &constraints)
-      : graph_(graph), job_(job), integer_results_(constraints.integer_results), wide_(constraints.wide),
-        only_(constraints.only ? &*constraints.only : nullptr), reals_(constraints.reals) {
-    for (const ValueId input : wide_) origin_[input] = input;
-    reals_.insert(wide_.begin(), wide_.end());
+  Planner(const Graph &graph, const Job &job, const NetworkSpec &spec) : graph_(graph), job_(job), spec_(spec) {
+    for (const auto &[id, number] : spec_.other_values) {
+      if (number && number->has_integer_kernels()) continue;
+      reals_.insert(id);
+      if (number) origin_[id] = id;
+    }
   }
 
   Int8Plan plan() {
     const auto order = graph_.nodes();
     for (const NodeId id : order)
-      if ((!only_ || only_->contains(id)) && is_candidate(id)) candidates_.insert(id);
+      if (!spec_.float_nodes.contains(id) && is_candidate(id)) candidates_.insert(id);
     find_absorbed();
     // Demand flows against the arrows: a value is quantized because some integer operator reads it.
     for (auto id = order.rbegin(); id != order.rend(); ++id) visit(*id);
     group_scales();
     for (const NodeId id : order) add_layer(id);
-    if (plan_.layers.empty()) plan_.wide.clear();
-    for (const auto &[input, readers] : plan_.wide) plan_.quantized.insert(input), plan_.group[input] = input;
+    if (plan_.layers.empty()) wide_.clear();
+    for (const ValueId id : wide_) plan_.quantized[id] = *spec_.value(id), plan_.group[id] = id;
     return std::move(plan_);
   }
 
 private:
   const Graph &graph_;
   const Job &job_;
-  bool integer_results_;
-  const std::set<ValueId> &wide_;
-  const std::set<NodeId> *only_;
-  std::set<ValueId> reals_;           // stay float
-  std::map<ValueId, ValueId> origin_; // wide inputs and what is moved of them -> the input
+  const NetworkSpec &spec_;
+  std::set<ValueId> reals_;           // stay float, or are read as reals
+  std::map<ValueId, ValueId> origin_; // values whose codes are read as reals, and what is moved of them -> the value
+  std::set<ValueId> wide_;            // of these, those that something reads
   std::set<NodeId> layers_of_reals_;  // compute on reals, with weights in codes
   Int8Plan plan_;
   std::set<NodeId> candidates_;
@@ -123,6 +123,13 @@ private:
     return found;
   }
 
+  void read_as_reals(ValueId value, const Node &reader) {
+    wide_.insert(value);
+    stays_float(reader,
+                fmt::format("computes on the reals of {}{}'s {}-bit codes", graph_.is_input(value) ? "input " : "",
+                            graph_.value(value).name, spec_.value(value)->bits));
+  }
+
   bool reads_possible_codes(NodeId id, const OpDef &op, const std::optional<WeightInfo> &weights) {
     const Node &node = graph_.node(id);
     const auto data = data_of(node, op, weights);
@@ -131,7 +138,7 @@ private:
       if (!reals_.contains(value)) continue;
       free = false;
       const auto origin = origin_.find(value);
-      if (wide_.contains(value)) plan_.wide[value].insert(id);
+      if (origin != origin_.end() && origin->second == value) read_as_reals(value, node);
       if (op.quant != QuantRule::same_scale) continue;
       for (const ValueId moved : node.outputs) {
         reals_.insert(moved);
@@ -139,7 +146,7 @@ private:
       }
     }
     if (!free && weights && graph_.constant(node.input(weights->weight))) layers_of_reals_.insert(id);
-    if (!free || weights) return free && !(integer_results_ && weights && reals_.contains(node.outputs[0]));
+    if (!free || weights) return free && !(spec_.integer_results && weights && reals_.contains(node.outputs[0]));
     // What follows a float operator gains nothing from codes of its own: they begin where a product reads.
     return !std::ranges::all_of(data, [&](ValueId value) {
       const NodeId producer = graph_.value(value).producer;
@@ -181,8 +188,8 @@ private:
     if (op.quant == QuantRule::same_scale && !wanted) return;
     if (plan_.absorbed_by.contains(id)) {
       // Its producer computes its output; alone at the end of the graph it stays a float operator.
-      if (wanted || (integer_results_ && !reals_.contains(node.outputs[0])))
-        plan_.quantized.insert(node.outputs[0]), plan_.integer.insert(id);
+      if (wanted || (spec_.integer_results && !reals_.contains(node.outputs[0])))
+        want_codes(node.outputs[0]), plan_.integer.insert(id);
       else
         plan_.absorbed_by.erase(id);
       return;
@@ -190,15 +197,15 @@ private:
     const auto weights = weights_of(node);
     const bool clamped = is_before_absorbed(node);
     // A sum or an activation at the end of the graph gains nothing from codes.
-    if (!wanted && !weights && !clamped && op.elementwise && !integer_results_) return;
+    if (!wanted && !weights && !clamped && op.elementwise && !spec_.integer_results) return;
     plan_.integer.insert(id);
-    if (integer_results_ && !clamped && !node.is("Gemm")) want_codes(node.outputs[0]);
+    if (spec_.integer_results && !clamped && !node.is("Gemm")) want_codes(node.outputs[0]);
     if (op.quant == QuantRule::fixed_range) plan_.fixed_ranges[node.outputs[0]] = op.fixed_range;
     for (const ValueId operand : data_of(node, op, weights)) want_codes(operand);
   }
 
   void want_codes(ValueId value) {
-    if (!reals_.contains(value)) plan_.quantized.insert(value);
+    if (!reals_.contains(value)) plan_.quantized[value] = *spec_.value(value);
   }
 
   [[nodiscard]] bool is_before_absorbed(const Node &node) const {
@@ -212,7 +219,7 @@ private:
   }
 
   void group_scales() {
-    for (const ValueId id : plan_.quantized) plan_.group[id] = id;
+    for (const auto &[id, number] : plan_.quantized) plan_.group[id] = id;
     for (const NodeId id : plan_.integer) {
       const Node &node = graph_.node(id);
       const OpDef &op = *job_.ops.find(node);
@@ -233,8 +240,13 @@ private:
     const bool reads_reals = layers_of_reals_.contains(id);
     const auto weights = plan_.integer.contains(id) || reads_reals ? weights_of(node) : std::nullopt;
     if (!weights || !graph_.constant(node.input(weights->weight))) return;
-    Int8Layer layer{id, *weights, node.inputs[weights->data], node.outputs[0], std::nullopt, reads_reals, {}};
-    if (const auto origin = origin_.find(layer.data); origin != origin_.end()) layer.wide = origin->second;
+    Int8Layer layer{.node = id,
+                    .weights = *weights,
+                    .number = spec_.weight(id),
+                    .data = node.inputs[weights->data],
+                    .target = node.outputs[0],
+                    .reads_reals = reads_reals};
+    if (const auto origin = origin_.find(layer.data); origin != origin_.end()) layer.origin = origin->second;
     const NodeId reader = graph_.sole_user(node.outputs[0]);
     const auto clamps = [&] {
       return reads_reals ? as_clamp(graph_, graph_.node(reader)).has_value() : plan_.absorbed_by.contains(reader);
@@ -249,8 +261,8 @@ private:
 
 } // namespace
 
-Int8Plan plan_int8(const Graph &graph, const Job &job, const Int8Constraints &constraints) {
-  return Planner(graph, job, constraints).plan();
+Int8Plan plan_int8(const Graph &graph, const Job &job, const NetworkSpec &spec) {
+  return Planner(graph, job, spec).plan();
 }
 
 } // namespace edgec

@@ -8,6 +8,7 @@
 
 #include "ir/opdef.h"
 #include "schemes/fitting/weights.h"
+#include "schemes/precision.h"
 
 namespace edgec {
 
@@ -15,38 +16,28 @@ namespace edgec {
 struct Int8Layer {
   NodeId node;
   WeightInfo weights;
+  NumberSpec number;          ///< of the weight's codes
   ValueId data;               ///< what it reads
   ValueId target;             ///< float value whose channel means the layer should keep: after an absorbed activation
   std::optional<Clamp> clamp; ///< of the absorbed activation
-  bool reads_reals = false;   ///< its data stay reals (Int8Request::reals, Int8Plan::wide): it computes on reals
-  ValueId wide;               ///< the input whose 16-bit codes those reals stand for; none: another value
+  bool reads_reals = false;   ///< its data stay reals, or integer kernels do not read their codes: it computes on reals
+  ValueId origin;             ///< the value whose codes those reals stand for; none: no codes
 };
 
 struct Int8Plan {
-  std::set<NodeId> integer;             ///< compute on codes
-  std::set<ValueId> quantized;          ///< float values that become codes
-  std::map<ValueId, ValueId> group;     ///< quantized value -> representative of those that share its scale
-  std::map<NodeId, NodeId> absorbed_by; ///< Relu or Clip -> the node whose saturation may do its work
+  std::set<NodeId> integer;                ///< compute on codes
+  std::map<ValueId, NumberSpec> quantized; ///< float values that become codes
+  std::map<ValueId, ValueId> group;        ///< quantized value -> representative of those that share its scale
+  std::map<NodeId, NodeId> absorbed_by;    ///< Relu or Clip -> the node whose saturation may do its work
   std::map<ValueId, std::pair<float, float>> fixed_ranges;
   std::vector<Int8Layer> layers;  ///< in order
   std::map<ValueId, Quant> exact; ///< codes of inputs that lose nothing by them
-  /// Inputs that become 16-bit codes, and the nodes that read the reals these stand for: kernels of integers take 8
-  /// bits, so those nodes compute on reals, with weights and biases in codes.
-  std::map<ValueId, std::set<NodeId>> wide;
 };
 
-/// What a plan has to keep to.
-struct Int8Constraints {
-  bool integer_results =
-      false;               ///< every integer node but a Gemm gets a quantized output (files of integer operators only)
-  std::set<ValueId> wide;  ///< inputs that are to have 16 bits
-  std::set<ValueId> reals; ///< values that stay float, and so does what only moves their elements
-  std::optional<std::set<NodeId>> only; ///< no other nodes become integer; nothing: all that can
-};
-
-/// Says by `job.skip` why a node that could be integer stays float. Float operators take along what follows: an
-/// operator that would read nothing but reals, and is no product, reads reals; codes begin at the next product.
-Int8Plan plan_int8(const Graph &graph, const Job &job, const Int8Constraints &constraints);
+/// Resolves what is asked of the network's numbers. Says by `job.skip` why a node that could be integer stays float.
+/// Float operators take along what follows: an operator that would read nothing but reals, and is no product, reads
+/// reals; codes begin at the next product. Readers of codes that no integer kernel reads compute on their reals.
+Int8Plan plan_int8(const Graph &graph, const Job &job, const NetworkSpec &spec);
 
 /// Operand indices that are real-valued data.
 std::vector<std::size_t> data_operands(const OpDef &op, const Node &node);

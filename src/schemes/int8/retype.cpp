@@ -8,13 +8,14 @@
 #include "compress/int8.h"
 #include "ir/evaluate.h"
 #include "schemes/fitting/channel_bias.h"
+#include "schemes/int8/border.h"
 
 namespace edgec {
 namespace {
 
-constexpr int activation_bits = 8, wide_bits = 16;
-
-RangeMethod method_of(const Int8Options &options) {
+/// Codes of 16 bits have steps to spare for every value that was seen.
+RangeMethod method_of(const Int8Options &options, NumberSpec number) {
+  if (number.bits > 8) return RangeMethod::minmax;
   if (options.range == "percentile") return RangeMethod::percentile;
   if (options.range == "entropy") return RangeMethod::entropy;
   return options.range == "mse" ? RangeMethod::mse : RangeMethod::minmax;
@@ -38,7 +39,7 @@ Result<Range> range_of(ValueId id, const Graph &graph, const Int8Plan &plan, con
   const auto found = statistics.find(id);
   if (found == statistics.end())
     return internal_error(fmt::format("value {} was not calibrated", graph.value(id).name));
-  return choose_range(found->second, method_of(options), options.percentile);
+  return choose_range(found->second, method_of(options, plan.quantized.at(id)), options.percentile);
 }
 
 class Retyper {
@@ -48,9 +49,8 @@ public:
 
   Result<std::vector<Int8LayerState>> run() {
     EDGEC_ASSIGN(quants_, choose_quants(graph_, plan_, statistics_, job_.options<Int8Options>()));
-    for (const ValueId id : plan_.quantized) make_codes(id);
-    for (const ValueId id : plan_.quantized) connect(id);
-    for (const auto &[input, readers] : plan_.wide) connect_reals(input, readers);
+    for (const auto &[id, number] : plan_.quantized) make_codes(id, number);
+    for (const auto &[id, number] : plan_.quantized) connect(id, number);
     for (const auto &[activation, producer] : plan_.absorbed_by) absorb(activation, producer);
     std::vector<Int8LayerState> layers;
     for (const Int8Layer &layer : plan_.layers) layers.push_back(make_layer(layer));
@@ -70,82 +70,51 @@ private:
 
   const Quant &quant_of(ValueId id) const { return quants_.at(id); }
 
-  Type code_type(ValueId id) const {
-    Type type = graph_.value(id).type;
-    type.dtype = plan_.wide.contains(id) ? DType::uint16 : DType::uint8;
-    type.quant = quant_of(id);
-    return type;
-  }
-
-  ValueId scalar(float value) { return graph_.add_constant(Tensor::scalar(value)); }
-  ValueId zero_point(std::int32_t value) {
-    return graph_.add_constant(Tensor::scalar(static_cast<std::uint8_t>(value)));
-  }
-
-  ValueId wide_zero_point(std::int32_t value) {
-    return graph_.add_constant(Tensor::scalar(static_cast<std::uint16_t>(value)));
-  }
-
-  void make_codes(ValueId id) {
+  void make_codes(ValueId id, NumberSpec number) {
     const Quant quant = quant_of(id);
     if (const Tensor *data = graph_.constant(id)) {
-      codes_[id] = graph_.add_constant(quantize(*data, DType::uint8, quant), graph_.value(id).name, quant);
+      codes_[id] = graph_.add_constant(quantize(*data, number.storage(), quant), graph_.value(id).name, quant);
       return;
     }
     const NodeId producer = graph_.value(id).producer;
-    if (producer.valid() && plan_.integer.contains(producer)) {
-      codes_[id] = id;
-      return;
-    }
-    Node node;
-    node.op = "QuantizeLinear";
-    const bool wide = plan_.wide.contains(id);
-    node.inputs = {id, scalar(quant.scale()),
-                   wide ? wide_zero_point(quant.zero_point()) : zero_point(quant.zero_point())};
-    codes_[id] = graph_.add_op(std::move(node), code_type(id));
-  }
-
-  /// Readers of a wide input get the reals that its codes stand for.
-  void connect_reals(ValueId id, const std::set<NodeId> &readers) {
-    const Quant quant = quant_of(id);
-    const auto uses = graph_.value(id).uses;
-    Node node;
-    node.op = "DequantizeLinear";
-    node.inputs = {codes_.at(id), scalar(quant.scale()), wide_zero_point(quant.zero_point())};
-    const Type reals = graph_.value(id).type;
-    const ValueId dequantized = graph_.add_op(std::move(node), reals);
-    for (const Use &use : uses)
-      if (readers.contains(use.node)) graph_.set_input(use.node, use.index, dequantized);
+    const bool gives_codes = number.has_integer_kernels() && producer.valid() && plan_.integer.contains(producer);
+    codes_[id] = gives_codes ? id : add_quantize(graph_, id, number, quant);
   }
 
   bool reads_codes(const Use &use) const { return edgec::reads_codes(plan_, job_.ops, graph_, use); }
 
-  /// Integer readers get the codes, float readers and graph outputs the reals.
-  void connect(ValueId id) {
+  void give_reals(const std::vector<Use> &uses, ValueId codes, ValueId reals) {
+    for (const Use &use : uses) {
+      const Node &reader = graph_.node(use.node);
+      if (reads_codes(use) || use.node == graph_.value(codes).producer) continue;
+      if (use.index < reader.inputs.size())
+        graph_.set_input(use.node, use.index, reals);
+      else
+        graph_.set_capture(use.node, use.index - reader.inputs.size(), reals);
+    }
+  }
+
+  /// Integer readers get the codes, float readers and graph outputs the reals: those that were computed, where nobody
+  /// made codes of them, but where codes are for nothing but their reals.
+  void connect(ValueId id, NumberSpec number) {
     const ValueId codes = codes_.at(id);
     const auto uses = graph_.value(id).uses;
+    const Type reals = graph_.value(id).type;
     if (codes != id) {
       for (const Use &use : uses)
         if (reads_codes(use)) graph_.set_input(use.node, use.index, codes);
+      if (!number.has_integer_kernels())
+        give_reals(uses, codes, add_dequantize(graph_, codes, number, quant_of(id), reals));
       return;
     }
     const bool float_reader = std::ranges::any_of(uses, [&](const Use &use) { return !reads_codes(use); });
-    const Type reals = graph_.value(id).type;
-    graph_.set_type(id, code_type(id));
+    Type codes_type = reals;
+    codes_type.dtype = number.storage();
+    codes_type.quant = quant_of(id);
+    graph_.set_type(id, std::move(codes_type));
     if (!float_reader && !graph_.is_output(id)) return;
-    const Quant quant = quant_of(id);
-    Node node;
-    node.op = "DequantizeLinear";
-    node.inputs = {id, scalar(quant.scale()), zero_point(quant.zero_point())};
-    const ValueId dequantized = graph_.add_op(std::move(node), reals);
-    for (const Use &use : uses) {
-      if (reads_codes(use)) continue;
-      const Node &reader = graph_.node(use.node);
-      if (use.index < reader.inputs.size())
-        graph_.set_input(use.node, use.index, dequantized);
-      else
-        graph_.set_capture(use.node, use.index - reader.inputs.size(), dequantized);
-    }
+    const ValueId dequantized = add_dequantize(graph_, id, number, quant_of(id), reals);
+    give_reals(uses, id, dequantized);
     for (std::size_t i = 0; i < graph_.outputs().size(); ++i)
       if (graph_.outputs()[i].value == id) graph_.set_output(i, dequantized);
   }
@@ -179,6 +148,7 @@ private:
     Int8LayerState state;
     state.node = layer.node;
     state.weights = layer.weights;
+    state.number = layer.number;
     state.original_data = layer.data;
     state.output = node.outputs[0];
     state.target = layer.target;
@@ -190,8 +160,8 @@ private:
       const auto codes = codes_.find(layer.target);
       state.output = codes != codes_.end() ? codes->second : layer.target;
     }
-    if (layer.wide.valid())
-      state.input_scale = quant_of(layer.wide).scale();
+    if (layer.origin.valid())
+      state.input_scale = quant_of(layer.origin).scale();
     else if (!layer.reads_reals)
       state.input_scale = graph_.value(node.inputs[layer.weights.data]).type.quant->scale();
     const Tensor weight = *graph_.constant(node.inputs[layer.weights.weight]);
@@ -205,15 +175,15 @@ private:
         (layer.weights.groups > 1 && layer.weights.channel_axis != 0) || layer.weights.channel_axis > 1;
     const ChannelSpan span =
         per_tensor ? ChannelSpan{1, 1, weight.size()} : ChannelSpan::of(weight.dims, layer.weights.channel_axis);
-    const NumberSpec spec = job_.options<Int8Options>().weights();
     std::vector<double> scale_bias = state.bias;
     if (per_tensor && !scale_bias.empty())
       scale_bias = {*std::ranges::max_element(scale_bias, {}, [](double b) { return std::abs(b); })};
-    state.scales = symmetric_scales(channel_maxima(values, span), scale_bias, state.input_scale, spec.levels());
+    state.scales = symmetric_scales(channel_maxima(values, span), scale_bias, state.input_scale, layer.number.levels());
     Quant quant{state.scales, std::vector<std::int32_t>(state.scales.size(), 0),
                 per_tensor ? -1 : layer.weights.channel_axis, 0};
     const std::string name = graph_.value(node.inputs[layer.weights.weight]).name;
-    const Tensor codes = weight_codes(weight.dims, quantize_symmetric(values, span, state.scales, spec.levels()), spec);
+    const Tensor codes =
+        weight_codes(weight.dims, quantize_symmetric(values, span, state.scales, layer.number.levels()), layer.number);
     const ValueId stored = graph_.add_constant(codes, name, quant);
     graph_.set_input(layer.node, layer.weights.weight,
                      layer.reads_reals ? reals_of(stored, quant, layer.node) : stored);
@@ -223,7 +193,7 @@ private:
           graph_.add_constant(state.has_real_bias() ? Tensor::of(dims, std::vector<float>(state.bias.size()))
                                                     : Tensor::of(dims, std::vector<std::int32_t>(state.bias.size())));
       quant.axis = quant.scales.size() == 1 ? -1 : 0;
-      if (layer.wide.valid()) bias = reals_of(bias, quant, layer.node);
+      if (layer.origin.valid()) bias = reals_of(bias, quant, layer.node);
       graph_.set_input(layer.node, *layer.weights.bias, bias);
       store_bias(graph_, state);
     }
@@ -262,11 +232,9 @@ Result<std::map<ValueId, Quant>> choose_quants(const Graph &graph, const Int8Pla
     all = {std::min(all.low, range.low), std::max(all.high, range.high)};
   }
   std::map<ValueId, Quant> shared;
-  for (const auto &[root, range] : ranges) shared[root] = asymmetric_quant(range, activation_bits);
+  for (const auto &[root, range] : ranges) shared[root] = asymmetric_quant(range, plan.quantized.at(root).bits);
   for (const auto &[input, quant] : plan.exact)
     if (plan.group.contains(input)) shared[plan.group.at(input)] = quant;
-  for (const auto &[input, readers] : plan.wide)
-    shared[input] = asymmetric_quant(choose_range(statistics.at(input), RangeMethod::minmax, 100), wide_bits);
   std::map<ValueId, Quant> quants;
   for (const auto &[id, root] : plan.group) quants[id] = shared.at(root);
   return quants;
@@ -274,8 +242,8 @@ Result<std::map<ValueId, Quant>> choose_quants(const Graph &graph, const Int8Pla
 
 Tensor weight_codes(const Dims &dims, std::vector<std::int8_t> codes, NumberSpec spec) {
   if (spec.storage() == DType::int8) return Tensor::of(dims, std::move(codes));
-  const std::vector<std::int64_t> wide(codes.begin(), codes.end());
-  return from_int64s(spec.storage(), dims, wide);
+  const std::vector<std::int64_t> numbers(codes.begin(), codes.end());
+  return from_int64s(spec.storage(), dims, numbers);
 }
 
 void set_codes(Graph &graph, ValueId operand, Tensor codes, Quant quant) {

@@ -1,4 +1,4 @@
-// Retypes a float graph to 8-bit codes as an Int8Plan says; numbers come from range statistics.
+// Retypes a float graph to codes as an Int8Plan says; numbers come from range statistics.
 #pragma once
 
 #include <cmath>
@@ -16,6 +16,7 @@ namespace edgec {
 struct Int8LayerState : Layer {
   /// Of the codes that it reads; infinite where it reads reals, which set its bias no units: that stays real.
   float input_scale = std::numeric_limits<float>::infinity();
+  NumberSpec number;         ///< of the weight's codes
   Mask keep;                 ///< weights that pruning left; empty: all
   std::vector<float> scales; ///< of the weight
 

@@ -1,0 +1,15 @@
+// Where float and codes meet.
+#pragma once
+
+#include "schemes/precision.h"
+
+namespace edgec {
+
+/// The codes of `reals`: a QuantizeLinear before `before` (none: last), with its scale and zero point.
+ValueId add_quantize(Graph &graph, ValueId reals, NumberSpec number, const Quant &quant, NodeId before = {});
+
+/// The reals that `codes` stand for, of the type `reals`: a DequantizeLinear.
+ValueId add_dequantize(Graph &graph, ValueId codes, NumberSpec number, const Quant &quant, Type reals,
+                       NodeId before = {});
+
+} // namespace edgec

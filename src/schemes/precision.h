@@ -1,0 +1,54 @@
+// The numbers that a network's values and weights are stored in.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+
+#include "ir/graph.h"
+
+namespace edgec {
+
+/// Integers of so many bits: symmetric around 0, or unsigned with a zero point.
+struct NumberSpec {
+  int bits = 8;
+  bool symmetric = true;
+
+  [[nodiscard]] constexpr DType storage() const {
+    if (bits == 4) return symmetric ? DType::int4 : DType::uint4;
+    if (bits == 16) return symmetric ? DType::int16 : DType::uint16;
+    return symmetric ? DType::int8 : DType::uint8;
+  }
+  /// The largest code of a symmetric number; the smallest is its negative.
+  [[nodiscard]] constexpr int levels() const { return (1 << (bits - 1)) - 1; }
+  /// Integer kernels read it: products of wider codes are computed on the reals that these stand for.
+  [[nodiscard]] constexpr bool has_integer_kernels() const { return bits <= 8; }
+  /// Below this opset ONNX has no such tensors.
+  [[nodiscard]] constexpr int least_opset() const { return bits == 8 ? 13 : 21; }
+
+  friend bool operator==(const NumberSpec &, const NumberSpec &) = default;
+};
+
+inline constexpr NumberSpec int8_weights{8, true}, uint8_values{8, false}, uint16_values{16, false};
+
+/// What is asked of a network's numbers: defaults, and what differs from them. No number: float. Searches and budgets
+/// are functions from one spec to another.
+struct NetworkSpec {
+  NumberSpec values = uint8_values, weights = int8_weights;
+  std::map<ValueId, std::optional<NumberSpec>> other_values;
+  std::map<NodeId, NumberSpec> other_weights;
+  std::set<NodeId> float_nodes; ///< that compute on floats with float weights
+  /// Every node that computes on codes, but a Gemm, gets a quantized output (files of integer operators only).
+  bool integer_results = false;
+
+  [[nodiscard]] std::optional<NumberSpec> value(ValueId id) const {
+    const auto found = other_values.find(id);
+    return found == other_values.end() ? values : found->second;
+  }
+  [[nodiscard]] NumberSpec weight(NodeId id) const {
+    const auto found = other_weights.find(id);
+    return found == other_weights.end() ? weights : found->second;
+  }
+};
+
+} // namespace edgec
