@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <limits>
 
+#include "measure/confidence.h"
+
 namespace edgec {
 namespace {
 
@@ -52,8 +54,13 @@ bool judge_budgets(const RateOptions &flags, Report &report) {
     const auto top1 = top1_drop(report);
     const auto agreement = fidelity != nullptr ? fidelity->agreement() : std::nullopt;
     const double found = top1 ? *top1 : 100 * (1 - agreement.value_or(0));
-    report.budgets.push_back(
-        {"--max-drop", *flags.max_drop, found, (top1 || agreement) && found <= *flags.max_drop + rounding});
+    BudgetFigures budget{"--max-drop", *flags.max_drop, found,
+                         (top1 || agreement) && found <= *flags.max_drop + rounding};
+    if (agreement) { // no more is lost than changes
+      budget.bound = 100 * upper_share(fidelity->answers - fidelity->agreeing, fidelity->answers);
+      budget.answers = fidelity->answers;
+    }
+    report.budgets.push_back(std::move(budget));
   }
   if (flags.max_size) {
     const auto found = static_cast<double>(report.after ? report.after->bytes : 0);

@@ -83,6 +83,8 @@ struct BudgetFigures {
   std::string name; ///< "--min-agreement"
   double limit = 0, found = 0;
   bool met = true;
+  std::optional<double> bound; ///< of --max-drop: with 95 % confidence no more is lost (measure/confidence.h)
+  std::size_t answers = 0;     ///< that this rests on
 };
 
 struct Report {

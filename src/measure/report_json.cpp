@@ -74,7 +74,10 @@ Json to_json(const LayerFigures &layer) {
 }
 
 Json to_json(const BudgetFigures &budget) {
-  return {{"name", budget.name}, {"limit", finite(budget.limit)}, {"found", finite(budget.found)}, {"met", budget.met}};
+  Json json{
+      {"name", budget.name}, {"limit", finite(budget.limit)}, {"found", finite(budget.found)}, {"met", budget.met}};
+  if (budget.bound) json["bound"] = *budget.bound, json["answers"] = budget.answers;
+  return json;
 }
 
 template <class T>

@@ -127,9 +127,13 @@ std::string left_float_text(const Report &report, bool verbose) {
 
 std::string budgets_text(const Report &report) {
   std::string text;
-  for (const BudgetFigures &budget : report.budgets)
-    text += fmt::format("{} {:.10g}: {} with {:.10g}\n", budget.name, budget.limit, budget.met ? "met" : "MISSED",
+  for (const BudgetFigures &budget : report.budgets) {
+    text += fmt::format("{} {:.10g}: {} with {:.10g}", budget.name, budget.limit, budget.met ? "met" : "MISSED",
                         budget.found);
+    if (budget.bound)
+      text += fmt::format(" on {} answers; with 95 % confidence at most {:.2g}", budget.answers, *budget.bound);
+    text += '\n';
+  }
   return text;
 }
 

@@ -19,6 +19,7 @@
 #include "schemes/int8/exact_inputs.h"
 #include "schemes/int8/fit_weights.h"
 #include "schemes/int8/gain.h"
+#include "schemes/int8/mixed_precision.h"
 #include "schemes/int8/options.h"
 #include "schemes/rate/rate_search.h"
 #include "schemes/scheme.h"
@@ -131,6 +132,11 @@ void widen_values(const Graph &graph, const std::map<ValueId, Quant> &exact, Net
   }
 }
 
+/// Whether a budget decides how many values have more than 8 bits.
+bool mixes_precision(const Settings &settings) {
+  return settings.get<RateOptions>().max_drop.has_value() && !rounds_weights(settings);
+}
+
 /// What the options ask of every layer and value.
 NetworkSpec spec_of(const Int8Options &options) {
   NetworkSpec spec;
@@ -152,7 +158,7 @@ Result<Source> prepare(const Graph &graph, const Job &job) {
     else if (options.input_bits == 16)
       spec.other_values[graph.inputs()[i]] = uint16_values;
   }
-  if (options.activation_bits == 16)
+  if (options.activation_bits == 16 && !mixes_precision(job.settings))
     widen_values(graph, exact, spec, job);
   else
     EDGEC_CHECK(leave_coarse_values(graph, exact, spec, job));
@@ -296,6 +302,35 @@ Status equalize_where_better(Source &source, const Job &job) {
   return {};
 }
 
+/// Raises the values whose codes cost most of the answers until these stay: to floats, or 16 bits where those are
+/// asked for. Returns how it does on held-out samples.
+Result<Fidelity> mix_precision(Source &source, const Job &job) {
+  const double max_drop = *job.options<RateOptions>().max_drop;
+  const auto &options = job.options<Int8Options>();
+  if (job.reference == nullptr || job.samples.size() < 2)
+    return usage_error("--max-drop needs at least two samples (--calib): one half judges what was fitted to the other");
+  const bool wide = options.activation_bits == 16;
+  const int both[] = {0, 1};
+  EDGEC_ASSIGN(const auto quants, choose_quants(source.graph, source.plan, source.ranges.merged(both), options));
+  EDGEC_ASSIGN(const auto ladder, value_noises(source.graph, source.plan, quants, job));
+  const auto raised = [&](std::size_t count) {
+    Source trial = source;
+    for (const ValueNoise &rung : std::span(ladder).first(count))
+      for (const ValueId id : rung.values)
+        trial.spec.other_values[id] = wide ? std::optional(uint16_values) : std::nullopt;
+    plan_again(trial, job);
+    return trial;
+  };
+  const JudgeRaised judge = [&](std::size_t count) { return cross_fit(raised(count), job); };
+  EDGEC_ASSIGN(Raised chosen, fewest_raised(ladder, max_drop, judge));
+  for (const ValueNoise &rung : std::span(ladder).first(chosen.count))
+    job.skip(name, rung.node,
+             fmt::format("its output {}: 8 bits of it alone leave {:.1f} dB of the answers",
+                         wide ? "has 16 bits" : "stays float", -10 * std::log10(rung.noise)));
+  source = raised(chosen.count);
+  return std::move(chosen.held_out);
+}
+
 /// Searches the rate at which the codes meet the budget.
 Status quantize_at_rate(Graph &graph, Source &source, const Job &job, SchemeOutcome &outcome) {
   std::vector<NodeId> nodes;
@@ -344,7 +379,9 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
     EDGEC_CHECK(quantize_at_rate(graph, source, job, outcome));
     return outcome;
   }
-  if (job.cross_fit && judged) {
+  if (mixes_precision(job.settings)) {
+    EDGEC_ASSIGN(outcome.held_out, mix_precision(source, job));
+  } else if (job.cross_fit && judged) {
     EDGEC_ASSIGN(outcome.held_out, cross_fit(source, job));
   }
   const int both[] = {0, 1};
@@ -428,12 +465,13 @@ std::vector<SchemeStep> steps(const Job &job) {
     found.insert(found.end(), static_cast<std::size_t>(times), step);
   };
   const bool judged = job.options<FitOptions>().second_order && job.options<Int8Options>().equalize == "auto";
-  const bool searched = rounds_weights(job.settings);
+  const bool searched = rounds_weights(job.settings), mixed = mixes_precision(job.settings);
   add(judged ? 2 : 0, {"calibrating", 1});
   add(judged ? 4 : 0, {"fitting layers", .5});
   add(1, {"calibrating", 2});
   add(searched ? 1 : 0, {"searching the rate", 60});
-  add(searched ? 0 : job.cross_fit ? 3 : 1, {"fitting layers", 8});
+  add(mixed ? 1 : 0, {"measuring what each value's codes cost", 4});
+  add(searched ? 0 : mixed ? 7 : job.cross_fit ? 3 : 1, {"fitting layers", 8});
   return found;
 }
 
