@@ -2,115 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fmt/format.h>
 
 #include "measure/confidence.h"
-#include "measure/logits.h"
 #include "measure/sizes.h"
-#include "runtime/plan.h"
-#include "schemes/fitting/held_out.h"
-#include "schemes/int8/border.h"
-#include "support/cancel.h"
-#include "support/parallel.h"
+#include "schemes/int8/options.h"
+#include "schemes/int8/retype.h"
+#include "schemes/rate/options.h"
 
 namespace edgec {
 namespace {
-
-/// So that all trials together take seconds.
-std::vector<std::size_t> judging_samples(const Graph &graph, std::size_t trials, const Job &job) {
-  constexpr double least = 8, most = 32, most_macs = 100e9;
-  const double macs = std::max(1.0, measure_sizes(graph, job.ops).macs) * static_cast<double>(trials);
-  return some_of(job.samples, static_cast<std::size_t>(std::clamp(most_macs / macs, least, most)));
-}
-
-bool only_moves(const Graph &graph, const OpRegistry &ops, ValueId id) {
-  const Node *producer = graph.producer(id);
-  const OpDef *op = producer != nullptr ? ops.find(*producer) : nullptr;
-  return op != nullptr && op->quant == QuantRule::same_scale;
-}
-
-/// The plan's values by their scale.
-std::vector<ValueNoise> groups_of(const Graph &graph, const Int8Plan &plan, const OpRegistry &ops) {
-  std::map<ValueId, ValueNoise> groups;
-  for (const auto &[id, root] : plan.group) {
-    const bool loses = graph.constant(id) == nullptr && !plan.exact.contains(id);
-    if (!loses || (plan.integer.contains(graph.value(id).producer) && only_moves(graph, ops, id))) continue;
-    ValueNoise &group = groups[root];
-    if (group.values.empty())
-      group.node = graph.producer(id) != nullptr ? graph.producer(id)->label() : graph.value(id).name;
-    group.values.push_back(id);
-  }
-  std::vector<ValueNoise> found;
-  for (auto &[root, group] : groups) found.push_back(std::move(group));
-  return found;
-}
-
-/// The answers of a network, and how far others' are from them.
-class Judge {
-public:
-  static Result<Judge> of(const Graph &graph, const Job &job, std::vector<std::size_t> samples) {
-    Judge judge(graph, job, std::move(samples));
-    EDGEC_ASSIGN(judge.reference_, judge.answers_of(graph));
-    return judge;
-  }
-
-  /// The worst output's error by its power.
-  [[nodiscard]] Result<double> noise_of(const Graph &graph) const {
-    EDGEC_ASSIGN(const auto found, answers_of(graph));
-    double worst = 0;
-    for (std::size_t i = 0; i < answers_.size(); ++i) {
-      Noise noise;
-      for (std::size_t s = 0; s < found.size(); ++s) noise.add(reference_[s][i], found[s][i]);
-      if (noise.signal > 0) worst = std::max(worst, noise.noise / noise.signal);
-    }
-    return worst;
-  }
-
-private:
-  Judge(const Graph &graph, const Job &job, std::vector<std::size_t> samples)
-      : job_(job), samples_(std::move(samples)) {
-    for (Answer &answer : find_answers(graph))
-      if (const Type &type = graph.value(answer.value).type; type.is_tensor() && is_float(type.dtype))
-        answers_.push_back(std::move(answer));
-  }
-
-  const Job &job_;
-  std::vector<std::size_t> samples_;
-  std::vector<Answer> answers_;
-  std::vector<std::vector<std::vector<double>>> reference_; // by sample, by answer
-
-  [[nodiscard]] Result<std::vector<std::vector<std::vector<double>>>> answers_of(const Graph &graph) const {
-    PlanOptions options;
-    options.isa = job_.isa;
-    for (const Answer &answer : answers_) options.fetches.push_back(answer.value);
-    Runner runner(graph, job_.ops, options);
-    std::vector<std::vector<std::vector<double>>> found(samples_.size());
-    EDGEC_CHECK(parallel_for(samples_.size(), job_.threads, [&](std::size_t s, int worker) -> Status {
-      EDGEC_ASSIGN(const Sample sample, job_.calibration->load(samples_[s]));
-      EDGEC_ASSIGN(const auto tensors, runner.run_tensors(sample, worker));
-      for (std::size_t i = 0; i < tensors.size(); ++i)
-        found[s].push_back(judged_numbers(answers_[i], tensors[i].dims, to_doubles(tensors[i])));
-      return {};
-    }));
-    return found;
-  }
-};
-
-/// The network with the reals of their codes instead of these values, wherever codes are read.
-Graph with_codes_of(const Graph &graph, const ValueNoise &group, const Int8Plan &plan,
-                    const std::map<ValueId, Quant> &quants, const OpRegistry &ops) {
-  Graph trial = graph;
-  for (const ValueId id : group.values) {
-    const auto uses = trial.value(id).uses;
-    const NumberSpec number = plan.quantized.at(id);
-    const Type reals = trial.value(id).type;
-    const NodeId before = uses.empty() ? NodeId{} : uses.front().node;
-    const ValueId codes = add_quantize(trial, id, number, quants.at(id), before);
-    const ValueId rounded = add_dequantize(trial, codes, number, quants.at(id), reals, before);
-    for (const Use &use : uses)
-      if (reads_codes(plan, ops, graph, use)) trial.set_input(use.node, use.index, rounded);
-  }
-  return trial;
-}
 
 double drop_of(const Fidelity &fidelity) { return 100 * (1 - fidelity.agreement().value_or(1)); }
 
@@ -121,23 +22,27 @@ bool is_proven(const Fidelity &fidelity, double max_drop) {
   return fidelity.answers > 0 && 100 * upper_share(fidelity.answers - fidelity.agreeing, fidelity.answers) <= max_drop;
 }
 
-} // namespace
-
-Result<std::vector<ValueNoise>> value_noises(const Graph &graph, const Int8Plan &plan,
-                                             const std::map<ValueId, Quant> &quants, const Job &job) {
-  std::vector<ValueNoise> groups = groups_of(graph, plan, job.ops);
-  if (groups.empty()) return groups;
-  EDGEC_ASSIGN(const Judge judge, Judge::of(graph, job, judging_samples(graph, groups.size(), job)));
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    EDGEC_CHECK(check_interrupted());
-    Graph trial = with_codes_of(graph, groups[i], plan, quants, job.ops);
-    EDGEC_CHECK(trial.sort());
-    EDGEC_ASSIGN(groups[i].noise, judge.noise_of(trial));
-    if (job.progress) job.progress("measuring what each value's codes cost", i + 1, groups.size());
-  }
-  std::ranges::stable_sort(groups, std::ranges::greater(), &ValueNoise::noise);
-  return groups;
+/// Leaves the weights whose codes cost most for their bytes float, as far as the file grows little, if that helps.
+Result<Fidelity> spare_weights(Int8Source &source, Fidelity without, const Job &job) {
+  constexpr double most_growth = 0.04;
+  EDGEC_ASSIGN(const auto layers, weight_noises(source.graph, source.plan, job));
+  double left = most_growth * static_cast<double>(measure_sizes(source.graph, job.ops).parameters);
+  Int8Source trial = source;
+  for (const LayerNoise &layer : layers)
+    if (layer.bytes <= left) left -= layer.bytes, trial.spec.float_nodes.insert(layer.node);
+  plan_again(trial, job);
+  EDGEC_ASSIGN(Fidelity with, cross_fit(trial, job));
+  if (with.sqnr_db() <= without.sqnr_db() || with.agreement() < without.agreement()) return without;
+  for (const LayerNoise &layer : layers)
+    if (trial.spec.float_nodes.contains(layer.node))
+      job.skip(int8_name, source.graph.node(layer.node).label(),
+               fmt::format("its weights stay float: 8 bits of them alone leave {:.1f} dB of the answers",
+                           -10 * std::log10(layer.noise)));
+  source = std::move(trial);
+  return with;
 }
+
+} // namespace
 
 Result<Raised> fewest_raised(std::span<const ValueNoise> ladder, double max_drop, const JudgeRaised &judge) {
   EDGEC_ASSIGN(Fidelity none, judge(0));
@@ -158,6 +63,38 @@ Result<Raised> fewest_raised(std::span<const ValueNoise> ladder, double max_drop
     if (enough(found)) return Raised{count, std::move(found)};
   }
   return Raised{ladder.size(), std::move(most)};
+}
+
+bool mixes_precision(const Settings &settings) {
+  return settings.get<RateOptions>().max_drop.has_value() && !rounds_weights(settings);
+}
+
+Result<Fidelity> mix_precision(Int8Source &source, const Job &job) {
+  const double max_drop = *job.options<RateOptions>().max_drop;
+  const auto &options = job.options<Int8Options>();
+  if (job.reference == nullptr || job.samples.size() < 2)
+    return usage_error("--max-drop needs at least two samples (--calib): one half judges what was fitted to the other");
+  const bool wide = options.activation_bits == 16;
+  const int both[] = {0, 1};
+  EDGEC_ASSIGN(const auto quants, choose_quants(source.graph, source.plan, source.ranges.merged(both), options));
+  EDGEC_ASSIGN(const auto ladder, value_noises(source.graph, source.plan, quants, job));
+  const auto raised = [&](std::size_t count) {
+    Int8Source trial = source;
+    for (const ValueNoise &rung : std::span(ladder).first(count))
+      for (const ValueId id : rung.values)
+        trial.spec.other_values[id] = wide ? std::optional(uint16_values) : std::nullopt;
+    plan_again(trial, job);
+    return trial;
+  };
+  const JudgeRaised judge = [&](std::size_t count) { return cross_fit(raised(count), job); };
+  EDGEC_ASSIGN(Raised chosen, fewest_raised(ladder, max_drop, judge));
+  for (const ValueNoise &rung : std::span(ladder).first(chosen.count))
+    job.skip(int8_name, rung.node,
+             fmt::format("its output {}: 8 bits of it alone leave {:.1f} dB of the answers",
+                         wide ? "has 16 bits" : "stays float", -10 * std::log10(rung.noise)));
+  source = raised(chosen.count);
+  if (100 * (1 - chosen.held_out.agreement().value_or(0)) <= max_drop) return std::move(chosen.held_out);
+  return spare_weights(source, std::move(chosen.held_out), job);
 }
 
 } // namespace edgec

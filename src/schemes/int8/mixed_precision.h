@@ -3,25 +3,11 @@
 
 #include <functional>
 #include <span>
-#include <string>
-#include <vector>
 
-#include "measure/fidelity.h"
-#include "schemes/int8/placement.h"
+#include "schemes/int8/answer_noise.h"
+#include "schemes/int8/source.h"
 
 namespace edgec {
-
-/// Values of one scale, and what their codes alone do to the answers.
-struct ValueNoise {
-  std::vector<ValueId> values; ///< without what only moves elements of others
-  std::string node;            ///< that computes the first
-  double noise = 0;            ///< squared error of the answers, as a share of their power; the worst output's
-};
-
-/// Those of `plan` that lose something, the largest noise first: measured with nothing else in codes, on a few of the
-/// job's samples, for each output where it is judged (find_answers()).
-Result<std::vector<ValueNoise>> value_noises(const Graph &graph, const Int8Plan &plan,
-                                             const std::map<ValueId, Quant> &quants, const Job &job);
 
 /// The network with the first so many of the ladder's values raised, judged on samples that it was not fitted to.
 using JudgeRaised = std::function<Result<Fidelity>(std::size_t raised)>;
@@ -35,5 +21,13 @@ struct Raised {
 /// confidence (measure/confidence.h) where the samples are enough to show that; else no more than with all raised, and
 /// until raising all would gain less than 3 dB. A power of two times the first guess, or all.
 Result<Raised> fewest_raised(std::span<const ValueNoise> ladder, double max_drop, const JudgeRaised &judge);
+
+/// Whether a budget decides how many values have more than 8 bits.
+bool mixes_precision(const Settings &settings);
+
+/// Raises the values whose codes cost most of the answers until these stay: to floats, or 16 bits where those are
+/// asked for. Where that is not enough, the weights whose codes cost most for their bytes stay float as well, as far as
+/// the file grows little. Returns how the network does on held-out samples.
+Result<Fidelity> mix_precision(Int8Source &source, const Job &job);
 
 } // namespace edgec

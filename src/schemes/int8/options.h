@@ -2,10 +2,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "schemes/fitting/options.h"
 
 namespace edgec {
+
+inline constexpr std::string_view int8_name = "quantize-int8"; ///< of the scheme, in reports
 
 struct Int8Options {
   bool wanted = false;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "schemes/fitting/channel_bias.h"
+#include "schemes/int8/options.h"
 
 namespace edgec {
 
@@ -59,7 +60,7 @@ private:
   std::set<NodeId> candidates_;
 
   bool stays_float(const Node &node, std::string why) const {
-    job_.skip("quantize-int8", node.label(), std::move(why));
+    job_.skip(int8_name, node.label(), std::move(why));
     return false;
   }
 

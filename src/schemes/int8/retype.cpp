@@ -169,12 +169,8 @@ private:
     fold_alpha_beta(layer, values, state);
     state.dims = weight.dims;
     if (auto rows = weight_rows(Tensor::of(weight.dims, values), layer.weights)) state.original = std::move(*rows);
-    // Of a grouped ConvTranspose, and of a stack of matrices: integer operators know scales of columns for one matrix
-    // only.
-    const bool per_tensor =
-        (layer.weights.groups > 1 && layer.weights.channel_axis != 0) || layer.weights.channel_axis > 1;
-    const ChannelSpan span =
-        per_tensor ? ChannelSpan{1, 1, weight.size()} : ChannelSpan::of(weight.dims, layer.weights.channel_axis);
+    const ChannelSpan span = scaled_channels(weight, layer.weights);
+    const bool per_tensor = has_one_scale(layer.weights);
     std::vector<double> scale_bias = state.bias;
     if (per_tensor && !scale_bias.empty())
       scale_bias = {*std::ranges::max_element(scale_bias, {}, [](double b) { return std::abs(b); })};
@@ -222,6 +218,14 @@ private:
 };
 
 } // namespace
+
+bool has_one_scale(const WeightInfo &info) {
+  return (info.groups > 1 && info.channel_axis != 0) || info.channel_axis > 1;
+}
+
+ChannelSpan scaled_channels(const Tensor &weight, const WeightInfo &info) {
+  return has_one_scale(info) ? ChannelSpan{1, 1, weight.size()} : ChannelSpan::of(weight.dims, info.channel_axis);
+}
 
 Result<std::map<ValueId, Quant>> choose_quants(const Graph &graph, const Int8Plan &plan,
                                                const RangeStatistics &statistics, const Int8Options &options) {

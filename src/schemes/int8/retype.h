@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "compress/int8.h"
 #include "compress/survivors.h"
 #include "schemes/fitting/layerwise.h"
 #include "schemes/int8/options.h"
@@ -25,6 +26,12 @@ struct Int8LayerState : Layer {
 
 /// Codes as a tensor of the type that a spec has.
 Tensor weight_codes(const Dims &dims, std::vector<std::int8_t> codes, NumberSpec spec);
+
+/// Whether all channels of a layer's weight have one scale: of a grouped ConvTranspose, and of a stack of matrices, as
+/// integer operators know scales of columns for one matrix only.
+bool has_one_scale(const WeightInfo &info);
+/// How the channels that have scales of their own lie in the weight.
+ChannelSpan scaled_channels(const Tensor &weight, const WeightInfo &info);
 
 /// The codes of each value that becomes some.
 Result<std::map<ValueId, Quant>> choose_quants(const Graph &graph, const Int8Plan &plan,
