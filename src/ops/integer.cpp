@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include "ir/evaluate.h"
+#include "kernels/fast/matmul.h"
 #include "ops/_elements.h"
+#include "ops/_product.h"
 #include "ops/_shape.h"
 #include "ops/registry.h"
 
@@ -95,6 +97,33 @@ Result<std::vector<RuntimeValue>> integer_reference(const EvalArgs &args) {
   return one(from_doubles(DType::int32, sums[0].tensor->dims, to_doubles(*sums[0].tensor)));
 }
 
+bool is_identity(const std::vector<std::int64_t> &index) {
+  for (std::size_t i = 0; i < index.size(); ++i)
+    if (index[i] != static_cast<std::int64_t>(i)) return false;
+  return true;
+}
+
+/// Zero points that are one number each.
+Result<Kernel> prepare_matmul_integer(const PrepareArgs &args) {
+  const auto codes = [&](std::size_t operand, int zero) -> Result<fast::RuntimeCodes> {
+    const DType dtype = args.inputs[operand]->dtype;
+    const Type *type = args.input(static_cast<std::size_t>(zero));
+    if (dtype != DType::uint8 && dtype != DType::int8) return unsupported("only codes of 8 bits");
+    if (type != nullptr && element_count(*type->concrete()) != 1) return unsupported("several zero points");
+    return fast::RuntimeCodes{dtype, type != nullptr ? zero : -1};
+  };
+  EDGEC_ASSIGN(const auto a, codes(0, 2));
+  EDGEC_ASSIGN(const auto b, codes(1, 3));
+  EDGEC_ASSIGN(const ProductStack stack, matmul_stack(*args.inputs[0]->concrete(), *args.inputs[1]->concrete()));
+  fast::Products products{stack.shape.m, stack.shape.n, stack.shape.k, stack.a_index, stack.b_index};
+  const bool one_matrix = std::ranges::all_of(products.b_index, [](std::int64_t i) { return i == 0; });
+  if (one_matrix && is_identity(products.a_index)) { // rows of all products side by side
+    products.m *= static_cast<std::int64_t>(products.a_index.size());
+    products.a_index = products.b_index = {0};
+  }
+  return fast::matmul(products, a, b, {args.isa, args.threads});
+}
+
 Result<std::vector<RuntimeValue>> qlinear_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer));
   EDGEC_ASSIGN(const Operands at, operands(args.node));
@@ -130,18 +159,20 @@ Result<std::vector<RuntimeValue>> qlinear_reference(const EvalArgs &args) {
                                                     .values = values});
 }
 
-OpDef on_codes(std::string_view name, std::string_view summary, decltype(OpDef::reference) reference) {
+OpDef on_codes(std::string_view name, std::string_view summary, decltype(OpDef::reference) reference,
+               decltype(OpDef::prepare) prepare = nullptr) {
   return {.name = name,
           .since = 10,
           .summary = summary,
           .quant = QuantRule::not_data,
           .infer = infer,
-          .reference = reference};
+          .reference = reference,
+          .prepare = prepare};
 }
 
 const OpDef defs[] = {
     on_codes("ConvInteger", "convolution of codes to int32", integer_reference),
-    on_codes("MatMulInteger", "product of codes to int32", integer_reference),
+    on_codes("MatMulInteger", "product of codes to int32", integer_reference, prepare_matmul_integer),
     on_codes("QLinearConv", "convolution of quantized tensors", qlinear_reference),
     on_codes("QLinearMatMul", "product of quantized tensors", qlinear_reference),
 };

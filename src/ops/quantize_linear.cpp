@@ -188,6 +188,37 @@ Result<std::vector<RuntimeValue>> dynamic_reference(const EvalArgs &args) {
   return outputs;
 }
 
+/// Least and largest element and 0.
+std::pair<float, float> range_with_zero(const float *reals, std::int64_t count) {
+  constexpr std::int64_t lanes = 16; // side by side, so that compilers make vectors of them
+  float low[lanes] = {}, high[lanes] = {};
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    for (std::int64_t lane = 0; lane < lanes; ++lane) {
+      low[lane] = reals[i + lane] < low[lane] ? reals[i + lane] : low[lane];
+      high[lane] = reals[i + lane] > high[lane] ? reals[i + lane] : high[lane];
+    }
+  for (; i < count; ++i) low[0] = std::min(low[0], reals[i]), high[0] = std::max(high[0], reals[i]);
+  return {*std::ranges::min_element(low), *std::ranges::max_element(high)};
+}
+
+Result<Kernel> prepare_dynamic(const PrepareArgs &args) {
+  if (!is_float32(args.input(0)) || !args.outputs[0] || !args.outputs[1] || !args.outputs[2])
+    return unsupported("only float32, and all three results");
+  Kernel kernel{{}, Layout::plain, 0, 0, "vector codes", nullptr};
+  kernel.run = [count = *element_count(*args.inputs[0]->concrete()),
+                how = Run{args.isa, args.threads}](const KernelIo &io) {
+    const auto *reals = reinterpret_cast<const float *>(io.inputs[0]);
+    const auto [low, high] = range_with_zero(reals, count);
+    const float scale = high == low ? 1 : (high - low) / 255;
+    const float zero = std::clamp(std::nearbyint(-low / scale), 0.0F, 255.0F);
+    *reinterpret_cast<float *>(io.outputs[1]) = scale;
+    *reinterpret_cast<std::uint8_t *>(io.outputs[2]) = static_cast<std::uint8_t>(zero);
+    quantize(reals, {DType::uint8, scale, static_cast<std::int32_t>(zero)}, io.outputs[0], count, how);
+  };
+  return kernel;
+}
+
 OpDef border(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer,
              decltype(OpDef::reference) reference, decltype(OpDef::prepare) prepare = nullptr) {
   return {.name = name,
@@ -203,8 +234,8 @@ OpDef border(std::string_view name, int since, std::string_view summary, decltyp
 }
 
 OpDef dynamic() {
-  OpDef def =
-      border("DynamicQuantizeLinear", 11, "reals to uint8 codes by their own range", infer_dynamic, dynamic_reference);
+  OpDef def = border("DynamicQuantizeLinear", 11, "reals to uint8 codes by their own range", infer_dynamic,
+                     dynamic_reference, prepare_dynamic);
   def.elementwise = def.integer_reference = false;
   return def;
 }

@@ -17,9 +17,10 @@ using From = OnednnArgument::From;
 
 struct IntegerProducts {
   Products products;
-  Codes a, b;
+  RuntimeCodes a, b;
+  std::int32_t a_zero = 0, b_zero = 0; ///< where no inputs are
   TileOutput output;
-  const TileSet *tiles;
+  const TileSet *tiles = nullptr;
   std::vector<std::int32_t> bias; ///< [n rounded up to vectors]
   std::vector<float> scales;
   std::int64_t words = 0, panels = 0;
@@ -29,21 +30,30 @@ struct IntegerProducts {
 };
 
 template <class Code>
-void rows_as_pairs(const IntegerProducts &p, const Code *a, std::int16_t *to) {
+std::int32_t zero_of(const KernelIo &io, const RuntimeCodes &codes, std::int32_t constant) {
+  if (codes.zero_point < 0) return constant;
+  return *reinterpret_cast<const Code *>(io.inputs[static_cast<std::size_t>(codes.zero_point)]);
+}
+
+template <class Code>
+void rows_as_pairs(const IntegerProducts &p, const KernelIo &io, const std::byte *bytes, std::int16_t *to) {
+  const auto *a = reinterpret_cast<const Code *>(bytes);
+  const std::int32_t zero = zero_of<Code>(io, p.a, p.a_zero);
   for (std::int64_t i = 0; i < p.products.m; ++i) {
-    for (std::int64_t k = 0; k < p.products.k; ++k)
-      *to++ = static_cast<std::int16_t>(a[i * p.products.k + k] - p.a.zero_point);
+    for (std::int64_t k = 0; k < p.products.k; ++k) *to++ = static_cast<std::int16_t>(a[i * p.products.k + k] - zero);
     if (p.products.k % 2) *to++ = 0;
   }
 }
 
 template <class Code>
-void columns_as_pairs(const IntegerProducts &p, const Code *b, std::int64_t first, std::int64_t columns,
-                      std::int64_t width, std::int16_t *to) {
+void columns_as_pairs(const IntegerProducts &p, const KernelIo &io, const std::byte *bytes, std::int64_t first,
+                      std::int64_t columns, std::int64_t width, std::int16_t *to) {
+  const auto *b = reinterpret_cast<const Code *>(bytes);
+  const std::int32_t zero = zero_of<Code>(io, p.b, p.b_zero);
   std::fill(to, to + p.words * width * 2, std::int16_t{0});
   for (std::int64_t k = 0; k < p.products.k; ++k)
     for (std::int64_t j = 0; j < columns; ++j)
-      to[(k / 2 * width + j) * 2 + k % 2] = static_cast<std::int16_t>(b[k * p.products.n + first + j] - p.b.zero_point);
+      to[(k / 2 * width + j) * 2 + k % 2] = static_cast<std::int16_t>(b[k * p.products.n + first + j] - zero);
 }
 
 /// One panel of one product.
@@ -57,13 +67,13 @@ void run_item(const IntegerProducts &p, const KernelIo &io, std::int64_t item, s
   auto *rows = reinterpret_cast<std::int16_t *>(scratch),
        *packed = reinterpret_cast<std::int16_t *>(scratch + p.a_bytes());
   if (p.a.dtype == DType::uint8)
-    rows_as_pairs(p, reinterpret_cast<const std::uint8_t *>(a), rows);
+    rows_as_pairs<std::uint8_t>(p, io, a, rows);
   else
-    rows_as_pairs(p, reinterpret_cast<const std::int8_t *>(a), rows);
+    rows_as_pairs<std::int8_t>(p, io, a, rows);
   if (p.b.dtype == DType::uint8)
-    columns_as_pairs(p, reinterpret_cast<const std::uint8_t *>(b), first, columns, width, packed);
+    columns_as_pairs<std::uint8_t>(p, io, b, first, columns, width, packed);
   else
-    columns_as_pairs(p, reinterpret_cast<const std::int8_t *>(b), first, columns, width, packed);
+    columns_as_pairs<std::int8_t>(p, io, b, first, columns, width, packed);
   p.tiles->run({.a = scratch,
                 .a_stride = p.words * 4,
                 .b = scratch + p.a_bytes(),
@@ -118,10 +128,14 @@ Result<Kernel> matmul(const Products &products, Run run) {
   return kernel;
 }
 
-Result<Kernel> matmul(const Products &products, Codes a, Codes b, const IntegerOutput &output, Run run) {
-  auto p = std::make_shared<IntegerProducts>(
-      IntegerProducts{products, a, b, TileOutput::of(output), pair_tiles(run.isa), output.bias, output.scales});
+namespace {
+
+/// Everything but what becomes of the sums is there.
+Result<Kernel> in_tiles(IntegerProducts given, Run run) {
+  auto p = std::make_shared<IntegerProducts>(std::move(given));
+  p->tiles = pair_tiles(run.isa);
   if (!p->tiles) return unsupported("no vector instructions");
+  const Products &products = p->products;
   const std::int64_t items =
       static_cast<std::int64_t>(products.a_index.size()) * ((products.n + p->tiles->panel() - 1) / p->tiles->panel());
   if (products.m * products.n * products.k == 0 || items == 0) return unsupported("an empty product");
@@ -139,6 +153,24 @@ Result<Kernel> matmul(const Products &products, Codes a, Codes b, const IntegerO
     for (std::int64_t item = 0; item < items; ++item) run_item(*p, io, item, io.scratch + omp_get_thread_num() * bytes);
   };
   return kernel;
+}
+
+} // namespace
+
+Result<Kernel> matmul(const Products &products, Codes a, Codes b, const IntegerOutput &output, Run run) {
+  return in_tiles({.products = products,
+                   .a = {.dtype = a.dtype},
+                   .b = {.dtype = b.dtype},
+                   .a_zero = a.zero_point,
+                   .b_zero = b.zero_point,
+                   .output = TileOutput::of(output),
+                   .bias = output.bias,
+                   .scales = output.scales},
+                  run);
+}
+
+Result<Kernel> matmul(const Products &products, RuntimeCodes a, RuntimeCodes b, Run run) {
+  return in_tiles({.products = products, .a = a, .b = b, .output = {.kind = TileOutput::Kind::sum}}, run);
 }
 
 } // namespace edgec::fast

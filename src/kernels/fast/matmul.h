@@ -21,4 +21,12 @@ Result<Kernel> matmul(const Products &products, Run run);
 /// Codes of at most 8 bits with one zero point each; the output has one scale a column.
 Result<Kernel> matmul(const Products &products, Codes a, Codes b, const IntegerOutput &output, Run run);
 
+/// int32 sums of codes of 8 bits, minus their zero points: inputs a, b and, where they are there, scalars of their
+/// types.
+struct RuntimeCodes {
+  DType dtype = DType::uint8;
+  int zero_point = -1; ///< which input is it; -1: 0
+};
+Result<Kernel> matmul(const Products &products, RuntimeCodes a, RuntimeCodes b, Run run);
+
 } // namespace edgec::fast
