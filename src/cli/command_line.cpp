@@ -32,6 +32,28 @@ Status assign_all(const Bound &bound) {
   return {};
 }
 
+/// "--int8 dynamic" and "--int8" as "--int8=dynamic" and "--int8=auto": CLI11 would take any word for the value.
+std::vector<std::string> with_implied(const std::vector<std::string> &words, std::span<Options *const> commands) {
+  const auto optional = [&](const std::string &word) -> const Option * {
+    for (Options *options : commands)
+      for (const Option &option : options->all())
+        if (!option.implied.empty() && option.shown() == word && options->command() == words.front()) return &option;
+    return nullptr;
+  };
+  std::vector<std::string> found;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const Option *option = optional(words[i]);
+    if (option == nullptr) {
+      found.push_back(words[i]);
+      continue;
+    }
+    const bool chosen =
+        i + 1 < words.size() && std::ranges::find(option->choices, words[i + 1]) != option->choices.end();
+    found.push_back(words[i] + '=' + (chosen ? words[++i] : option->implied));
+  }
+  return found;
+}
+
 /// A word that fits nothing: a mistyped flag or command, or an argument too many.
 Error unexpected(const std::string &word, Options *command, std::span<Options *const> commands) {
   std::vector<std::string> names;
@@ -79,7 +101,7 @@ Result<CommandLine> parse_command_line(int argc, char **argv, std::span<Options 
     command->allow_extras();
     declared[command] = {options, declare(*command, *options)};
   }
-  std::vector<std::string> words = spelled_as_flags(argc, argv);
+  std::vector<std::string> words = with_implied(spelled_as_flags(argc, argv), commands);
   if (words.size() == 2 && words[0] == "preprocess" && words[1] == "--help") {
     line.topic = words[0];
     return line;

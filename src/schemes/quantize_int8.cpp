@@ -16,6 +16,7 @@
 #include "schemes/int8/gain.h"
 #include "schemes/int8/mixed_precision.h"
 #include "schemes/int8/options.h"
+#include "schemes/int8/overrides.h"
 #include "schemes/int8/source.h"
 #include "schemes/rate/rate_search.h"
 #include "schemes/scheme.h"
@@ -89,6 +90,7 @@ Result<Int8Source> prepare(const Graph &graph, const Job &job) {
     widen_values(graph, exact, spec, job);
   else
     EDGEC_CHECK(leave_coarse_values(graph, exact, spec, job));
+  EDGEC_CHECK(apply_overrides(graph, job, spec));
   Int8Source source{
       graph, job.original ? *job.original : graph, spec, plan_int8(graph, job, spec), {}, std::nullopt, {}, {}, 0};
   if (job.border_nodes) leave_what_grows(source, job);
@@ -235,55 +237,63 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
 
 void declare(Options &options, Settings &settings) {
   auto &int8 = settings.edit<Int8Options>();
-  constexpr const char *group = "Static int8";
+  constexpr const char *group = "Int8";
   options.group(group);
   options
-      .flag("--int8", &int8.wanted,
-            "weights symmetric per output channel, activations asymmetric per tensor, ranges found on samples")
+      .add("--int8", "MODE", &int8.mode,
+           "weights symmetric per output channel, activations asymmetric per tensor, by ranges found on samples")
+      .one_of({"auto", "static"})
+      .implies("auto")
       .loses()
-      .records();
-  options.add("--range", "METHOD", &int8.range, "how activation ranges are chosen")
+      .records([&int8] { return int8.mode == "auto" ? std::string("true") : int8.mode; });
+  const auto only_static = [&int8](Option &option) -> Option & {
+    return option.needs("int8").needs("with --int8 dynamic or weights", [&int8] { return int8.is_static(); });
+  };
+  only_static(options.add("--range", "METHOD", &int8.range, "how activation ranges are chosen"))
       .one_of({"minmax", "percentile", "entropy", "mse", "auto"})
-      .needs("int8")
       .records();
-  options.add("--percentile", "P", &int8.percentile, "of --range percentile")
+  only_static(options.add("--percentile", "P", &int8.percentile, "of --range percentile"))
       .between(50, 100)
-      .needs("int8")
       .needs("range=percentile")
       .records();
-  options
-      .flag("--no-bias-correction", &int8.no_bias_correction,
-            "do not correct biases for the mean shift that rounding causes")
-      .needs("int8")
+  only_static(options.flag("--no-bias-correction", &int8.no_bias_correction,
+                           "do not correct biases for the mean shift that rounding causes"))
       .records();
   declare_fit_options(options, settings);
   options.group(group);
-  options
-      .add("--equalize", "WHEN", &int8.equalize,
-           "cross-layer equalization of per-channel ranges; auto: only where it improves SQNR on held-out samples")
+  only_static(
+      options.add(
+          "--equalize", "WHEN", &int8.equalize,
+          "cross-layer equalization of per-channel ranges; auto: only where it improves SQNR on held-out samples"))
       .one_of({"off", "on", "auto"})
-      .needs("int8")
       .needs("effort!=fast")
       .records();
-  options
-      .add("--input-bits", "BITS", &int8.input_bits,
-           "8, or 16 for inputs that 8 cannot hold exactly (opset 21); layers that read them compute on floats")
+  only_static(
+      options.add("--input-bits", "BITS", &int8.input_bits,
+                  "8, or 16 for inputs that 8 cannot hold exactly (opset 21); layers that read them compute on floats"))
       .one_of({"8", "16"})
-      .needs("int8")
       .records_changes();
-  options
-      .add("--activation-bits", "BITS", &int8.activation_bits,
-           "8, or 16 for all values between layers (opset 21): layers then compute on floats, with weights in 8 bits")
+  only_static(
+      options.add(
+          "--activation-bits", "BITS", &int8.activation_bits,
+          "8, or 16 for all values between layers (opset 21): layers then compute on floats, with weights in 8 bits"))
       .one_of({"8", "16"})
-      .needs("int8")
       .records_changes();
-  options.add("--weight-bits", "BITS", &int8.weight_bits, "8, or 4 (opset 21)")
+  only_static(options.add("--weight-bits", "BITS", &int8.weight_bits, "8, or 4 (opset 21)"))
       .one_of({"4", "8"})
-      .needs("int8")
       .records_changes();
+  only_static(options.add("--keep-float", "NAME", &int8.keep_float,
+                          "nodes that compute on floats: a regular expression that fits the whole name, an operator "
+                          "type, first or last (layer); may be given again"))
+      .records();
+  only_static(
+      options.add("--precision", "NAME=TYPE", &int8.precision,
+                  "numbers of such nodes: float, int8, int16 (outputs, or an input of that name; opset 21), int4 "
+                  "(weights; opset 21); a later one wins; may be given again"))
+      .records();
 }
 
-bool wanted(const Settings &settings) { return settings.get<Int8Options>().wanted; }
+bool wanted(const Settings &settings) { return settings.get<Int8Options>().is_static(); }
 
 Status check(const Settings &settings) {
   const auto &int8 = settings.get<Int8Options>();
@@ -291,12 +301,12 @@ Status check(const Settings &settings) {
        {std::pair{"--input-bits", int8.input_bits}, {"--activation-bits", int8.activation_bits}})
     if (int8.integer_results && bits != 8)
       return usage_error(fmt::format("{} {}: operators in integer form (--format qoperator) read 8 bits", flag, bits));
-  return {};
+  return check_overrides(int8);
 }
 
 std::int64_t least_opset(const Settings &settings, bool) {
   const auto &int8 = settings.get<Int8Options>();
-  int least = 0;
+  int least = needs_opset_21(int8) ? 21 : 0;
   for (const int bits : {int8.weight_bits, int8.input_bits, int8.activation_bits})
     least = std::max(least, NumberSpec{bits}.least_opset());
   return least;

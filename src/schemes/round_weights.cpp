@@ -176,7 +176,7 @@ void declare(Options &options, Settings &settings) {
       .in(Unit::fraction);
 }
 
-bool wanted(const Settings &settings) { return rounds_weights(settings) && !settings.get<Int8Options>().wanted; }
+bool wanted(const Settings &settings) { return rounds_weights(settings) && !settings.get<Int8Options>().wanted(); }
 
 std::vector<SchemeStep> steps(const Job &) { return {{"searching the rate", 60}}; }
 

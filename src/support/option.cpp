@@ -122,8 +122,11 @@ std::string help_entry(const std::string &left, const std::string &text, std::si
 std::string help_of(const Option &option, std::size_t width) {
   std::string left = option.names;
   if (const auto comma = left.find(','); comma != std::string::npos) left.replace(comma, 1, ", ");
-  if (!option.value.empty())
-    left += " " + (option.choices.empty() ? option.value : fmt::format("{}", fmt::join(option.choices, "|")));
+  if (!option.value.empty()) {
+    const std::string values =
+        option.choices.empty() ? option.value : fmt::format("{}", fmt::join(option.choices, "|"));
+    left += option.implied.empty() ? " " + values : fmt::format(" [{}]", values);
+  }
   std::string text = option.help + forms_of(option.unit);
   std::string value = std::visit(DefaultText{}, option.target);
   if (const auto bytes = parse_number<std::uint64_t>(value); bytes && option.unit == Unit::bytes)
@@ -138,6 +141,11 @@ std::optional<double> parse_fraction(std::string_view text) { return quantity<do
 
 Option &Option::one_of(std::vector<std::string> values) {
   choices = std::move(values);
+  return *this;
+}
+
+Option &Option::implies(std::string choice) {
+  implied = std::move(choice);
   return *this;
 }
 
@@ -265,6 +273,8 @@ struct Assign {
 
 Status Option::assign(std::vector<std::string> values) {
   if (values.empty()) return usage_error(fmt::format("{}: a value is missing", shown()));
+  if (!implied.empty() && values == std::vector<std::string>{"false"}) return {};
+  if (!implied.empty() && values == std::vector<std::string>{"true"}) values = {implied};
   if (values.size() > 1 && !is_list()) return usage_error(fmt::format("{}: is given more than once", shown()));
   for (const std::string &text : values) {
     if (!choices.empty() && std::ranges::find(choices, text) == choices.end())

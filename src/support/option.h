@@ -51,6 +51,7 @@ struct Option {
   std::string help;
   std::string group;
   std::vector<std::string> choices;                ///< the only values allowed; empty: any
+  std::string implied;                             ///< the choice where none is given: "--int8" is "--int8 auto"
   std::optional<std::pair<double, double>> limits; ///< of a number, both included
   Unit unit = Unit::none;                          ///< of a number
   char separator = 0;                              ///< of a list: "A,B" is two values
@@ -65,6 +66,8 @@ struct Option {
   std::function<Status()> then;        ///< checks or completes a value that was assigned
 
   Option &one_of(std::vector<std::string> values);
+  /// The value may be left out; then it is `choice`. In recipes true says so, too, and false that it is not given.
+  Option &implies(std::string choice);
   Option &between(double low, double high);
   Option &in(Unit counted);
   Option &split(char at);

@@ -160,5 +160,58 @@ TEST(ActivationBits, WhatEightHoldExactlyKeepsThem) {
       std::ranges::any_of(after.values(), [&](ValueId id) { return after.value(id).type.dtype == DType::uint8; }));
 }
 
+TEST(Overrides, OneLayerOneTypeTheEndsAndLaterRulesWin) {
+  const Images images(0);
+  const Graph before = network();
+  struct Asked {
+    Words words;
+    std::vector<const char *> float_layers;
+    DType weight = DType::int8; // of what is not float
+  };
+  const std::vector<Asked> all{
+      {{"keep-float=second"}, {"second"}},        {{"keep-float=.*on.*"}, {"second"}},
+      {{"keep-float=Conv"}, {"first", "second"}}, {{"keep-float=first"}, {"first"}},
+      {{"keep-float=last"}, {"dense"}},           {{"precision=Conv=float", "precision=first=int8"}, {"second"}},
+      {{"precision=.*=int4"}, {}, DType::int4}};
+  for (const Asked &asked : all) {
+    SCOPED_TRACE(fmt::format("{}", fmt::join(asked.words, " ")));
+    const Graph after = quantize(before, asked.words, images);
+    for (const char *label : {"first", "second", "dense"}) {
+      const Node &node = layer(after, label);
+      const bool is_float = std::ranges::count(asked.float_layers, std::string_view(label)) > 0;
+      const Type &weight = after.value(node.inputs[1]).type;
+      EXPECT_EQ(weight.dtype, is_float ? DType::float32 : asked.weight) << label;
+    }
+  }
+}
+
+TEST(Overrides, OutputsAndInputsOfSixteenBits) {
+  const Images images(0);
+  const Graph before = network();
+  const Graph input = quantize(before, {"precision=x=int16"}, images);
+  EXPECT_EQ(to_text(input), to_text(quantize(before, {"input-bits=16"}, images)));
+  const Graph inner = quantize(before, {"precision=Relu=int16"}, images);
+  EXPECT_EQ(read_through_dequantize(inner, layer(inner, "second").inputs[0]), DType::uint16);
+  EXPECT_EQ(inner.value(layer(inner, "first").inputs[0]).type.dtype, DType::uint8);
+}
+
+TEST(Overrides, WhatNamesNothingOrNoTypeIsRefused) {
+  const Images images(0);
+  for (const auto &[word, why] :
+       {std::pair{"precision=first=int9", "NAME=TYPE was expected"},
+        {"precision=first", "NAME=TYPE was expected"},
+        {"precision==int8", "NAME=TYPE was expected"},
+        {"keep-float=nothing", "--keep-float nothing: no node, operator type or input is called so"},
+        {"keep-float=(", "--keep-float: "}}) {
+    Graph graph = network();
+    const Job job = job_of(images, {"int8", word});
+    const Status checked = find_scheme("quantize-int8")->check(job.settings);
+    const auto report = run_scheme("quantize-int8", graph, job);
+    ASSERT_TRUE(!checked || !report) << word;
+    const std::string message = checked ? report.error().message : checked.error().message;
+    EXPECT_NE(message.find(why), std::string::npos) << message;
+  }
+}
+
 } // namespace
 } // namespace edgec

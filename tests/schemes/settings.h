@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,14 +18,18 @@ inline Settings settings_of(const Words &words) {
   Settings settings;
   Options options("compress", "", "");
   declare_schemes(options, settings);
+  std::map<std::string, std::vector<std::string>> texts;
   for (const std::string &word : words) {
     const auto equals = word.find('=');
-    Option *option = options.find(word.substr(0, equals));
+    texts[word.substr(0, equals)].push_back(equals == std::string::npos ? "true" : word.substr(equals + 1));
+  }
+  for (const auto &[key, values] : texts) {
+    Option *option = options.find(key);
     if (option == nullptr) {
-      ADD_FAILURE() << "there is no option " << word;
+      ADD_FAILURE() << "there is no option " << key;
       continue;
     }
-    const Status status = option->assign({equals == std::string::npos ? "true" : word.substr(equals + 1)});
+    const Status status = option->assign(option->is_list() ? values : std::vector{values.back()});
     EXPECT_TRUE(status) << status.error().message;
   }
   return settings;

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "schemes/fitting/options.h"
 
@@ -11,7 +12,10 @@ namespace edgec {
 inline constexpr std::string_view int8_name = "quantize-int8"; ///< of the scheme, in reports
 
 struct Int8Options {
-  bool wanted = false;
+  /// What becomes codes: "static": activations, by ranges found on samples, and weights; "dynamic": activations by the
+  /// ranges that they have when the network runs; "weights": no activations; "auto": static, or what suits the network
+  /// where there are no samples. Empty: off.
+  std::string mode;
   std::string range = "percentile"; ///< minmax, percentile, entropy, mse; auto: the best on held-out samples
   double percentile = 99.999;
   bool no_bias_correction = false;
@@ -19,7 +23,11 @@ struct Int8Options {
   int weight_bits = 8;           ///< 8 or 4
   int input_bits = 8;            ///< of the network's inputs: 8, or 16 where 8 do not hold them exactly
   int activation_bits = 8;       ///< of all values between layers: 8, or 16, on whose reals layers compute
-  bool integer_results = false;  ///< every integer operator but Gemm has a quantized output (QOperator files)
+  std::vector<std::string> keep_float, precision; ///< rules of int8/overrides.h
+  bool integer_results = false; ///< every integer operator but Gemm has a quantized output (QOperator files)
+
+  [[nodiscard]] bool wanted() const { return !mode.empty(); }
+  [[nodiscard]] bool is_static() const { return mode == "auto" || mode == "static"; }
 };
 
 } // namespace edgec
