@@ -7,7 +7,13 @@
 namespace edgec::fast {
 
 const dnnl::engine &cpu_engine() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  static const dnnl::engine engine = [] {
+    // An entry of oneDNN's cache of primitives stays where memory ran out while its primitive was built, and points
+    // into a descriptor that is gone (2.6.3): the next one that is looked up or evicted reads it. Plans keep what they
+    // use.
+    dnnl::set_primitive_cache_capacity(0);
+    return dnnl::engine(dnnl::engine::kind::cpu, 0);
+  }();
   return engine;
 }
 
