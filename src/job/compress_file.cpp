@@ -290,13 +290,13 @@ Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) 
   EDGEC_CHECK(check_interrupted());
   line.begin("writing");
   const FormatWriteOptions writing{.force = a.force, .inner_names = !rounds_weights(a.settings)};
+  Unverified unverified(a.path);
   EDGEC_ASSIGN(const Written written, write_and_read_back(result, a.path, *a.format, writing));
 
   const std::vector<std::string> idle = idle_passes(compressed);
   done.met = idle.empty();
   done.interrupted = compressed.outcome.interrupted;
   done.smallest = compressed.outcome.smallest;
-  Unverified unverified(a.path);
   EDGEC_ASSIGN(done.report, measure(a, source, compressed, written, with, idle, request.isa, a.each_layer, line));
   unverified.keep();
   done.report.provenance = provenance_of("compress", a.recorded, a.run.seed, request.isa, a.model, source, written);

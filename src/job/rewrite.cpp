@@ -34,6 +34,20 @@ Status check_weight(const Node &node, const Value &value, bool bias) {
                                std::isnan(*bad) ? "a NaN" : "an infinity", bad - numbers.begin()));
 }
 
+/// Gives what is at `path` a second name beside it, or the name alone where the file system has no links; empty: there
+/// is nothing.
+std::string second_name(const std::string &path) {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  if (!fs::exists(fs::symlink_status(path, failed))) return {};
+  std::string name;
+  for (int i = 0; name.empty() || fs::exists(fs::symlink_status(name, failed)); ++i)
+    name = fmt::format("{}.before{}", path, i);
+  fs::create_hard_link(path, name, failed);
+  if (failed) fs::rename(path, name, failed);
+  return failed ? std::string() : name;
+}
+
 } // namespace
 
 std::string default_output(const std::string &input, const std::string &ending) {
@@ -92,9 +106,18 @@ Result<Written> write_and_read_back(const Model &model, const std::string &path,
   return written;
 }
 
+Unverified::Unverified(const std::string &path) {
+  if (path == "-") return;
+  for (const std::string &file : {path, weights_beside(path).string()}) files_.push_back({file, second_name(file)});
+}
+
 Unverified::~Unverified() {
   std::error_code none;
-  if (!path_.empty() && path_ != "-") std::filesystem::remove(path_, none);
+  for (const auto &[path, before] : files_) {
+    if (!kept_ && before.empty()) std::filesystem::remove(path, none);
+    if (!kept_ && !before.empty()) std::filesystem::rename(before, path, none);
+    if (!before.empty()) std::filesystem::remove(before, none); // two names of one file stay two when one is renamed
+  }
 }
 
 ModelFigures figures_of(const GraphSizes &sizes, const StoredGraph &stored, std::uint64_t bytes) {

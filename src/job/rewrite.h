@@ -38,17 +38,22 @@ struct Written {
 Result<Written> write_and_read_back(const Model &model, const std::string &path, const FormatDef &format,
                                     const FormatWriteOptions &options);
 
-/// A file that stays only once it has been verified: an error before that leaves none.
+/// A file that is about to be written, and stays only once it has been verified: until keep() is called, an error takes
+/// it away again, with a file of weights beside it, and what was there before comes back.
 class Unverified {
 public:
-  explicit Unverified(std::string path) : path_(std::move(path)) {}
+  explicit Unverified(const std::string &path);
   ~Unverified();
   Unverified(const Unverified &) = delete;
   Unverified &operator=(const Unverified &) = delete;
-  void keep() { path_.clear(); }
+  void keep() { kept_ = true; }
 
 private:
-  std::string path_;
+  struct Replaced {
+    std::string path, before; ///< the second name that holds what was there; empty: there was nothing
+  };
+  std::vector<Replaced> files_;
+  bool kept_ = false;
 };
 
 /// Figures of a file.

@@ -107,23 +107,25 @@ CompressBench::CompressBench(const Graph &graph, const std::vector<Sample> &samp
 CompressBench::~CompressBench() { fs::remove_all(folder_); }
 
 CompressRun CompressBench::run(const Scheme &scheme) const {
-  const std::string out = folder_ + "/out" + scheme.ending;
-  fs::remove(out);
+  const std::string out = folder_ + "/out" + scheme.ending, before = "what was there before";
+  std::ofstream(out) << before;
   fs::remove(folder_ + "/report.json");
-  const std::string command = fmt::format("cd '{0}' && '{1}' compress in.onnx {2} --calib in.npz -o 'out{3}' --report "
-                                          "report.json --threads 1 > out.txt 2> err.txt < /dev/null",
+  const std::string command = fmt::format("cd '{0}' && '{1}' compress in.onnx {2} --calib in.npz -o 'out{3}' --force "
+                                          "--report report.json --threads 1 > out.txt 2> err.txt < /dev/null",
                                           folder_, EDGEC_PROGRAM, scheme.flags, scheme.ending);
   const int status = std::system(command.c_str());
   CompressRun run;
   run.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   run.errors = text_of(folder_ + "/err.txt");
-  run.written = fs::exists(out);
+  run.written = text_of(out) != before;
   const std::string report = text_of(folder_ + "/report.json");
   if (!report.empty()) run.warnings = nlohmann::json::parse(report).at("warnings").get<std::vector<std::string>>();
   EXPECT_TRUE(run.status >= 0 && run.status <= 5) << run.status << ": " << run.errors;
   EXPECT_EQ(run.written, run.status == 0 || run.status == 1) << run.errors;
   EXPECT_TRUE(run.status == 0 || run.errors.find(run.status == 1 ? "edgec: " : "edgec: error: ") != std::string::npos)
       << run.errors;
+  for (const auto &file : fs::directory_iterator(folder_)) // nothing else is left
+    EXPECT_TRUE(file.path().string().find(out + ".") == std::string::npos) << file.path();
   if (!run.written) return run;
   auto back = read_model(out);
   EXPECT_TRUE(back) << back.error().message;

@@ -38,7 +38,8 @@ struct Distance {
 Distance distance(const Graph &reference, const Graph &test, const std::vector<Sample> &samples);
 
 /// Writes network and samples to files and compresses them with these flags; run() checks what must hold of every run:
-/// a documented status, a sentence with each that is not 0, a file only with 0 and 1, and that it loads.
+/// a documented status, a sentence with each that is not 0, a file only with 0 and 1 (else what was there before
+/// stays), and that it loads.
 class CompressBench {
 public:
   CompressBench(const Graph &graph, const std::vector<Sample> &samples);

@@ -137,9 +137,7 @@ Result<Attempt> attempt(const Job &job, bool checked, bool force, Report &report
   EDGEC_ASSIGN(done.passes, run_passes());
   job.line.begin("writing");
   EDGEC_ASSIGN(done.written, write_and_read_back(result, job.path, *job.format, {.force = force}));
-  Unverified file(job.path);
   EDGEC_ASSIGN(done.verified, verify(job, done.written.model, report));
-  file.keep();
   if (done.verified) done.moved = moved_output(job.source.graph, done.verified->fidelity, arguments.rtol);
   return done;
 }
@@ -147,10 +145,12 @@ Result<Attempt> attempt(const Job &job, bool checked, bool force, Report &report
 /// Where an output has moved, the passes run again, each checked, and the guilty one is left out.
 Result<Attempt> optimize_and_verify(const Job &job, Report &report) {
   const bool check_each = job.arguments.passes.check_each, force = job.arguments.output.force;
+  Unverified file(job.path);
   EDGEC_ASSIGN(Attempt done, attempt(job, check_each, force, report));
   if (done.moved && !check_each && job.path != "-") {
     EDGEC_ASSIGN(done, attempt(job, true, true, report)); // the file that it replaces is the first attempt's
   }
+  file.keep();
   if (done.moved) report.warnings.push_back(*done.moved + ": this must not be; please report it");
   return done;
 }

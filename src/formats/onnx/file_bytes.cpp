@@ -26,4 +26,8 @@ Result<OnnxBytes> count_onnx_bytes(const std::filesystem::path &path) {
   return found;
 }
 
+std::filesystem::path weights_beside(const std::filesystem::path &path) {
+  return path.parent_path() / (path.filename().string() + ".data");
+}
+
 } // namespace edgec

@@ -1,4 +1,4 @@
-// What the bytes of an .onnx file are spent on.
+// What the bytes of an .onnx file are spent on, and where those of its weights may lie.
 #pragma once
 
 #include <cstdint>
@@ -19,5 +19,8 @@ struct OnnxBytes {
 
 /// Of the outermost graph; what sub-graphs hold counts as nodes. Error (bad_input): it is no such file.
 Result<OnnxBytes> count_onnx_bytes(const std::filesystem::path &path);
+
+/// FILE.data, which holds the weights of a FILE that would be too big with them.
+std::filesystem::path weights_beside(const std::filesystem::path &path);
 
 } // namespace edgec

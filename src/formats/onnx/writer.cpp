@@ -5,6 +5,7 @@
 #include <climits>
 #include <memory>
 
+#include "formats/onnx/file_bytes.h"
 #include "formats/onnx/graph_writer.h"
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/prepare.h"
@@ -107,11 +108,10 @@ Status write_onnx(const Model &model, const std::filesystem::path &path, const O
   const bool beside = options.external_data || is_huge(model.graph);
   if (beside && path == "-")
     return usage_error("a model with its weights in a file beside it cannot go to standard output");
-  const std::string location = path.filename().string() + ".data";
+  const auto data_path = weights_beside(path);
   EDGEC_ASSIGN(const auto made, serialize(model, options, beside ? proto::Weights::external : proto::Weights::lowered,
-                                          location, warnings)
+                                          data_path.filename().string(), warnings)
                                     .in(path.string()));
-  const auto data_path = path.parent_path() / location;
   if (beside) EDGEC_CHECK(write_file(data_path, made->external, options.force));
   auto done = write_file(path, made->model.parts(), options.force);
   std::error_code ignored;
