@@ -1,6 +1,7 @@
 #include "job/judgement.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <limits>
 
@@ -53,7 +54,11 @@ bool judge_budgets(const RateOptions &flags, Report &report) {
   if (flags.max_drop) {
     const auto top1 = top1_drop(report);
     const auto agreement = fidelity != nullptr ? fidelity->agreement() : std::nullopt;
-    const double found = top1 ? *top1 : 100 * (1 - agreement.value_or(0));
+    const double unknown = std::numeric_limits<double>::quiet_NaN();
+    const double found = top1 ? *top1 : agreement ? 100 * (1 - *agreement) : unknown;
+    if (std::isnan(found))
+      report.warnings.push_back(
+          "--max-drop: no output looks like scores of classes, so lost answers cannot be counted");
     BudgetFigures budget{"--max-drop", *flags.max_drop, found,
                          (top1 || agreement) && found <= *flags.max_drop + rounding};
     if (agreement) { // no more is lost than changes

@@ -80,12 +80,15 @@ struct LayerFigures {
 
 /// A limit that the user set.
 struct BudgetFigures {
-  std::string name; ///< "--min-agreement"
-  double limit = 0, found = 0;
+  std::string name;            ///< "--min-agreement"
+  double limit = 0, found = 0; ///< NaN: what it limits could not be measured
   bool met = true;
   std::optional<double> bound; ///< of --max-drop: with 95 % confidence no more is lost (measure/confidence.h)
   std::size_t answers = 0;     ///< that this rests on
 };
+
+/// "0.5"; or that it could not be measured.
+std::string found_text(const BudgetFigures &budget);
 
 struct Report {
   Provenance provenance;

@@ -128,8 +128,8 @@ std::string left_float_text(const Report &report, bool verbose) {
 std::string budgets_text(const Report &report) {
   std::string text;
   for (const BudgetFigures &budget : report.budgets) {
-    text += fmt::format("{} {:.10g}: {} with {:.10g}", budget.name, budget.limit, budget.met ? "met" : "MISSED",
-                        budget.found);
+    text += fmt::format("{} {:.10g}: {} with {}", budget.name, budget.limit, budget.met ? "met" : "MISSED",
+                        found_text(budget));
     if (budget.bound)
       text += fmt::format(" on {} answers; with 95 % confidence at most {:.2g}", budget.answers, *budget.bound);
     text += '\n';
@@ -174,6 +174,10 @@ std::string summary_text(const Report &report) {
 }
 
 } // namespace
+
+std::string found_text(const BudgetFigures &budget) {
+  return std::isnan(budget.found) ? "nothing that can be counted" : fmt::format("{:.10g}", budget.found);
+}
 
 // Warnings are messages and not repeated here.
 std::string report_text(const Report &report, bool verbose, std::size_t width) {

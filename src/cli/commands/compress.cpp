@@ -36,8 +36,8 @@ void tell(const Arguments &arguments, const CompressedFile &done) {
   for (const std::string &text : report.warnings) (done.met && !done.interrupted ? warn : miss)(text);
   for (const BudgetFigures &budget : report.budgets)
     if (!budget.met)
-      miss(fmt::format("BUDGET MISSED: {} {:.10g} was asked, {:.10g} was found; {} is written all the same{}",
-                       budget.name, budget.limit, budget.found, file.path, smallest_text(budget, done.smallest)));
+      miss(fmt::format("BUDGET MISSED: {} {:.10g} was asked, {} was found; {} is written all the same{}", budget.name,
+                       budget.limit, found_text(budget), file.path, smallest_text(budget, done.smallest)));
 }
 
 Result<Outcome> run(Arguments &arguments, const Options &options) {
