@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fmt/format.h>
 
+#include "kernels/isa.h"
 #include "measure/input_statistics.h"
 #include "measure/logits.h"
 #include "ops/registry.h"
@@ -64,7 +65,8 @@ std::optional<std::string> chance_warning(const Accuracy &accuracy, std::size_t 
 }
 
 std::optional<std::string> input_warning(const Dataset &data, const Graph &graph) {
-  const auto found = compare_with_batch_norm(graph, all_ops(), *data.samples, some_of(data.indices, 16), Isa::scalar);
+  const Isa isa = apply_isa_limit(Isa::amx); // what --isa allows, and the processor has
+  const auto found = compare_with_batch_norm(graph, all_ops(), *data.samples, some_of(data.indices, 16), isa);
   if (!found) return std::nullopt;
   const std::string given = fmt::format("{} (BatchNormalization) is given values {:.3g} times as wide as in training, "
                                         "their means {:.3g} standard deviations away",
