@@ -31,6 +31,19 @@ public:
       if (counts_[i] > 0) visit(bin_edge(i), bin_edge(i + 1), counts_[i]);
   }
 
+  /// Calls visit(bin, count) for each bin that holds something, by number.
+  template <class Visit>
+  void for_each_bin(Visit &&visit) const {
+    for (std::size_t i = 0; i < bin_count; ++i)
+      if (counts_[i] > 0) visit(i, counts_[i]);
+  }
+  /// False: there is no such bin.
+  bool add_bin(std::size_t bin, std::uint32_t count) {
+    if (bin >= bin_count) return false;
+    counts_[bin] += count;
+    return true;
+  }
+
 private:
   static float bin_edge(std::size_t index);
   std::array<std::uint32_t, bin_count> counts_{};

@@ -62,4 +62,9 @@ Covariance covariance(Moments all, bool centred) {
   return result;
 }
 
+void whiten(Covariance &covariance, double share) {
+  const double ridge = share * mean_diagonal(covariance.h);
+  for (std::size_t i = 0; i < covariance.h.rows; ++i) covariance.h(i, i) += ridge, covariance.c(i, i) += ridge;
+}
+
 } // namespace edgec

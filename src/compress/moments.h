@@ -29,4 +29,9 @@ struct Covariance {
 /// (a layer without a bias to absorb the means): the means count as 0.
 Covariance covariance(Moments moments, bool centred = true);
 
+/// Adds white noise of `share` times the mean power of a column to what is read: H and C get share * mean diagonal(H)
+/// on their diagonals, so that every fit is drawn towards the original's weights by the same ridge. For samples that
+/// are not those that the network will see.
+void whiten(Covariance &covariance, double share);
+
 } // namespace edgec

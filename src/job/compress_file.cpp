@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "formats/flat/flat.h"
+#include "job/calibrate_file.h"
 #include "job/judgement.h"
 #include "job/verification.h"
 #include "measure/latency.h"
@@ -34,6 +35,8 @@ Status check_combination(const CompressFile &a) {
   for (const SchemeDef *scheme : wanted_schemes(a.settings)) {
     if (scheme->needs == Needs::data && a.calib.path.empty())
       return usage_error(fmt::format("{}: layers are fitted to samples, give them with --calib", scheme->flag));
+    if (!a.ranges.empty() && a.calib.path.empty())
+      return usage_error("--ranges: layers are fitted to samples all the same, give some with --calib");
     if (scheme->check != nullptr) EDGEC_CHECK(scheme->check(a.settings));
   }
   return {};
@@ -172,6 +175,7 @@ Status check_outputs(const CompressFile &a, const std::string &path) {
   for (const std::string &input : {a.reference, a.calib.path, a.eval, a.calib.labels}) {
     if (!input.empty()) inputs.push_back(input);
   }
+  inputs.insert(inputs.end(), a.ranges.begin(), a.ranges.end());
   EDGEC_CHECK(check_output(path, inputs, a.force));
   inputs.push_back(path);
   for (const std::string &more : {a.report_path, a.pareto}) {
@@ -268,6 +272,11 @@ Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) 
   EDGEC_ASSIGN(const Model source, read_model(a.model, reading_options, &a.edits, &stored));
   EDGEC_CHECK(check_weights(source.graph).in(a.model));
   EDGEC_ASSIGN(request.scope, a.scope.scope(source.graph));
+  RangeTable ranges;
+  if (!a.ranges.empty()) {
+    EDGEC_ASSIGN(ranges, read_range_tables(a.ranges, source.source_sha256));
+    request.ranges = &ranges;
+  }
   EDGEC_ASSIGN(Measuring with, open_measuring(a, source.graph, request.isa));
   CompressedFile done;
   if (a.dry_run) {

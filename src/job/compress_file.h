@@ -25,7 +25,8 @@ struct CompressFile {
   std::string format_name; ///< as FormatDef says it; empty: by the path
   std::string reference;   ///< network to compare with; empty: the model
   std::string eval, report_path, pareto;
-  std::int64_t opset = 0; ///< 0: the input's, raised as far as needed
+  std::vector<std::string> ranges; ///< tables of `calibrate`
+  std::int64_t opset = 0;          ///< 0: the input's, raised as far as needed
   std::int64_t max_memory = 300'000'000;
   bool overridable = false, force = false, dry_run = false, latency = false;
   bool each_layer = false; ///< measure the error of each layer

@@ -63,6 +63,8 @@ private:
     job.scope = request_.scope;
     job.calibration = data_.samples.get();
     job.samples = data_.indices;
+    job.made_up = data_.synthetic;
+    job.ranges = request_.ranges;
     job.reference = request_.reference != nullptr ? request_.reference : &source;
     job.cross_fit = request_.cross_fit;
     job.judge_each = request_.judge_each;

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "calibrate/statistics.h"
+#include "calibrate/range_table.h"
 #include "data/samples.h"
 #include "passes/pass.h"
 #include "schemes/fitting/scope.h"
@@ -23,6 +23,8 @@ struct Job : PassContext {
   Scope scope;
   const SampleSet *calibration = nullptr; ///< prepared samples in calibration order
   std::vector<std::size_t> samples;       ///< which of them to use (folds of cross-fitting)
+  bool made_up = false;                   ///< the samples are nobody's: what is fitted to them must not rely on them
+  const RangeTable *ranges = nullptr;     ///< of more samples than those: activations' ranges come from it
   const Graph *original = nullptr;        ///< before any scheme that changed weights, same ids; null: there was none
   const Graph *reference = nullptr;       ///< what networks are judged beside; null: nothing is judged
   bool cross_fit = true;                  ///< judge what was fitted to samples on others

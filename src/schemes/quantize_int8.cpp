@@ -99,7 +99,8 @@ Result<Int8Source> prepare(const Graph &graph, const Job &job) {
       source.plan.exact[input] = quant;
       job.say(int8_name, "", fmt::format("input {}: 8 bits hold it exactly", graph.value(input).name));
     }
-  if (options.equalize != "off" && job.options<FitOptions>().second_order)
+  // A table's ranges are those of channels as they are.
+  if (options.equalize != "off" && job.options<FitOptions>().second_order && job.ranges == nullptr)
     source.tensors = find_equalizable(graph, job);
   return source;
 }

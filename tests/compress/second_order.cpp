@@ -84,6 +84,22 @@ TEST(Refit, KeepsTheWeightsWhereFoldsDisagree) {
   EXPECT_GE(refit({&group, 1}, 1).value().damping, 0.03);
 }
 
+TEST(Refit, WhitenedMomentsDrawTheFitToTheWeightsAsDampingDoes) {
+  const Matrix w = random_matrix(4, 8, 7);
+  for (const double share : {0.1, 1.0, 30.0}) {
+    Covariance plain = covariance(moments_of(8, 300, 0.3, 5)), white = plain;
+    whiten(white, share);
+    const Matrix damped = refit(w, plain, share), whitened = refit(w, white, 0);
+    for (std::size_t i = 0; i < w.data.size(); ++i) EXPECT_NEAR(whitened.data[i], damped.data[i], 1e-9);
+    // |w - W|^2 counts as much as `share` of the mean column's power.
+    Matrix other = random_matrix(4, 8, 8);
+    double apart = 0;
+    for (std::size_t i = 0; i < w.data.size(); ++i) apart += std::pow(other.data[i] - w.data[i], 2);
+    const auto gain = [&](const Covariance &seen) { return output_error(other, w, seen) - output_error(w, w, seen); };
+    EXPECT_NEAR(gain(white), gain(plain) + share * mean_diagonal(plain.h) * apart, 1e-6 * (1 + share) * apart);
+  }
+}
+
 TEST(Refit, SameForAnyNumberOfThreads) {
   const Moments a = moments_of(12, 300, 0.3, 5), b = moments_of(12, 300, 0.3, 6);
   const Matrix w = random_matrix(80, 12, 7);

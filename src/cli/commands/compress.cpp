@@ -67,6 +67,11 @@ void declare_data(Options &options, CompressFile &a) {
   options.add("--calib-limit", "N", &a.calib.limit, "at most N samples").between(1, 1e9).records([&a] {
     return !wanted_schemes(a.settings).empty() ? fmt::to_string(a.calib.limit) : std::string();
   });
+  options
+      .add("--ranges", "PART.json", &a.ranges,
+           "activation ranges that 'edgec calibrate' found on more samples than --calib; may be given again")
+      .needs("int8")
+      .records([&a] { return std::string(a.ranges.empty() ? "" : "given"); }); // however many parts: the same bytes
   options.add("--preprocess", "P", &a.calib.preprocess, preprocess_flag_help).needs("calib|eval");
   options.add("--eval", "D", &a.eval, "samples to measure accuracy on, before and after");
   options

@@ -11,6 +11,9 @@
 namespace edgec {
 namespace {
 
+/// Power of the white noise that is added to made-up samples, as a share of theirs.
+constexpr double made_up_noise = 0.1;
+
 constexpr int newton_steps = 3;
 /// Below this share of free values the slope is too uncertain for a Newton step.
 constexpr double least_free_share = 0.02;
@@ -89,6 +92,8 @@ private:
     if (!moments && moments.error().code == Code::unsupported) return {};
     EDGEC_CHECK(moments);
     std::vector<FitGroup> groups = fit_groups(layer, std::move(*moments));
+    if (job_.made_up)
+      for (FitGroup &group : groups) distrust(group);
     for (const FitGroup &group : groups)
       if (!all_finite(group.all))
         return bad_input(fmt::format(
@@ -102,6 +107,11 @@ private:
     }
     steps_.store_bias(layer);
     return {};
+  }
+
+  static void distrust(FitGroup &group) {
+    whiten(group.all, made_up_noise);
+    for (Covariance &fold : group.folds) whiten(fold, made_up_noise);
   }
 
   static bool all_finite(const Covariance &seen) {

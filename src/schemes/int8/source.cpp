@@ -1,6 +1,7 @@
 #include "schemes/int8/source.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 #include "schemes/fitting/channel_bias.h"
 #include "schemes/fitting/float_layers.h"
@@ -28,6 +29,25 @@ void aim_at_original(std::vector<Int8LayerState> &layers, const Int8Source &sour
     layer.original = std::move(*rows);
     if (auto bias = channel_bias(source.original, node, layer.weights)) layer.bias = std::move(*bias);
   }
+}
+
+/// Ranges of the job's table in place of those that its samples showed.
+Status take_ranges(Int8Source &source, const Job &job) {
+  for (const auto &[id, number] : source.plan.quantized) {
+    if (source.graph.constant(id) != nullptr) continue;
+    const std::string key = value_key(source.graph, id);
+    const auto known = job.ranges->values.find(key);
+    if (known == job.ranges->values.end())
+      return usage_error(
+          fmt::format("--ranges: has none of {}; was it made with the same flags for passes and opset?", key));
+    for (std::size_t fold = 0; fold < source.ranges.folds.size(); ++fold) {
+      ValueStatistics &seen = source.ranges.folds[fold][id];
+      const ValueStatistics &wanted = known->second[fold];
+      seen.minimum = wanted.minimum, seen.maximum = wanted.maximum, seen.infinite = wanted.infinite;
+      seen.histogram = wanted.histogram;
+    }
+  }
+  return {};
 }
 
 } // namespace
@@ -59,6 +79,7 @@ Status calibrate_source(Int8Source &source, const Job &job) {
   options.isa = job.isa;
   options.progress = layer_progress(job, "calibrating");
   EDGEC_ASSIGN(source.ranges, calibrate(source.graph, job.ops, *job.calibration, job.samples, options));
+  if (job.ranges != nullptr) EDGEC_CHECK(take_ranges(source, job));
   const int both[] = {0, 1};
   if (const auto infinite = find_infinite_values(source.graph, source.plan, source.ranges.merged(both));
       !infinite.empty()) {
