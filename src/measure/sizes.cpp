@@ -6,6 +6,7 @@
 #include <functional>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "support/cancel.h"
 #include "support/file.h"
@@ -28,11 +29,34 @@ std::uint64_t count_distinct(std::span<const T> values) {
   }
 }
 
+/// The same of many: those with the same upper half are marked by their lower one.
+std::uint64_t count_distinct(std::span<const std::uint32_t> values) {
+  constexpr std::size_t halves = 1 << 16;
+  std::vector<std::size_t> ends(halves + 1);
+  for (const std::uint32_t value : values) ++ends[(value >> 16) + 1];
+  for (std::size_t i = 0; i < halves; ++i) ends[i + 1] += ends[i];
+  std::vector<std::size_t> next(ends.begin(), ends.end() - 1);
+  std::vector<std::uint16_t> lower(values.size());
+  for (const std::uint32_t value : values) lower[next[value >> 16]++] = static_cast<std::uint16_t>(value);
+  std::vector<char> seen(halves);
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < halves; ++i) {
+    const std::span group(lower.begin() + static_cast<std::ptrdiff_t>(ends[i]), ends[i + 1] - ends[i]);
+    for (const std::uint16_t value : group) count += std::exchange(seen[value], 1) == 0 ? 1 : 0;
+    for (const std::uint16_t value : group) seen[value] = 0;
+  }
+  return count;
+}
+
 std::uint64_t distinct_values(const Tensor &tensor) {
   switch (bits(tensor.dtype)) {
   case 8: return count_distinct(tensor.as<std::uint8_t>());
   case 16: return count_distinct(tensor.as<std::uint16_t>());
-  case 32: return count_distinct(tensor.as<std::uint32_t>());
+  case 32: {
+    constexpr std::size_t many = 1 << 16; // few are sorted sooner
+    const auto values = tensor.as<std::uint32_t>();
+    return values.size() < many ? count_distinct<std::uint32_t>(values) : count_distinct(values);
+  }
   case 64: return count_distinct(tensor.as<std::uint64_t>());
   default: {
     const auto values = to_int64s(tensor);
