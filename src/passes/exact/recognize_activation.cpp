@@ -4,10 +4,10 @@
 //     x * HardSigmoid(x), alpha 1/6, beta 1/2                           HardSwish(x) (opset 14)
 //     x * (1 + Erf(x / sqrt 2)) / 2                                     Gelu(x) (opset 20)
 //     x * (1 + Tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2           Gelu<approximate = "tanh">(x) (opset 20)
-//     x * Sigmoid(alpha * x)                                            Swish<alpha>(x) (opset 24)
 //
-// Factors may stand in any order (Howard et al. 2019, section 5.2; Hendrycks and Gimpel 2016, equation 2; Ramachandran
-// et al. 2017). Types must be float or double, and the result must have the shape of x.
+// Factors may stand in any order (Howard et al. 2019, section 5.2; Hendrycks and Gimpel 2016, equation 2). Types must
+// be float or double, and the result must have the shape of x. Not Swish (opset 24): onnxruntime 1.31 refuses files
+// that hold it.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -93,19 +93,6 @@ std::optional<Activation> gelu(const Graph &graph, const Product &terms, std::in
   return std::nullopt;
 }
 
-std::optional<Activation> swish(const Graph &graph, const Product &terms, std::int64_t opset) {
-  if (opset < 24 || terms.factors.size() != 2 || terms.number != 1) return std::nullopt;
-  for (const std::size_t i : {0U, 1U}) {
-    const Node *gate = made_by(graph, terms.factors[1 - i], "Sigmoid");
-    if (!gate) continue;
-    const Product inner = product(graph, gate->inputs[0]);
-    if (inner.factors == std::vector{terms.factors[i]})
-      return Activation{"Swish", terms.factors[i], {real("alpha", inner.number)}};
-    if (gate->inputs[0] == terms.factors[i]) return Activation{"Swish", terms.factors[i], {}};
-  }
-  return std::nullopt;
-}
-
 std::optional<Activation> recognize(const Graph &graph, NodeId id) {
   const Node &node = graph.node(id);
   if (!node.is("Mul") && !node.is("Div")) return std::nullopt;
@@ -117,7 +104,6 @@ std::optional<Activation> recognize(const Graph &graph, NodeId id) {
   auto found = hard_swish(graph, terms, opset);
   if (!found && opset >= 6) found = hard_sigmoid(graph, terms);
   if (!found) found = gelu(graph, terms, opset);
-  if (!found) found = swish(graph, terms, opset);
   if (!found || graph.value(found->x).type.dtype != type.dtype) return std::nullopt;
   const auto rank = graph.value(found->x).type.rank(); // numbers of higher rank would broadcast
   return rank && *rank == static_cast<int>(type.shape->size()) ? found : std::nullopt;
@@ -145,7 +131,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 } // namespace
 
 extern const PassDef recognize_activation;
-const PassDef recognize_activation{"recognize-activation",
-                                   "Find Gelu, HardSwish, HardSigmoid and Swish that are written out", run};
+const PassDef recognize_activation{"recognize-activation", "Find Gelu, HardSwish and HardSigmoid that are written out",
+                                   run};
 
 } // namespace edgec::passes
