@@ -72,6 +72,22 @@ public:
     return static_cast<std::size_t>((at / (inner_ * size_) * blocks_ + along / block_) * inner_ + at % inner_);
   }
 
+  /// The tensor as runs of elements: visit(first, count, scale of the first, whether each has one of its own).
+  template <class Visit>
+  void for_each_run(std::int64_t elements, Visit visit) const {
+    const auto run = [&](std::int64_t first, std::int64_t count, bool each) {
+      const auto at = static_cast<std::size_t>(first);
+      if (count > 0) visit(at, static_cast<std::size_t>(count), (*this)(at), each);
+    };
+    if (one_) return run(0, elements, false);
+    if (block_ == 0 || inner_ > 1) {
+      for (std::int64_t first = 0; first < elements; first += inner_) run(first, inner_, block_ > 0);
+      return;
+    }
+    for (std::int64_t line = 0; line < elements; line += size_)
+      for (std::int64_t k = 0; k < size_; k += block_) run(line + k, std::min(block_, size_ - k), false);
+  }
+
 private:
   bool one_;
   std::int64_t size_ = 1, inner_ = 1, block_ = 0, blocks_ = 1;
@@ -107,13 +123,23 @@ Result<std::vector<RuntimeValue>> dequantize_reference(const EvalArgs &args) {
   const Tensor &x = *args.inputs[0], &scale = *args.inputs[1];
   const ScaleIndex index(args.node, x.dims, scale);
   const auto scales = to_floats(scale);
-  const auto codes = to_doubles(x);
-  const auto zeros = args.input(2) ? to_doubles(*args.inputs[2]) : std::vector<double>(scales.size());
-  if (zeros.size() != scales.size())
-    return bad_input(fmt::format("{} zero points for {} scales", zeros.size(), scales.size()));
-  std::vector<float> reals(codes.size());
-  for (std::size_t i = 0; i < reals.size(); ++i)
-    reals[i] = static_cast<float>(codes[i] - zeros[index(i)]) * scales[index(i)];
+  const auto count = args.input(2) ? static_cast<std::size_t>(args.inputs[2]->size()) : scales.size();
+  if (count != scales.size()) return bad_input(fmt::format("{} zero points for {} scales", count, scales.size()));
+  std::vector<float> reals;
+  const auto compute = [&](const auto &codes, const auto &zeros) {
+    reals.resize(codes.size());
+    index.for_each_run(x.size(), [&](std::size_t first, std::size_t run, std::size_t k, bool each) {
+      for (std::size_t i = 0; i < run; ++i) {
+        const std::size_t at = each ? k + i : k;
+        reals[first + i] = static_cast<float>(codes[first + i] - zeros[at]) * scales[at];
+      }
+    });
+  };
+  const auto zeros = [&](auto none) { return std::vector<decltype(none)>(scales.size()); };
+  if (bits(x.dtype) <= 16) // float32 holds them and their differences
+    compute(to_floats(x), args.input(2) ? to_floats(*args.inputs[2]) : zeros(0.0F));
+  else
+    compute(to_doubles(x), args.input(2) ? to_doubles(*args.inputs[2]) : zeros(0.0));
   return one(make_tensor(types[0].dtype, x.dims, std::move(reals)));
 }
 

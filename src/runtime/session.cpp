@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "ir/evaluate.h"
+#include "runtime/constant_reals.h"
 #include "runtime/plan.h"
 #include "runtime/plan_state.h"
 #include "runtime/reorder.h"
@@ -307,6 +308,7 @@ Runner::Runner(const Graph &graph, const OpRegistry &ops, PlanOptions options) :
   state_->graph = graph;
   state_->ops = &ops;
   state_->options = std::move(options);
+  make_constants_real(state_->graph, ops, state_->options);
 }
 Runner::~Runner() = default;
 
