@@ -17,6 +17,7 @@
 #include "schemes/fitting/options.h"
 #include "schemes/int8/options.h"
 #include "schemes/rate/options.h"
+#include "schemes/stored/options.h"
 #include "support/cancel.h"
 #include "support/file.h"
 #include "support/log.h"
@@ -25,7 +26,8 @@
 namespace edgec {
 namespace {
 
-constexpr std::int64_t made_up_samples = 100;
+/// Where a scheme works with them, and where they only show that the file computes what it should.
+constexpr std::int64_t made_up_samples = 100, few_made_up_samples = 4;
 
 /// Whether anything but exact passes was asked for.
 bool is_lossy(const CompressFile &a) { return !wanted_schemes(a.settings).empty(); }
@@ -81,7 +83,11 @@ Result<Dataset> open_calibration(const CompressFile &a, const Graph &graph, Isa 
   flags.labels.clear(); // those are of --eval
   const bool made_up = flags.path.empty() || flags.path == "synthetic";
   if (!made_up) return open_dataset(flags, graph, a.run.seed);
-  const auto count = static_cast<std::size_t>(std::min(flags.limit, made_up_samples));
+  const auto wanted = wanted_schemes(a.settings);
+  const bool used = wanted.empty() || std::ranges::any_of(wanted, [](const SchemeDef *scheme) {
+                      return scheme->needs != Needs::nothing;
+                    });
+  const auto count = static_cast<std::size_t>(std::min(flags.limit, used ? made_up_samples : few_made_up_samples));
   auto data = is_lossy(a) ? made_up_dataset(graph, count, a.run.threads(), isa, a.run.seed)
                           : synthetic_dataset(graph, count, a.run.seed);
   if (data && is_lossy(a)) warn(fmt::format("NO SAMPLES: without --calib they are {}", data->description));
@@ -227,6 +233,7 @@ Status CompressFile::name_output() {
   EDGEC_ASSIGN(format, output_format(path, format_name));
   format_name = format->name;
   settings.edit<Int8Options>().integer_results = format->integer_operators;
+  settings.edit<StoredOptions>().own_samples = !calib.path.empty() && calib.path != "synthetic";
   return {};
 }
 
