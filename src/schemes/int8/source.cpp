@@ -9,6 +9,7 @@
 #include "schemes/int8/fit_weights.h"
 #include "schemes/int8/options.h"
 #include "schemes/int8/retype.h"
+#include "schemes/stored/constants.h"
 
 namespace edgec {
 namespace {
@@ -115,7 +116,10 @@ Result<std::size_t> quantize_source(Graph &graph, const Int8Source &source, std:
   if (!job.options<Int8Options>().no_bias_correction || steps.fit)
     EDGEC_CHECK(compress_layers(graph, source.original, pointers_to(layers), source.means_of(folds), job, steps));
   graph.remove_dead();
-  return layers.size();
+  const StoreRequest rest{.layers = false, .searched = job.options<FitOptions>().second_order};
+  EDGEC_ASSIGN(const bool stored, store_constants(graph, rest, job, int8_name));
+  if (stored) EDGEC_CHECK(infer_types(graph, job.ops));
+  return layers.size() + (stored ? 1 : 0);
 }
 
 Result<Fidelity> cross_fit(const Int8Source &source, const Job &job) {

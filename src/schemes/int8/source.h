@@ -40,7 +40,8 @@ void plan_again(Int8Source &source, const Job &job);
 /// Gathers ranges and means. Where infinities show, the plan changes: the few samples that judged it may have had none.
 Status calibrate_source(Int8Source &source, const Job &job);
 
-/// The graph quantized on the samples of `folds`; at a rate, if it is not 0. Returns how many layers have codes.
+/// The graph quantized on the samples of `folds`; at a rate, if it is not 0. Weights of what stays float (recurrent
+/// networks, tables, bodies) become codes, too. Returns how much has codes.
 Result<std::size_t> quantize_source(Graph &graph, const Int8Source &source, std::span<const int> folds, const Job &job,
                                     double rate = 0);
 
