@@ -64,6 +64,30 @@ Result<ReadOptions> reading(const CompressFile &a) {
   return options;
 }
 
+/// Codes of 4 or 16 bits, which need a newer opset.
+bool has_other_codes(const Graph &graph) {
+  return std::ranges::any_of(graph.values(), [&](ValueId id) {
+    const Type &type = graph.value(id).type;
+    return type.quant && (bits(type.dtype) < 8 || bits(type.dtype) == 16);
+  });
+}
+
+/// Where no other codes than those of 8 bits came of the flags, the file needs no newer opset than these do.
+Status lower_opset(const CompressFile &a, const Graph &stored, Written &written) {
+  CompressFile with_bytes = a;
+  auto &int8 = with_bytes.settings.edit<Int8Options>();
+  int8.input_bits = int8.activation_bits = int8.weight_bits = 8;
+  const std::int64_t enough = std::max(stored.opset(), least_opset(with_bytes));
+  const bool raised = a.opset == 0 && stored.opset() > 0 && written.stored.graph.opset() > enough;
+  if (!raised || a.format->coded || a.path == "-" || has_other_codes(written.model.graph)) return {};
+  ReadOptions lower;
+  lower.exact_opset = enough;
+  const auto model = read_model(a.path, lower);
+  if (!model) return {}; // the newer one does no harm
+  EDGEC_ASSIGN(written, write_and_read_back(*model, a.path, *a.format, {.force = true}));
+  return {};
+}
+
 CompressRequest request_of(const CompressFile &a) {
   CompressRequest request;
   request.settings = a.settings;
@@ -307,7 +331,8 @@ Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) 
   line.begin("writing");
   const FormatWriteOptions writing{.force = a.force, .inner_names = !rounds_weights(a.settings)};
   Unverified unverified(a.path);
-  EDGEC_ASSIGN(const Written written, write_and_read_back(result, a.path, *a.format, writing));
+  EDGEC_ASSIGN(Written written, write_and_read_back(result, a.path, *a.format, writing));
+  EDGEC_CHECK(lower_opset(a, with.stored.graph, written));
 
   const std::vector<std::string> idle = idle_passes(compressed);
   done.met = idle.empty();
