@@ -1,9 +1,12 @@
-// node_cases FOLDER [--only TEXT] [--reference] [--list]: runs ONNX's backend test cases, folders that hold model.onnx
-// and test_data_set_N/{input,output}_N.pb, and prints how many pass, which are refused and why, and which are wrong.
-// FOLDER/manifest.json, if there, tells names of inputs and tolerances; else they are ONNX's own (rtol 1e-3, atol
-// 1e-7). Each case that runs is also written, read back and run again. Each has a process of its own, so that a crash
-// is seen.
-// --list prints a line a case. Exit status 1 if a case is wrong or crashes.
+// node_cases FOLDER [--only TEXT] [--reference] [--list] [--all]: runs ONNX's backend test cases, folders that hold
+// model.onnx and test_data_set_N/{input,output}_N.pb, and prints how many pass, which are refused and why, and which
+// are wrong. FOLDER/manifest.json, if there, tells names of inputs and tolerances; else they are ONNX's own (rtol 1e-3,
+// atol 1e-7). Each case that runs is also written, read back and run again. Each has a process of its own, so that a
+// crash is seen.
+// --list prints a line a case. Exit status 1 if a case is wrong or crashes; with --all, if it is refused, too.
+//
+// node_cases FOLDER --untested SOURCES: prints the operators that edgec runs and that neither a case nor a source file
+// below SOURCES names ("Name"). Exit status 1 if there are any.
 #include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
@@ -11,6 +14,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <set>
 
 #include "formats/onnx/functions.h"
 #include "formats/onnx/onnx.h"
@@ -117,15 +121,23 @@ std::string reason(const Case &one, std::string text) {
   return std::regex_replace(text, std::regex("node [^ ]* \\(([^)]*)\\)"), "$1");
 }
 
-int run_all(const fs::path &folder, const std::string &only, const PlanOptions &options, bool list) {
+struct Choice {
+  std::string only; ///< cases whose names hold it
+  PlanOptions options;
+  bool list = false, all = false;
+};
+
+int run_all(const fs::path &folder, const Choice &choice) {
+  // ONNX's library builds its table of schemas when it is first asked: here, so that no child has to.
+  (void)onnx_function_body({}, {{"", 1}}, {});
   std::map<std::string, std::vector<std::string>> refused;
   std::vector<std::string> bad;
   std::size_t passed = 0, total = 0;
   for (const Case &one : find_cases(folder)) {
-    if (one.name.find(only) == std::string::npos) continue;
+    if (one.name.find(choice.only) == std::string::npos) continue;
     ++total;
-    const Verdict verdict = run_apart([&] { return run_case(one, options); });
-    if (list) fmt::print("{}\t{}\t{}\n", one.name, word(verdict.kind), verdict.text);
+    const Verdict verdict = run_apart([&] { return run_case(one, choice.options); });
+    if (choice.list) fmt::print("{}\t{}\t{}\n", one.name, word(verdict.kind), verdict.text);
     if (verdict.kind == Verdict::Kind::pass)
       ++passed;
     else if (verdict.kind == Verdict::Kind::refused)
@@ -140,32 +152,65 @@ int run_all(const fs::path &folder, const std::string &only, const PlanOptions &
   }
   for (const std::string &line : bad) fmt::print("{}\n", line);
   fmt::print("{} cases: {} pass, {} refused, {} wrong\n", total, passed, refusals, bad.size());
-  return bad.empty() && total > 0 ? 0 : 1;
+  return bad.empty() && total > 0 && !(choice.all && refusals > 0) ? 0 : 1;
+}
+
+// ---- what is not tested
+
+std::string text_of(const fs::path &folder) {
+  std::string text;
+  for (const auto &entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() != ".cpp") continue;
+    std::ifstream file(entry.path());
+    text.append(std::istreambuf_iterator<char>(file), {});
+  }
+  return text;
+}
+
+int list_untested(const fs::path &folder, const fs::path &sources) {
+  std::set<std::string> tested;
+  std::ifstream manifest(folder / "manifest.json");
+  for (const auto &entry : nlohmann::json::parse(manifest))
+    for (const std::string name : entry.at("operators")) tested.insert(name);
+  const std::string text = text_of(sources);
+  int untested = 0;
+  for (const OpDef *op : all_ops().all()) {
+    const std::string name = fmt::format("{}{}{}", op->domain, op->domain.empty() ? "" : ":", op->name);
+    if (tested.contains(name) || text.find(fmt::format("\"{}\"", op->name)) != std::string::npos) continue;
+    fmt::print("{} is in no recorded case and in no test of {}\n", name, sources.string());
+    ++untested;
+  }
+  fmt::print("{} operators, {} untested\n", all_ops().all().size(), untested);
+  return untested > 0 ? 1 : 0;
 }
 
 } // namespace
 } // namespace edgec::recorded
 
 int main(int argc, char **argv) {
-  std::string folder, only;
-  edgec::PlanOptions options;
-  options.isa = edgec::Isa::vnni;
-  bool list = false;
+  std::string folder, sources;
+  edgec::recorded::Choice choice;
+  choice.options.isa = edgec::Isa::vnni;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word == "--only" && i + 1 < argc)
-      only = argv[++i];
+      choice.only = argv[++i];
+    else if (word == "--untested" && i + 1 < argc)
+      sources = argv[++i];
     else if (word == "--reference")
-      options.reference = true;
+      choice.options.reference = true;
     else if (word == "--list")
-      list = true;
+      choice.list = true;
+    else if (word == "--all")
+      choice.all = true;
     else
       folder = word;
   }
   if (folder.empty()) {
-    fmt::print("usage: node_cases FOLDER [--only TEXT] [--reference] [--list]\n");
+    fmt::print("usage: node_cases FOLDER [--only TEXT] [--reference] [--list] [--all]\n"
+               "       node_cases FOLDER --untested SOURCES\n");
     return 2;
   }
   edgec::install_function_bodies(edgec::onnx_function_body);
-  return edgec::recorded::run_all(folder, only, options, list);
+  return sources.empty() ? edgec::recorded::run_all(folder, choice) : edgec::recorded::list_untested(folder, sources);
 }

@@ -18,7 +18,8 @@ const char *word(Verdict::Kind kind);
 /// Unsupported is refused, any other error is wrong.
 Verdict refused_or_wrong(const Error &error);
 
-/// |found - wanted| <= absolute + relative * |wanted|; the defaults are those of ONNX's backend tests.
+/// |found - wanted| <= absolute + relative * |wanted|, and of 16-bit floats at least two last places; the defaults are
+/// those of ONNX's backend tests.
 struct Tolerance {
   double relative = 1e-3, absolute = 1e-7;
 };
