@@ -15,6 +15,8 @@
 #include "measure/pareto.h"
 #include "ops/registry.h"
 #include "schemes/fitting/options.h"
+#include "schemes/half/borders.h"
+#include "schemes/half/options.h"
 #include "schemes/int8/options.h"
 #include "schemes/rate/options.h"
 #include "schemes/stored/options.h"
@@ -326,6 +328,7 @@ Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) 
   EDGEC_ASSIGN(const Compressed compressed, compress(source.graph, request, with.calibration));
   Model result = source;
   result.graph = compressed.graph;
+  if (const auto &half = a.settings.get<HalfOptions>(); half.io) narrow_borders(result.graph, half.dtype());
   add_provenance(result, a.recorded, a.run.seed, request.isa, source.source_sha256);
   EDGEC_CHECK(check_interrupted());
   line.begin("writing");

@@ -121,10 +121,11 @@ Status measure_layers(const Model &source, const Written &written, const Dataset
 Status measure_latencies(const Model &source, const Written &written, const Dataset &data,
                          const FidelityOptions &options, Report &report) {
   if (!data.samples) return {};
-  EDGEC_ASSIGN(const Sample sample, data.samples->load(data.indices.front()));
-  std::vector<Type> types;
-  for (const Tensor &tensor : sample) types.push_back(Type::of(tensor));
+  EDGEC_ASSIGN(const Sample loaded, data.samples->load(data.indices.front()));
   const auto measure = [&](const Graph &graph) -> Result<LatencyFigures> {
+    const Sample sample = as_inputs(graph, loaded);
+    std::vector<Type> types;
+    for (const Tensor &tensor : sample) types.push_back(Type::of(tensor));
     PlanOptions plan_options;
     plan_options.isa = options.isa;
     EDGEC_ASSIGN(const auto plan, Plan::compile(graph, all_ops(), types, plan_options));
@@ -175,7 +176,9 @@ std::vector<std::string> idle_passes(const Compressed &compressed) {
 }
 
 void list_float_nodes(const Compressed &compressed, Report &report) {
-  const auto pass = std::ranges::find(compressed.passes, "quantize-int8", &PassFigures::name);
+  const auto pass = std::ranges::find_if(compressed.passes, [](const PassFigures &one) {
+    return one.name == "quantize-int8" || one.name == "narrow-floats";
+  });
   if (pass == compressed.passes.end()) return;
   for (const NoteFigures &note : pass->notes) {
     if (!note.skipped || note.node.empty()) continue;
@@ -193,7 +196,8 @@ void list_float_nodes(const Compressed &compressed, Report &report) {
     report.layers.push_back(std::move(figures));
   }
   for (LayerFigures &layer : report.layers)
-    if (layer.float_bytes > 0 && !layer.integer && layer.left_float.empty()) layer.left_float = why_float(layer);
+    if (pass->name == "quantize-int8" && layer.float_bytes > 0 && !layer.integer && layer.left_float.empty())
+      layer.left_float = why_float(layer);
 }
 
 } // namespace edgec

@@ -37,7 +37,8 @@ Status measure_latencies(const Model &source, const Written &written, const Data
 /// A sentence for each scheme that was asked for and changed nothing, with the reasons that it gave.
 std::vector<std::string> idle_passes(const Compressed &compressed);
 
-/// Gives each layer that int8 left float its reason, and so each that has float weights of which int8 has no form;
+/// Gives each layer that int8 (half precision) left float (float32) its reason, and so each that has float weights of
+/// which int8 has no form;
 /// nodes without parameters join the list.
 void list_float_nodes(const Compressed &compressed, Report &report);
 

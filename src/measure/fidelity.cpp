@@ -57,7 +57,7 @@ public:
   /// `beside`: the network whose outputs these are compared with, or null.
   Result<Outputs> run(const Sample &sample, int worker, const Candidate *beside) {
     std::vector<RuntimeValue> feeds;
-    for (const Tensor &tensor : sample) feeds.emplace_back(tensor);
+    for (Tensor &tensor : as_inputs(graph_, sample)) feeds.emplace_back(std::move(tensor));
     EDGEC_ASSIGN(const auto results, in_parts_ ? in_parts_(feeds) : runner_->run(feeds, worker));
     Outputs reals(results.size());
     for (std::size_t i = 0; i < results.size(); ++i) {
@@ -312,6 +312,16 @@ std::optional<double> Noise::sqnr_db() const {
 }
 
 double Fidelity::sqnr_db() const { return logits.noise.sqnr_db().value_or(std::numeric_limits<double>::infinity()); }
+
+Sample as_inputs(const Graph &graph, Sample sample) {
+  for (std::size_t i = 0; i < std::min(sample.size(), graph.inputs().size()); ++i) {
+    const DType wanted = graph.value(graph.inputs()[i]).type.dtype;
+    const bool half = wanted == DType::float16 || wanted == DType::bfloat16;
+    if (half && sample[i].dtype == DType::float32)
+      sample[i] = from_doubles(wanted, sample[i].dims, to_doubles(sample[i]));
+  }
+  return sample;
+}
 
 std::vector<double> real_values(const Tensor &tensor, const Type &type, const Type *beside) {
   std::vector<double> values = to_doubles(tensor);

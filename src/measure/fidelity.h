@@ -82,8 +82,9 @@ struct FidelityOptions {
 };
 
 /// Runs `test`, and `reference` unless it is null, on the samples chosen and compares their outputs by position. Both
-/// must take the same inputs. Errors: samples that do not fit, an output that is no finite number (bad_input; the
-/// sample and the output are named), operators that cannot be run (unsupported).
+/// must take the same inputs, those of half precision rounded (as_inputs()). Errors: samples that do not fit, an output
+/// that is no finite number (bad_input; the sample and the output are named), operators that cannot be run
+/// (unsupported).
 Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, const OpRegistry &ops,
                                   const SampleSet &samples, const FidelityOptions &options);
 
@@ -91,6 +92,9 @@ Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, con
 /// number.
 Result<Fidelity> measure_fidelity(const Graph &reference, std::span<const Graph *const> tests, const OpRegistry &ops,
                                   const SampleSet &samples, const FidelityOptions &options);
+
+/// A sample as a network's inputs take it: float32 is rounded where they are of half precision.
+Sample as_inputs(const Graph &graph, Sample sample);
 
 /// A tensor's reals: codes of a quantized type are turned into what they stand for; not where they are compared with
 /// (`beside`) integers that nothing gives a scale.

@@ -42,7 +42,8 @@ public:
 
   Status run(const Sample &sample) {
     reals_.clear();
-    const std::vector<RuntimeValue> feeds(sample.begin(), sample.end());
+    const Sample taken = as_inputs(*graph_, sample);
+    const std::vector<RuntimeValue> feeds(taken.begin(), taken.end());
     EDGEC_ASSIGN(values_, runner_->run(feeds));
     return {};
   }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "ir/float8.h"
+#include "kernels/half.h"
 #include "ops/_elements.h"
 #include "ops/_shape.h"
 
@@ -117,6 +118,24 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   return one(std::move(out));
 }
 
+/// Between float32 and the half types.
+Result<Kernel> prepare(const PrepareArgs &args) {
+  if (!args.input(0) || !args.outputs[0]) return unsupported("no operand");
+  const DType from = args.inputs[0]->dtype, to = args.outputs[0]->dtype;
+  const bool widens = is_half(from) && to == DType::float32, narrows = from == DType::float32 && is_half(to);
+  if (args.inputs[0]->quant || !(widens || narrows)) return unsupported("only float32 and half precision");
+  Kernel kernel;
+  kernel.inputs = {args.layouts[0]};
+  kernel.output = args.layouts[0];
+  kernel.description = "vector";
+  const std::int64_t count = *element_count(*args.inputs[0]->concrete());
+  kernel.run = [=, how = Run{args.isa, args.threads}](const KernelIo &io) {
+    if (widens) return widen(io.inputs[0], from, reinterpret_cast<float *>(io.outputs[0]), count, how);
+    narrow(reinterpret_cast<const float *>(io.inputs[0]), to, io.outputs[0], count, how);
+  };
+  return kernel;
+}
+
 OpDef cast_op(std::string_view name, int since) {
   return {.name = name,
           .since = since,
@@ -124,6 +143,7 @@ OpDef cast_op(std::string_view name, int since) {
           .elementwise = true,
           .infer = infer,
           .reference = reference,
+          .prepare = prepare,
           .axes = first_operand_axes};
 }
 

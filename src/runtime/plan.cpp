@@ -11,6 +11,7 @@
 #include "runtime/expand.h"
 #include "runtime/plan_state.h"
 #include "runtime/reorder.h"
+#include "runtime/through_float32.h"
 
 namespace edgec {
 namespace {
@@ -325,6 +326,7 @@ private:
           node,      graph_.opset(node.domain), own.types,      own.constants,     outputs, own.layouts,
           followers, s_.options.policy,         s_.options.isa, s_.options.threads};
       auto kernel = op.prepare(args);
+      if (!kernel && kernel.error().code == Code::unsupported) kernel = prepare_through_float32(op, args);
       if (kernel) return add_kernel(id, std::move(*kernel), chain);
       if (kernel.error().code != Code::unsupported) return std::move(kernel).error();
     }

@@ -47,13 +47,27 @@ std::vector<Scheme> every_scheme(const Graph &graph) {
   const GraphSizes sizes = measure_sizes(graph, all_ops());
   const auto bytes = static_cast<std::uint64_t>(2500 + sizes.parameters);
   std::vector<Scheme> schemes;
-  for (const char *flags :
-       {"--int8", "--int8 --effort fast --range minmax", "--int8 --range mse --equalize on", "--int8 --range entropy",
-        "--int8 --weight-bits 4", "--int8 --input-bits 16", "--int8 --format qoperator", "--int8 --prune 0.5",
-        "--int8 --share 4", "--prune 0.5", "--prune 0.5 --effort fast", "--prune 2:4",
-        "--prune-channels 0.3 --channel-multiple 1", "--int8 --prune-channels 0.3 --channel-multiple 1",
-        "--low-rank 0.6 --low-rank-sqnr 10", "--share 3", "--share 4 --effort fast",
-        "--share 3 --share-codebook network", "--int8 --max-drop 1"})
+  for (const char *flags : {"--int8",
+                            "--int8 --effort fast --range minmax",
+                            "--int8 --range mse --equalize on",
+                            "--int8 --range entropy",
+                            "--int8 --weight-bits 4",
+                            "--int8 --input-bits 16",
+                            "--int8 --format qoperator",
+                            "--int8 --prune 0.5",
+                            "--int8 --share 4",
+                            "--prune 0.5",
+                            "--prune 0.5 --effort fast",
+                            "--prune 2:4",
+                            "--float16",
+                            "--bfloat16",
+                            "--prune-channels 0.3 --channel-multiple 1",
+                            "--int8 --prune-channels 0.3 --channel-multiple 1",
+                            "--low-rank 0.6 --low-rank-sqnr 10",
+                            "--share 3",
+                            "--share 4 --effort fast",
+                            "--share 3 --share-codebook network",
+                            "--int8 --max-drop 1"})
     schemes.push_back({flags});
   schemes.push_back({fmt::format("--max-macs {:.0f} --channel-multiple 1", std::max(1.0, 0.6 * sizes.macs))});
   for (const std::string &flags :

@@ -66,6 +66,8 @@ const std::vector<std::string> schemes{"--int8",
                                        "--share 5",
                                        "--share 5 --share-codebook network",
                                        "--share-hash 0.8",
+                                       "--float16",
+                                       "--bfloat16",
                                        "--rate 1e-6",
                                        "--max-size 6KB",
                                        "--max-drop 2"};
