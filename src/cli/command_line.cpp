@@ -49,7 +49,8 @@ std::vector<std::string> with_implied(const std::vector<std::string> &words, std
     }
     const bool chosen =
         i + 1 < words.size() && std::ranges::find(option->choices, words[i + 1]) != option->choices.end();
-    found.push_back(words[i] + '=' + (chosen ? words[++i] : option->implied));
+    found.push_back(words[i] + '=' + (chosen ? words[i + 1] : option->implied));
+    if (chosen) ++i;
   }
   return found;
 }

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <optional>
 
+#include "data/made_up.h"
 #include "formats/flat/flat.h"
 #include "job/calibrate_file.h"
 #include "job/judgement.h"
@@ -122,6 +123,21 @@ Result<Dataset> open_calibration(const CompressFile &a, const Graph &graph, Isa 
   Dataset none;
   none.description = "none";
   return none;
+}
+
+/// Nobody knows the ranges of a network of tokens without samples: made-up tokens are no language. Its products find
+/// them as they run.
+void settle_int8(CompressFile &a, const Graph &graph) {
+  auto &int8 = a.settings.edit<Int8Options>();
+  if (int8.mode != "auto" || !a.calib.path.empty() || a.format->integer_operators || rounds_weights(a.settings)) return;
+  const auto reads_tokens = [](const MadeUpInput &input) { return input.kind == InputKind::tokens; };
+  if (std::ranges::none_of(guess_inputs(graph), reads_tokens)) return;
+  int8.mode = "dynamic";
+  a.settings.edit<StoredOptions>().type = "int8";
+  for (auto &[key, value] : a.recorded)
+    if (key == "int8") value = int8.mode;
+  warn("--int8: the network reads tokens and there are no samples, so that activations become codes by the ranges that "
+       "they have when it runs (--int8 dynamic); --calib SAMPLES for --int8 static");
 }
 
 /// What the result is measured with; opened before anything is written.
@@ -291,19 +307,22 @@ std::optional<std::string> memory_warning(std::int64_t allowed, std::uint64_t pe
 
 } // namespace
 
-Result<CompressedFile> compress_file(const CompressFile &a, ProgressSink &line) {
+Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &line) {
   const auto begin = std::chrono::steady_clock::now();
+  CompressFile a = given;
   EDGEC_CHECK(check_combination(a));
   EDGEC_CHECK(a.passes.check());
   EDGEC_CHECK(check_outputs(a, a.path));
-  CompressRequest request = request_of(a);
-  request.progress = &line;
   line.begin("reading");
-  EDGEC_ASSIGN(request.isa, a.run.isa());
+  EDGEC_ASSIGN(const Isa isa, a.run.isa());
   EDGEC_ASSIGN(const ReadOptions reading_options, reading(a));
   StoredGraph stored; // what the result is measured against
   EDGEC_ASSIGN(const Model source, read_model(a.model, reading_options, &a.edits, &stored));
   EDGEC_CHECK(check_weights(source.graph).in(a.model));
+  settle_int8(a, source.graph);
+  CompressRequest request = request_of(a);
+  request.progress = &line;
+  request.isa = isa;
   EDGEC_ASSIGN(request.scope, a.scope.scope(source.graph));
   RangeTable ranges;
   if (!a.ranges.empty()) {

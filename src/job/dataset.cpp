@@ -154,13 +154,17 @@ Result<Dataset> made_up_dataset(const Graph &graph, std::size_t count, int threa
                fit_input_scale(
                    graph, all_ops(), inputs,
                    {.pictures = pictures, .logits = find_logits(graph), .threads = threads, .isa = isa, .seed = seed}));
+  std::string evidence = scale.evidence;
+  if (evidence.empty())
+    for (const MadeUpInput &input : inputs)
+      evidence += fmt::format("{}{}: {}", evidence.empty() ? "" : "; ", input.spec.name, describe(input));
   Dataset data;
   data.synthetic = true;
   EDGEC_ASSIGN(data.samples, made_up_samples(count, std::move(inputs), pictures, seed));
   EDGEC_CHECK(data.samples->load(0));
   data.indices.resize(count);
   std::iota(data.indices.begin(), data.indices.end(), 0);
-  data.description = fmt::format("{} made-up samples ({})", count, scale.evidence);
+  data.description = fmt::format("{} made-up samples ({})", count, evidence);
   log_info(data.samples->description());
   return data;
 }

@@ -159,6 +159,15 @@ Result<std::vector<RuntimeValue>> qlinear_reference(const EvalArgs &args) {
                                                     .values = values});
 }
 
+Cost cost(const Node &node, std::span<const Type *const> inputs, std::span<const Type *const> outputs) {
+  const auto at = operands(node);
+  const OpDef *op = plain_op(node, all_ops());
+  if (!at || op == nullptr || op->cost == nullptr || inputs.size() <= static_cast<std::size_t>(at->weight)) return {};
+  const Type *const plain[] = {inputs[static_cast<std::size_t>(at->data)],
+                               inputs[static_cast<std::size_t>(at->weight)]};
+  return op->cost(plain_node(node), std::span(plain), outputs);
+}
+
 OpDef on_codes(std::string_view name, std::string_view summary, decltype(OpDef::reference) reference,
                decltype(OpDef::prepare) prepare = nullptr) {
   return {.name = name,
@@ -167,7 +176,8 @@ OpDef on_codes(std::string_view name, std::string_view summary, decltype(OpDef::
           .quant = QuantRule::not_data,
           .infer = infer,
           .reference = reference,
-          .prepare = prepare};
+          .prepare = prepare,
+          .cost = cost};
 }
 
 const OpDef defs[] = {

@@ -203,7 +203,7 @@ Status check(const Settings &settings) {
   const auto &half = settings.get<HalfOptions>();
   if (half.float16 && half.bfloat16) return usage_error("--float16, --bfloat16: weights are stored as one of both");
   const char *flag = half.float16 ? "--float16" : "--bfloat16";
-  if (settings.get<Int8Options>().wanted)
+  if (settings.get<Int8Options>().wanted())
     return usage_error(fmt::format("{}, --int8: weights are stored as one of both", flag));
   if (rounds_weights(settings))
     return usage_error(fmt::format("{}: where weights are rounded for a size, they are codes already", flag));

@@ -20,6 +20,7 @@
 #include "schemes/int8/source.h"
 #include "schemes/rate/rate_search.h"
 #include "schemes/scheme.h"
+#include "schemes/stored/options.h"
 
 namespace edgec::schemes {
 namespace {
@@ -242,10 +243,16 @@ void declare(Options &options, Settings &settings) {
   options.group(group);
   options
       .add("--int8", "MODE", &int8.mode,
-           "weights symmetric per output channel, activations asymmetric per tensor, by ranges found on samples")
-      .one_of({"auto", "static"})
+           "weights symmetric per output channel; activations asymmetric per tensor, static: by ranges found on "
+           "samples, dynamic: by those that they have when the network runs (MatMul, Gemm), weights: float; auto: "
+           "static, without samples of tokens dynamic")
+      .one_of({"auto", "static", "dynamic", "weights"})
       .implies("auto")
       .loses()
+      .finally([&int8, &settings] {
+        if (int8.wanted() && !int8.is_static()) settings.edit<StoredOptions>().type = "int8";
+        return Status();
+      })
       .records([&int8] { return int8.mode == "auto" ? std::string("true") : int8.mode; });
   const auto only_static = [&int8](Option &option) -> Option & {
     return option.needs("int8").needs("with --int8 dynamic or weights", [&int8] { return int8.is_static(); });

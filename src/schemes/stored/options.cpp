@@ -8,7 +8,8 @@
 namespace edgec {
 
 Status check_stored(const Settings &settings) {
-  if (settings.get<Int8Options>().wanted)
+  const auto &int8 = settings.get<Int8Options>();
+  if (int8.is_static() || (int8.wanted() && settings.get<StoredOptions>().type != "int8"))
     return usage_error("--weights: --int8 stores weights as codes itself, leave one of them out");
   if (rounds_weights(settings))
     return usage_error("--weights: --rate, --max-size and --max-drop choose codes themselves, leave one of them out");
