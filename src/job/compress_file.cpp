@@ -15,6 +15,7 @@
 #include "measure/latency.h"
 #include "measure/pareto.h"
 #include "ops/registry.h"
+#include "runtime/plan.h"
 #include "schemes/fitting/options.h"
 #include "schemes/half/borders.h"
 #include "schemes/half/options.h"
@@ -104,6 +105,21 @@ CompressRequest request_of(const CompressFile &a) {
   return request;
 }
 
+/// Whether bare --int8 may still choose what becomes codes.
+bool is_open(const CompressFile &a) {
+  const bool data = !a.calib.path.empty() || !a.ranges.empty();
+  return a.settings.get<Int8Options>().mode == "auto" && !data && !a.format->integer_operators &&
+         !rounds_weights(a.settings);
+}
+
+void choose_mode(CompressFile &a, const std::string &mode, const std::string &why) {
+  a.settings.edit<Int8Options>().mode = mode;
+  a.settings.edit<StoredOptions>().type = "int8";
+  for (auto &[key, value] : a.recorded)
+    if (key == "int8") value = mode;
+  warn(fmt::format("--int8: {} (--int8 {}); --calib SAMPLES for --int8 static", why, mode));
+}
+
 /// The samples of --calib; else made-up ones, or none where none are needed and the inputs cannot be made up.
 Result<Dataset> open_calibration(const CompressFile &a, const Graph &graph, Isa isa) {
   DataFlags flags = a.calib;
@@ -118,26 +134,40 @@ Result<Dataset> open_calibration(const CompressFile &a, const Graph &graph, Isa 
   auto data = is_lossy(a) ? made_up_dataset(graph, count, a.run.threads(), isa, a.run.seed)
                           : synthetic_dataset(graph, count, a.run.seed);
   if (data && is_lossy(a)) warn(fmt::format("NO SAMPLES: without --calib they are {}", data->description));
-  if (data || a.asks("quantize-int8")) return data;
+  if (data || (a.asks("quantize-int8") && !is_open(a))) return data;
   warn("not verified: " + data.error().message);
   Dataset none;
   none.description = "none";
   return none;
 }
 
-/// Nobody knows the ranges of a network of tokens without samples: made-up tokens are no language. Its products find
-/// them as they run.
-void settle_int8(CompressFile &a, const Graph &graph) {
-  auto &int8 = a.settings.edit<Int8Options>();
-  if (int8.mode != "auto" || !a.calib.path.empty() || a.format->integer_operators || rounds_weights(a.settings)) return;
-  const auto reads_tokens = [](const MadeUpInput &input) { return input.kind == InputKind::tokens; };
-  if (std::ranges::none_of(guess_inputs(graph), reads_tokens)) return;
-  int8.mode = "dynamic";
-  a.settings.edit<StoredOptions>().type = "int8";
-  for (auto &[key, value] : a.recorded)
-    if (key == "int8") value = int8.mode;
-  warn("--int8: the network reads tokens and there are no samples, so that activations become codes by the ranges that "
-       "they have when it runs (--int8 dynamic); --calib SAMPLES for --int8 static");
+/// Nobody knows the ranges of a network of tokens, bytes or the like without samples: made-up ones are no language. Its
+/// products find them as they run.
+void choose_for_tokens(CompressFile &a, const Graph &graph) {
+  const auto reads_tokens = [](const MadeUpInput &input) {
+    return input.kind == InputKind::tokens ||
+           (input.kind == InputKind::noise && input.spec.type.is_tensor() && !is_float(input.spec.type.dtype));
+  };
+  if (is_open(a) && std::ranges::any_of(guess_inputs(graph), reads_tokens))
+    choose_mode(a, "dynamic",
+                "the network reads tokens or codes and there are no samples, so that activations become codes by the "
+                "ranges that "
+                "they have when it runs");
+}
+
+/// Where no inputs can be made up that the network takes, only weights become codes: static ones would rest on nothing.
+void choose_for_made_up(CompressFile &a, const Graph &graph, const Dataset &data, Isa isa) {
+  if (!is_open(a)) return;
+  std::string why = "no inputs can be made up";
+  if (data.samples) {
+    auto sample = data.samples->load(data.indices.front());
+    PlanOptions options;
+    options.isa = isa;
+    const auto run = sample ? Runner(graph, all_ops(), options).run_tensors(*sample) : std::move(sample).error();
+    if (run || run.error().code == Code::interrupted) return;
+    why = fmt::format("made-up inputs do not run ({})", run.error().message);
+  }
+  choose_mode(a, "weights", why + ", so that activations stay float");
 }
 
 /// What the result is measured with; opened before anything is written.
@@ -319,17 +349,19 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
   StoredGraph stored; // what the result is measured against
   EDGEC_ASSIGN(const Model source, read_model(a.model, reading_options, &a.edits, &stored));
   EDGEC_CHECK(check_weights(source.graph).in(a.model));
-  settle_int8(a, source.graph);
-  CompressRequest request = request_of(a);
-  request.progress = &line;
-  request.isa = isa;
-  EDGEC_ASSIGN(request.scope, a.scope.scope(source.graph));
+  EDGEC_ASSIGN(Scope scope, a.scope.scope(source.graph));
   RangeTable ranges;
   if (!a.ranges.empty()) {
     EDGEC_ASSIGN(ranges, read_range_tables(a.ranges, source.source_sha256));
-    request.ranges = &ranges;
   }
-  EDGEC_ASSIGN(Measuring with, open_measuring(a, source.graph, request.isa));
+  choose_for_tokens(a, source.graph);
+  EDGEC_ASSIGN(Measuring with, open_measuring(a, source.graph, isa));
+  choose_for_made_up(a, source.graph, with.calibration, isa);
+  CompressRequest request = request_of(a);
+  request.progress = &line;
+  request.isa = isa;
+  request.scope = std::move(scope);
+  if (!a.ranges.empty()) request.ranges = &ranges;
   CompressedFile done;
   if (a.dry_run) {
     done.plan = dry_run_text(a, request, source, with.calibration);

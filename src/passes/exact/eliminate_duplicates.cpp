@@ -102,7 +102,8 @@ bool merge_constants(Graph &graph, const PassContext &context) {
       alike.push_back(id);
       continue;
     }
-    context.say(pass, graph.value(id).name, "holds the same as " + graph.value(*found).name);
+    const std::string &name = graph.value(*found).name;
+    context.say(pass, graph.value(id).name, "holds the same as " + (name.empty() ? "another constant" : name));
     graph.replace_uses(id, *found);
     graph.remove(id);
     changed = true;

@@ -105,3 +105,14 @@ def dead_channels():
 
 
 save("dead_channels.onnx", *dead_channels())
+
+rows = (np.arange(64 * 32, dtype=np.float32).reshape(64, 32) % 7 - 3) / 8
+save("tokens.onnx",
+     [helper.make_node("Gather", ["table", "ids"], ["rows"], name="embedding"),
+      helper.make_node("MatMul", ["rows", "w"], ["scores"], name="head")],
+     [helper.make_tensor_value_info("ids", TensorProto.INT64, [1, "length"])], [tensor("scores", [1, "length", 64])],
+     [numpy_helper.from_array(rows, "table"), numpy_helper.from_array(np.ascontiguousarray(rows.T), "w")])
+
+save("long_window.onnx", [helper.make_node("Conv", ["x", "w"], ["y"], name="filters")], [tensor("x", [1, 1, "length"])],
+     [tensor("y", [1, 4, "frames"])],
+     [numpy_helper.from_array((np.arange(4096, dtype=np.float32) % 5 - 2).reshape(4, 1, 1024), "w")])
