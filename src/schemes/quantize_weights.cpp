@@ -51,7 +51,7 @@ void declare(Options &options, Settings &settings) {
 
 bool wanted(const Settings &settings) {
   const auto &stored = settings.get<StoredOptions>();
-  return stored.wanted();
+  return stored.wanted() && !stored.fitted(settings);
 }
 
 } // namespace

@@ -231,5 +231,82 @@ TEST(QuantizeWeights, PrunedWeightsStayZero) {
   }
 }
 
+/// Samples of two correlated halves, so that rounding to nearest is not the best.
+class Correlated : public SampleSet {
+public:
+  explicit Correlated(Dims dims) : dims_(std::move(dims)) {}
+  std::size_t size() const override { return 140; }
+  std::string label(std::size_t index) const override { return fmt::format("sample {}", index); }
+  std::string description() const override { return "correlated numbers"; }
+  Result<Sample> load(std::size_t index) const override {
+    Random random(100 + index);
+    const auto count = static_cast<std::size_t>(*element_count(dims_));
+    std::vector<float> x(count);
+    const double common = random.normal();
+    for (std::size_t i = 0; i < count; ++i)
+      x[i] = static_cast<float>((i % 5 == 0 ? 3 : 1) * (common + 0.3 * random.normal()));
+    return Sample{Tensor::of(dims_, x)};
+  }
+
+private:
+  Dims dims_;
+};
+
+TEST(QuantizeWeightsSecondOrder, LosesLessThanRoundingToNearest) {
+  const char *const bodies[] = {
+      "g (float[2,48] x) => (float[2,32] y) <float[1] w_48_64 = {0}, float[1] w_64_32 = {0}> { a = MatMul(x, w_48_64) "
+      "b "
+      "= Relu(a) y = MatMul(b, w_64_32) }",
+      "g (float[1,4,8,8] x) => (float[1,12,6,6] y) <float[1] w_32_4_3_3 = {0}, float[1] w_12_32_1_1 = {0}> { a = "
+      "Conv(x, w_32_4_3_3) b = Relu(a) y = Conv(b, w_12_32_1_1) }",
+      "g (float[2,48] x) => (float[2,32] y) <float[1] w_64_48 = {0}, float[1] w_64 = {0}, float[1] w_64_32 = {0}> { a "
+      "= "
+      "Gemm<transB = 1>(x, w_64_48, w_64) b = Relu(a) y = Gemm(b, w_64_32) }"};
+  for (const char *body : bodies)
+    for (const char *type : {"int4", "uint4", "int8"})
+      for (const char *block : {"", "block=16"}) {
+        SCOPED_TRACE(fmt::format("{} {} {}", body, type, block));
+        const Graph before = network(body, 21);
+        const Correlated samples(*before.value(before.inputs()[0]).type.concrete());
+        Words words{fmt::format("weights={}", type)};
+        if (*block != 0) words.emplace_back(block);
+        const Outcome fitted = run_pass("quantize-weights-second-order", before, samples, words, 2);
+        const Graph nearest = store(before, words).graph;
+        EXPECT_EQ(coded_layers(fitted.graph), coded_layers(nearest));
+        EXPECT_GT(sqnr(before, fitted.graph, samples, 30), sqnr(before, nearest, samples, 30) + 1);
+        EXPECT_EQ(to_text(fitted.graph),
+                  to_text(run_pass("quantize-weights-second-order", before, samples, words).graph))
+            << "on one thread";
+      }
+}
+
+TEST(QuantizeWeightsSecondOrder, ASharedWeightIsStoredOnceAndWhatIsNoLayerToo) {
+  const Graph before = network("g (float[2,1,32] x) => (float[2,1,32] y) <float[1] w_32_32 = {0}, float[1] w_1_96_32 = "
+                               "{0}> { a = MatMul(x, w_32_32) b = MatMul(a, w_32_32) c, y1 = GRU<hidden_size = 32>(b, "
+                               "w_1_96_32, w_1_96_32) y = Add(b, b) z = Identity(c) }");
+  const Outcome stored = run_pass("quantize-weights-second-order", before, Correlated({2, 1, 32}), {"weights=int8"});
+  EXPECT_LT(constant_bytes(stored.graph), constant_bytes(before) / 4 + 600);
+  EXPECT_GT(decibels(before, stored.graph), 35);
+}
+
+TEST(QuantizeWeightsSecondOrder, PrunedWeightsStayZero) {
+  Graph graph = network("g (float[2,64] x) => (float[2,64] y) <float[1] w_64_64 = {0}> { y = MatMul(x, w_64_64) }", 21);
+  const ValueId weight = graph.node(graph.nodes()[0]).inputs[1];
+  std::vector<float> numbers = to_floats(*graph.constant(weight));
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    if (i % 2 == 0) numbers[i] = 0;
+  graph.set_data(weight, Tensor::of({64, 64}, numbers));
+  for (const char *type : {"int4", "uint4"}) {
+    const Graph stored = run_pass("quantize-weights-second-order", graph, Correlated({2, 64}),
+                                  {fmt::format("weights={}", type), "block=16"})
+                             .graph;
+    const Node &layer = stored.node(stored.nodes().back());
+    auto weights = Runner(stored, all_ops(), {.fetches = {layer.inputs[1]}}).run_tensors(feeds_of(stored));
+    ASSERT_TRUE(weights) << weights.error().message;
+    const auto reals = to_floats(weights->front());
+    for (std::size_t i = 0; i < reals.size(); i += 2) ASSERT_EQ(reals[i], 0) << type;
+  }
+}
+
 } // namespace
 } // namespace edgec
