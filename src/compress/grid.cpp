@@ -56,30 +56,30 @@ struct Step {
 };
 
 /// That reaches from the least to the most.
-Step range_step(float least, float most, CodeRange range) {
-  if (!range.asymmetric) {
-    const float scale = std::max(-least, most) / static_cast<float>(range.high());
+Step range_step(float least, float most, NumberSpec number) {
+  if (number.symmetric) {
+    const float scale = std::max(-least, most) / static_cast<float>(number.high());
     return {scale >= std::numeric_limits<float>::min() ? scale : 1.0F, 0};
   }
   const float low = std::min(least, 0.0F), high = std::max(most, 0.0F);
-  const float scale = (high - low) / static_cast<float>(range.high());
+  const float scale = (high - low) / static_cast<float>(number.high());
   if (!(scale >= std::numeric_limits<float>::min())) return {1.0F, 0};
   const float zero = std::nearbyint(-low / scale);
-  return {scale, static_cast<std::int32_t>(limited(zero, 0, static_cast<float>(range.high())))};
+  return {scale, static_cast<std::int32_t>(limited(zero, 0, static_cast<float>(number.high())))};
 }
 
 /// The best step of one block.
 class StepSearch {
 public:
-  StepSearch(std::span<const float> numbers, std::span<const float> weights, CodeRange range, PaddedBlock &room)
-      : range_(range), room_(room) {
+  StepSearch(std::span<const float> numbers, std::span<const float> weights, NumberSpec number, PaddedBlock &room)
+      : number_(number), room_(room) {
     const std::size_t padded = (numbers.size() + lanes - 1) / lanes * lanes;
     room_.x.assign(padded, 0.0F);
     room_.weight.assign(padded, 0.0F);
     std::ranges::copy(numbers, room_.x.begin());
     for (std::size_t i = 0; i < numbers.size(); ++i) room_.weight[i] = weights.empty() ? 1.0F : weights[i];
     const auto [least, most] = std::ranges::minmax(numbers);
-    best_ = first_ = range_step(least, most, range);
+    best_ = first_ = range_step(least, most, number);
     error_ = fit(first_).error;
   }
 
@@ -88,9 +88,9 @@ public:
     constexpr float least = 0.5F;
     for (int i = 1; i <= tries; ++i)
       take({first_.scale * (1 - static_cast<float>(i) * (1 - least) / tries), first_.zero});
-    if (range_.asymmetric)
+    if (!number_.symmetric)
       for (const std::int32_t zero : {best_.zero - 1, best_.zero + 1})
-        if (zero >= range_.low() && zero <= range_.high()) take({best_.scale, zero});
+        if (zero >= number_.low() && zero <= number_.high()) take({best_.scale, zero});
     for (int i = 0; i < 2; ++i) {
       const BlockFit found = fit(best_);
       if (found.power > 0 && found.along > 0) take({found.along / found.power, best_.zero});
@@ -99,14 +99,14 @@ public:
   }
 
 private:
-  CodeRange range_;
+  NumberSpec number_;
   PaddedBlock &room_;
   Step first_, best_;
   float error_;
 
   [[nodiscard]] BlockFit fit(const Step &step) const {
     return fit_block(room_.x.data(), room_.weight.data(), room_.x.size(), step.scale,
-                     static_cast<float>(range_.low() - step.zero), static_cast<float>(range_.high() - step.zero));
+                     static_cast<float>(number_.low() - step.zero), static_cast<float>(number_.high() - step.zero));
   }
   void take(const Step &step) {
     if (!(step.scale >= std::numeric_limits<float>::min())) return;
@@ -234,18 +234,18 @@ Grid::Grid(std::size_t rows, std::size_t columns, std::size_t wanted)
       blocks(std::max<std::size_t>((columns + block - 1) / block, 1)), scales(rows * blocks, 1.0F),
       zeros(rows * blocks, 0) {}
 
-Grid range_grid(const Lines &lines, CodeRange range, std::size_t block) {
+Grid range_grid(const Lines &lines, NumberSpec number, std::size_t block) {
   Grid grid(lines.rows, lines.columns, block);
   for (std::size_t i = 0; i < grid.scales.size(); ++i) {
     const auto numbers = block_of(lines.row(i / grid.blocks), grid, i % grid.blocks);
     const auto [least, most] = std::ranges::minmax(numbers);
-    const Step step = range_step(least, most, range);
+    const Step step = range_step(least, most, number);
     grid.scales[i] = step.scale, grid.zeros[i] = step.zero;
   }
   return grid;
 }
 
-Grid searched_grid(const Lines &lines, CodeRange range, std::size_t block, std::span<const float> weights,
+Grid searched_grid(const Lines &lines, NumberSpec number, std::size_t block, std::span<const float> weights,
                    int threads) {
   Grid grid(lines.rows, lines.columns, block);
   constexpr std::size_t together = 16;
@@ -255,22 +255,22 @@ Grid searched_grid(const Lines &lines, CodeRange range, std::size_t block, std::
         for (std::size_t row = part * together; row < std::min(lines.rows, (part + 1) * together); ++row)
           for (std::size_t b = 0; b < grid.blocks; ++b) {
             const auto share = weights.empty() ? weights : block_of(weights, grid, b);
-            const Step step = StepSearch(block_of(lines.row(row), grid, b), share, range, room).run();
+            const Step step = StepSearch(block_of(lines.row(row), grid, b), share, number, room).run();
             grid.scales[row * grid.blocks + b] = step.scale, grid.zeros[row * grid.blocks + b] = step.zero;
           }
         return {};
       });
-  return status ? grid : range_grid(lines, range, block); // interrupted: the caller looks for that itself
+  return status ? grid : range_grid(lines, number, block); // interrupted: the caller looks for that itself
 }
 
-std::vector<std::int16_t> codes_on_grid(const Lines &lines, const Grid &grid, CodeRange range) {
+std::vector<std::int16_t> codes_on_grid(const Lines &lines, const Grid &grid, NumberSpec number) {
   std::vector<std::int16_t> codes(lines.data.size());
   for (std::size_t row = 0; row < lines.rows; ++row)
     for (std::size_t k = 0; k < lines.columns; ++k) {
       const std::size_t at = grid.of(row, k), i = row * lines.columns + k;
       const float code = std::nearbyint(lines.data[i] / grid.scales[at]) + static_cast<float>(grid.zeros[at]);
       codes[i] =
-          static_cast<std::int16_t>(limited(code, static_cast<float>(range.low()), static_cast<float>(range.high())));
+          static_cast<std::int16_t>(limited(code, static_cast<float>(number.low()), static_cast<float>(number.high())));
     }
   return codes;
 }
@@ -284,7 +284,7 @@ std::vector<float> reals_on_grid(std::span<const std::int16_t> codes, const Grid
   return reals;
 }
 
-Result<std::vector<std::int16_t>> round_on_grid(const Lines &lines, Grid &grid, CodeRange range,
+Result<std::vector<std::int16_t>> round_on_grid(const Lines &lines, Grid &grid, NumberSpec number,
                                                 const RoundingMetric &metric, int sweeps, int threads,
                                                 bool fixed_zeros) {
   constexpr int scale_fits = 2;
@@ -292,8 +292,8 @@ Result<std::vector<std::int16_t>> round_on_grid(const Lines &lines, Grid &grid, 
   std::vector<std::vector<std::size_t>> members(grid.blocks);
   for (std::size_t j = 0; j < k; ++j) members[metric.order[j] / grid.block].push_back(j);
   std::vector<std::int16_t> codes(lines.data.size());
-  EDGEC_CHECK(parallel_for((lines.rows + lanes - 1) / lanes, threads, [&](std::size_t number, int) -> Status {
-    const std::size_t first = number * lanes, count = std::min(lanes, lines.rows - first);
+  EDGEC_CHECK(parallel_for((lines.rows + lanes - 1) / lanes, threads, [&](std::size_t group, int) -> Status {
+    const std::size_t first = group * lanes, count = std::min(lanes, lines.rows - first);
     Tile tile(k, grid.blocks);
     for (std::size_t j = 0; j < k; ++j) {
       tile.block[j] = metric.order[j] / grid.block;
@@ -304,8 +304,8 @@ Result<std::vector<std::int16_t>> round_on_grid(const Lines &lines, Grid &grid, 
       for (std::size_t l = 0; l < lanes; ++l) {
         const std::size_t at = (first + std::min(l, count - 1)) * grid.blocks + b;
         tile.scale[b][l] = grid.scales[at];
-        tile.low[b][l] = static_cast<float>(range.low() - grid.zeros[at]);
-        tile.high[b][l] = static_cast<float>(range.high() - grid.zeros[at]);
+        tile.low[b][l] = static_cast<float>(number.low() - grid.zeros[at]);
+        tile.high[b][l] = static_cast<float>(number.high() - grid.zeros[at]);
       }
     carry_errors(tile, metric.factor.data(), fixed_zeros);
     for (int fit = 0; fit <= scale_fits; ++fit) {

@@ -7,18 +7,10 @@
 #include <span>
 #include <vector>
 
+#include "compress/number_spec.h"
 #include "compress/rounding.h"
 
 namespace edgec {
-
-/// Integers of so many bits. Symmetric ones lie about 0 and have the zero point 0; asymmetric ones start at 0.
-struct CodeRange {
-  int bits = 8;
-  bool asymmetric = false;
-
-  [[nodiscard]] constexpr int low() const { return asymmetric ? 0 : bits == 8 ? -127 : -(1 << (bits - 1)); }
-  [[nodiscard]] constexpr int high() const { return (1 << (asymmetric ? bits : bits - 1)) - 1; }
-};
 
 /// Lines of numbers, one after another.
 struct Lines {
@@ -45,21 +37,22 @@ struct Grid {
 /// The grid that reaches from the smallest to the largest number of each block. Asymmetric: scale = (max - min) / (2^b
 /// - 1) with 0 taken into the range and moved onto a code, so that codes are round((x - min) / (max - min) (2^b - 1))
 /// (Jacob et al. 2018, section 3). Symmetric: max |x| / (2^(b-1) - 1). A block of zeros has scale 1.
-Grid range_grid(const Lines &lines, CodeRange range, std::size_t block);
+Grid range_grid(const Lines &lines, NumberSpec number, std::size_t block);
 
 /// The grid with the least squared error when rounded to nearest: scales from the range's down to half of it are tried,
 /// the best one is fitted to its codes. `weights`, if not empty, has what an error in each column counts.
-Grid searched_grid(const Lines &lines, CodeRange range, std::size_t block, std::span<const float> weights, int threads);
+Grid searched_grid(const Lines &lines, NumberSpec number, std::size_t block, std::span<const float> weights,
+                   int threads);
 
 /// The nearest codes.
-std::vector<std::int16_t> codes_on_grid(const Lines &lines, const Grid &grid, CodeRange range);
+std::vector<std::int16_t> codes_on_grid(const Lines &lines, const Grid &grid, NumberSpec number);
 /// What codes stand for.
 std::vector<float> reals_on_grid(std::span<const std::int16_t> codes, const Grid &grid, std::size_t columns);
 
 /// Codes with least (W - R) H (W - R)^T of the reals R that they stand for, line by line: GPTQ's rounding with carried
 /// errors on the grid as it is given (Frantar et al. 2022), then coordinate descent over codes, and over scales, which
 /// move. What is 0 where `fixed_zeros` is set stays 0. Error: interrupted.
-Result<std::vector<std::int16_t>> round_on_grid(const Lines &lines, Grid &grid, CodeRange range,
+Result<std::vector<std::int16_t>> round_on_grid(const Lines &lines, Grid &grid, NumberSpec number,
                                                 const RoundingMetric &metric, int sweeps, int threads,
                                                 bool fixed_zeros = false);
 

@@ -5,29 +5,10 @@
 #include <optional>
 #include <set>
 
+#include "compress/number_spec.h"
 #include "ir/graph.h"
 
 namespace edgec {
-
-/// Integers of so many bits: symmetric around 0, or unsigned with a zero point.
-struct NumberSpec {
-  int bits = 8;
-  bool symmetric = true;
-
-  [[nodiscard]] constexpr DType storage() const {
-    if (bits == 4) return symmetric ? DType::int4 : DType::uint4;
-    if (bits == 16) return symmetric ? DType::int16 : DType::uint16;
-    return symmetric ? DType::int8 : DType::uint8;
-  }
-  /// The largest code of a symmetric number; the smallest is its negative.
-  [[nodiscard]] constexpr int levels() const { return (1 << (bits - 1)) - 1; }
-  /// Integer kernels read it: products of wider codes are computed on the reals that these stand for.
-  [[nodiscard]] constexpr bool has_integer_kernels() const { return bits <= 8; }
-  /// Below this opset ONNX has no such tensors.
-  [[nodiscard]] constexpr int least_opset() const { return bits == 8 ? 13 : 21; }
-
-  friend bool operator==(const NumberSpec &, const NumberSpec &) = default;
-};
 
 inline constexpr NumberSpec int8_weights{8, true}, uint8_values{8, false}, uint16_values{16, false};
 

@@ -96,13 +96,13 @@ private:
     const int inner = groups.size() == 1 ? job_.threads : 1;
     EDGEC_CHECK(parallel_for(groups.size(), job_.threads, [&](std::size_t g, int) -> Status {
       const Lines lines{rows, columns, {targets[g].data.begin(), targets[g].data.end()}};
-      const CodeRange range = request_.spec.range;
+      const NumberSpec &number = request_.spec;
       std::vector<float> power(columns);
       for (std::size_t k = 0; k < columns; ++k) power[k] = static_cast<float>(groups[g].all.h(k, k));
-      Grid grid = searched_grid(lines, range, block, power, inner);
+      Grid grid = searched_grid(lines, number, block, power, inner);
       const int sweeps = job_.options<FitOptions>().rounding_sweeps;
       const RoundingMetric metric(groups[g].all.h, damping);
-      EDGEC_ASSIGN(const auto codes, round_on_grid(lines, grid, range, metric, sweeps, inner, !kept.empty()));
+      EDGEC_ASSIGN(const auto codes, round_on_grid(lines, grid, number, metric, sweeps, inner, !kept.empty()));
       const auto at = static_cast<std::ptrdiff_t>(g * rows);
       std::ranges::copy(codes, all.codes.begin() + at * static_cast<std::ptrdiff_t>(columns));
       const auto steps = at * static_cast<std::ptrdiff_t>(grid.blocks);

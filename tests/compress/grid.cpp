@@ -24,7 +24,7 @@ double squared_error(const Lines &lines, const std::vector<float> &reals) {
   return error;
 }
 
-constexpr CodeRange ranges[] = {{8, false}, {8, true}, {4, false}, {4, true}, {3, false}, {2, false}, {2, true}};
+constexpr NumberSpec numbers[] = {{8, true}, {8, false}, {4, true}, {4, false}, {3, true}, {2, true}, {2, false}};
 
 TEST(Grid, AsymmetricCodesAreThePlainFormulaOfTheLiterature) {
   // Q(x) = round((x - min) / (max - min) (2^b - 1)), where the smallest number lies a whole number of steps below 0.
@@ -36,8 +36,8 @@ TEST(Grid, AsymmetricCodesAreThePlainFormulaOfTheLiterature) {
       Random random(static_cast<std::uint64_t>(below));
       line.data = {static_cast<float>(min), static_cast<float>(max)};
       while (line.data.size() < 500) line.data.push_back(static_cast<float>(min + random.uniform() * (max - min)));
-      const CodeRange range{bits, true};
-      const auto codes = codes_on_grid(line, range_grid(line, range, 0), range);
+      const NumberSpec number{bits, false};
+      const auto codes = codes_on_grid(line, range_grid(line, number, 0), number);
       for (std::size_t i = 0; i < codes.size(); ++i) {
         const double exact = (line.data[i] - min) / (max - min) * last;
         if (std::abs(exact - std::floor(exact) - 0.5) < 1e-4) continue; // either side of a tie
@@ -48,48 +48,48 @@ TEST(Grid, AsymmetricCodesAreThePlainFormulaOfTheLiterature) {
 }
 
 TEST(Grid, RoundingToTheRangeIsOffByHalfAStepAtMost) {
-  for (const CodeRange range : ranges)
+  for (const NumberSpec number : numbers)
     for (const std::size_t block : {0U, 5U, 16U}) {
       const Lines lines = random_lines(7, 37, 0.5);
-      const Grid grid = range_grid(lines, range, block);
-      const auto codes = codes_on_grid(lines, grid, range);
+      const Grid grid = range_grid(lines, number, block);
+      const auto codes = codes_on_grid(lines, grid, number);
       const auto reals = reals_on_grid(codes, grid, lines.columns);
       for (std::size_t i = 0; i < codes.size(); ++i) {
-        ASSERT_TRUE(codes[i] >= range.low() && codes[i] <= range.high());
+        ASSERT_TRUE(codes[i] >= number.low() && codes[i] <= number.high());
         // A zero point that was moved onto a code leaves half a step more at the ends of the range.
         const float step = grid.scales[grid.of(i / 37, i % 37)];
-        ASSERT_LE(std::abs(lines.data[i] - reals[i]), step * (range.asymmetric ? 1.001F : 0.501F));
+        ASSERT_LE(std::abs(lines.data[i] - reals[i]), step * (!number.symmetric ? 1.001F : 0.501F));
       }
     }
 }
 
 TEST(Grid, ZeroStaysZero) {
-  for (const CodeRange range : ranges) {
+  for (const NumberSpec number : numbers) {
     Lines lines = random_lines(4, 32);
     for (std::size_t i = 0; i < lines.data.size(); i += 3) lines.data[i] = 0;
-    for (const Grid &grid : {range_grid(lines, range, 8), searched_grid(lines, range, 8, {}, 1)}) {
-      const auto reals = reals_on_grid(codes_on_grid(lines, grid, range), grid, 32);
+    for (const Grid &grid : {range_grid(lines, number, 8), searched_grid(lines, number, 8, {}, 1)}) {
+      const auto reals = reals_on_grid(codes_on_grid(lines, grid, number), grid, 32);
       for (std::size_t i = 0; i < lines.data.size(); i += 3) ASSERT_EQ(reals[i], 0);
     }
   }
   const Lines nothing{2, 4, std::vector<float>(8)};
-  for (const Grid &grid : {range_grid(nothing, {4, true}, 0), searched_grid(nothing, {4, false}, 0, {}, 1)})
+  for (const Grid &grid : {range_grid(nothing, {4, false}, 0), searched_grid(nothing, {4, true}, 0, {}, 1)})
     EXPECT_EQ(grid.scales, (std::vector<float>{1, 1}));
 }
 
 TEST(Grid, ASearchedOneLeavesLessErrorAndTheSameForAnyNumberOfThreads) {
-  for (const CodeRange range : ranges)
+  for (const NumberSpec number : numbers)
     for (const std::size_t block : {0U, 16U}) {
       const Lines lines = random_lines(33, 64, 0.2);
       const auto error = [&](const Grid &grid) {
-        return squared_error(lines, reals_on_grid(codes_on_grid(lines, grid, range), grid, lines.columns));
+        return squared_error(lines, reals_on_grid(codes_on_grid(lines, grid, number), grid, lines.columns));
       };
-      const Grid plain = range_grid(lines, range, block), searched = searched_grid(lines, range, block, {}, 1);
-      EXPECT_LE(error(searched), error(plain) * (range.bits == 8   ? 1.0
-                                                 : range.bits == 4 ? 0.95
-                                                                   : 0.8))
-          << range.bits << range.asymmetric;
-      EXPECT_EQ(searched.scales, searched_grid(lines, range, block, {}, 3).scales);
+      const Grid plain = range_grid(lines, number, block), searched = searched_grid(lines, number, block, {}, 1);
+      EXPECT_LE(error(searched), error(plain) * (number.bits == 8   ? 1.0
+                                                 : number.bits == 4 ? 0.95
+                                                                    : 0.8))
+          << number.bits << !number.symmetric;
+      EXPECT_EQ(searched.scales, searched_grid(lines, number, block, {}, 3).scales);
     }
 }
 
@@ -97,15 +97,15 @@ TEST(Grid, WhatCountsMoreIsCloser) {
   const Lines lines = random_lines(20, 64);
   std::vector<float> weights(64, 0.01F);
   std::fill_n(weights.begin(), 8, 1.0F);
-  const CodeRange range{4, false};
+  const NumberSpec number{4, true};
   const auto error = [&](const Grid &grid) {
-    const auto reals = reals_on_grid(codes_on_grid(lines, grid, range), grid, 64);
+    const auto reals = reals_on_grid(codes_on_grid(lines, grid, number), grid, 64);
     double sum = 0;
     for (std::size_t i = 0; i < reals.size(); ++i)
       if (i % 64 < 8) sum += std::pow(lines.data[i] - reals[i], 2);
     return sum;
   };
-  EXPECT_LT(error(searched_grid(lines, range, 0, weights, 1)), 0.9 * error(searched_grid(lines, range, 0, {}, 1)));
+  EXPECT_LT(error(searched_grid(lines, number, 0, weights, 1)), 0.9 * error(searched_grid(lines, number, 0, {}, 1)));
 }
 
 /// Second moments of numbers that hang together.
@@ -136,17 +136,17 @@ double output_error(const Lines &lines, const std::vector<float> &reals, const M
 TEST(Grid, SecondOrderRoundingLeavesAFractionOfTheOutputsError) {
   const Matrix h = correlated(48);
   const Lines lines = random_lines(21, 48);
-  for (const CodeRange range : ranges)
+  for (const NumberSpec number : numbers)
     for (const std::size_t block : {0U, 16U, 20U}) {
-      Grid grid = searched_grid(lines, range, block, {}, 1), again = grid;
-      const auto nearest = reals_on_grid(codes_on_grid(lines, grid, range), grid, 48);
+      Grid grid = searched_grid(lines, number, block, {}, 1), again = grid;
+      const auto nearest = reals_on_grid(codes_on_grid(lines, grid, number), grid, 48);
       const RoundingMetric metric(h, 0.01);
-      const auto codes = round_on_grid(lines, grid, range, metric, 4, 1);
+      const auto codes = round_on_grid(lines, grid, number, metric, 4, 1);
       ASSERT_TRUE(codes);
       EXPECT_LT(output_error(lines, reals_on_grid(*codes, grid, 48), h), 0.6 * output_error(lines, nearest, h))
-          << range.bits << " bits in blocks of " << block;
-      for (const std::int16_t code : *codes) ASSERT_TRUE(code >= range.low() && code <= range.high());
-      EXPECT_EQ(*codes, *round_on_grid(lines, again, range, metric, 4, 3));
+          << number.bits << " bits in blocks of " << block;
+      for (const std::int16_t code : *codes) ASSERT_TRUE(code >= number.low() && code <= number.high());
+      EXPECT_EQ(*codes, *round_on_grid(lines, again, number, metric, 4, 3));
       EXPECT_EQ(grid.scales, again.scales);
     }
 }

@@ -92,16 +92,16 @@ std::vector<std::int64_t> as_stored(std::span<const std::int16_t> lines, const D
   return stored;
 }
 
-std::size_t stored_bytes(const Tensor &tensor, const LineLayout &layout, const StoredSpec &spec) {
+std::size_t stored_bytes(const Tensor &tensor, const LineLayout &layout, const NumberSpec &spec) {
   const LinePlaces places(tensor.dims, layout);
   const auto block = spec.block > 0 ? static_cast<std::size_t>(spec.block) : places.columns;
   const std::size_t steps = places.rows * (layout.along ? (places.columns + block - 1) / block : 1);
   return byte_size(spec.storage(), tensor.size()) + steps * sizeof(float) +
-         (spec.range.asymmetric ? byte_size(spec.storage(), static_cast<std::int64_t>(steps)) : 0) + node_bytes +
+         (!spec.symmetric ? byte_size(spec.storage(), static_cast<std::int64_t>(steps)) : 0) + node_bytes +
          2 * constant_bytes;
 }
 
-ValueId add_codes(Graph &graph, ValueId weight, const LineLayout &layout, const StoredSpec &spec, const Grid &grid,
+ValueId add_codes(Graph &graph, ValueId weight, const LineLayout &layout, const NumberSpec &spec, const Grid &grid,
                   std::span<const std::int16_t> codes) {
   const std::string name = graph.value(weight).name;
   const Dims dims = graph.constant(weight)->dims;
@@ -120,9 +120,9 @@ ValueId add_codes(Graph &graph, ValueId weight, const LineLayout &layout, const 
     zeros.push_back(grid.zeros[step]);
   }
   const ValueId scales = graph.add_constant(Tensor::of(shape.dims, quant.scales), suffixed(name, "_scale"));
-  const ValueId zero = spec.range.asymmetric ? graph.add_constant(from_int64s(spec.storage(), shape.dims, zeros),
-                                                                  suffixed(name, "_zero_point"))
-                                             : ValueId{};
+  const ValueId zero = !spec.symmetric ? graph.add_constant(from_int64s(spec.storage(), shape.dims, zeros),
+                                                            suffixed(name, "_zero_point"))
+                                       : ValueId{};
   std::vector<Attribute> attributes;
   if (axis != 1) attributes.push_back({"axis", std::int64_t{axis}}); // 1 is the default
   if (layout.along) attributes.push_back({"block_size", static_cast<std::int64_t>(grid.block)});

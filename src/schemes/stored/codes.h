@@ -1,6 +1,7 @@
 // Codes in place of a float constant: DequantizeLinear gives the reals that they stand for.
 #pragma once
 
+#include "compress/grid.h"
 #include "ir/graph.h"
 #include "schemes/stored/options.h"
 
@@ -19,11 +20,11 @@ Lines lines_of(const Tensor &tensor, const LineLayout &layout);
 std::vector<std::int64_t> as_stored(std::span<const std::int16_t> lines, const Dims &dims, const LineLayout &layout);
 
 /// Bytes of codes and grid in a file, and of the nodes that read them.
-std::size_t stored_bytes(const Tensor &tensor, const LineLayout &layout, const StoredSpec &spec);
+std::size_t stored_bytes(const Tensor &tensor, const LineLayout &layout, const NumberSpec &spec);
 
 /// The reals of the codes (line by line), of the type of the constant `weight`: a value that may be read in its place.
 /// The graph is to be sorted.
-ValueId add_codes(Graph &graph, ValueId weight, const LineLayout &layout, const StoredSpec &spec, const Grid &grid,
+ValueId add_codes(Graph &graph, ValueId weight, const LineLayout &layout, const NumberSpec &spec, const Grid &grid,
                   std::span<const std::int16_t> codes);
 
 /// The same for a table [rows, ...] of which `gather` (axis 0) takes rows: of rows of codes it makes what `gather`

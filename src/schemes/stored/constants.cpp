@@ -120,7 +120,7 @@ bool packs(const Tensor &table, const StoreRequest &request) {
 }
 
 /// Rows that are moved, as those of an embedding, have 8 bits and a scale each.
-constexpr StoredSpec moved_rows{};
+constexpr NumberSpec moved_rows{};
 
 std::size_t bytes_after(const Tensor &data, const Place &place, const StoreRequest &request) {
   return place.table ? table_bytes(data, request.spec.block, packs(data, request))
@@ -135,7 +135,7 @@ std::string text_of(const Graph &graph, ValueId id) {
   return fmt::format("{}{} bytes stay float", value.name.empty() ? "" : value.name + ": ", bytes);
 }
 
-LineLayout layout_of(const Reading &reading, const Tensor &data, const StoredSpec &spec) {
+LineLayout layout_of(const Reading &reading, const Tensor &data, const NumberSpec &spec) {
   if (reading.table || reading.moved) return {.axis = 0};
   if (spec.block > 0 && reading.sums >= 0 && spec.block < data.dims[static_cast<std::size_t>(reading.sums)])
     return {.axis = reading.sums, .along = true};
@@ -143,9 +143,9 @@ LineLayout layout_of(const Reading &reading, const Tensor &data, const StoredSpe
 }
 
 /// Where the steps of codes come from.
-Grid grid_of(const Lines &lines, CodeRange range, std::int64_t block, const StoreRequest &request, const Job &job) {
+Grid grid_of(const Lines &lines, NumberSpec number, std::int64_t block, const StoreRequest &request, const Job &job) {
   const auto size = static_cast<std::size_t>(block);
-  return request.searched ? searched_grid(lines, range, size, {}, job.threads) : range_grid(lines, range, size);
+  return request.searched ? searched_grid(lines, number, size, {}, job.threads) : range_grid(lines, number, size);
 }
 
 class Store {
@@ -179,10 +179,10 @@ private:
   const Job &job_;
   std::string_view pass_;
 
-  void store(ValueId id, const LineLayout &layout, const StoredSpec &spec) {
+  void store(ValueId id, const LineLayout &layout, const NumberSpec &spec) {
     const Lines lines = lines_of(*graph_.constant(id), layout);
-    const Grid grid = grid_of(lines, spec.range, layout.along ? spec.block : 0, request_, job_);
-    const ValueId reals = add_codes(graph_, id, layout, spec, grid, codes_on_grid(lines, grid, spec.range));
+    const Grid grid = grid_of(lines, spec, layout.along ? spec.block : 0, request_, job_);
+    const ValueId reals = add_codes(graph_, id, layout, spec, grid, codes_on_grid(lines, grid, spec));
     graph_.replace_uses(id, reals);
     graph_.remove(id);
   }
@@ -190,10 +190,10 @@ private:
   void store_table(ValueId id) {
     const Tensor &data = *graph_.constant(id);
     const bool packed = packs(data, request_);
-    const CodeRange range{.bits = packed ? 4 : 8, .asymmetric = packed};
+    const NumberSpec number{.bits = packed ? 4 : 8, .symmetric = !packed};
     const Lines lines = lines_of(data, {.axis = 0});
-    const Grid grid = grid_of(lines, range, packed ? request_.spec.block : 0, request_, job_);
-    const StoredTable table(graph_, id, grid, codes_on_grid(lines, grid, range), packed);
+    const Grid grid = grid_of(lines, number, packed ? request_.spec.block : 0, request_, job_);
+    const StoredTable table(graph_, id, grid, codes_on_grid(lines, grid, number), packed);
     std::vector<NodeId> readers;
     for (const Use &use : graph_.value(id).uses) readers.push_back(use.node);
     for (const NodeId reader : readers) table.read_by(graph_, reader);
@@ -234,8 +234,8 @@ std::map<ValueId, Place> storable_constants(const Graph &graph, const StoreReque
 StoreRequest store_request(const Graph &graph, const Job &job) {
   const auto &options = job.options<StoredOptions>();
   StoreRequest request{.spec = options.spec(), .searched = job.options<FitOptions>().second_order};
-  request.packed_tables = options.tables == "int4" || (options.tables == "auto" && request.spec.range.bits <= 4 &&
-                                                       tables_prevail(graph, request, job));
+  request.packed_tables = options.tables == "int4" ||
+                          (options.tables == "auto" && request.spec.bits <= 4 && tables_prevail(graph, request, job));
   return request;
 }
 

@@ -12,7 +12,7 @@ namespace edgec {
 
 /// What is stored how.
 struct StoreRequest {
-  StoredSpec spec;
+  NumberSpec spec;
   bool packed_tables = false; ///< of 4 bits, where a row has an even number of columns
   bool layers = true;         ///< weights of Conv, Gemm, MatMul at the top, too; else what these schemes never quantize
   bool searched = true; ///< steps are chosen by squared error; else they reach from the least to the largest weight
