@@ -158,7 +158,7 @@ double row_peak(const Matrix &weights, std::size_t row) {
 
 class Rounder {
 public:
-  Rounder(std::span<const RateGroup> groups, const RateOptions &options)
+  Rounder(std::span<const RateGroup> groups, const RateRounding &options)
       : groups_(groups), options_(options), metrics_(groups.size()) {}
 
   Result<RatedCodes> run() {
@@ -186,7 +186,7 @@ private:
     std::size_t group, row;
   };
   std::span<const RateGroup> groups_;
-  const RateOptions &options_;
+  const RateRounding &options_;
   std::vector<std::unique_ptr<Metric>> metrics_;
   std::vector<std::size_t> first_row_;
   std::vector<Place> tiles_;
@@ -274,7 +274,7 @@ private:
 
 } // namespace
 
-Result<RatedCodes> round_for_rate(std::span<const RateGroup> groups, const RateOptions &options) {
+Result<RatedCodes> round_for_rate(std::span<const RateGroup> groups, const RateRounding &options) {
   return Rounder(groups, options).run();
 }
 

@@ -16,7 +16,7 @@ struct RateGroup {
   Matrix h;       ///< covariance of their inputs
 };
 
-struct RateOptions {
+struct RateRounding {
   double lambda = 0; ///< squared error of the layer's outputs (per position, summed over rows) that a bit may cost
   double step_constant = 8; ///< c of step = sqrt(c lambda / m), m the mean of 1 / [H^-1]_jj
   int refinements = 2;      ///< of coordinate descent, each with prices learnt anew; 0: to nearest
@@ -40,6 +40,6 @@ struct RatedCodes {
 /// density of rows, columns and taps (codec/code_cost.h). A layer has one step, a row that would need codes beyond 118
 /// (of 127) of it a multiple by a power of 2^(1/4); a group of one row (depthwise) has its own, on the same grid.
 /// Error: interrupted.
-Result<RatedCodes> round_for_rate(std::span<const RateGroup> groups, const RateOptions &options);
+Result<RatedCodes> round_for_rate(std::span<const RateGroup> groups, const RateRounding &options);
 
 } // namespace edgec

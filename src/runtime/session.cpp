@@ -213,7 +213,7 @@ private:
   }
 
   Status check(const Step &step, const std::function<void()> &compute) const {
-    std::vector<Written> outputs;
+    std::vector<CheckedOutput> outputs;
     for (const Place &place : step.outputs)
       if (place.kind == Place::Kind::arena)
         outputs.push_back({bytes(s_.buffers[place.index]), s_.buffers[place.index].element_bytes});

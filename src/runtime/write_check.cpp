@@ -20,7 +20,7 @@ void fill(std::span<std::byte> bytes, const Pattern &pattern) {
     std::memcpy(bytes.data() + i, pattern.data(), std::min(pattern.size(), bytes.size() - i));
 }
 
-bool holds(const Written &output, std::size_t element, const Pattern &pattern) {
+bool holds(const CheckedOutput &output, std::size_t element, const Pattern &pattern) {
   for (std::size_t i = element * output.element_bytes; i < (element + 1) * output.element_bytes; ++i)
     if (output.bytes[i] != static_cast<std::byte>(pattern[i % pattern.size()])) return false;
   return true;
@@ -30,10 +30,10 @@ struct Suspect {
   std::size_t output, element;
 };
 
-std::vector<Suspect> run_on(const Pattern &pattern, std::span<const Written> outputs, std::span<std::byte> scratch,
-                            const std::function<void()> &step) {
+std::vector<Suspect> run_on(const Pattern &pattern, std::span<const CheckedOutput> outputs,
+                            std::span<std::byte> scratch, const std::function<void()> &step) {
   fill(scratch, pattern);
-  for (const Written &output : outputs) fill(output.bytes, pattern);
+  for (const CheckedOutput &output : outputs) fill(output.bytes, pattern);
   step();
   std::vector<Suspect> found;
   for (std::size_t k = 0; k < outputs.size(); ++k)
@@ -52,7 +52,8 @@ void poison(std::span<std::byte> bytes) {
 
 void unpoison(std::span<std::byte> bytes) { ASAN_UNPOISON_MEMORY_REGION(bytes.data(), bytes.size()); }
 
-Status run_checked(std::span<const Written> outputs, std::span<std::byte> scratch, const std::function<void()> &step) {
+Status run_checked(std::span<const CheckedOutput> outputs, std::span<std::byte> scratch,
+                   const std::function<void()> &step) {
   const std::vector<Suspect> suspects = run_on(first_pattern, outputs, scratch, step);
   if (suspects.empty()) return {};
   run_on(second_pattern, outputs, scratch, step);

@@ -10,7 +10,7 @@
 namespace edgec {
 
 /// The bytes that a step is to write, as elements.
-struct Written {
+struct CheckedOutput {
   std::span<std::byte> bytes;
   std::size_t element_bytes = 1;
 };
@@ -23,6 +23,7 @@ void unpoison(std::span<std::byte> bytes);
 /// Runs `step` on poisoned outputs and scratch. Where an element still holds the pattern, which codes and integers may
 /// do by right, the step runs once more on another one: an element that keeps both was not written. Error (internal):
 /// the first one.
-Status run_checked(std::span<const Written> outputs, std::span<std::byte> scratch, const std::function<void()> &step);
+Status run_checked(std::span<const CheckedOutput> outputs, std::span<std::byte> scratch,
+                   const std::function<void()> &step);
 
 } // namespace edgec

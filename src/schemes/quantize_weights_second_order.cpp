@@ -56,7 +56,7 @@ private:
   Graph original_;
   StoreRequest request_;
   std::vector<Layer> layers_;
-  std::map<NodeId, Place> places_;
+  std::map<NodeId, StoredPlace> places_;
   LayerMasks masks_;
   std::map<NodeId, Fitted> fitted_;
 
@@ -89,7 +89,7 @@ private:
   Result<Matrix> fit(Layer &layer, std::span<const FitGroup> groups) {
     const std::span<const Mask> kept = mask_of(masks_, layer);
     EDGEC_ASSIGN(const auto targets, refit_layer(groups, kept, job_.threads));
-    const Place &place = places_.at(layer.node);
+    const StoredPlace &place = places_.at(layer.node);
     const std::size_t rows = layer.group_rows(), columns = layer.original.columns;
     const auto block = place.layout.along ? static_cast<std::size_t>(request_.spec.block) : 0;
     Fitted all{Grid(layer.original.rows, columns, block), std::vector<std::int16_t>(layer.original.data.size())};

@@ -18,7 +18,7 @@ template <class T>
 Status write_but(std::size_t hole, T value) {
   std::vector<T> elements(13);
   const auto bytes = std::as_writable_bytes(std::span(elements));
-  const Written output{bytes, sizeof(T)};
+  const CheckedOutput output{bytes, sizeof(T)};
   return run_checked(std::span(&output, 1), {}, [&] {
     for (std::size_t i = 0; i < elements.size(); ++i)
       if (i != hole) elements[i] = value;
@@ -48,7 +48,7 @@ TEST(RunChecked, FindsTheElementThatWasNotWrittenWhateverTheOthersHold) {
 
 TEST(RunChecked, ScratchIsPoisonedToo) {
   std::vector<float> scratch(4, 1), y(4);
-  const Written output{std::as_writable_bytes(std::span(y)), sizeof(float)};
+  const CheckedOutput output{std::as_writable_bytes(std::span(y)), sizeof(float)};
   ASSERT_TRUE(run_checked(std::span(&output, 1), std::as_writable_bytes(std::span(scratch)), [&] {
     for (std::size_t i = 0; i < 4; ++i) y[i] = scratch[i] + 1;
   }));

@@ -21,7 +21,7 @@ std::size_t taps_of(const Dims &dims, const WeightInfo &info) {
 /// bits, with the steps that those need, are the better bargain: a bit is worth lambda of error, and codes leave c / 12
 /// of that a weight, more in proportion to their squared steps. Floats are rounded to nearest, no error is carried on.
 std::optional<int> float_mantissa(std::span<const RateGroup> groups, const RatedCodes &rated,
-                                  const RateOptions &options) {
+                                  const RateRounding &options) {
   constexpr double sign_and_exponent = 4;
   constexpr int most = 16;
   double power = 0; // that the spacing of floats without a mantissa has at the outputs
@@ -63,11 +63,11 @@ Result<RatedLayer> fit_rate(const Layer &layer, std::span<const FitGroup> groups
   const double sensitivity =
       found == sensitivities.end() || found->second <= 0 ? std::max(least, 1e-12) : found->second;
   const bool integer = !least_scales.empty();
-  const RateOptions options{.lambda = rate / sensitivity,
-                            .taps = taps_of(layer.dims, layer.weights),
-                            .threads = threads,
-                            .least_scales = std::move(least_scales),
-                            .levels = levels};
+  const RateRounding options{.lambda = rate / sensitivity,
+                             .taps = taps_of(layer.dims, layer.weights),
+                             .threads = threads,
+                             .least_scales = std::move(least_scales),
+                             .levels = levels};
   EDGEC_ASSIGN(RatedCodes rated, round_for_rate(rate_groups, options));
   Matrix reals(layer.original.rows, layer.original.columns);
   for (std::size_t i = 0; i < reals.data.size(); ++i)

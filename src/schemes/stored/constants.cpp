@@ -122,7 +122,7 @@ bool packs(const Tensor &table, const StoreRequest &request) {
 /// Rows that are moved, as those of an embedding, have 8 bits and a scale each.
 constexpr NumberSpec moved_rows{};
 
-std::size_t bytes_after(const Tensor &data, const Place &place, const StoreRequest &request) {
+std::size_t bytes_after(const Tensor &data, const StoredPlace &place, const StoreRequest &request) {
   return place.table ? table_bytes(data, request.spec.block, packs(data, request))
                      : stored_bytes(data, place.layout, place.moved ? moved_rows : request.spec);
 }
@@ -203,9 +203,9 @@ private:
 
 } // namespace
 
-std::map<ValueId, Place> storable_constants(const Graph &graph, const StoreRequest &request, const Job &job,
-                                            std::string_view pass) {
-  std::map<ValueId, Place> found;
+std::map<ValueId, StoredPlace> storable_constants(const Graph &graph, const StoreRequest &request, const Job &job,
+                                                  std::string_view pass) {
+  std::map<ValueId, StoredPlace> found;
   for (const ValueId id : graph.values()) {
     const Tensor *data = graph.constant(id);
     if (data == nullptr || !is_float(data->dtype) || data->data.size() == 0 || only_steps(graph, id)) continue;
@@ -222,7 +222,7 @@ std::map<ValueId, Place> storable_constants(const Graph &graph, const StoreReque
       leave("it " + why);
       continue;
     }
-    const Place place{layout_of(*reading, *data, request.spec), reading->table, reading->moved};
+    const StoredPlace place{layout_of(*reading, *data, request.spec), reading->table, reading->moved};
     if (const std::size_t after = bytes_after(*data, place, request); after >= bytes)
       leave(fmt::format("codes would take {}", after));
     else

@@ -19,7 +19,7 @@ struct StoreRequest {
 };
 
 /// Whether a constant that lies so may be read through codes and takes fewer bytes so.
-struct Place {
+struct StoredPlace {
   LineLayout layout;
   bool table = false; ///< only nodes `Gather` of axis 0 in the same graph read it
   bool moved = false; ///< rows that are moved elsewhere as they are: 8 bits, a scale each
@@ -27,8 +27,8 @@ struct Place {
 
 /// The constants of `graph` itself that are worth it, by value, with how they lie. What is not is said in the name of
 /// `pass`, with its bytes.
-std::map<ValueId, Place> storable_constants(const Graph &graph, const StoreRequest &request, const Job &job,
-                                            std::string_view pass);
+std::map<ValueId, StoredPlace> storable_constants(const Graph &graph, const StoreRequest &request, const Job &job,
+                                                  std::string_view pass);
 
 /// What the options ask for, of this graph.
 StoreRequest store_request(const Graph &graph, const Job &job);
