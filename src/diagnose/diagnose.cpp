@@ -181,7 +181,8 @@ std::vector<std::string> Diagnosis::cure() const {
     if (std::ranges::find(words, word) == words.end()) words.push_back(word);
   };
   for (const CauseFinding &cause : causes) {
-    if (!cause.matters) continue;
+    const bool half = tensors[cause.tensors.front()].dtype.ends_with("float16");
+    if (!cause.matters || (half && cause.kind == CauseKind::coarse)) continue;
     const CauseDef &def = definition(cause.kind);
     for (std::size_t begin = 0; begin < def.cure.size();) {
       const std::size_t end = std::min(def.cure.find(" --", begin), def.cure.size());

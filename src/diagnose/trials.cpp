@@ -58,6 +58,59 @@ double unlike(const Tensor &original, const Tensor &rounded) {
   return error == 0 ? 0 : std::isfinite(error) && error < power ? error / power : 1;
 }
 
+/// What equalization multiplied the weights of each output and of each input channel with.
+struct Factors {
+  std::vector<double> out, in;
+  std::size_t out_axis = 0, in_axis = 0;
+  Dims dims;
+
+  Factors(const Dims &shape, const WeightInfo &info)
+      : out_axis(static_cast<std::size_t>(info.channel_axis)), in_axis(out_axis == 0 ? 1 : 0), dims(shape) {
+    out.assign(static_cast<std::size_t>(dims[out_axis]), 1);
+    in.assign(info.groups == 1 ? static_cast<std::size_t>(dims[in_axis]) : 1, 1);
+  }
+  [[nodiscard]] std::size_t place(std::size_t i, std::size_t axis) const {
+    std::size_t inner = 1;
+    for (std::size_t d = axis + 1; d < dims.size(); ++d) inner *= static_cast<std::size_t>(dims[d]);
+    return i / inner % static_cast<std::size_t>(dims[axis]);
+  }
+  [[nodiscard]] double &out_of(std::size_t i) { return out[place(i, out_axis)]; }
+  [[nodiscard]] double &in_of(std::size_t i) { return in[in.size() == 1 ? 0 : place(i, in_axis)]; }
+
+  /// Alternating least squares of b = out * a * in; false: a factor is none.
+  bool fit(const std::vector<double> &a, const std::vector<double> &b) {
+    constexpr int rounds = 12;
+    for (int round = 0; round < rounds; ++round)
+      for (const bool of_out : {true, false}) {
+        std::vector<double> &mine = of_out ? out : in;
+        std::vector<double> above(mine.size()), below(mine.size());
+        for (std::size_t i = 0; i < a.size(); ++i) {
+          const double m = a[i] * (of_out ? in_of(i) : out_of(i));
+          const std::size_t k = of_out ? place(i, out_axis) : in.size() == 1 ? 0 : place(i, in_axis);
+          above[k] += m * b[i], below[k] += m * m;
+        }
+        for (std::size_t k = 0; k < mine.size(); ++k) {
+          if (below[k] > 0) mine[k] = above[k] / below[k];
+          if (!(mine[k] > 0)) return false;
+        }
+      }
+    return true;
+  }
+};
+
+/// The factors that make of a constant one much more like the file's; nothing: there are none.
+std::optional<Factors> factors_of(const Tensor &original, const Tensor &rounded, const WeightInfo &info) {
+  constexpr double much = 4;
+  if (original.rank() < 2 || info.channel_axis > 1) return std::nullopt;
+  Factors factors(original.dims, info);
+  std::vector<double> a = to_doubles(original);
+  if (!factors.fit(a, to_doubles(rounded))) return std::nullopt;
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] *= factors.out_of(i) * factors.in_of(i);
+  const double left = unlike(from_doubles(DType::float32, original.dims, a), rounded);
+  if (!(much * left < unlike(original, rounded))) return std::nullopt;
+  return factors;
+}
+
 } // namespace
 
 class TrialBuilder {
@@ -259,8 +312,54 @@ private:
       if (tensors_[i].is_constant())
         if (const Tensor *data = best->constant(tensors_[i].node, operands_[i], tensors_[i].rounded.dims))
           tensors_[i].original = *data;
+    for (RoundedTensor &tensor : tensors_)
+      if (tensor.original && tensor.info && tensor.role == RoundedTensor::Role::weight) follow_equalization(tensor);
     for (const NodeId id : graph_.nodes()) labels_.insert(graph_.node(id).label());
     return *best;
+  }
+
+  /// An equalized layer's float weights and bias are those of the float network times its factors.
+  void follow_equalization(RoundedTensor &weight) {
+    if (weight.original->rank() < 2 || weight.info->channel_axis > 1) return;
+    const std::vector<double> before = factors_before(weight.node);
+    auto factors = factors_of(*weight.original, weight.rounded, *weight.info);
+    if (!factors && (weight.info->groups == 1 || before.empty())) return;
+    if (!factors) factors.emplace(weight.original->dims, *weight.info); // a depthwise layer hands on what it reads
+    std::vector<double> values = to_doubles(*weight.original);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] *= factors->out_of(i) * factors->in_of(i);
+    weight.original = from_doubles(DType::float32, weight.original->dims, values);
+    std::vector<double> out = factors->out;
+    // Inputs are divided by what the layer before them was multiplied with: that tells the factor of all.
+    const bool known = before.size() == factors->in.size();
+    double common = 0;
+    for (std::size_t k = 0; k < factors->in.size(); ++k) common += factors->in[k] * (known ? before[k] : 1);
+    common /= static_cast<double>(factors->in.size());
+    const bool depthwise = factors->in.size() == 1 && before.size() == out.size();
+    for (std::size_t k = 0; k < out.size(); ++k) out[k] *= depthwise ? factors->in[0] * before[k] : common;
+    for (RoundedTensor &bias : tensors_) {
+      if (bias.role != RoundedTensor::Role::bias || bias.node != weight.node || !bias.original) continue;
+      std::vector<double> reals = to_doubles(*bias.original);
+      for (std::size_t k = 0; k < reals.size() && reals.size() == out.size(); ++k) reals[k] *= out[k];
+      bias.original = from_doubles(DType::float32, bias.original->dims, reals);
+    }
+    layer_factors_[weight.node] = std::move(out);
+  }
+
+  /// Of the outputs of the layer whose values, perhaps rounded and activated, this one reads; empty: it has none.
+  [[nodiscard]] std::vector<double> factors_before(const std::string &label) const {
+    constexpr int longest = 12;
+    const auto ids = graph_.nodes();
+    const auto layer = std::ranges::find_if(ids, [&](NodeId id) { return graph_.node(id).label() == label; });
+    if (layer == ids.end()) return {};
+    const Node *node = &graph_.node(*layer);
+    for (int step = 0; step < longest; ++step) {
+      node = graph_.producer(node->input(0));
+      if (node == nullptr) return {};
+      if (const auto found = layer_factors_.find(node->label()); found != layer_factors_.end()) return found->second;
+      const OpDef *op = ops_.find(*node);
+      if (op == nullptr || op->weights != nullptr) return {};
+    }
+    return {};
   }
 
   /// The activation behind the node in the float network that the file does not have.
@@ -277,6 +376,7 @@ private:
   }
 
   std::vector<RoundedTensor> halves_;
+  std::map<std::string, std::vector<double>> layer_factors_; // of equalized layers' outputs, by label
 };
 
 namespace {

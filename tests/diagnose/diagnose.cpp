@@ -214,6 +214,27 @@ TEST(Diagnose, AWellMadeFileHasNothingBroken) {
   for (const TensorFinding &one : found.tensors) EXPECT_GT(one.alone_db, found.rounded_db) << one.node;
 }
 
+TEST(Diagnose, EqualizedLayersAreFollowed) {
+  const auto scale = [](std::size_t period, std::size_t count, bool up) { // channel c by c + 1
+    return [=](std::vector<float> &values) {
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const auto factor = static_cast<float>(i / period % count + 1);
+        values[i] = up ? values[i] * factor : values[i] / factor;
+      }
+    };
+  };
+  const Model equalized = network({{"w1", scale(72, 16, true)},
+                                   {"b1", scale(1, 16, true)},
+                                   {"bd", scale(1, 16, true)},
+                                   {"w2", scale(1, 16, false)}}); // the depthwise layer hands the factors on
+  const Made set = samples();
+  const Model test = Maker(equalized, set, {}).make();
+  const Diagnosis found = diagnosed(network(), test, set);
+  EXPECT_GT(found.real_db, 40);
+  EXPECT_GT(found.rounded_db, 20);
+  for (const TensorFinding &one : found.tensors) EXPECT_GT(one.alone_db, found.rounded_db - 3) << one.node << one.role;
+}
+
 TEST(Diagnose, DepthwiseWeightsPerTensor) {
   const Model reference = network({{"wd",
                                     [](std::vector<float> &w) {
