@@ -271,10 +271,23 @@ private:
   }
 };
 
+/// Whether a node reads other numbers than before. Where no weight is one too many (2 of 4 along an axis of one), none
+/// does.
+bool reads_others(const Graph &before, const Graph &after) {
+  return std::ranges::any_of(after.nodes(), [&](NodeId id) {
+    const auto &was = before.node(id).inputs, &is = after.node(id).inputs;
+    return !std::ranges::equal(was, is, [&](ValueId a, ValueId b) {
+      const Tensor *old = a.valid() ? before.constant(a) : nullptr, *now = b.valid() ? after.constant(b) : nullptr;
+      return old != nullptr && now != nullptr ? identical(*old, *now) : old == now;
+    });
+  });
+}
+
 Result<SchemeOutcome> run(Graph &graph, const Job &job) {
   EDGEC_ASSIGN(auto pruned, Pruner(graph, job).run());
-  if (pruned) graph = std::move(*pruned);
-  return SchemeOutcome{.changed = pruned.has_value()};
+  const bool changed = pruned && reads_others(graph, *pruned);
+  if (changed) graph = std::move(*pruned);
+  return SchemeOutcome{.changed = changed};
 }
 
 /// "0.5" or "2:4".

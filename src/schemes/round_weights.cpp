@@ -75,7 +75,6 @@ public:
       nodes.push_back(layer.node);
       weights += layer.original.data.size();
     }
-    if (layers_.empty()) return RateOutcome{.graph = graph_};
     EDGEC_ASSIGN(sensitivities_, layer_sensitivities(original_, nodes, job_));
     EDGEC_ASSIGN(const double power, answer_power(original_, job_));
     EDGEC_ASSIGN(means_, target_means(original_, layers_, job_));
@@ -85,6 +84,9 @@ public:
     report(outcome);
     return outcome;
   }
+
+  /// Whether there is any weight to round.
+  [[nodiscard]] bool has_layers() const { return !layers_.empty(); }
 
 private:
   Graph graph_; // with what float_layers_in_scope makes of it
@@ -138,7 +140,9 @@ private:
 };
 
 Result<SchemeOutcome> run(Graph &graph, const Job &job) {
-  EDGEC_ASSIGN(RateOutcome rated, WeightRounder(graph, job).run());
+  WeightRounder rounder(graph, job);
+  if (!rounder.has_layers()) return SchemeOutcome{};
+  EDGEC_ASSIGN(RateOutcome rated, rounder.run());
   graph = std::move(rated.graph);
   return SchemeOutcome{.changed = true,
                        .held_out = std::move(rated.held_out),

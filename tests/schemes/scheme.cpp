@@ -1,9 +1,11 @@
 // What holds for every scheme.
 #include "schemes/scheme.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "tests/schemes/settings.h"
+#include "ir/text.h"
+#include "tests/schemes/run_scheme.h"
 
 namespace edgec {
 namespace {
@@ -28,6 +30,40 @@ TEST(Schemes, EachHasAFlagThatExistsAndASummary) {
     EXPECT_NE(options.find(scheme->flag.substr(2, scheme->flag.find(' ') - 2)), nullptr) << scheme->name;
     EXPECT_NE(scheme->wanted, nullptr) << scheme->name;
     EXPECT_NE(scheme->run, nullptr) << scheme->name;
+  }
+}
+
+class Noise : public SampleSet {
+public:
+  [[nodiscard]] std::size_t size() const override { return 8; }
+  [[nodiscard]] Result<Sample> load(std::size_t index) const override {
+    return Sample{Tensor::of({2, 1}, std::vector<float>{static_cast<float>(index), 1.0F - static_cast<float>(index)})};
+  }
+  [[nodiscard]] std::string label(std::size_t index) const override { return std::to_string(index); }
+  [[nodiscard]] std::string description() const override { return "numbers"; }
+};
+
+TEST(Schemes, WhatFindsNothingToDoSaysThatItChangedNothing) {
+  struct Case {
+    const char *scheme, *word, *network;
+  };
+  const char *no_layer = "g (float[2,1] x) => (float[2,1] y) { y = Relu(x) }";
+  const char *one_channel = "g (float[2,1] x) => (float[2,3] y) <float[1,3] w = {0.5, -1, 2}> { y = MatMul(x, w) }";
+  for (const auto &[scheme, word, network] : {Case{"round-weights", "rate=0.001", no_layer},
+                                              {"round-weights", "max-size=100", no_layer},
+                                              {"prune-second-order", "prune=2:4", one_channel},
+                                              {"prune-second-order", "prune=0.5", no_layer},
+                                              {"quantize-int8", "int8", no_layer},
+                                              {"quantize-weights", "weights=int4", no_layer}}) {
+    SCOPED_TRACE(fmt::format("{} {}", scheme, word));
+    Graph graph = parse_graph(network).value();
+    ASSERT_TRUE(infer_types(graph, all_ops()));
+    const std::string before = to_text(graph);
+    const Noise samples;
+    const auto report = run_scheme(scheme, graph, job_of(samples, {word}));
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_FALSE(report->outcome.changed);
+    EXPECT_EQ(to_text(graph), before);
   }
 }
 
