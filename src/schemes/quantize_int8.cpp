@@ -232,8 +232,10 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
     EDGEC_ASSIGN(outcome.held_out, cross_fit(source, job));
   }
   const int both[] = {0, 1};
-  EDGEC_ASSIGN(const std::size_t layers, quantize_source(graph, source, both, job));
+  Graph quantized;
+  EDGEC_ASSIGN(const std::size_t layers, quantize_source(quantized, source, both, job));
   outcome.changed = layers > 0;
+  if (outcome.changed) graph = std::move(quantized);
   return outcome;
 }
 

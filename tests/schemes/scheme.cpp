@@ -49,11 +49,15 @@ TEST(Schemes, WhatFindsNothingToDoSaysThatItChangedNothing) {
   };
   const char *no_layer = "g (float[2,1] x) => (float[2,1] y) { y = Relu(x) }";
   const char *one_channel = "g (float[2,1] x) => (float[2,3] y) <float[1,3] w = {0.5, -1, 2}> { y = MatMul(x, w) }";
+  const char *sums =
+      "g (float[2,1] x) => (float[2,1] y) <float[2,1] dead = {1, 2}> { a = Add(x, x) b = Mul(a, x) c = Relu(b) "
+      "d = Sub(a, a) y = Sigmoid(c) }";
   for (const auto &[scheme, word, network] : {Case{"round-weights", "rate=0.001", no_layer},
                                               {"round-weights", "max-size=100", no_layer},
                                               {"prune-second-order", "prune=2:4", one_channel},
                                               {"prune-second-order", "prune=0.5", no_layer},
                                               {"quantize-int8", "int8", no_layer},
+                                              {"quantize-int8", "int8", sums},
                                               {"quantize-weights", "weights=int4", no_layer}}) {
     SCOPED_TRACE(fmt::format("{} {}", scheme, word));
     Graph graph = parse_graph(network).value();
