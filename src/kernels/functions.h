@@ -1,4 +1,4 @@
-// exp, logistic, tanh and erf as polynomials that vectorize; the same bits on every instruction set.
+// exp, logistic and tanh as polynomials that vectorize; the same bits on every instruction set.
 #pragma once
 
 #include <bit>
@@ -44,24 +44,6 @@ EDGEC_INLINE inline float tanh(float value) {
   q = __builtin_fmaf(q, z, 2.26843463243900e-03F);
   q = __builtin_fmaf(q, z, 4.89352518554385e-03F);
   return p * x / q;
-}
-
-/// The error function to 2 units in the last place, by the two polynomials of N. Juffa (2016): x + x p(x^2) near 0,
-/// 1 - e^q(|x|) beyond. NaN stays.
-EDGEC_INLINE inline float erf(float x) {
-  const float t = __builtin_fabsf(x), s = x * x;
-  float q = __builtin_fmaf(-1.72853470e-5F, t, 3.83197126e-4F);
-  q = __builtin_fmaf(q, s, __builtin_fmaf(-3.88396438e-3F, t, 2.42546219e-2F));
-  q = __builtin_fmaf(q, t, -1.06777877e-1F);
-  q = __builtin_fmaf(q, t, -6.34846687e-1F);
-  q = __builtin_fmaf(q, t, -1.28717512e-1F);
-  const float far = __builtin_copysignf(1.0F - exp(__builtin_fmaf(q, t, -t)), x);
-  float p = __builtin_fmaf(-5.96761703e-4F, s, 4.99119423e-3F);
-  p = __builtin_fmaf(p, s, -2.67681349e-2F);
-  p = __builtin_fmaf(p, s, 1.12819925e-1F);
-  p = __builtin_fmaf(p, s, -3.76125336e-1F);
-  p = __builtin_fmaf(p, s, 1.28379166e-1F);
-  return t > 0.927734375F ? far : __builtin_fmaf(p, x, x);
 }
 
 } // namespace edgec::fast

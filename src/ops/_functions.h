@@ -21,8 +21,6 @@ EDGEC_INLINE inline T clamped(T x, T low, T high) {
 }
 EDGEC_INLINE inline float exp_of(float x) { return fast::exp(x); }
 inline double exp_of(double x) { return std::exp(x); }
-EDGEC_INLINE inline float erf_of(float x) { return fast::erf(x); }
-inline double erf_of(double x) { return std::erf(x); }
 EDGEC_INLINE inline float tanh_of(float x) { return fast::tanh(x); }
 inline double tanh_of(double x) { return std::tanh(x); }
 
@@ -47,7 +45,7 @@ EDGEC_REAL_FUNCTION(Atanh, std::atanh(x))
 EDGEC_REAL_FUNCTION(Ceil, std::ceil(x))
 EDGEC_REAL_FUNCTION(Cos, std::cos(x))
 EDGEC_REAL_FUNCTION(Cosh, std::cosh(x))
-EDGEC_REAL_FUNCTION(Erf, erf_of(x))
+EDGEC_REAL_FUNCTION(Erf, std::erf(x))
 EDGEC_REAL_FUNCTION(Exp, exp_of(x))
 EDGEC_REAL_FUNCTION(Floor, std::floor(x))
 EDGEC_REAL_FUNCTION(HardSwish, x *clamped(x / R{6} + R{0.5}, R{0}, R{1}))
