@@ -19,6 +19,7 @@
 #include "formats/onnx/functions.h"
 #include "formats/onnx/onnx.h"
 #include "formats/onnx/tensor_proto.h"
+#include "kernels/isa.h"
 #include "ops/registry.h"
 #include "runtime/plan.h"
 #include "tests/recorded/verdict.h"
@@ -190,7 +191,7 @@ int list_untested(const fs::path &folder, const fs::path &sources) {
 int main(int argc, char **argv) {
   std::string folder, sources;
   edgec::recorded::Choice choice;
-  choice.options.isa = edgec::Isa::vnni;
+  choice.options.isa = edgec::detect_isa();
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word == "--only" && i + 1 < argc)

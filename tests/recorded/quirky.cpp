@@ -11,6 +11,7 @@
 #include "data/npy.h"
 #include "formats/onnx/functions.h"
 #include "formats/onnx/onnx.h"
+#include "kernels/isa.h"
 #include "ops/registry.h"
 #include "runtime/plan.h"
 #include "tests/recorded/verdict.h"
@@ -161,7 +162,7 @@ int run_all(const fs::path &folder, const PlanOptions &options) {
 int main(int argc, char **argv) {
   std::string folder;
   edgec::PlanOptions options;
-  options.isa = edgec::Isa::vnni;
+  options.isa = edgec::detect_isa();
   for (int i = 1; i < argc; ++i) {
     if (std::string_view(argv[i]) == "--reference")
       options.reference = true;
