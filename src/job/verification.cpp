@@ -12,7 +12,7 @@
 namespace edgec {
 namespace {
 
-constexpr std::size_t few = 8;           // samples on which the written file is run beside the network in memory
+constexpr std::size_t few = 8; // samples on which the written file is run beside the network in memory
 
 Result<Fidelity> run_beside(const Graph &reference, const Graph &test, const Dataset &data,
                             std::span<const std::size_t> indices, FidelityOptions options, ProgressSink &line,
