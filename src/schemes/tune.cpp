@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "schemes/fitting/weights.h"
+#include "schemes/prune/options.h"
 #include "schemes/scheme.h"
 #include "support/number.h"
 #include "train/trainer.h"
@@ -108,12 +109,14 @@ std::vector<Parameter> parameters_of(const Graph &graph, const Job &job) {
 
 TrainOptions train_options(const Job &job) {
   const auto &tune = job.options<TuneOptions>();
+  const auto &prune = job.options<PruneOptions>();
   TrainOptions options{.steps = tune.steps,
                        .cpu_seconds = tune.cpu_seconds,
                        .rate = tune.rate,
                        .loss = tune.loss == "divergence" ? Loss::divergence
                                : tune.loss == "cosine"   ? Loss::cosine
                                                          : Loss::squared_error,
+                       .zeros = prune.schedule == "gradual" ? prune.ratio : 0,
                        .augmentation = {.mixup = tune.augment != "none",
                                         .flips = tune.augment == "all",
                                         .shifts = tune.augment == "all"},

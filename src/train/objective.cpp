@@ -1,6 +1,7 @@
 #include "train/objective.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -56,6 +57,7 @@ ValueId cosine(Builder &b, ValueId s, ValueId t) {
 ValueId loss_of(Builder &b, Loss loss, const Answer &answer, ValueId t, double power) {
   const ValueId s = answer.value;
   if (loss == Loss::squared_error) return squared_error(b, s, t, power);
+  if (loss == Loss::projection) return b.scaled(b.sum_to(b.mul(s, t), {}), 1 / std::sqrt(std::max(power, 1e-30)));
   const std::int64_t rank = b.rank(s);
   const auto axis = class_axis(answer, b.dims(s));
   const std::int64_t last = axis ? static_cast<std::int64_t>(*axis) : rank - 1;

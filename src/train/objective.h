@@ -11,7 +11,9 @@ namespace edgec {
 enum class Loss {
   squared_error, ///< mean((s - t)^2) / mean(t^2): the reciprocal of the SQNR
   divergence,    ///< KL(softmax(t / T), softmax(s / T)) T^2, T = 4 (Hinton, Vinyals and Dean 2015), a mean over answers
-  cosine         ///< 1 - cos(s, t), a mean over rows
+  cosine,        ///< 1 - cos(s, t), a mean over rows
+  projection     ///< s . t, with t of random signs: the mean square of its gradient is the diagonal of the answers'
+                 ///< Gauss-Newton matrix (Hutchinson 1990)
 };
 
 /// The same nodes as the student's; parameters and the teacher's answers are graph inputs.
