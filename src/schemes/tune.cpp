@@ -130,7 +130,8 @@ TrainOptions train_options(const Job &job) {
 }
 
 Result<SchemeOutcome> run(Graph &graph, const Job &job) {
-  const Graph &teacher = job.original != nullptr ? *job.original : graph;
+  // The network that was read: cut channels are no part of job.original.
+  const Graph &teacher = job.reference != nullptr ? *job.reference : job.original != nullptr ? *job.original : graph;
   const auto parameters = parameters_of(graph, job);
   SchemeOutcome outcome;
   if (parameters.empty()) return outcome;
