@@ -63,6 +63,7 @@ private:
     job.scope = request_.scope;
     job.calibration = data_.samples.get();
     job.samples = data_.indices;
+    job.more_samples.assign(data_.more().begin(), data_.more().end());
     job.made_up = data_.synthetic;
     job.ranges = request_.ranges;
     job.reference = request_.reference != nullptr ? request_.reference : &source;

@@ -31,6 +31,14 @@ struct Dataset {
   std::optional<Labels> labels;
   std::string description; ///< "digits_test.npz, 450 samples"
   bool synthetic = false;
+
+  /// Those beyond the limit that results are judged on.
+  [[nodiscard]] std::span<const std::size_t> unseen() const {
+    constexpr std::size_t most = 200;
+    return std::span(rest).first(std::min(most, rest.size()));
+  }
+  /// The others beyond the limit: long work may use them.
+  [[nodiscard]] std::span<const std::size_t> more() const { return std::span(rest).subspan(unseen().size()); }
 };
 
 /// The first samples of those used, at most `count`.

@@ -12,8 +12,7 @@
 namespace edgec {
 namespace {
 
-constexpr std::size_t most_unseen = 200; // samples beyond the limit that are run
-constexpr std::size_t few = 8;           // samples on which the written file is run beside the network in memory
+constexpr std::size_t few = 8; // samples on which the written file is run beside the network in memory
 
 Result<Fidelity> run_beside(const Graph &reference, const Graph &test, const Dataset &data,
                             std::span<const std::size_t> indices, FidelityOptions options, ProgressSink &line,
@@ -41,7 +40,7 @@ Result<MeasuredFidelity> measure_fitted(const Reference &reference, const Compre
                                         const Written &written, const Dataset &data, const FidelityOptions &options,
                                         ProgressSink &line) {
   if (!data.rest.empty()) {
-    const auto unseen = std::span(data.rest).first(std::min(most_unseen, data.rest.size()));
+    const auto unseen = data.unseen();
     EDGEC_ASSIGN(Fidelity fidelity,
                  run_beside(reference.model.graph, written.model.graph, data, unseen, options, line, "verifying"));
     return MeasuredFidelity{std::move(fidelity),

@@ -44,6 +44,18 @@ Result<Kernel> float_conv_transpose(const ConvShape &shape, std::span<const floa
   return fast::conv_transpose(shape, w, bias, post_ops, run);
 }
 
+/// Weight and bias, if there is one, come at run time.
+Result<Kernel> prepare_runtime_weights(const PrepareArgs &args, ConvShapeOf shape_of, ConvKind kind) {
+  const Type *x = args.input(0), *w = args.input(1), *bias = args.input(2);
+  for (const Type *type : {x, w, bias})
+    if (type && (type->quant || type->dtype != DType::float32)) return unsupported("weights at run time are float");
+  EDGEC_ASSIGN(const ConvShape shape, shape_of(args.node, *x->concrete(), *w->concrete()));
+  if (bias && *bias->concrete() != Dims{shape.out_channels}) return unsupported("no bias a channel");
+  const Run run{args.isa, args.threads};
+  return kind == ConvKind::forward ? fast::conv(shape, bias != nullptr, run)
+                                   : fast::conv_transpose(shape, bias != nullptr, run);
+}
+
 } // namespace
 
 Type product_type(const Type &data, std::optional<Shape> shape) {
@@ -102,7 +114,8 @@ Result<std::vector<RuntimeValue>> evaluate_conv(const EvalArgs &args, ConvShapeO
 
 Result<Kernel> prepare_conv(const PrepareArgs &args, ConvShapeOf shape_of, ConvKind kind) {
   const Tensor *w = args.constant(1), *bias = args.constant(2);
-  if (!args.input(0) || !w || (args.input(2) && !bias)) return unsupported("weight or bias is no constant");
+  if (!args.input(0) || !args.input(1)) return unsupported("no operands");
+  if (!w || (args.input(2) && !bias)) return prepare_runtime_weights(args, shape_of, kind);
   EDGEC_ASSIGN(const ConvShape shape, shape_of(args.node, *args.input(0)->concrete(), w->dims));
   EDGEC_ASSIGN(const bool integer, quantized_operands(args.input(0), args.input(1)));
   const Run run{args.isa, args.threads};

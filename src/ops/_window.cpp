@@ -42,6 +42,12 @@ std::int64_t windows(const Window &axis, const WindowSpec &spec) {
   return count;
 }
 
+/// onnxruntime before opset 19: padding that counts goes as far as windows do, unless ceil_mode adds windows.
+void pad_for_windows(PoolShape &shape) {
+  for (Window &axis : shape.axes)
+    axis.pad_end = std::max(axis.pad_end, axis.input_index(axis.out - 1, axis.kernel - 1) - axis.in + 1);
+}
+
 } // namespace
 
 Result<WindowSpec> window_spec(const Node &node, std::size_t rank, std::span<const std::int64_t> kernel) {
@@ -108,6 +114,20 @@ Result<Shape> window_output(const WindowSpec &spec, std::span<const Dim> spatial
     EDGEC_ASSIGN(const Window axis, place_window(spec, i, spatial[i].size));
     shape.push_back(Dim::known(axis.out));
   }
+  return shape;
+}
+
+Result<PoolShape> pool_shape(const Node &node, std::int64_t opset, const Dims &x, bool is_global) {
+  if (x.size() < 3) return bad_input(fmt::format("a pool of rank {}, expected at least 3", x.size()));
+  PoolShape shape{.batch = x[0], .channels = x[1], .rank = static_cast<int>(x.size()) - 2};
+  if (is_global) {
+    if (x.size() > 5) return unsupported(fmt::format("{} spatial axes, at most 3 can be run", x.size() - 2));
+    for (std::size_t i = 2; i < x.size(); ++i) shape.axes[5 - x.size() + i - 2] = {.in = x[i], .kernel = x[i]};
+    return shape;
+  }
+  EDGEC_ASSIGN(const WindowSpec spec, window_spec(node, x.size() - 2));
+  EDGEC_ASSIGN(shape.axes, place_windows(spec, x));
+  if (opset > 0 && opset < 19 && !spec.ceil_mode) pad_for_windows(shape);
   return shape;
 }
 

@@ -35,4 +35,7 @@ Result<std::array<Window, 3>> place_windows(const WindowSpec &spec, std::span<co
 /// Shape inference: the output's spatial dims; unknown where the input's is.
 Result<Shape> window_output(const WindowSpec &spec, std::span<const Dim> spatial);
 
+/// The geometry of a pool, global or with windows, over an input of these dims.
+Result<PoolShape> pool_shape(const Node &node, std::int64_t opset, const Dims &x, bool is_global);
+
 } // namespace edgec::ops

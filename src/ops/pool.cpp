@@ -20,7 +20,7 @@ Type pooled(const Type &x, std::optional<Shape> shape, bool keeps_scale) {
   return type;
 }
 
-Result<Shape> pool_shape(const InferArgs &args, const Shape &x, bool is_global) {
+Result<Shape> pooled_shape(const InferArgs &args, const Shape &x, bool is_global) {
   if (x.size() < 3) return bad_input(fmt::format("a pool of rank {}, expected at least 3", x.size()));
   Shape shape{x[0], x[1]};
   if (is_global) {
@@ -39,31 +39,11 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   if (!x) return bad_input("a pool needs an input");
   std::optional<Shape> shape;
   if (x->shape) {
-    EDGEC_ASSIGN(shape, pool_shape(args, *x->shape, is_global));
+    EDGEC_ASSIGN(shape, pooled_shape(args, *x->shape, is_global));
   }
   std::vector<Type> types{pooled(*x, shape, keeps_scale)};
   if (args.node.outputs.size() > 1) types.push_back(Type::tensor(DType::int64, shape));
   return types;
-}
-
-/// onnxruntime before opset 19: padding that counts goes as far as windows do, unless ceil_mode adds windows.
-void pad_for_windows(PoolShape &shape) {
-  for (Window &axis : shape.axes)
-    axis.pad_end = std::max(axis.pad_end, axis.input_index(axis.out - 1, axis.kernel - 1) - axis.in + 1);
-}
-
-Result<PoolShape> shape_of(const Node &node, std::int64_t opset, const Dims &x, bool is_global) {
-  if (x.size() < 3) return bad_input(fmt::format("a pool of rank {}, expected at least 3", x.size()));
-  PoolShape shape{.batch = x[0], .channels = x[1], .rank = static_cast<int>(x.size()) - 2};
-  if (is_global) {
-    if (x.size() > 5) return unsupported(fmt::format("{} spatial axes, at most 3 can be run", x.size() - 2));
-    for (std::size_t i = 2; i < x.size(); ++i) shape.axes[5 - x.size() + i - 2] = {.in = x[i], .kernel = x[i]};
-    return shape;
-  }
-  EDGEC_ASSIGN(const WindowSpec spec, window_spec(node, x.size() - 2));
-  EDGEC_ASSIGN(shape.axes, place_windows(spec, x));
-  if (opset > 0 && opset < 19 && !spec.ceil_mode) pad_for_windows(shape);
-  return shape;
 }
 
 Dims output_dims(const PoolShape &shape) {
@@ -96,7 +76,7 @@ template <bool is_global>
 Result<std::vector<RuntimeValue>> max_pool(const EvalArgs &args) {
   const Tensor *x = args.input(0);
   if (!x) return bad_input("a pool needs an input");
-  EDGEC_ASSIGN(const PoolShape shape, shape_of(args.node, args.opset, x->dims, is_global));
+  EDGEC_ASSIGN(const PoolShape shape, pool_shape(args.node, args.opset, x->dims, is_global));
   const Type &from = *args.input_types[0], *to = args.output_types.empty() ? nullptr : args.output_types[0];
   if (to && from.quant != to->quant) return unsupported("MaxPool's input and output must share their scale");
   switch (x->dtype) {
@@ -118,7 +98,7 @@ template <bool is_global>
 Result<std::vector<RuntimeValue>> average_pool(const EvalArgs &args) {
   const Tensor *x = args.input(0);
   if (!x) return bad_input("a pool needs an input");
-  EDGEC_ASSIGN(const PoolShape shape, shape_of(args.node, args.opset, x->dims, is_global));
+  EDGEC_ASSIGN(const PoolShape shape, pool_shape(args.node, args.opset, x->dims, is_global));
   EDGEC_ASSIGN(const std::size_t size, output_size(shape));
   const bool count_padding = args.node.get_int("count_include_pad", 0) != 0;
   const std::int64_t planes = shape.batch * shape.channels;
@@ -148,7 +128,7 @@ Result<Kernel> prepare_max(const PrepareArgs &args) {
   if (args.isa == Isa::scalar || args.node.outputs.size() > 1) return unsupported("only the reference");
   if (x.dtype != DType::float32 && x.dtype != DType::uint8 && x.dtype != DType::int8) return unsupported("other types");
   if (x.quant != args.outputs[0]->quant) return unsupported("MaxPool's input and output must share their scale");
-  EDGEC_ASSIGN(const PoolShape shape, shape_of(args.node, args.opset, *x.concrete(), is_global));
+  EDGEC_ASSIGN(const PoolShape shape, pool_shape(args.node, args.opset, *x.concrete(), is_global));
   return fast::max_pool(shape, x.dtype, {args.isa, args.threads});
 }
 
@@ -156,7 +136,7 @@ template <bool is_global>
 Result<Kernel> prepare_average(const PrepareArgs &args) {
   const Type &x = *args.inputs[0];
   if (args.isa == Isa::scalar) return unsupported("only the reference");
-  EDGEC_ASSIGN(const PoolShape shape, shape_of(args.node, args.opset, *x.concrete(), is_global));
+  EDGEC_ASSIGN(const PoolShape shape, pool_shape(args.node, args.opset, *x.concrete(), is_global));
   const Run run{args.isa, args.threads};
   const bool count_padding = args.node.get_int("count_include_pad", 0) != 0;
   if (x.is_quantized()) {

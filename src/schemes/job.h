@@ -23,6 +23,7 @@ struct Job : PassContext {
   Scope scope;
   const SampleSet *calibration = nullptr; ///< prepared samples in calibration order
   std::vector<std::size_t> samples;       ///< which of them to use (folds of cross-fitting)
+  std::vector<std::size_t> more_samples;  ///< beyond those that were asked for and those that judge: for training
   bool made_up = false;                   ///< the samples are nobody's: what is fitted to them must not rely on them
   const RangeTable *ranges = nullptr;     ///< of more samples than those: activations' ranges come from it
   const Graph *original = nullptr;        ///< before any scheme that changed weights, same ids; null: there was none

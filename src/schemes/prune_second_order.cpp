@@ -26,6 +26,7 @@
 #include "schemes/scheme.h"
 #include "support/cancel.h"
 #include "support/number.h"
+#include "train/trainer.h"
 
 namespace edgec::schemes {
 namespace {
@@ -46,6 +47,7 @@ constexpr double enough_sqnr_db = 20;
 
 struct PrunedLayer : Layer {
   bool pruned = true; // else refit only
+  Matrix squares;     // of the answers' gradient, for --prune-mask importance
   double share = 0;   // of zeros
   std::size_t taps = 1;
 };
@@ -59,7 +61,7 @@ public:
     if (std::ranges::none_of(layers_, &PrunedLayer::pruned)) return std::optional<Graph>();
     EDGEC_CHECK(look());
     if (!curves_.empty() && job_.samples.size() >= 2) EDGEC_CHECK(choose_evenness());
-    EDGEC_ASSIGN(Graph pruned, prune_at(options_.ratio, job_.samples));
+    EDGEC_ASSIGN(Graph pruned, prune_at(options_.first_ratio(), job_.samples));
     tell(pruned);
     EDGEC_CHECK(judge(pruned));
     return std::optional(std::move(pruned));
@@ -101,6 +103,7 @@ private:
   /// What all ratios share: means of the original, and what zeros cost each layer.
   Status look() {
     EDGEC_ASSIGN(means_, means_of(job_.samples));
+    if (options_.mask == "importance") EDGEC_CHECK(find_squares());
     return is_n_of_m() || options_.scope != "auto" ? Status() : find_curves();
   }
 
@@ -114,6 +117,25 @@ private:
     EDGEC_ASSIGN(const Calibration means, calibrate(original_, job_.ops, *job_.calibration, samples, options));
     const int both[] = {0, 1};
     return means.merged(both);
+  }
+
+  Status find_squares() {
+    constexpr std::size_t rounds = 4; // each sample with so many random signs
+    std::vector<Parameter> parameters;
+    for (const PrunedLayer &layer : layers_)
+      parameters.push_back({original_.node(layer.node).inputs[layer.weights.weight]});
+    TrainOptions options{.augmentation = {false, false, false},
+                         .seed = job_.seed,
+                         .threads = job_.threads,
+                         .isa = job_.isa,
+                         .memory = job_.memory,
+                         .progress = layer_progress(job_, "looking at gradients")};
+    options.steps = rounds * (job_.samples.size() + options.batch - 1) / options.batch;
+    EDGEC_ASSIGN(const auto squares,
+                 gradient_squares(original_, parameters, job_.ops, *job_.calibration, job_.samples, options));
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+      layers_[i].squares = weight_rows(squares[i], layers_[i].weights).value_or(Matrix());
+    return {};
   }
 
   /// The job with at most so many of the samples.
@@ -157,7 +179,7 @@ private:
     double best = -std::numeric_limits<double>::infinity(), chosen = 0;
     for (const double evenness : evennesses) {
       evenness_ = evenness;
-      EDGEC_ASSIGN(const Graph pruned, prune_at(options_.ratio, fitted));
+      EDGEC_ASSIGN(const Graph pruned, prune_at(options_.first_ratio(), fitted));
       EDGEC_ASSIGN(const Fidelity fidelity, edgec::judge(original_, pruned, unseen));
       if (fidelity.sqnr_db() > best) best = fidelity.sqnr_db(), chosen = evenness;
       if (best >= enough_sqnr_db) break;
@@ -225,13 +247,18 @@ private:
 
   [[nodiscard]] Result<std::vector<Mask>> masks_of(const PrunedLayer &layer, std::span<const FitGroup> groups) const {
     const Sparsity sparsity{layer.share, options_.n, options_.m, layer.taps};
-    if (options_.mask != "magnitude") return second_order_masks(groups, sparsity, mask_steps, job_.threads);
-    std::vector<Matrix> sizes;
+    if (options_.mask == "second-order") return second_order_masks(groups, sparsity, mask_steps, job_.threads);
+    std::vector<Matrix> worth;
+    std::size_t first = 0; // of the group's numbers in the layer
     for (const FitGroup &group : groups) {
-      sizes.push_back(group.weights);
-      for (double &x : sizes.back().data) x = std::abs(x);
+      worth.push_back(group.weights);
+      std::vector<double> &numbers = worth.back().data;
+      for (double &x : numbers) x *= x;
+      if (options_.mask == "importance")
+        for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] *= layer.squares.data[first + i];
+      first += numbers.size();
     }
-    return choose_masks(sizes, sparsity);
+    return choose_masks(worth, sparsity);
   }
 
   void tell(const Graph &pruned) const {
@@ -262,6 +289,7 @@ private:
   }
 
   Status judge(const Graph &pruned) const {
+    if (options_.schedule == "gradual") return {}; // there are zeros to come
     const std::string asked =
         is_n_of_m() ? fmt::format("{}:{}", options_.n, options_.m) : fmt::format("{:g}", options_.ratio);
     const PrunedAt pruned_at = [&](double ratio, std::span<const std::size_t> samples) {
@@ -330,9 +358,18 @@ void declare(Options &options, Settings &settings) {
       .records([&] { return prune.scope == "auto" && !fit.second_order ? std::string("global") : prune.scope; });
   options
       .add("--prune-mask", "WHICH", &prune.mask,
-           "which weights of a layer go: second-order: those that the others can make up for; magnitude: the smallest")
-      .one_of({"second-order", "magnitude"})
+           "which weights of a layer go: second-order: those that the others can make up for; importance: those that "
+           "mean least to the answers, by their gradients; magnitude: the smallest")
+      .one_of({"second-order", "importance", "magnitude"})
       .needs("prune")
+      .needs("effort!=fast")
+      .records();
+  options
+      .add("--prune-schedule", "WHEN", &prune.schedule,
+           "one-shot: all zeros before training; gradual: the last of them while --tune trains, by their importance")
+      .one_of({"one-shot", "gradual"})
+      .needs("without --prune R", [&prune] { return !prune.asked.empty() && prune.m == 0; })
+      .needs("tune")
       .needs("effort!=fast")
       .records();
 }

@@ -6,6 +6,7 @@
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "kernels/fast/dispatch.h"
 #include "kernels/fast/onednn.h"
 #include "kernels/fast/tile.h"
 
@@ -101,10 +102,42 @@ bool is_identity(const std::vector<std::int64_t> &index) {
 
 } // namespace
 
+namespace {
+
+/// Of matrices so small that oneDNN's buffers for them cost more than the products: row by row.
+Kernel small_products(const Products &products, Run run) {
+  Kernel kernel;
+  kernel.description = "small";
+  kernel.run = [products, run](const KernelIo &io) {
+    const auto *a = reinterpret_cast<const float *>(io.inputs[0]), *b = reinterpret_cast<const float *>(io.inputs[1]);
+    auto *y = reinterpret_cast<float *>(io.outputs[0]);
+    const std::int64_t m = products.m, n = products.n, k = products.k;
+    for (std::size_t i = 0; i < products.a_index.size(); ++i) {
+      const float *left = a + products.a_index[i] * m * k, *right = b + products.b_index[i] * k * n;
+      float *to = y + static_cast<std::int64_t>(i) * m * n;
+      dispatch({run.isa, 1}, m, INT64_MAX, [=](std::int64_t first, std::int64_t last) EDGEC_INLINE {
+        for (std::int64_t row = first; row < last; ++row) {
+          float *sums = to + row * n;
+          for (std::int64_t c = 0; c < n; ++c) sums[c] = 0;
+          for (std::int64_t t = 0; t < k; ++t) {
+            const float factor = left[row * k + t];
+            for (std::int64_t c = 0; c < n; ++c) sums[c] += factor * right[t * n + c];
+          }
+        }
+      });
+    }
+  };
+  return kernel;
+}
+
+} // namespace
+
 Result<Kernel> matmul(const Products &products, Run run) {
+  constexpr std::int64_t small = 1 << 14; // products, of all matrices
   const auto &[m, n, k, a_index, b_index] = products;
   if (run.isa == Isa::scalar) return unsupported("no vector instructions");
   if (m * n * k == 0 || a_index.empty()) return unsupported("an empty product");
+  if (m * n * k <= small / static_cast<std::int64_t>(a_index.size())) return small_products(products, run);
   const bool one_b = std::ranges::all_of(b_index, [](std::int64_t i) { return i == 0; });
   if (!is_identity(a_index) || (!one_b && !is_identity(b_index)))
     return unsupported("matrices broadcast in other ways");

@@ -148,6 +148,16 @@ EDGEC_INLINE inline void average_at(const PoolShape &s, bool count_padding, std:
   }
 }
 
+/// Images [first, last) of dx: each output's gradient shared out by give(output's offset, its window).
+template <class Give>
+EDGEC_INLINE inline void share_out(const PoolShape &s, float *dx, std::int64_t first, std::int64_t last,
+                                   const Give &give) {
+  const std::int64_t image = s.in_area() * s.channels;
+  std::fill(dx + first * image, dx + last * image, 0.0F);
+  for (std::int64_t index = first * s.out_area(); index < last * s.out_area(); ++index)
+    give(index * s.channels, Place(s, index));
+}
+
 Kernel finished(Kernel kernel, const char *description) {
   kernel.inputs = {Layout::channels_last};
   kernel.output = Layout::channels_last;
@@ -284,6 +294,51 @@ Kernel global_average_pool(std::int64_t batch, std::int64_t channels, std::int64
     });
   };
   return finished(std::move(kernel), "global average of codes");
+}
+
+Kernel max_pool_gradient(const PoolShape &shape, Run run) {
+  Kernel kernel;
+  kernel.run = [=](const KernelIo &io) {
+    const auto *dy = reinterpret_cast<const float *>(io.inputs[0]);
+    const auto *x = reinterpret_cast<const float *>(io.inputs[1]), *y = reinterpret_cast<const float *>(io.inputs[2]);
+    auto *dx = reinterpret_cast<float *>(io.outputs[0]);
+    dispatch(run, shape.batch, 1, [=, &shape](std::int64_t first, std::int64_t last) EDGEC_INLINE {
+      share_out(shape, dx, first, last, [=, &shape](std::int64_t output, const Place &at) EDGEC_INLINE {
+        for (std::int64_t c0 = 0; c0 < shape.channels; c0 += block) {
+          const std::int64_t size = std::min(block, shape.channels - c0);
+          float left[block]; // the gradient, until a tap took it
+          for (std::int64_t c = 0; c < size; ++c) left[c] = dy[output + c0 + c];
+          each_tap(shape, at, [&](std::int64_t offset) EDGEC_INLINE {
+            for (std::int64_t c = 0; c < size; ++c) {
+              const bool takes = x[offset + c0 + c] == y[output + c0 + c];
+              dx[offset + c0 + c] += takes ? left[c] : 0.0F;
+              left[c] = takes ? 0.0F : left[c];
+            }
+          });
+        }
+      });
+    });
+  };
+  kernel = finished(std::move(kernel), "gradient of max");
+  kernel.inputs.resize(3, Layout::channels_last);
+  return kernel;
+}
+
+Kernel average_pool_gradient(const PoolShape &shape, bool count_padding, Run run) {
+  Kernel kernel;
+  kernel.run = [=](const KernelIo &io) {
+    const auto *dy = reinterpret_cast<const float *>(io.inputs[0]);
+    auto *dx = reinterpret_cast<float *>(io.outputs[0]);
+    dispatch(run, shape.batch, 1, [=, &shape](std::int64_t first, std::int64_t last) EDGEC_INLINE {
+      share_out(shape, dx, first, last, [=, &shape](std::int64_t output, const Place &at) EDGEC_INLINE {
+        const auto count = static_cast<float>(reference::average_count(shape, at.d, at.h, at.w, count_padding));
+        each_tap(shape, at, [=, &shape](std::int64_t offset) EDGEC_INLINE {
+          for (std::int64_t c = 0; c < shape.channels; ++c) dx[offset + c] += dy[output + c] / count;
+        });
+      });
+    });
+  };
+  return finished(std::move(kernel), "gradient of average");
 }
 
 } // namespace edgec::fast

@@ -14,4 +14,8 @@ Kernel average_pool(const PoolShape &shape, bool count_padding, Codes from, Code
 Kernel global_average_pool(std::int64_t batch, std::int64_t channels, std::int64_t area, Run run);
 Kernel global_average_pool(std::int64_t batch, std::int64_t channels, std::int64_t area, Codes from, Codes to, Run run);
 
+/// float32: inputs dy, x and y, output dx; of averages dy alone.
+Kernel max_pool_gradient(const PoolShape &shape, Run run);
+Kernel average_pool_gradient(const PoolShape &shape, bool count_padding, Run run);
+
 } // namespace edgec::fast

@@ -1,5 +1,8 @@
 #include "kernels/reference/conv.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "kernels/requantize.h"
 
 namespace edgec::reference {
@@ -142,6 +145,27 @@ void finish(const IntegerOutput &output, std::int64_t channel, std::span<const s
       y[offset++] = static_cast<std::byte>(code & 0xff);
     }
   }
+}
+
+void conv_weight_gradient(const ConvShape &shape, std::span<const float> x, std::span<const float> dy,
+                          std::span<float> dw, std::span<float> db) {
+  std::vector<double> weights(dw.size()), biases(db.size());
+  const auto &[D, H, W] = shape.axes;
+  std::size_t index = 0;
+  for (std::int64_t n = 0; n < shape.batch; ++n)
+    for (std::int64_t c = 0; c < shape.out_channels; ++c)
+      for (std::int64_t d = 0; d < D.out; ++d)
+        for (std::int64_t h = 0; h < H.out; ++h)
+          for (std::int64_t w = 0; w < W.out; ++w) {
+            const double gradient = dy[index++];
+            if (!db.empty()) biases[static_cast<std::size_t>(c)] += gradient;
+            accumulate<false, double>(shape, n, c, d, h, w, [&](std::int64_t i, std::int64_t j) {
+              weights[static_cast<std::size_t>(j)] += gradient * static_cast<double>(x[static_cast<std::size_t>(i)]);
+              return 0.0;
+            });
+          }
+  std::ranges::transform(weights, dw.begin(), [](double v) { return static_cast<float>(v); });
+  std::ranges::transform(biases, db.begin(), [](double v) { return static_cast<float>(v); });
 }
 
 } // namespace edgec::reference

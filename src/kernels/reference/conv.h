@@ -15,6 +15,11 @@ void conv(const ConvShape &shape, std::span<const float> x, std::span<const floa
 void conv_transpose(const ConvShape &shape, std::span<const float> x, std::span<const float> w,
                     std::span<const float> bias, std::span<float> y);
 
+/// What a scalar that has gradient dy of conv's output has of its weight and, where db is not empty, of its bias: sums
+/// over batch and positions of dy times the elements of x that the weight meets there, in double, rounded once.
+void conv_weight_gradient(const ConvShape &shape, std::span<const float> x, std::span<const float> dy,
+                          std::span<float> dw, std::span<float> db);
+
 /// Codes in, codes or floats out (IntegerOutput); sums wrap around in 32 bits.
 void conv(const ConvShape &shape, const IntegerConv &conv, const std::byte *x, std::byte *y);
 void conv_transpose(const ConvShape &shape, const IntegerConv &conv, const std::byte *x, std::byte *y);

@@ -1,6 +1,7 @@
 // Pools as they are defined: scalar, row-major (N, C, D, H, W).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -69,6 +70,32 @@ void average_pool(const PoolShape &shape, bool count_padding, std::span<const fl
 /// The same on codes: taps are dequantized, the average is quantized: round(average / scale) + zero point. This is
 /// onnxruntime's QLinearAveragePool (where it follows ONNX in what it counts).
 void average_pool(const PoolShape &shape, bool count_padding, Codes from, const std::byte *x, Codes to, std::byte *y);
+
+/// The gradient of max_pool's input: each output's goes to the first tap that holds it.
+template <class T>
+void max_pool_gradient(const PoolShape &s, const T *dy, const T *x, const T *y, T *dx) {
+  std::fill_n(dx, s.batch * s.channels * s.in_area(), T{0});
+  each_output(s, [&](std::int64_t plane, std::int64_t position, std::int64_t d, std::int64_t h, std::int64_t w) {
+    const std::int64_t output = plane * s.out_area() + position;
+    bool taken = false;
+    each_tap(s, d, h, w, [&](std::int64_t i) {
+      const std::int64_t input = plane * s.in_area() + i;
+      if (taken || x[input] != y[output]) return;
+      dx[input] += dy[output];
+      taken = true;
+    });
+  });
+}
+
+/// The gradient of average_pool's input: each output's in equal parts to its taps.
+template <class T>
+void average_pool_gradient(const PoolShape &s, bool count_padding, const T *dy, T *dx) {
+  std::fill_n(dx, s.batch * s.channels * s.in_area(), T{0});
+  each_output(s, [&](std::int64_t plane, std::int64_t position, std::int64_t d, std::int64_t h, std::int64_t w) {
+    const T part = dy[plane * s.out_area() + position] / static_cast<T>(average_count(s, d, h, w, count_padding));
+    each_tap(s, d, h, w, [&](std::int64_t i) { dx[plane * s.in_area() + i] += part; });
+  });
+}
 
 /// Averages of whole planes of `area` elements, summed in double. Codes: the int32 sum of (code - zero point) is
 /// requantized with scale sx / (sy * area), as onnxruntime's QLinearGlobalAveragePool does.

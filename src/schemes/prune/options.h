@@ -1,6 +1,7 @@
 // Options of pruning single weights.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -12,10 +13,14 @@ struct PruneOptions {
   double ratio = 0;           ///< 0 .. 1
   int n = 0, m = 0;           ///< m > 0: n of every m neighbours stay
   std::string scope = "auto"; ///< auto: by what layers mean to the answers; global: one magnitude; layer: shares
-  std::string mask =
-      "second-order"; ///< which weights of a layer go: those that others make up for; magnitude: the smallest
+  /// Which weights of a layer go: those that others make up for; magnitude: the smallest; importance: those whose
+  /// square times the answers' squared gradient is the smallest.
+  std::string mask = "second-order";
+  std::string schedule = "one-shot"; ///< gradual: the last zeros come while the network is trained (--tune)
 
   [[nodiscard]] bool wanted() const { return ratio > 0 || m > 0; }
+  /// The share of zeros before training.
+  [[nodiscard]] double first_ratio() const { return schedule == "gradual" ? std::min(0.8, 0.9 * ratio) : ratio; }
 };
 
 /// Why SchemeDef::only_flat.

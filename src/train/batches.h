@@ -1,0 +1,50 @@
+// Samples in memory, and the order in which training sees them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "data/samples.h"
+#include "support/random.h"
+
+namespace edgec {
+
+/// Prepared samples, kept as far as memory allows; the others are loaded whenever they are asked for.
+class SampleCache {
+public:
+  SampleCache(const SampleSet &samples, std::size_t memory) : samples_(samples), left_(memory) {}
+  Status fill(std::span<const std::size_t> indices, int threads);
+  [[nodiscard]] Result<Sample> load(std::size_t index) const;
+
+private:
+  const SampleSet &samples_;
+  std::size_t left_;
+  std::vector<std::optional<Sample>> kept_;
+};
+
+/// A sample as training sees it once: which one is mixed into it, and what it is varied by.
+struct Draw {
+  std::size_t sample = 0, other = 0;
+  std::uint64_t seed = 0;
+};
+
+/// Draws every sample once in a random order, then again.
+class Deck {
+public:
+  Deck(std::span<const std::size_t> samples, std::uint64_t seed);
+  std::vector<Draw> deal(std::size_t count);
+
+private:
+  std::vector<std::size_t> cards_;
+  Random order_, variation_;
+  std::size_t next_ = 0;
+
+  std::size_t draw();
+};
+
+/// One input of several samples, row after row.
+Tensor stacked(std::span<const Sample> samples, std::size_t input);
+
+} // namespace edgec

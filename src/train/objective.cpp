@@ -1,0 +1,131 @@
+#include "train/objective.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "autodiff/builder.h"
+#include "autodiff/differentiate.h"
+#include "measure/logits.h"
+
+namespace edgec {
+namespace {
+
+constexpr double temperature = 4;
+
+std::vector<std::int64_t> all_axes(const Builder &b, ValueId x) {
+  std::vector<std::int64_t> axes(static_cast<std::size_t>(b.rank(x)));
+  std::iota(axes.begin(), axes.end(), 0);
+  return axes;
+}
+
+/// The mean of all elements, as a scalar.
+ValueId mean_of(Builder &b, ValueId x) { return b.reshape(b.mean(x, all_axes(b, x)), {}); }
+
+/// Rows of the axis of classes: it becomes the last of two.
+ValueId rows(Builder &b, ValueId x, std::int64_t axis) {
+  const Dims dims = b.dims(x);
+  std::vector<std::int64_t> order(dims.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::rotate(order.begin() + axis, order.begin() + axis + 1, order.end());
+  if (axis + 1 != static_cast<std::int64_t>(dims.size())) x = b.transpose(x, order);
+  const std::int64_t size = dims[static_cast<std::size_t>(axis)];
+  return b.reshape(x, {element_count(dims).value_or(0) / std::max<std::int64_t>(size, 1), size});
+}
+
+ValueId squared_error(Builder &b, ValueId s, ValueId t, double power) {
+  return b.scaled(mean_of(b, b.square(b.sub(s, t))), 1 / std::max(power, 1e-30));
+}
+
+ValueId divergence(Builder &b, ValueId s, ValueId t) {
+  const auto logs = [&](ValueId x) {
+    return b.op("LogSoftmax", {b.scaled(x, 1 / temperature)}, {{"axis", std::int64_t{1}}});
+  };
+  const ValueId of_s = logs(s), of_t = logs(t);
+  const ValueId each = b.sum(b.mul(b.op("Exp", {of_t}), b.sub(of_t, of_s)), {1});
+  return b.scaled(mean_of(b, each), temperature * temperature);
+}
+
+ValueId cosine(Builder &b, ValueId s, ValueId t) {
+  const auto length = [&](ValueId x) { return b.op("Sqrt", {b.plus(b.sum(b.square(x), {1}), 1e-12)}); };
+  const ValueId each = b.div(b.sum(b.mul(s, t), {1}), b.mul(length(s), length(t)));
+  return b.sub(b.number(1, each), mean_of(b, each));
+}
+
+ValueId loss_of(Builder &b, Loss loss, const Answer &answer, ValueId t, double power) {
+  const ValueId s = answer.value;
+  if (loss == Loss::squared_error) return squared_error(b, s, t, power);
+  if (loss == Loss::projection) return b.scaled(b.sum_to(b.mul(s, t), {}), 1 / std::sqrt(std::max(power, 1e-30)));
+  const std::int64_t rank = b.rank(s);
+  const auto axis = class_axis(answer, b.dims(s));
+  const std::int64_t last = axis ? static_cast<std::int64_t>(*axis) : rank - 1;
+  const ValueId student = rows(b, s, last), teacher = rows(b, t, last);
+  return loss == Loss::divergence ? divergence(b, student, teacher) : cosine(b, student, teacher);
+}
+
+/// A constant becomes an input.
+ValueId opened(Graph &graph, ValueId constant, std::size_t number) {
+  const ValueId input = graph.add_input(fmt::format("parameter.{}", number), graph.value(constant).type);
+  graph.replace_uses(constant, input);
+  graph.remove(constant);
+  return input;
+}
+
+} // namespace
+
+std::vector<ValueId> answers_of(const Graph &graph) {
+  std::vector<ValueId> found;
+  for (const Answer &answer : find_answers(graph)) found.push_back(answer.value);
+  return found;
+}
+
+Result<Graph> with_batch(const Graph &graph, const OpRegistry &ops, std::span<const Type> inputs, std::int64_t batch) {
+  Graph open = graph;
+  for (const ValueId id : open.values()) {
+    Type type = open.value(id).type;
+    if (open.is_input(id) || open.constant(id) != nullptr || !type.is_tensor()) continue;
+    type.shape.reset();
+    open.set_type(id, std::move(type));
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    Type type = inputs[i];
+    if (type.shape && !type.shape->empty()) type.shape->front() = Dim::known(batch * type.shape->front().size);
+    open.set_type(open.inputs()[i], std::move(type));
+  }
+  EDGEC_CHECK(infer_types(open, ops));
+  for (const NodeId id : open.nodes())
+    for (const ValueId y : open.node(id).outputs)
+      if (y.valid() && !open.value(y).type.concrete())
+        return unsupported(fmt::format("node {}: its shape is not known before it runs", open.node(id).label()));
+  for (const GraphOutput &output : open.outputs()) {
+    const Dims dims = *open.value(output.value).type.concrete();
+    if (batch > 1 && (dims.empty() || dims[0] % batch != 0))
+      return unsupported(fmt::format("output {} does not have a row for each sample", output.name));
+  }
+  return open;
+}
+
+Result<Objective> make_objective(const Graph &student, const OpRegistry &ops, std::span<const ValueId> parameters,
+                                 Loss loss, std::span<const double> powers) {
+  Objective made{.graph = student};
+  Graph &graph = made.graph;
+  made.inputs = graph.inputs();
+  for (const ValueId constant : parameters) made.parameters.push_back(opened(graph, constant, made.parameters.size()));
+  Builder b(graph, ops);
+  const auto answers = find_answers(graph);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const Type type = graph.value(answers[i].value).type;
+    if (!type.is_tensor() || type.dtype != DType::float32) continue;
+    made.targets.push_back(graph.add_input(fmt::format("target.{}", i), type));
+    const ValueId part = loss_of(b, loss, answers[i], made.targets.back(), powers[i]);
+    made.loss = made.loss.valid() ? b.add(made.loss, part) : part;
+  }
+  if (!made.loss.valid()) return unsupported("none of the outputs is a float32 tensor");
+  EDGEC_CHECK(b.status());
+  EDGEC_ASSIGN(made.gradients, differentiate(graph, ops, made.loss, made.parameters));
+  return made;
+}
+
+} // namespace edgec

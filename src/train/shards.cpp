@@ -1,0 +1,203 @@
+#include "train/shards.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "support/parallel.h"
+
+namespace edgec {
+namespace {
+
+std::vector<ValueId> float_answers(const Graph &graph) {
+  std::vector<ValueId> found;
+  for (const ValueId id : answers_of(graph))
+    if (graph.value(id).type.is_tensor() && graph.value(id).type.dtype == DType::float32) found.push_back(id);
+  return found;
+}
+
+double mean_square(const Tensor &tensor) {
+  double sum = 0;
+  for (const float x : tensor.as<float>()) sum += static_cast<double>(x) * static_cast<double>(x);
+  return sum / static_cast<double>(std::max<std::int64_t>(tensor.size(), 1));
+}
+
+} // namespace
+
+Shards::Shards(const Graph &student, std::span<const ValueId> parameters, const Graph &teacher, const OpRegistry &ops,
+               const SampleCache &samples, const ShardOptions &options)
+    : student_(student), teacher_(teacher), parameters_(parameters), ops_(ops), samples_(samples), options_(options) {}
+
+Status Shards::prepare(std::span<const std::size_t> samples) {
+  EDGEC_ASSIGN(const Sample first, samples_.load(samples[0]));
+  std::vector<Type> types;
+  for (const Tensor &tensor : first) types.push_back(Type::of(tensor));
+  auto student = with_batch(student_, ops_, types, rows_), teacher = with_batch(teacher_, ops_, types, rows_);
+  if (!student || !teacher) {
+    rows_ = 1;
+    student = with_batch(student_, ops_, types, rows_), teacher = with_batch(teacher_, ops_, types, rows_);
+  }
+  if (!student) return std::move(student).error();
+  if (!teacher) return std::move(teacher).error();
+  sized_ = *std::move(student);
+  EDGEC_ASSIGN(teach_, compile(*teacher, float_answers(*teacher)));
+  return measure_powers(samples);
+}
+
+Status Shards::prepare_loss() {
+  EDGEC_ASSIGN(loss_, compile_gradients(options_.loss, false));
+  EDGEC_ASSIGN(gradient_, compile_gradients(options_.loss, true));
+  return {};
+}
+
+Status Shards::prepare_projection() {
+  EDGEC_ASSIGN(projection_, compile_gradients(Loss::projection, true));
+  return {};
+}
+
+Result<double> Shards::loss(std::span<const Tensor> values, std::span<const std::size_t> samples) const {
+  const auto shards = shards_of(samples);
+  std::vector<double> losses(shards.size());
+  EDGEC_CHECK(parallel_for(shards.size(), options_.threads, [&](std::size_t i, int worker) -> Status {
+    EDGEC_ASSIGN(Feeds inputs, feeds(shards[i]));
+    EDGEC_ASSIGN(Feeds targets, run(teach_, worker, inputs));
+    EDGEC_ASSIGN(const auto results, run(loss_, worker, std::move(inputs), values, std::move(targets)));
+    losses[i] = static_cast<double>(results[0].tensor->as<float>()[0]);
+    return {};
+  }));
+  return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());
+}
+
+Result<BatchGradient> Shards::gradient(std::span<const Tensor> values, std::span<const Draw> batch) const {
+  std::vector<std::vector<RuntimeValue>> results(batch.size() / rows());
+  EDGEC_CHECK(parallel_for(results.size(), options_.threads, [&](std::size_t i, int worker) -> Status {
+    EDGEC_ASSIGN(Feeds inputs, varied_feeds(batch.subspan(i * rows(), rows())));
+    EDGEC_ASSIGN(Feeds targets, run(teach_, worker, inputs));
+    EDGEC_ASSIGN(results[i], run(gradient_, worker, std::move(inputs), values, std::move(targets)));
+    return {};
+  }));
+  BatchGradient sum;
+  for (const Tensor &value : values) sum.values.resize(sum.values.size() + static_cast<std::size_t>(value.size()));
+  const auto share = 1 / static_cast<float>(results.size());
+  for (const auto &result : results) {
+    sum.loss += static_cast<double>(share * result[0].tensor->as<float>()[0]);
+    auto to = sum.values.begin();
+    for (std::size_t k = 1; k < result.size(); ++k)
+      for (const float x : result[k].tensor->as<float>()) *to++ += share * x;
+  }
+  return sum;
+}
+
+Result<std::vector<float>> Shards::squares(std::span<const Tensor> values, std::span<const Draw> batch) const {
+  std::vector<std::vector<RuntimeValue>> results(batch.size() / rows());
+  EDGEC_CHECK(parallel_for(results.size(), options_.threads, [&](std::size_t i, int worker) -> Status {
+    const auto shard = batch.subspan(i * rows(), rows());
+    EDGEC_ASSIGN(Feeds inputs, varied_feeds(shard));
+    EDGEC_ASSIGN(results[i], run(projection_, worker, std::move(inputs), values, signs(shard[0].seed)));
+    return {};
+  }));
+  std::vector<float> sum;
+  for (const Tensor &value : values) sum.resize(sum.size() + static_cast<std::size_t>(value.size()));
+  const auto share = 1 / static_cast<float>(results.size());
+  for (const auto &result : results) {
+    auto to = sum.begin();
+    for (std::size_t k = 1; k < result.size(); ++k)
+      for (const float x : result[k].tensor->as<float>()) *to++ += share * x * x;
+  }
+  return sum;
+}
+
+Result<Shards::Runnable> Shards::compile(const Graph &graph, std::vector<ValueId> fetches) const {
+  std::vector<Type> types;
+  for (const ValueId id : graph.inputs()) types.push_back(graph.value(id).type);
+  PlanOptions options;
+  options.isa = options_.isa;
+  options.fetches = std::move(fetches);
+  Runnable made;
+  EDGEC_ASSIGN(made.plan, Plan::compile(graph, ops_, types, options));
+  for (int i = 0; i < std::max(options_.threads, 1); ++i) made.sessions.push_back(std::make_unique<Session>(made.plan));
+  return made;
+}
+
+Result<Shards::Runnable> Shards::compile_gradients(Loss loss, bool gradients) const {
+  EDGEC_ASSIGN(const Objective made, make_objective(sized_, ops_, parameters_, loss, powers_));
+  std::vector<ValueId> fetches{made.loss};
+  if (gradients) fetches.insert(fetches.end(), made.gradients.begin(), made.gradients.end());
+  return compile(made.graph, std::move(fetches));
+}
+
+Status Shards::measure_powers(std::span<const std::size_t> samples) {
+  const auto shards = shards_of(samples);
+  std::vector<std::vector<RuntimeValue>> answers(shards.size());
+  std::vector<std::vector<double>> powers(shards.size());
+  EDGEC_CHECK(parallel_for(shards.size(), options_.threads, [&](std::size_t i, int worker) -> Status {
+    EDGEC_ASSIGN(Feeds inputs, feeds(shards[i]));
+    EDGEC_ASSIGN(const auto results, run(teach_, worker, std::move(inputs)));
+    for (const RuntimeValue &answer : results) powers[i].push_back(mean_square(*answer.tensor));
+    return {};
+  }));
+  powers_.assign(powers[0].size(), 0);
+  for (const auto &of_shard : powers)
+    for (std::size_t k = 0; k < powers_.size(); ++k) powers_[k] += of_shard[k] / static_cast<double>(powers.size());
+  return {};
+}
+
+std::vector<std::vector<std::size_t>> Shards::shards_of(std::span<const std::size_t> samples) const {
+  std::vector<std::vector<std::size_t>> found;
+  for (std::size_t first = 0; first < samples.size(); first += rows()) {
+    auto &shard = found.emplace_back();
+    for (std::size_t i = 0; i < rows(); ++i) shard.push_back(samples[(first + i) % samples.size()]);
+  }
+  return found;
+}
+
+namespace {
+
+std::vector<RuntimeValue> stacked_inputs(std::span<const Sample> shard) {
+  std::vector<RuntimeValue> feeds;
+  for (std::size_t i = 0; i < shard[0].size(); ++i) feeds.emplace_back(stacked(shard, i));
+  return feeds;
+}
+
+} // namespace
+
+Result<Shards::Feeds> Shards::feeds(std::span<const std::size_t> samples) const {
+  std::vector<Sample> shard;
+  for (const std::size_t index : samples) {
+    EDGEC_ASSIGN(Sample sample, samples_.load(index));
+    shard.push_back(std::move(sample));
+  }
+  return stacked_inputs(shard);
+}
+
+Result<Shards::Feeds> Shards::varied_feeds(std::span<const Draw> draws) const {
+  std::vector<Sample> shard;
+  for (const Draw &draw : draws) {
+    EDGEC_ASSIGN(const Sample sample, samples_.load(draw.sample));
+    EDGEC_ASSIGN(const Sample other, samples_.load(draw.other));
+    Random random(draw.seed);
+    shard.push_back(augmented(sample, other, options_.augmentation, random));
+  }
+  return stacked_inputs(shard);
+}
+
+/// Of each of the student's answers.
+Shards::Feeds Shards::signs(std::uint64_t seed) const {
+  Random random(seed);
+  Feeds found;
+  for (const ValueId id : float_answers(sized_)) {
+    const Dims dims = *sized_.value(id).type.concrete();
+    std::vector<float> values(static_cast<std::size_t>(*element_count(dims)));
+    for (float &value : values) value = random.below(2) == 0 ? -1.0F : 1.0F;
+    found.emplace_back(Tensor::of(dims, std::move(values)));
+  }
+  return found;
+}
+
+Result<std::vector<RuntimeValue>> Shards::run(const Runnable &run, int worker, Feeds feeds,
+                                              std::span<const Tensor> values, Feeds targets) {
+  for (const Tensor &tensor : values) feeds.emplace_back(tensor);
+  for (RuntimeValue &target : targets) feeds.push_back(std::move(target));
+  return run.sessions[static_cast<std::size_t>(worker)]->run(feeds);
+}
+
+} // namespace edgec

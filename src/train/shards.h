@@ -1,0 +1,81 @@
+// A student beside its teacher on a few samples at a time: losses and gradients. A batch is cut into shards, which run
+// side by side; their gradients are added in order, so that any number of threads gives the same numbers.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "runtime/plan.h"
+#include "train/augment.h"
+#include "train/batches.h"
+#include "train/objective.h"
+
+namespace edgec {
+
+struct ShardOptions {
+  Loss loss = Loss::squared_error;
+  Augmentation augmentation;
+  int threads = 1;
+  Isa isa = Isa::scalar;
+};
+
+/// Of a mean over a batch; the gradient of all parameters in a row.
+struct BatchGradient {
+  double loss = 0;
+  std::vector<float> values;
+};
+
+class Shards {
+public:
+  /// `parameters`: float32 constants of the student. The objects must outlive this one.
+  Shards(const Graph &student, std::span<const ValueId> parameters, const Graph &teacher, const OpRegistry &ops,
+         const SampleCache &samples, const ShardOptions &options);
+
+  /// Finds out how many samples a shard takes: eight, or one where the network's batch cannot be changed; measures the
+  /// teacher's answers on these samples. Errors: shapes or operators that training cannot take (unsupported).
+  Status prepare(std::span<const std::size_t> samples);
+  /// The student's and the loss's plans; those of the projection (Loss) where gradients' squares are wanted.
+  Status prepare_loss();
+  Status prepare_projection();
+
+  [[nodiscard]] std::size_t rows() const { return static_cast<std::size_t>(rows_); }
+
+  /// The mean loss on samples as they are.
+  [[nodiscard]] Result<double> loss(std::span<const Tensor> values, std::span<const std::size_t> samples) const;
+  /// On samples varied at random; `batch` holds whole shards.
+  [[nodiscard]] Result<BatchGradient> gradient(std::span<const Tensor> values, std::span<const Draw> batch) const;
+  /// The mean over shards of the squared gradient of the projection on random signs, in a row.
+  [[nodiscard]] Result<std::vector<float>> squares(std::span<const Tensor> values, std::span<const Draw> batch) const;
+
+private:
+  /// A plan, and buffers to run it for each worker.
+  struct Runnable {
+    std::shared_ptr<const Plan> plan;
+    std::vector<std::unique_ptr<Session>> sessions;
+  };
+  using Feeds = std::vector<RuntimeValue>;
+
+  const Graph &student_, &teacher_;
+  std::span<const ValueId> parameters_;
+  const OpRegistry &ops_;
+  const SampleCache &samples_;
+  const ShardOptions &options_;
+  std::int64_t rows_ = 8;
+  Graph sized_; ///< the student for one shard
+  std::vector<double> powers_;
+  Runnable teach_, loss_, gradient_, projection_;
+
+  Result<Runnable> compile(const Graph &graph, std::vector<ValueId> fetches) const;
+  Result<Runnable> compile_gradients(Loss loss, bool gradients) const;
+  Status measure_powers(std::span<const std::size_t> samples);
+  /// Samples in shards, the last one filled up from the start.
+  [[nodiscard]] std::vector<std::vector<std::size_t>> shards_of(std::span<const std::size_t> samples) const;
+  [[nodiscard]] Result<Feeds> feeds(std::span<const std::size_t> samples) const;
+  [[nodiscard]] Result<Feeds> varied_feeds(std::span<const Draw> shard) const;
+  [[nodiscard]] Feeds signs(std::uint64_t seed) const;
+  static Result<std::vector<RuntimeValue>> run(const Runnable &run, int worker, Feeds feeds,
+                                               std::span<const Tensor> values = {}, Feeds targets = {});
+};
+
+} // namespace edgec

@@ -1,0 +1,225 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+
+#include "support/cancel.h"
+#include "train/optimizer.h"
+#include "train/shards.h"
+#include "train/sparsity.h"
+
+namespace edgec {
+namespace {
+
+constexpr std::size_t held_out_every = 5, judgements = 10, least_steps = 10, prunings = 40;
+
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+std::vector<ValueId> values_of(std::span<const Parameter> parameters) {
+  std::vector<ValueId> found;
+  for (const Parameter &parameter : parameters) found.push_back(parameter.value);
+  return found;
+}
+
+/// Parameters in a row, and which of their numbers are free.
+class Row {
+public:
+  Row(const Graph &graph, std::span<const Parameter> parameters) {
+    for (const Parameter &parameter : parameters) {
+      const Tensor &tensor = *graph.constant(parameter.value);
+      const auto numbers = tensor.as<float>();
+      const std::size_t first = values.size();
+      dims_.push_back(tensor.dims);
+      values.insert(values.end(), numbers.begin(), numbers.end());
+      for (const float number : numbers) free.push_back(!parameter.keeps_zeros || number != 0);
+      const auto zeros = static_cast<std::size_t>(std::ranges::count(numbers, 0.0F));
+      if (!parameter.keeps_zeros || zeros == 0) continue;
+      pruned.push_back({first, numbers.size()});
+      zeros_ += zeros;
+      prunable_ += numbers.size();
+    }
+  }
+
+  std::vector<float> values;
+  std::vector<char> free;      ///< not held at 0
+  std::vector<Segment> pruned; ///< parameters that have zeros
+
+  [[nodiscard]] double zeros() const {
+    return static_cast<double>(zeros_) / static_cast<double>(std::max<std::size_t>(prunable_, 1));
+  }
+  void hold_zeros() {
+    for (std::size_t i = 0; i < free.size(); ++i)
+      if (free[i] == 0) values[i] = 0;
+  }
+  [[nodiscard]] std::vector<Tensor> tensors(std::span<const float> numbers) const {
+    std::vector<Tensor> found;
+    auto from = numbers.begin();
+    for (const Dims &dims : dims_) {
+      const std::int64_t count = element_count(dims).value_or(0);
+      found.push_back(Tensor::of(dims, std::vector<float>(from, from + count)));
+      from += count;
+    }
+    return found;
+  }
+
+private:
+  std::vector<Dims> dims_;
+  std::size_t zeros_ = 0, prunable_ = 0;
+};
+
+class Trainer {
+public:
+  Trainer(const Graph &student, std::span<const Parameter> parameters, const Graph &teacher, const OpRegistry &ops,
+          const SampleSet &samples, const TrainOptions &options)
+      : options_(options), cache_(samples, options.memory), row_(student, parameters),
+        ids_(values_of(parameters)), shard_options_{options.loss, options.augmentation, options.threads, options.isa},
+        shards_(student, ids_, teacher, ops, cache_, shard_options_) {}
+
+  Result<Trained> run(std::span<const std::size_t> indices) {
+    split(indices);
+    if (held_out_.empty()) return usage_error("training needs at least 5 samples: a fifth of them judges");
+    EDGEC_CHECK(cache_.fill(indices, options_.threads));
+    EDGEC_CHECK(shards_.prepare(held_out_));
+    EDGEC_CHECK(shards_.prepare_loss());
+    if (prunes()) EDGEC_CHECK(shards_.prepare_projection());
+    Trained trained{.samples = learnt_.size(), .held_out = held_out_.size()};
+    EDGEC_ASSIGN(trained.before, judge());
+    trained.after = trained.before;
+    EDGEC_ASSIGN(trained.steps, choose_steps());
+    EDGEC_CHECK(descend(trained));
+    return trained;
+  }
+
+  Result<std::vector<Tensor>> squares(std::span<const std::size_t> indices) {
+    learnt_.assign(indices.begin(), indices.end());
+    EDGEC_CHECK(cache_.fill(indices, options_.threads));
+    EDGEC_CHECK(shards_.prepare(learnt_));
+    EDGEC_CHECK(shards_.prepare_projection());
+    Deck deck(learnt_, options_.seed);
+    std::vector<float> sum(row_.values.size());
+    const auto values = row_.tensors(row_.values);
+    for (std::size_t step = 0; step < options_.steps; ++step) {
+      EDGEC_CHECK(check_interrupted());
+      if (options_.progress) options_.progress(step, options_.steps);
+      EDGEC_ASSIGN(const auto found, shards_.squares(values, deck.deal(batch())));
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += found[i] / static_cast<float>(options_.steps);
+    }
+    return row_.tensors(sum);
+  }
+
+  /// The best values, parameter by parameter.
+  [[nodiscard]] std::vector<Tensor> best() const { return row_.tensors(best_); }
+
+private:
+  const TrainOptions &options_;
+  SampleCache cache_;
+  Row row_;
+  std::vector<ValueId> ids_;
+  ShardOptions shard_options_;
+  Shards shards_;
+  std::vector<std::size_t> learnt_, held_out_;
+  std::vector<float> best_, squares_; // squares_: a running mean
+
+  void split(std::span<const std::size_t> indices) {
+    for (std::size_t i = 0; i < indices.size(); ++i)
+      (i % held_out_every == held_out_every - 1 ? held_out_ : learnt_).push_back(indices[i]);
+  }
+
+  [[nodiscard]] bool prunes() const { return options_.zeros > row_.zeros(); }
+  [[nodiscard]] std::size_t batch() const {
+    return std::max<std::size_t>(1, options_.batch / shards_.rows()) * shards_.rows();
+  }
+  [[nodiscard]] Result<double> judge() const { return shards_.loss(row_.tensors(row_.values), held_out_); }
+
+  /// As asked for, or as many as the time allows, by what a few take.
+  Result<std::size_t> choose_steps() const {
+    if (options_.steps > 0) return options_.steps;
+    Deck deck(learnt_, options_.seed);
+    const auto values = row_.tensors(row_.values);
+    constexpr int tries = 3;
+    EDGEC_CHECK(shards_.gradient(values, deck.deal(batch()))); // memory is touched for the first time
+    const double start = cpu_seconds();
+    for (int i = 0; i < tries; ++i) EDGEC_CHECK(shards_.gradient(values, deck.deal(batch())));
+    const double each = std::max((cpu_seconds() - start) / tries, 1e-4);
+    return std::max(least_steps, static_cast<std::size_t>(options_.cpu_seconds / each));
+  }
+
+  Status descend(Trained &trained) {
+    best_ = row_.values;
+    Adam adam(row_.values.size());
+    Deck deck(learnt_, options_.seed);
+    const std::size_t pause = std::max<std::size_t>(1, trained.steps / judgements);
+    for (std::size_t step = 0; step < trained.steps; ++step) {
+      if (options_.progress) options_.progress(step, trained.steps);
+      if (interrupted()) {
+        take_interrupt();
+        trained.steps = step;
+        break;
+      }
+      EDGEC_CHECK(prune(deck, step, trained));
+      EDGEC_ASSIGN(BatchGradient found, shards_.gradient(row_.tensors(row_.values), deck.deal(batch())));
+      if (!std::isfinite(found.loss)) break; // what was best so far stands
+      for (std::size_t i = 0; i < found.values.size(); ++i)
+        if (row_.free[i] == 0) found.values[i] = 0;
+      adam.step(row_.values, found.values, scheduled_rate(options_.rate, step, trained.steps));
+      row_.hold_zeros(); // the moments of what became zero live on
+      if ((step + 1) % pause == 0 || step + 1 == trained.steps) EDGEC_CHECK(keep_best(trained, step));
+    }
+    return {};
+  }
+
+  /// Some more weights become 0, where it is time.
+  Status prune(Deck &deck, std::size_t step, Trained &trained) {
+    const std::size_t pause = std::max<std::size_t>(1, trained.steps / prunings);
+    if (!prunes() || step % pause != 0) return {};
+    const double zeros = scheduled_zeros(row_.zeros(), options_.zeros, step + pause - 1, trained.steps);
+    const double until = scheduled_zeros(row_.zeros(), options_.zeros, step, trained.steps);
+    if (trained.pruned && until >= options_.zeros) return {};
+    EDGEC_ASSIGN(const auto found, shards_.squares(row_.tensors(row_.values), deck.deal(batch())));
+    constexpr float keeps = 0.7F;
+    if (squares_.empty()) squares_ = found;
+    for (std::size_t i = 0; i < found.size(); ++i) squares_[i] = keeps * squares_[i] + (1 - keeps) * found[i];
+    if (zeros <= row_.zeros()) return {};
+    std::vector<float> worth(squares_.size());
+    for (std::size_t i = 0; i < worth.size(); ++i) worth[i] = row_.values[i] * row_.values[i] * squares_[i];
+    clear_least(row_.free, worth, row_.pruned, zeros);
+    row_.hold_zeros();
+    trained.pruned = true;
+    return {};
+  }
+
+  Status keep_best(Trained &trained, std::size_t step) {
+    const bool done = !prunes() || scheduled_zeros(row_.zeros(), options_.zeros, step, trained.steps) >= options_.zeros;
+    if (!done) return {};
+    EDGEC_ASSIGN(const double loss, judge());
+    const bool first = trained.pruned && !judged_pruned_;
+    judged_pruned_ = judged_pruned_ || trained.pruned;
+    if (!first && !(loss < trained.after)) return {};
+    trained.after = loss;
+    best_ = row_.values;
+    return {};
+  }
+  bool judged_pruned_ = false; // with all zeros that were asked for
+};
+
+} // namespace
+
+Result<Trained> train(Graph &student, std::span<const Parameter> parameters, const Graph &teacher,
+                      const OpRegistry &ops, const SampleSet &samples, std::span<const std::size_t> indices,
+                      const TrainOptions &options) {
+  Trainer trainer(student, parameters, teacher, ops, samples, options);
+  EDGEC_ASSIGN(const Trained trained, trainer.run(indices));
+  if (!trained.improved()) return trained;
+  const auto best = trainer.best();
+  for (std::size_t i = 0; i < parameters.size(); ++i) student.set_data(parameters[i].value, best[i]);
+  return trained;
+}
+
+Result<std::vector<Tensor>> gradient_squares(const Graph &network, std::span<const Parameter> parameters,
+                                             const OpRegistry &ops, const SampleSet &samples,
+                                             std::span<const std::size_t> indices, const TrainOptions &options) {
+  return Trainer(network, parameters, network, ops, samples, options).squares(indices);
+}
+
+} // namespace edgec

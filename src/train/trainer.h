@@ -1,0 +1,58 @@
+// Trains a network towards another one's answers on samples without labels (Hinton, Vinyals and Dean 2015).
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "data/samples.h"
+#include "train/augment.h"
+#include "train/objective.h"
+
+namespace edgec {
+
+struct TrainOptions {
+  std::size_t steps = 0;  ///< of gradient descent; 0: as many as cpu_seconds allow
+  double cpu_seconds = 0; ///< of this process, those of all threads
+  std::size_t batch = 32; ///< samples a step
+  double rate = 1e-3;     ///< the largest that the schedule comes to
+  Loss loss = Loss::squared_error;
+  double zeros = 0; ///< share of zeros that the parameters with zeros come to while they are trained
+  Augmentation augmentation;
+  std::uint64_t seed = 0;
+  int threads = 1;
+  Isa isa = Isa::scalar;
+  std::size_t memory = std::size_t{192} << 20; ///< bytes of prepared samples that are kept
+  std::function<void(std::size_t done, std::size_t all)> progress;
+};
+
+/// A constant that is trained, and where it stays 0.
+struct Parameter {
+  ValueId value;
+  bool keeps_zeros = false;
+};
+
+/// What each parameter's numbers mean to the answers: the mean square of the gradient of the answers' sum under random
+/// signs, on at most `options.steps` batches. Errors: as train().
+Result<std::vector<Tensor>> gradient_squares(const Graph &network, std::span<const Parameter> parameters,
+                                             const OpRegistry &ops, const SampleSet &samples,
+                                             std::span<const std::size_t> indices, const TrainOptions &options);
+
+struct Trained {
+  std::size_t steps = 0, samples = 0, held_out = 0; ///< steps made; samples trained on; samples judged on
+  double before = 0, after = 0;                     ///< the loss on held-out samples: of the network given, of the best
+  bool pruned = false;                              ///< there are more zeros than before: `after` is theirs
+  [[nodiscard]] bool improved() const { return pruned || after < before; }
+};
+
+/// Trains `parameters` of `student`: its constants become those that did best on a fifth of the samples, which is not
+/// trained on; they stay where none did better. With options.zeros, weights of little importance (their square times
+/// gradient_squares()) become 0 on the way, along a cubic curve (Zhu and Gupta 2018) over two fifths of the steps; of
+/// each parameter a twentieth stays. The numbers depend on the steps and the seed, not on threads. Errors:
+/// an operator without a gradient (unsupported), samples that do not fit.
+Result<Trained> train(Graph &student, std::span<const Parameter> parameters, const Graph &teacher,
+                      const OpRegistry &ops, const SampleSet &samples, std::span<const std::size_t> indices,
+                      const TrainOptions &options);
+
+} // namespace edgec

@@ -1,0 +1,294 @@
+// The pieces of training, and training itself.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "autodiff/builder.h"
+#include "ir/text.h"
+#include "kernels/isa.h"
+#include "ops/registry.h"
+#include "train/batches.h"
+#include "train/optimizer.h"
+#include "train/sparsity.h"
+#include "train/trainer.h"
+
+namespace edgec {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(Optimizer, StepsByTheRateAtFirst) { // whatever a gradient's size: m / sqrt(v) is its sign
+  Adam adam(3);
+  std::vector<float> values{1, 1, 1};
+  adam.step(values, std::vector<float>{100, -0.01F, 0}, 0.1);
+  EXPECT_NEAR(values[0], 0.9, 1e-6);
+  EXPECT_NEAR(values[1], 1.1, 1e-6);
+  EXPECT_EQ(values[2], 1);
+}
+
+TEST(Optimizer, FindsTheBottomOfABowl) {
+  Adam adam(2);
+  std::vector<float> values{3, -2};
+  constexpr std::size_t steps = 500;
+  for (std::size_t i = 0; i < steps; ++i)
+    adam.step(values, std::vector<float>{2 * (values[0] - 1), 20 * (values[1] - 0.5F)}, scheduled_rate(0.1, i, steps));
+  EXPECT_NEAR(values[0], 1, 1e-3);
+  EXPECT_NEAR(values[1], 0.5, 1e-3);
+}
+
+TEST(Schedule, RisesThenFallsToNothing) {
+  for (const std::size_t steps : {1U, 7U, 100U, 5000U}) {
+    double largest = 0;
+    for (std::size_t i = 0; i < steps; ++i) largest = std::max(largest, scheduled_rate(1, i, steps));
+    EXPECT_NEAR(largest, 1, 1e-9) << steps;
+  }
+  EXPECT_NEAR(scheduled_rate(1, 0, 1000), 0.02, 1e-9);
+  EXPECT_LT(scheduled_rate(1, 999, 1000), 1e-4);
+}
+
+TEST(Schedule, OfZerosIsCubicAndEndsThere) {
+  EXPECT_EQ(scheduled_zeros(0.5, 0.9, 0, 1000), 0.5);
+  EXPECT_NEAR(scheduled_zeros(0.5, 0.9, 349, 1000), 0.9 - 0.4 / 8, 1e-9); // half of the way
+  EXPECT_EQ(scheduled_zeros(0.5, 0.9, 999, 1000), 0.9);
+  for (std::size_t i = 1; i < 1000; ++i)
+    EXPECT_GE(scheduled_zeros(0.5, 0.9, i, 1000), scheduled_zeros(0.5, 0.9, i - 1, 1000));
+}
+
+TEST(Sparsity, ClearsTheLeastWorthyOfAllAndLeavesAFloor) {
+  std::vector<char> kept(60, 1);
+  std::vector<float> worth(60);
+  std::iota(worth.begin(), worth.end(), 0.0F); // segment 0 is worth less than segment 1
+  const std::vector<Segment> segments{{0, 40}, {40, 20}};
+  clear_least(kept, worth, segments, 0.5);
+  EXPECT_EQ(std::count(kept.begin(), kept.begin() + 30, 0), 30);
+  EXPECT_EQ(std::count(kept.begin() + 30, kept.end(), 0), 0);
+  clear_least(kept, worth, segments, 0.8); // 48: the first segment keeps 2
+  EXPECT_EQ(std::count(kept.begin(), kept.end(), 0), 48);
+  EXPECT_THAT(std::vector<char>(kept.begin() + 38, kept.begin() + 40), Each(1));
+  const auto before = kept;
+  clear_least(kept, worth, segments, 0.3); // nothing comes back
+  EXPECT_EQ(kept, before);
+}
+
+Sample one_input(Dims dims, float first) {
+  std::vector<float> values(static_cast<std::size_t>(*element_count(dims)));
+  std::iota(values.begin(), values.end(), first);
+  return {Tensor::of(std::move(dims), std::move(values))};
+}
+
+TEST(Augmentation, KeepsShapesAndStaysWithinTheSamples) {
+  for (const Dims &dims : {Dims{1, 3, 16, 16}, Dims{1, 1, 49, 10}, Dims{1, 20}, Dims{1, 8, 8}}) {
+    const Sample a = one_input(dims, 0), b = one_input(dims, 5000);
+    const auto of_a = a[0].as<float>(), of_b = b[0].as<float>();
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+      Random random(seed);
+      const Sample found = augmented(a, b, {}, random);
+      ASSERT_EQ(found.size(), 1U);
+      EXPECT_EQ(found[0].dims, dims);
+      for (const float x : found[0].as<float>()) {
+        EXPECT_GE(x, of_a.front());
+        EXPECT_LE(x, of_b.back());
+      }
+    }
+  }
+}
+
+TEST(Augmentation, DoesNothingToWhatItCannotVary) {
+  Random random(1);
+  const Sample tokens{Tensor::of({1, 4}, std::vector<std::int64_t>{1, 2, 3, 4})},
+      others{Tensor::of({1, 4}, std::vector<std::int64_t>{5, 6, 7, 8})};
+  const Sample row = one_input({1, 12}, 0);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(identical(augmented(tokens, others, {}, random)[0], tokens[0]));
+    EXPECT_TRUE(identical(augmented(row, row, {false, false, false}, random)[0], row[0]));
+  }
+}
+
+TEST(Deck, DealsEachSampleOnceARound) {
+  const std::vector<std::size_t> cards{3, 5, 7, 11, 13};
+  Deck deck(cards, 9);
+  std::vector<std::size_t> dealt;
+  for (const Draw &draw : deck.deal(5)) dealt.push_back(draw.sample);
+  std::ranges::sort(dealt);
+  EXPECT_EQ(dealt, cards);
+}
+
+/// Normal numbers.
+class Numbers : public SampleSet {
+public:
+  explicit Numbers(Dims dims) : dims_(std::move(dims)) {}
+  std::size_t size() const override { return 100; }
+  std::string label(std::size_t index) const override { return "sample " + std::to_string(index); }
+  std::string description() const override { return "numbers"; }
+  Result<Sample> load(std::size_t index) const override {
+    Random random(index + 1);
+    std::vector<float> values(static_cast<std::size_t>(*element_count(dims_)));
+    for (float &x : values) x = static_cast<float>(random.normal());
+    return Sample{Tensor::of(dims_, std::move(values))};
+  }
+
+private:
+  Dims dims_;
+};
+
+Tensor random_tensor(Dims dims, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<float> values(static_cast<std::size_t>(*element_count(dims)));
+  for (float &x : values) x = static_cast<float>(random.normal() / 3);
+  return Tensor::of(std::move(dims), std::move(values));
+}
+
+struct Network {
+  Graph graph;
+  std::vector<Parameter> parameters;
+};
+
+/// Conv, Relu, a residual Conv, an average and a Gemm over an input [N, 3, 8, 8].
+Network small_network(const char *odd = nullptr) {
+  Network made;
+  Graph &graph = made.graph;
+  graph.opsets[""] = 17;
+  Builder b(graph, all_ops());
+  ValueId x = graph.add_input("x", Type::tensor(DType::float32, Dims{1, 3, 8, 8}));
+  const auto weight = [&](Dims dims, bool keeps_zeros) {
+    const ValueId id = b.constant(random_tensor(std::move(dims), made.parameters.size() + 1));
+    made.parameters.push_back({id, keeps_zeros});
+    return id;
+  };
+  const std::vector<Attribute> pads{{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}};
+  x = b.op("Relu", {b.op("Conv", {x, weight({8, 3, 3, 3}, true), weight({8}, false)}, pads)});
+  if (odd != nullptr) x = b.op(odd, {x});
+  x = b.op("Relu", {b.add(x, b.op("Conv", {x, weight({8, 8, 3, 3}, true), weight({8}, false)}, pads))});
+  x = b.op("Flatten", {b.op("GlobalAveragePool", {x})});
+  x = b.op("Gemm", {x, weight({8, 10}, true), weight({10}, false)});
+  graph.add_output(x, "y");
+  EXPECT_TRUE(b.status()) << b.status().error().message;
+  return made;
+}
+
+/// Every third weight of those that keep zeros becomes 0.
+void damage(Network &network) {
+  for (const Parameter &parameter : network.parameters) {
+    if (!parameter.keeps_zeros) continue;
+    const Tensor &data = *network.graph.constant(parameter.value);
+    std::vector<float> values(data.as<float>().begin(), data.as<float>().end());
+    for (std::size_t i = 0; i < values.size(); i += 3) values[i] = 0;
+    network.graph.set_data(parameter.value, Tensor::of(data.dims, std::move(values)));
+  }
+}
+
+std::vector<std::size_t> all_of(const SampleSet &samples) {
+  std::vector<std::size_t> indices(samples.size());
+  std::iota(indices.begin(), indices.end(), 0);
+  return indices;
+}
+
+Result<Trained> train_damaged(Network &network, const Graph &teacher, TrainOptions options) {
+  const Numbers samples({1, 3, 8, 8});
+  return train(network.graph, network.parameters, teacher, all_ops(), samples, all_of(samples), options);
+}
+
+TEST(Training, BringsAnswersBackAndKeepsZeros) {
+  const Network original = small_network();
+  for (const Loss loss : {Loss::squared_error, Loss::divergence, Loss::cosine}) {
+    Network network = small_network();
+    damage(network);
+    const auto found = train_damaged(network, original.graph, {.steps = 60, .rate = 0.01, .loss = loss});
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(found->held_out, 20U);
+    EXPECT_LT(found->after, 0.2 * found->before);
+    for (const Parameter &parameter : network.parameters) {
+      const auto values = network.graph.constant(parameter.value)->as<float>();
+      for (std::size_t i = 0; parameter.keeps_zeros && i < values.size(); i += 3) EXPECT_EQ(values[i], 0);
+    }
+  }
+}
+
+TEST(Training, GivesTheSameNumbersOnAnyThreads) {
+  const Network original = small_network();
+  std::vector<Tensor> expected;
+  for (const int threads : {1, 2, 3}) {
+    Network network = small_network();
+    damage(network);
+    const auto found =
+        train_damaged(network, original.graph, {.steps = 12, .zeros = 0.6, .threads = threads, .isa = detect_isa()});
+    ASSERT_TRUE(found) << found.error().message;
+    for (std::size_t i = 0; i < network.parameters.size(); ++i) {
+      const Tensor &values = *network.graph.constant(network.parameters[i].value);
+      if (threads == 1)
+        expected.push_back(values);
+      else
+        EXPECT_TRUE(identical(values, expected[i])) << threads << " threads, parameter " << i;
+    }
+  }
+}
+
+TEST(Training, PrunesOnTheWay) {
+  const Network original = small_network();
+  Network network = small_network();
+  damage(network);
+  const auto found = train_damaged(network, original.graph, {.steps = 80, .rate = 0.01, .zeros = 0.7});
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_TRUE(found->pruned);
+  double zeros = 0, all = 0;
+  for (const Parameter &parameter : network.parameters) {
+    if (!parameter.keeps_zeros) continue;
+    const auto values = network.graph.constant(parameter.value)->as<float>();
+    zeros += static_cast<double>(std::ranges::count(values, 0.0F));
+    all += static_cast<double>(values.size());
+  }
+  EXPECT_NEAR(zeros / all, 0.7, 0.01);
+}
+
+TEST(Training, LeavesAloneWhatItCannotImprove) {
+  Network network = small_network();
+  const Network original = small_network();
+  const auto found = train_damaged(network, original.graph, {.steps = 10});
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_FALSE(found->improved());
+  for (std::size_t i = 0; i < network.parameters.size(); ++i)
+    EXPECT_TRUE(identical(*network.graph.constant(network.parameters[i].value),
+                          *original.graph.constant(original.parameters[i].value)));
+}
+
+TEST(Training, NamesTheOperatorThatStopsIt) {
+  Network network = small_network("Round");
+  const Graph teacher = network.graph;
+  const auto found = train_damaged(network, teacher, {.steps = 10});
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, Code::unsupported);
+  EXPECT_THAT(found.error().message, HasSubstr("(Round): there is no gradient"));
+}
+
+/// A linear network's answers have the gradient x: its mean square over signs and samples is E x^2.
+TEST(Importance, IsTheMeanSquareOfTheAnswersGradient) {
+  Graph graph;
+  graph.opsets[""] = 17;
+  Builder b(graph, all_ops());
+  const ValueId x = graph.add_input("x", Type::tensor(DType::float32, Dims{1, 4}));
+  const ValueId w = b.constant(random_tensor({4, 3}, 5));
+  graph.add_output(b.op("MatMul", {b.mul(x, b.constant(Tensor::of({4}, std::vector<float>{0, 1, 2, 3}))), w}), "y");
+  const std::vector<Parameter> parameters{{w}};
+  const Numbers samples({1, 4});
+  const auto found = gradient_squares(graph, parameters, all_ops(), samples, all_of(samples),
+                                      {.steps = 400, .augmentation = {false, false, false}});
+  ASSERT_TRUE(found) << found.error().message;
+  double means[4] = {};
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const Sample sample = *samples.load(i);
+    for (std::size_t k = 0; k < 4; ++k) means[k] += std::pow(static_cast<double>(k * sample[0].as<float>()[k]), 2);
+  }
+  const auto squares = (*found)[0].as<float>();
+  for (std::size_t column = 0; column < 3; ++column) {
+    EXPECT_EQ(squares[column], 0);
+    const double unit = squares[3 + column] / means[1];
+    for (std::size_t k = 2; k < 4; ++k) EXPECT_NEAR(squares[3 * k + column] / means[k] / unit, 1, 0.1);
+  }
+}
+
+} // namespace
+} // namespace edgec
