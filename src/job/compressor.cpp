@@ -67,6 +67,7 @@ private:
     job.made_up = data_.synthetic;
     job.ranges = request_.ranges;
     job.reference = request_.reference != nullptr ? request_.reference : &source;
+    job.reference_outputs = std::make_shared<const ReferenceOutputs>();
     job.cross_fit = request_.cross_fit;
     job.judge_each = request_.judge_each;
     job.border_nodes = request_.border_nodes;

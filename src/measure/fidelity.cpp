@@ -6,6 +6,8 @@
 #include <deque>
 #include <fmt/format.h>
 #include <limits>
+#include <map>
+#include <mutex>
 
 #include "measure/logits.h"
 #include "support/file.h"
@@ -78,6 +80,9 @@ public:
   [[nodiscard]] std::size_t place(std::size_t answer) const { return places_[answer]; }
   [[nodiscard]] std::size_t outputs() const { return graph_.outputs().size(); }
   [[nodiscard]] const Type &type_of(std::size_t i) const { return graph_.value(fetches_[i]).type; }
+  [[nodiscard]] bool has_codes() const {
+    return std::ranges::any_of(fetches_, [&](ValueId id) { return graph_.value(id).type.is_quantized(); });
+  }
   [[nodiscard]] std::string name(std::size_t i) const {
     return i < outputs() ? graph_.outputs()[i].name : graph_.value(fetches_[i]).name;
   }
@@ -90,6 +95,48 @@ private:
   std::unique_ptr<Runner> runner_;
   std::function<Result<std::vector<RuntimeValue>>(std::span<const RuntimeValue>)> in_parts_; // instead of runner_
 };
+
+} // namespace
+
+struct ReferenceOutputs::State {
+  static constexpr std::size_t most_bytes = std::size_t{16} << 20;
+  std::mutex mutex;
+  std::map<std::size_t, std::shared_ptr<const Outputs>> of_call;
+  std::size_t bytes = 0;
+
+  std::shared_ptr<const Outputs> find(std::size_t call) {
+    const std::lock_guard lock(mutex);
+    const auto found = of_call.find(call);
+    return found == of_call.end() ? nullptr : found->second;
+  }
+
+  void keep(std::size_t call, const std::shared_ptr<const Outputs> &outputs) {
+    std::size_t size = 0;
+    for (const Reals &reals : *outputs) size += reals.values.size() * sizeof(double);
+    const std::lock_guard lock(mutex);
+    if (bytes + size > most_bytes || !of_call.emplace(call, outputs).second) return;
+    bytes += size;
+  }
+};
+
+ReferenceOutputs::ReferenceOutputs() : state_(std::make_unique<State>()) {}
+ReferenceOutputs::~ReferenceOutputs() = default;
+
+namespace {
+
+/// A reference's outputs for a call of the samples, computed where they are not known. Those of a quantized type depend
+/// on what they are compared with.
+Result<std::shared_ptr<const Outputs>> reference_outputs(Candidate &reference, const Candidate &test,
+                                                         const Sample &sample, std::size_t call, int worker,
+                                                         const ReferenceOutputs *known) {
+  if (reference.has_codes()) known = nullptr;
+  if (known != nullptr)
+    if (auto found = known->state().find(call)) return found;
+  EDGEC_ASSIGN(Outputs computed, reference.run(sample, worker, &test));
+  auto outputs = std::make_shared<const Outputs>(std::move(computed));
+  if (known != nullptr) known->state().keep(call, outputs);
+  return std::shared_ptr<const Outputs>(std::move(outputs));
+}
 
 /// What one sample gives; kept for each, so that sums are taken in the samples' order.
 struct SampleResult {
@@ -351,20 +398,21 @@ Result<Fidelity> measure(const Graph *reference, std::span<const Graph *const> t
     const std::string label = samples.label(index);
     EDGEC_ASSIGN(const Sample sample, samples.load(index));
     EDGEC_ASSIGN(const Outputs got, candidate.run(sample, worker, expected ? &*expected : nullptr).in(label));
-    Outputs wanted;
+    std::shared_ptr<const Outputs> wanted;
     if (expected) {
-      EDGEC_ASSIGN(wanted, expected->run(sample, worker, &candidate).in(label + ", reference"));
-      EDGEC_CHECK(check_sizes(*expected, wanted, candidate, got).in(label));
+      EDGEC_ASSIGN(wanted, reference_outputs(*expected, candidate, sample, index, worker, options.reference_outputs)
+                               .in(label + ", reference"));
+      EDGEC_CHECK(check_sizes(*expected, *wanted, candidate, got).in(label));
     }
     for (std::size_t at = first_row[item]; at < first_row[item + 1]; ++at) {
       const Row row{at - first_row[item], batch};
-      if (expected) compare(*expected, wanted, candidate, got, row, results[at]);
+      if (expected) compare(*expected, *wanted, candidate, got, row, results[at]);
       if (options.labels == nullptr) continue;
       const std::int64_t label_of_row = (*options.labels)[index * batch + row.index];
       const auto logits = row.of(got[candidate.place(0)]);
       results[at].foreign_label = label_of_row < 0 || label_of_row >= static_cast<std::int64_t>(logits.size());
       results[at].test_rank = rank_of(logits, label_of_row);
-      if (expected) results[at].reference_rank = rank_of(row.of(wanted[expected->place(0)]), label_of_row);
+      if (expected) results[at].reference_rank = rank_of(row.of((*wanted)[expected->place(0)]), label_of_row);
     }
     if (options.step) options.step();
     return {};

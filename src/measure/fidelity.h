@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -71,14 +72,29 @@ struct Fidelity {
   [[nodiscard]] double sqnr_db() const;
 };
 
+/// The outputs of a reference network that several networks are compared with on the same samples: what was computed
+/// once is not computed again, as far as some memory for it reaches. For one network, set of samples and way of running
+/// (isa, kernels, parts); thread-safe.
+class ReferenceOutputs {
+public:
+  ReferenceOutputs();
+  ~ReferenceOutputs();
+  struct State;
+  [[nodiscard]] State &state() const { return *state_; }
+
+private:
+  std::unique_ptr<State> state_;
+};
+
 struct FidelityOptions {
   int threads = 1; ///< samples run side by side; the result does not depend on their number
   Isa isa = Isa::scalar;
   bool reference_kernels = false;
-  const PartOptions *parts = nullptr;                ///< networks run in parts (run_in_parts), to save memory
-  std::span<const std::size_t> indices = {};         ///< which calls of the set, in this order
-  const std::vector<std::int64_t> *labels = nullptr; ///< one for each row of the set
-  std::function<void()> step = nullptr;              ///< after each call, from any thread
+  const PartOptions *parts = nullptr;                  ///< networks run in parts (run_in_parts), to save memory
+  std::span<const std::size_t> indices = {};           ///< which calls of the set, in this order
+  const std::vector<std::int64_t> *labels = nullptr;   ///< one for each row of the set
+  const ReferenceOutputs *reference_outputs = nullptr; ///< what is known of the reference's outputs; null: nothing
+  std::function<void()> step = nullptr;                ///< after each call, from any thread
 };
 
 /// Runs `test`, and `reference` unless it is null, on the samples chosen and compares their outputs by position. Both

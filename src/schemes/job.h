@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "calibrate/range_table.h"
 #include "data/samples.h"
+#include "measure/fidelity.h"
 #include "passes/pass.h"
 #include "schemes/fitting/scope.h"
 #include "support/settings.h"
@@ -28,8 +30,9 @@ struct Job : PassContext {
   const RangeTable *ranges = nullptr;     ///< of more samples than those: activations' ranges come from it
   const Graph *original = nullptr;        ///< before any scheme that changed weights, same ids; null: there was none
   const Graph *reference = nullptr;       ///< what networks are judged beside; null: nothing is judged
-  bool cross_fit = true;                  ///< judge what was fitted to samples on others
-  bool judge_each = false;                ///< a search judges every network that it sees: a curve of sizes and losses
+  std::shared_ptr<const ReferenceOutputs> reference_outputs = nullptr; ///< those of `reference` on `calibration`
+  bool cross_fit = true;                                               ///< judge what was fitted to samples on others
+  bool judge_each = false;   ///< a search judges every network that it sees: a curve of sizes and losses
   bool border_nodes = false; ///< the file will spell quantized values with QuantizeLinear and DequantizeLinear
   /// Bytes of the file that holds this graph; null: they do not depend on the codes.
   std::function<Result<std::size_t>(const Graph &)> file_bytes;

@@ -31,9 +31,18 @@ Job on_samples(const Job &job, std::span<const std::size_t> samples) {
   return part;
 }
 
+namespace {
+
+FidelityOptions judging(const Graph &reference, const Job &job) {
+  FidelityOptions options{.threads = job.threads, .isa = job.isa, .indices = job.samples};
+  if (&reference == job.reference) options.reference_outputs = job.reference_outputs.get();
+  return options;
+}
+
+} // namespace
+
 Result<Fidelity> judge(const Graph &reference, const Graph &graph, const Job &job) {
-  return measure_fidelity(&reference, graph, job.ops, *job.calibration,
-                          {.threads = job.threads, .isa = job.isa, .indices = job.samples});
+  return measure_fidelity(&reference, graph, job.ops, *job.calibration, judging(reference, job));
 }
 
 Result<Fidelity> judge_held_out(const Graph &reference, const FitHalf &fit, const Job &job) {
@@ -42,8 +51,7 @@ Result<Fidelity> judge_held_out(const Graph &reference, const FitHalf &fit, cons
   EDGEC_ASSIGN(const Graph first, fit(half_of(job.samples, 0), 0));
   EDGEC_ASSIGN(const Graph second, fit(half_of(job.samples, 1), 1));
   const Graph *const unseen[] = {&second, &first};
-  return measure_fidelity(reference, unseen, job.ops, *job.calibration,
-                          {.threads = job.threads, .isa = job.isa, .indices = job.samples});
+  return measure_fidelity(reference, unseen, job.ops, *job.calibration, judging(reference, job));
 }
 
 } // namespace edgec
