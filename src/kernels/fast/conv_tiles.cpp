@@ -7,6 +7,8 @@
 
 #include <omp.h>
 
+#include "support/vectorize.h"
+
 namespace edgec::fast {
 namespace {
 
@@ -30,23 +32,32 @@ struct Plan {
   std::vector<std::int32_t> bias;
   std::vector<float> scales;
   std::vector<std::vector<Panel>> panels; ///< by group
+  bool wide = false;                      ///< the input is made numbers as a whole, not row by row
   bool direct = false;                    ///< rows of the input are rows of the product
   std::int64_t rows = 0, strip = 0;       ///< output positions; those of one piece of work
 
   [[nodiscard]] std::int64_t row_bytes() const { return words * 4; }
+  [[nodiscard]] std::int64_t inputs() const { return shape.batch * shape.in_area() * shape.in_channels; }
+  /// Scratch of the rows that are gathered.
+  [[nodiscard]] std::int64_t gathered_bytes(int threads) const { return direct ? 0 : threads * strip * row_bytes(); }
+  /// Bytes of an input code where the rows are gathered from.
+  [[nodiscard]] std::int64_t code_bytes() const { return wide ? 2 : 1; }
 };
 
-/// Weight number `k` (tap by tap, channel by channel) of an output channel.
-std::int16_t weight(const Plan &plan, const IntegerConv &conv, std::int64_t channel, std::int64_t k) {
+/// Calls visit(k, weight) for the weights of an output channel, tap by tap, channel by channel.
+template <class Visit>
+void for_each_weight(const Plan &plan, const IntegerConv &conv, std::int64_t channel, Visit &&visit) {
   const ConvShape &s = plan.shape;
-  const std::int64_t tap = k / s.group_in(), c = k % s.group_in(), first = channel / s.group_out() * s.group_in();
-  const std::int64_t row =
-      plan.transposed ? (first + c) * s.group_out() + channel % s.group_out() : channel * s.group_in() + c;
-  return conv.weights[static_cast<std::size_t>(row * s.taps() + tap)];
+  const std::int64_t taps = s.taps(), into = s.group_in(), first = channel / s.group_out() * into;
+  const std::int64_t start = plan.transposed ? first * s.group_out() + channel % s.group_out() : channel * into;
+  const std::int64_t step = plan.transposed ? s.group_out() : 1; // rows of taps from one input channel to the next
+  std::int64_t k = 0;
+  for (std::int64_t tap = 0; tap < taps; ++tap)
+    for (std::int64_t c = 0; c < into; ++c)
+      visit(k++, conv.weights[static_cast<std::size_t>((start + c * step) * taps + tap)]);
 }
 
 void pack(Plan &plan, const IntegerConv &conv, Panel &panel) {
-  const int parts = plan.quads ? 4 : 2;
   panel.weights = plan.weights.size();
   panel.numbers = plan.bias.size();
   plan.weights.resize(panel.weights + static_cast<std::size_t>(plan.words * panel.width * 4));
@@ -55,13 +66,14 @@ void pack(Plan &plan, const IntegerConv &conv, Panel &panel) {
   for (int j = 0; j < panel.columns; ++j) {
     const std::int64_t channel = panel.first + j;
     std::int32_t sum = 0;
-    for (std::int64_t k = 0; k < plan.depth; ++k) {
-      const std::int16_t w = weight(plan, conv, channel, k);
+    std::byte *const column = plan.weights.data() + panel.weights + std::ptrdiff_t{j} * 4;
+    for_each_weight(plan, conv, channel, [&](std::int64_t k, std::int16_t w) {
       sum = wrapping_add(sum, w);
-      const std::int64_t place = (k / parts * panel.width + j) * 4 + k % parts * (4 / parts);
-      std::memcpy(plan.weights.data() + panel.weights + place, &w,
-                  static_cast<std::size_t>(4 / parts)); // little endian
-    }
+      if (plan.quads)
+        column[k / 4 * panel.width * 4 + k % 4] = static_cast<std::byte>(w);
+      else
+        std::memcpy(column + k / 2 * panel.width * 4 + k % 2 * 2, &w, 2);
+    });
     std::int32_t bias = conv.output.bias.empty() ? 0 : conv.output.bias[static_cast<std::size_t>(channel)];
     if (plan.quads) bias = wrapping_add(bias, -wrapping_mul(plan.zero_point, sum)); // bytes come with their zero point
     plan.bias[panel.numbers + static_cast<std::size_t>(j)] = bias;
@@ -83,26 +95,49 @@ void pack_all(Plan &plan, const IntegerConv &conv) {
   }
 }
 
+template <class Code>
+[[gnu::always_inline]] inline void widen_codes(std::int16_t *to, const Code *from, std::int64_t count,
+                                               std::int32_t zero_point) {
+  const auto zero = static_cast<std::int16_t>(zero_point);
+  for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<std::int16_t>(from[i] - zero);
+}
+EDGEC_VECTOR_CLONES void widen(std::int16_t *to, const std::uint8_t *from, std::int64_t count, std::int32_t zero) {
+  widen_codes(to, from, count, zero);
+}
+EDGEC_VECTOR_CLONES void widen(std::int16_t *to, const std::int8_t *from, std::int64_t count, std::int32_t zero) {
+  widen_codes(to, from, count, zero);
+}
+
+/// The whole input as numbers without zero point: each is read by many rows.
+void widen_all(const Plan &plan, const std::byte *x, std::byte *to, int threads) {
+  constexpr std::int64_t block = 1 << 14;
+  const std::int64_t all = plan.inputs(), blocks = (all + block - 1) / block;
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && blocks > 1)
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    const std::int64_t first = b * block, count = std::min(block, all - first);
+    auto *numbers = reinterpret_cast<std::int16_t *>(to) + first;
+    if (plan.is_signed)
+      widen(numbers, reinterpret_cast<const std::int8_t *>(x) + first, count, plan.zero_point);
+    else
+      widen(numbers, reinterpret_cast<const std::uint8_t *>(x) + first, count, plan.zero_point);
+  }
+}
+
 /// Codes of a run of channels to bytes as they are (signed ones moved to unsigned) or to numbers without zero point.
 struct Gatherer {
   const Plan &plan;
 
   void copy(std::byte *to, const std::byte *from, std::int64_t count) const {
-    if (plan.quads && !plan.is_signed) {
-      std::memcpy(to, from, static_cast<std::size_t>(count));
+    auto *numbers = reinterpret_cast<std::int16_t *>(to);
+    if (plan.wide || (plan.quads && !plan.is_signed)) {
+      std::memcpy(to, from, static_cast<std::size_t>(count * plan.code_bytes()));
     } else if (plan.quads) {
       for (std::int64_t i = 0; i < count; ++i) to[i] = from[i] ^ std::byte{0x80};
     } else if (plan.is_signed) {
-      widen(to, reinterpret_cast<const std::int8_t *>(from), count);
+      widen_codes(numbers, reinterpret_cast<const std::int8_t *>(from), count, plan.zero_point);
     } else {
-      widen(to, reinterpret_cast<const std::uint8_t *>(from), count);
+      widen_codes(numbers, reinterpret_cast<const std::uint8_t *>(from), count, plan.zero_point);
     }
-  }
-  template <class Code>
-  void widen(std::byte *to, const Code *from, std::int64_t count) const {
-    auto *numbers = reinterpret_cast<std::int16_t *>(to);
-    const auto zero_point = static_cast<std::int16_t>(plan.zero_point);
-    for (std::int64_t i = 0; i < count; ++i) numbers[i] = static_cast<std::int16_t>(from[i] - zero_point);
   }
   void fill(std::byte *to, std::int64_t count) const { // padding stands for the zero point
     if (plan.quads)
@@ -126,7 +161,8 @@ struct Gatherer {
     const ConvShape &s = plan.shape;
     const auto &[D, H, W] = s.axes;
     const std::int64_t w0 = row % W.out, h0 = row / W.out % H.out, d0 = row / (W.out * H.out) % D.out;
-    const std::byte *image = x + row / s.out_area() * s.in_area() * s.in_channels + group * s.group_in();
+    const std::byte *image =
+        x + (row / s.out_area() * s.in_area() * s.in_channels + group * s.group_in()) * plan.code_bytes();
     const std::int64_t size = plan.quads ? 1 : 2, channels = s.group_in();
     std::byte *const end = to + plan.depth * size;
     for (std::int64_t i = 0; i < D.kernel; ++i)
@@ -136,7 +172,7 @@ struct Gatherer {
           fill(to, W.kernel * channels);
           to += W.kernel * channels * size;
         } else {
-          to = gather_line(image + (z * H.in + y) * W.in * s.in_channels, w0, to);
+          to = gather_line(image + (z * H.in + y) * W.in * s.in_channels * plan.code_bytes(), w0, to);
         }
       }
     std::memset(end, 0, static_cast<std::size_t>(plan.row_bytes() - plan.depth * size));
@@ -151,7 +187,8 @@ struct Gatherer {
                          after = std::clamp<std::int64_t>(start + W.kernel - W.in, 0, W.kernel - before);
       const std::int64_t inside = W.kernel - before - after;
       if (before > 0) fill(to, before * channels);
-      if (inside > 0) copy(to + before * channels * size, line + (start + before) * channels, inside * channels);
+      if (inside > 0)
+        copy(to + before * channels * size, line + (start + before) * channels * plan.code_bytes(), inside * channels);
       if (after > 0) fill(to + (before + inside) * channels * size, after * channels);
       return to + W.kernel * channels * size;
     }
@@ -160,7 +197,7 @@ struct Gatherer {
       if (at < 0)
         fill(to, channels);
       else
-        copy(to, line + at * s.in_channels, channels);
+        copy(to, line + at * s.in_channels * plan.code_bytes(), channels);
     }
     return to;
   }
@@ -172,7 +209,7 @@ void run_strip(const Plan &plan, const std::byte *x, std::byte *y, std::byte *sc
   const ConvShape &s = plan.shape;
   TileJob job{.a = scratch, .a_stride = plan.row_bytes(), .words = plan.words, .rows = count, .output = plan.output};
   if (plan.direct) {
-    job.a = x + first * s.in_channels;
+    job.a = x + first * s.in_channels * plan.code_bytes();
   } else {
     const Gatherer gatherer{plan};
     for (std::int64_t i = 0; i < count; ++i) gatherer.gather(x, first + i, group, scratch + i * plan.row_bytes());
@@ -196,13 +233,19 @@ void run_all(const Plan &plan, const KernelIo &io, int threads) {
   const auto parts = static_cast<std::int64_t>(
       strips * groups >= threads ? 1 : std::min<std::size_t>(panels, static_cast<std::size_t>(threads)));
   const std::int64_t items = strips * groups * parts;
+  const std::byte *x = io.inputs[0];
+  if (plan.wide) {
+    std::byte *const numbers = io.scratch + plan.gathered_bytes(threads);
+    widen_all(plan, x, numbers, threads);
+    x = numbers;
+  }
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && items > 1)
   for (std::int64_t item = 0; item < items; ++item) {
     const std::int64_t strip = item / (groups * parts), group = item / parts % groups;
     const auto part = static_cast<std::size_t>(item % parts), all = static_cast<std::size_t>(parts);
     std::byte *scratch = io.scratch + omp_get_thread_num() * plan.strip * plan.row_bytes();
     const std::int64_t first = strip * plan.strip;
-    run_strip(plan, io.inputs[0], io.outputs[0], scratch, first, std::min(plan.strip, plan.rows - first), group,
+    run_strip(plan, x, io.outputs[0], scratch, first, std::min(plan.strip, plan.rows - first), group,
               panels * part / all, panels * (part + 1) / all);
   }
 }
@@ -229,8 +272,11 @@ Result<Kernel> make_kernel(const ConvShape &shape, const IntegerConv &conv, Run 
   if (plan->depth == 0 || plan->rows == 0 || shape.out_channels == 0) return unsupported("an empty convolution");
   pack_all(*plan, conv);
   const auto pointwise = [](const Window &w) { return w.kernel == 1 && w.stride == 1 && !w.padded(); };
-  plan->direct = !transposed && plan->quads && !plan->is_signed && shape.groups == 1 && plan->depth % parts == 0 &&
-                 std::ranges::all_of(shape.axes, pointwise);
+  constexpr std::int64_t most_wide_bytes = 4 << 20; // of scratch
+  plan->wide =
+      !plan->quads && plan->inputs() * 2 <= most_wide_bytes && shape.taps() * shape.out_area() >= shape.in_area();
+  plan->direct = !transposed && (plan->wide || (plan->quads && !plan->is_signed)) && shape.groups == 1 &&
+                 plan->depth % parts == 0 && std::ranges::all_of(shape.axes, pointwise);
   constexpr std::int64_t tile_rows = 24,
                          cache = 32768; // whole tiles of 6 and of 8 rows; a part of the first-level cache
   plan->strip = std::clamp<std::int64_t>(cache / plan->row_bytes() / tile_rows, 1, 16) * tile_rows;
@@ -238,7 +284,8 @@ Result<Kernel> make_kernel(const ConvShape &shape, const IntegerConv &conv, Run 
   Kernel kernel;
   kernel.inputs = {Layout::channels_last};
   kernel.output = Layout::channels_last;
-  kernel.scratch_bytes = plan->direct ? 0 : static_cast<std::size_t>(run.threads * plan->strip * plan->row_bytes());
+  kernel.scratch_bytes =
+      static_cast<std::size_t>(plan->gathered_bytes(run.threads) + (plan->wide ? plan->inputs() * 2 : 0));
   kernel.description = plan->quads ? "tiles of bytes" : "tiles of 16-bit pairs";
   kernel.run = [plan = std::shared_ptr<const Plan>(plan), threads = run.threads](const KernelIo &io) {
     run_all(*plan, io, threads);
