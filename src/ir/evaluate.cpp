@@ -112,4 +112,25 @@ Result<std::vector<RuntimeValue>> evaluate(const OpDef &op, const EvalArgs &args
   return outputs;
 }
 
+Result<std::vector<RuntimeValue>> evaluate_node(const OpDef &op, const Node &node, std::int64_t opset,
+                                                std::span<const Tensor *const> inputs,
+                                                std::span<const Type *const> input_types,
+                                                std::span<const Type *const> output_types) {
+  std::vector<Type> own(inputs.size());
+  std::vector<const Type *> own_types(inputs.size()), unknown(node.outputs.size());
+  std::vector<RuntimeValue> values(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i]) continue;
+    own[i] = Type::of(*inputs[i]);
+    own_types[i] = &own[i];
+    values[i].tensor = *inputs[i];
+  }
+  return evaluate(op, {.node = node,
+                       .opset = opset,
+                       .inputs = inputs,
+                       .input_types = input_types.empty() ? own_types : input_types,
+                       .output_types = output_types.empty() ? unknown : output_types,
+                       .values = values});
+}
+
 } // namespace edgec

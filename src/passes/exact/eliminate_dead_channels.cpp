@@ -101,25 +101,11 @@ std::vector<double> constant_slices(const Tensor &tensor, int axis) {
 }
 
 /// The first output of a node for other operands; null operands are omitted.
-std::optional<Tensor> evaluate_node(const Graph &graph, const OpRegistry &ops, const Node &node,
-                                    std::span<const Tensor *const> inputs) {
+std::optional<Tensor> first_output(const Graph &graph, const OpRegistry &ops, const Node &node,
+                                   std::span<const Tensor *const> inputs) {
   const OpDef *op = ops.find(node);
   if (!op || !op->reference || !op->deterministic) return std::nullopt;
-  std::vector<Type> types(inputs.size());
-  std::vector<const Type *> input_types(inputs.size()), output_types(node.outputs.size());
-  std::vector<RuntimeValue> values(inputs.size());
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!inputs[i]) continue;
-    types[i] = Type::of(*inputs[i]);
-    input_types[i] = &types[i];
-    values[i].tensor = *inputs[i];
-  }
-  auto results = evaluate(*op, {.node = node,
-                                .opset = graph.opset(node.domain),
-                                .inputs = inputs,
-                                .input_types = input_types,
-                                .output_types = output_types,
-                                .values = values});
+  auto results = evaluate_node(*op, node, graph.opset(node.domain), inputs);
   if (!results || results->empty() || !results->front().tensor) return std::nullopt;
   return std::move(*results->front().tensor);
 }
@@ -226,7 +212,7 @@ private:
                           std::span(values_).subspan(from->first, static_cast<std::size_t>(from->size)));
       inputs[i] = &tensors[i];
     }
-    const auto made = evaluate_node(graph_, ops_, node, inputs);
+    const auto made = first_output(graph_, ops_, node, inputs);
     const bool fits = made && axis < made->rank() && made->dims[static_cast<std::size_t>(axis)] == out.size;
     return fits ? constant_slices(*made, axis) : std::vector<double>();
   }
@@ -243,7 +229,7 @@ std::vector<double> contribution(const Graph &graph, const OpRegistry &ops, cons
   const Tensor weight = take(*graph.constant(node.inputs[1]), sum.tie.other_axis, indices);
   const Tensor data = filled(weight.dtype, *dims, sum.tie.input_axis, constants);
   const Tensor *inputs[] = {&data, &weight};
-  const auto made = evaluate_node(graph, ops, node, inputs);
+  const auto made = first_output(graph, ops, node, inputs);
   if (!made || info->output_axis >= made->rank()) return {};
   auto found = constant_slices(*made, info->output_axis);
   return std::ranges::any_of(found, [](double x) { return std::isnan(x); }) ? std::vector<double>() : found;

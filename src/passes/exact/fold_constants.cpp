@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "ir/evaluate.h"
+#include "passes/exact/_computed.h"
 #include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
 
@@ -27,13 +28,6 @@ std::optional<std::size_t> bytes_of(const Type &type) {
   return byte_size(type.dtype, *count);
 }
 
-bool holds_graphs(const Node &node) {
-  return std::ranges::any_of(node.attributes, [](const Attribute &attribute) {
-    return std::holds_alternative<SubGraph>(attribute.value) ||
-           std::holds_alternative<std::vector<SubGraph>>(attribute.value);
-  });
-}
-
 /// Its one result is a tensor without elements, whatever its operands are.
 bool is_empty(const Graph &graph, const Node &node) {
   if (node.outputs.size() != 1) return false;
@@ -42,11 +36,10 @@ bool is_empty(const Graph &graph, const Node &node) {
   return type.is_tensor() && bits(type.dtype) > 0 && dims && element_count(*dims) == 0;
 }
 
-/// What may be computed: known, deterministic, all operands there.
+/// What may be computed, and whose operands are all there.
 const OpDef *foldable(const Graph &graph, const Node &node, const OpRegistry &ops) {
-  const OpDef *op = ops.find(node);
-  if (!op || !op->deterministic || !op->reference || node.inputs.empty() || holds_graphs(node)) return nullptr;
-  if (node.is("DequantizeLinear")) return nullptr;
+  const OpDef *op = computable(node, ops);
+  if (!op) return nullptr;
   if (is_empty(graph, node)) return op;
   const auto known = [&](ValueId id) {
     return !id.valid() || graph.constant(id) || (op->shape_only && graph.value(id).type.concrete());
@@ -74,31 +67,23 @@ Result<std::vector<RuntimeValue>> compute(const Graph &graph, const Node &node, 
     const Type &type = graph.value(node.outputs[0]).type;
     return std::vector<RuntimeValue>{Tensor::of_bytes(type.dtype, *type.concrete(), {})};
   }
-  std::vector<Tensor> tensors(node.inputs.size());
+  std::vector<Tensor> shapes; // of operands of which only the shape is read
+  shapes.reserve(node.inputs.size());
   std::vector<Type> types(node.inputs.size());
-  std::vector<const Tensor *> inputs;
-  std::vector<const Type *> input_types, output_types;
-  std::vector<RuntimeValue> values;
+  std::vector<const Tensor *> inputs(node.inputs.size());
+  std::vector<const Type *> input_types(node.inputs.size()), output_types;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     const ValueId id = node.inputs[i];
-    if (id.valid()) types[i] = graph.value(id).type;
-    if (const Tensor *data = graph.constant(id)) {
-      tensors[i] = *data;
-    } else if (id.valid()) { // only its shape is read
-      types[i].quant.reset();
-      tensors[i] = {types[i].dtype, *types[i].concrete(), {}, nullptr};
-    }
-    inputs.push_back(id.valid() ? &tensors[i] : nullptr);
-    input_types.push_back(id.valid() ? &types[i] : nullptr);
-    values.push_back(id.valid() ? RuntimeValue(tensors[i]) : RuntimeValue());
+    if (!id.valid()) continue;
+    types[i] = graph.value(id).type;
+    input_types[i] = &types[i];
+    inputs[i] = graph.constant(id);
+    if (inputs[i]) continue;
+    types[i].quant.reset();
+    inputs[i] = &shapes.emplace_back(Tensor{types[i].dtype, *types[i].concrete(), {}, nullptr});
   }
   for (const ValueId id : node.outputs) output_types.push_back(type_of(graph, id));
-  return evaluate(op, {.node = node,
-                       .opset = graph.opset(node.domain),
-                       .inputs = inputs,
-                       .input_types = input_types,
-                       .output_types = output_types,
-                       .values = values});
+  return evaluate_node(op, node, graph.opset(node.domain), inputs, input_types, output_types);
 }
 
 /// Replaces the node by its results; false where these are not all tensors as expected.

@@ -1,19 +1,26 @@
 // Folds what scales and shifts channels into the weights and the bias of the Conv, ConvTranspose, Gemm or MatMul before
-// it: BatchNormalization at inference, and Mul, Add, Sub of one constant a channel.
+// it: BatchNormalization at inference, and Mul, Div, Add, Sub of one constant a channel. BatchNormalization and
+// InstanceNormalization take in what follows them, too: their scale is a weight with an element a channel.
 //
 //     a = Conv(x, w, b)  y = BatchNormalization(a, scale, shift, mean, var)
 //     becomes      y = Conv(x, w', b')      with, for output channel c and k = scale[c] / sqrt(var[c] + epsilon),
 //                  w'[c] = k * w[c]    b'[c] = k * (b[c] - mean[c]) + shift[c]
 //
-// (Ioffe and Szegedy 2015, section 3.1.) Computed in double and rounded once. Not where
-//  - the weight or bias is no constant, or the weight is read elsewhere too: the file would hold it twice;
+// (Ioffe and Szegedy 2015, section 3.1.) Computed in double and rounded once. A weight is a constant, or made of one by
+// ConstantOfShape or Expand, and then the new one is made, too; what only shifts does not look at it. A weight that
+// several nodes read is folded where
+//  - all of them are followed by the same factors: they share the new one; or
+//  - it is made, or has no more bytes than PassContext::fold_growth_limit: each gets its own.
+// Not where
 //  - something else reads the weighted operator's output, or BatchNormalization trains or its statistics are read;
 //  - a type is not float or double, or a result would not be finite;
 //  - it shifts and the operator has no bias (MatMul).
 #include <algorithm>
-#include <cmath>
+#include <array>
 
 #include "measure/logits.h"
+#include "passes/exact/_channel_affine.h"
+#include "passes/exact/_computed.h"
 #include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
 
@@ -22,147 +29,91 @@ namespace {
 
 constexpr std::string_view pass = "fuse-conv-bn";
 
-/// y = scale * x + shift, an entry a channel.
-struct Affine {
-  std::vector<double> scale, shift;
-};
-
-/// A node with constant weights, in the terms of its WeightInfo.
+/// A node with weights, in the terms of its WeightInfo.
 struct Weighted {
   NodeId id;
   WeightInfo info;
-  Dims dims; // of the weight
-  std::vector<double> weight, bias;
-  std::int64_t channels = 0; // of the output
-  int rank = 0;              // of the output
+  ValueId weight, given_bias; // none: there is none
+  Dims dims;                  // of the weight
+  Channels channels;          // of the output
+  std::vector<double> bias;   // zeros where there is none
 };
 
-/// A constant that broadcasts along the output's channels only, one entry a channel.
-std::optional<std::vector<double>> per_channel(const Graph &graph, ValueId id, const Weighted &weighted) {
-  auto values = reals(graph, id);
-  if (!values) return std::nullopt;
-  const Dims &dims = graph.constant(id)->dims;
-  if (dims.size() > static_cast<std::size_t>(weighted.rank)) return std::nullopt;
-  const std::size_t missing = static_cast<std::size_t>(weighted.rank) - dims.size();
-  for (std::size_t i = 0; i < dims.size(); ++i) {
-    const bool channel = i + missing == static_cast<std::size_t>(weighted.info.output_axis);
-    if (dims[i] != 1 && !(channel && dims[i] == weighted.channels)) return std::nullopt;
-  }
-  if (values->size() == 1) values->resize(static_cast<std::size_t>(weighted.channels), values->front());
-  return values;
+/// What is folded into what.
+struct Fold {
+  Weighted weighted;
+  NodeId reader;
+  Affine step;
+};
+
+bool all(const std::vector<double> &values, double wanted) {
+  return std::ranges::all_of(values, [&](double value) { return value == wanted; });
+}
+bool scales(const Fold &fold) { return !all(fold.step.scale, 1); }
+
+std::optional<WeightInfo> weight_info(const Graph &graph, const Node &node, const OpDef &op) {
+  if ((node.is("BatchNormalization") && node.get_int("training_mode", 0) == 0) || node.is("InstanceNormalization"))
+    return WeightInfo{.data = 0, .weight = 1, .bias = 2};
+  if (!op.weights) return std::nullopt;
+  std::vector<const Type *> types;
+  for (const ValueId input : node.inputs) types.push_back(type_of(graph, input));
+  return op.weights(node, types);
 }
 
 std::optional<Weighted> weighted(const Graph &graph, NodeId id, const OpRegistry &ops) {
   const Node &node = graph.node(id);
   const OpDef *op = ops.find(node);
-  if (!op || !op->weights || node.outputs.size() != 1) return std::nullopt;
-  std::vector<const Type *> types;
-  for (const ValueId input : node.inputs) types.push_back(type_of(graph, input));
-  const auto info = op->weights(node, types);
+  const auto info = op && node.outputs.size() == 1 ? weight_info(graph, node, *op) : std::nullopt;
   if (!info || !is_wide_float(type_of(graph, node.outputs[0]))) return std::nullopt;
-  auto weight = reals(graph, node.input(info->weight));
-  if (!weight || !is_wide_float(type_of(graph, node.input(info->weight)))) return std::nullopt;
-
-  Weighted out{
-      .id = id, .info = *info, .dims = graph.constant(node.inputs[info->weight])->dims, .weight = std::move(*weight)};
+  Weighted out{.id = id, .info = *info, .weight = node.input(info->weight)};
+  const Type *type = type_of(graph, out.weight);
+  const auto dims = is_wide_float(type) ? type->concrete() : std::nullopt;
   const auto axis = static_cast<std::size_t>(info->channel_axis);
-  if (axis >= out.dims.size() || info->groups < 1 || out.dims[0] % info->groups != 0) return std::nullopt;
-  out.channels = out.dims[axis] * (axis == 0 ? 1 : info->groups);
+  if (!dims || axis >= dims->size() || info->groups < 1 || (*dims)[0] % info->groups != 0) return std::nullopt;
+  out.dims = *dims;
   const auto rank = graph.value(node.outputs[0]).type.rank();
   if (!rank || info->output_axis >= *rank) return std::nullopt;
-  out.rank = *rank;
+  out.channels = {*rank, info->output_axis, out.dims[axis] * (axis == 0 ? 1 : info->groups)};
 
-  const ValueId bias = info->bias ? node.input(*info->bias) : ValueId{};
-  out.bias.resize(static_cast<std::size_t>(out.channels));
-  if (!bias.valid()) return out;
-  auto given = per_channel(graph, bias, out);
+  out.given_bias = info->bias ? node.input(*info->bias) : ValueId{};
+  out.bias.resize(static_cast<std::size_t>(out.channels.count));
+  if (!out.given_bias.valid()) return out;
   // Conv's and ConvTranspose's bias is [channels], whatever the rank of the output.
-  if (!given && graph.constant(bias) && graph.constant(bias)->dims == Dims{out.channels}) given = reals(graph, bias);
+  const bool list = graph.value(out.given_bias).type.concrete() == Dims{out.channels.count};
+  const auto given = list ? computed_reals(graph, out.given_bias, out.channels.count, ops)
+                          : per_channel(graph, out.given_bias, out.channels, ops);
   if (!given) return std::nullopt;
   for (std::size_t c = 0; c < given->size(); ++c)
     out.bias[c] = (*given)[c] * node.get_float("beta", 1); // Gemm's factor
   return out;
 }
 
-std::optional<Affine> batch_normalization(const Graph &graph, const Node &node, std::size_t channels) {
-  const bool statistics = std::any_of(node.outputs.begin() + 1, node.outputs.end(),
-                                      [&](ValueId id) { return id.valid() && graph.use_count(id) > 0; });
-  if (statistics || node.get_int("training_mode", 0) != 0) return std::nullopt;
-  const auto scale = reals(graph, node.input(1)), shift = reals(graph, node.input(2));
-  const auto mean = reals(graph, node.input(3)), variance = reals(graph, node.input(4));
-  for (const auto *values : {&scale, &shift, &mean, &variance})
-    if (!*values || (*values)->size() != channels) return std::nullopt;
-  Affine out;
-  const double epsilon = node.get_float("epsilon", 1e-5F);
-  for (std::size_t c = 0; c < channels; ++c) {
-    out.scale.push_back((*scale)[c] / std::sqrt((*variance)[c] + epsilon));
-    out.shift.push_back((*shift)[c] - (*mean)[c] * out.scale[c]);
-  }
-  return out;
-}
-
 bool may_be_affine(const Node &node) {
-  return node.is("BatchNormalization") || node.is("Mul") || node.is("Add") || node.is("Sub");
-}
-
-/// What `node` does to the weighted operator's output, if that is something a channel.
-std::optional<Affine> affine(const Graph &graph, const Node &node, const Weighted &weighted) {
-  const auto channels = static_cast<std::size_t>(weighted.channels);
-  const ValueId x = graph.node(weighted.id).outputs[0];
-  if (node.is("BatchNormalization"))
-    return node.input(0) == x ? batch_normalization(graph, node, channels) : std::nullopt;
-  const bool product = node.is("Mul"), difference = node.is("Sub");
-  const bool first = node.input(0) == x;
-  if (difference && !first) return std::nullopt;
-  auto values = per_channel(graph, node.input(first ? 1 : 0), weighted);
-  if (!values) return std::nullopt;
-  if (difference)
-    for (double &value : *values) value = -value;
-  return product ? Affine{std::move(*values), std::vector<double>(channels, 0)}
-                 : Affine{std::vector<double>(channels, 1), std::move(*values)};
-}
-
-bool all(const std::vector<double> &values, double wanted) {
-  return std::ranges::all_of(values, [&](double value) { return value == wanted; });
+  return node.is("BatchNormalization") || node.is("Mul") || node.is("Div") || node.is("Add") || node.is("Sub");
 }
 
 /// Whether the numbers are fit for the type after rounding, and no mask.
 bool finite(const Tensor &tensor) { return std::ranges::none_of(to_doubles(tensor), is_endless); }
 
-/// The folded weights, and the bias (empty: there is none).
-void scale_weights(Weighted &weighted, const Affine &affine) {
+/// The weight times the factors of its channels.
+Tensor scaled_weight(const Graph &graph, const Weighted &weighted, std::span<const double> scale,
+                     const OpRegistry &ops) {
   const auto axis = static_cast<std::size_t>(weighted.info.channel_axis);
   const auto size = static_cast<std::size_t>(weighted.dims[axis]);
   std::size_t inner = 1;
   for (std::size_t i = axis + 1; i < weighted.dims.size(); ++i) inner *= static_cast<std::size_t>(weighted.dims[i]);
+  auto weight = *computed_reals(graph, weighted.weight, INT64_MAX, ops);
   // Where the channel axis is not the first, that counts the groups' input channels, and a group has its own channels.
-  const std::size_t group = weighted.weight.size() / static_cast<std::size_t>(weighted.info.groups);
-  for (std::size_t i = 0; i < weighted.weight.size(); ++i)
-    weighted.weight[i] *= affine.scale[i / inner % size + (axis == 0 ? 0 : i / group * size)];
-  for (std::size_t c = 0; c < weighted.bias.size(); ++c)
-    weighted.bias[c] = weighted.bias[c] * affine.scale[c] + affine.shift[c];
+  const std::size_t group = weight.size() / static_cast<std::size_t>(weighted.info.groups);
+  for (std::size_t i = 0; i < weight.size(); ++i)
+    weight[i] *= scale[i / inner % size + (axis == 0 ? 0 : i / group * size)];
+  return from_doubles(graph.value(weighted.weight).type.dtype, weighted.dims, weight);
 }
 
-/// Gives the operator its new weights; false where they would not be finite.
-bool rewrite(Graph &graph, Weighted weighted, const Affine &affine) {
-  const ValueId old_weight = graph.node(weighted.id).inputs[weighted.info.weight];
-  const ValueId old_bias = weighted.info.bias ? graph.node(weighted.id).input(*weighted.info.bias) : ValueId{};
-  scale_weights(weighted, affine);
-  const DType dtype = graph.value(old_weight).type.dtype;
-  Tensor weight = from_doubles(dtype, weighted.dims, weighted.weight);
-  Tensor bias = from_doubles(dtype, {weighted.channels}, weighted.bias);
-  if (!finite(weight) || !finite(bias)) return false;
-  if (!all(affine.scale, 1))
-    graph.set_input(weighted.id, weighted.info.weight,
-                    graph.add_constant(std::move(weight), graph.value(old_weight).name));
-  if (old_bias.valid() || !all(weighted.bias, 0)) {
-    const std::string name = old_bias.valid() ? graph.value(old_bias).name : "";
-    graph.set_input(weighted.id, *weighted.info.bias, graph.add_constant(std::move(bias), name));
-    graph.remove_attribute(weighted.id, "beta");
-  }
-  for (const ValueId id : {old_weight, old_bias})
-    if (id.valid() && graph.use_count(id) == 0) graph.remove(id);
-  return true;
+Tensor folded_bias(const Graph &graph, const Fold &fold) {
+  std::vector<double> bias = fold.weighted.bias;
+  for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = bias[c] * fold.step.scale[c] + fold.step.shift[c];
+  return from_doubles(graph.value(fold.weighted.weight).type.dtype, {std::ssize(bias)}, bias);
 }
 
 /// Says why a reader of a half precision result stays: folded weights are rounded once more, which moves outputs.
@@ -171,42 +122,105 @@ void skip_half(const Graph &graph, NodeId id, NodeId reader, const PassContext &
   const Type *type = type_of(graph, graph.node(id).outputs[0]);
   const bool half = type && (type->dtype == DType::float16 || type->dtype == DType::bfloat16);
   const Node &node = graph.node(reader);
-  if (op && op->weights && half && (node.is("BatchNormalization") || node.is("Mul")))
+  const bool by_constant = std::ranges::any_of(node.inputs, [&](ValueId operand) { return graph.constant(operand); });
+  if (op && op->weights && half && by_constant && (node.is("BatchNormalization") || node.is("Mul")))
     context.skip(pass, node.label(),
                  "folded, the half precision weights of " + graph.node(id).label() + " would lose digits");
 }
 
-/// Folds the only reader of a node's output into the node; false where that cannot be done.
-bool fold_reader(Graph &graph, NodeId id, const PassContext &context) {
+/// What can be folded into a node, if its weight may change.
+std::optional<Fold> find_fold(const Graph &graph, NodeId id, const PassContext &context) {
+  if (graph.node(id).outputs.empty()) return std::nullopt;
   const ValueId out = graph.node(id).outputs[0];
   const NodeId reader = out.valid() ? graph.sole_user(out) : NodeId{};
-  if (!reader.valid() || !may_be_affine(graph.node(reader))) return false;
-  const auto &operands = graph.node(reader).inputs; // asked first: weights are big
-  if (std::ranges::none_of(operands, [&](ValueId operand) { return graph.constant(operand) != nullptr; })) return false;
+  if (!reader.valid() || !may_be_affine(graph.node(reader))) return std::nullopt;
   skip_half(graph, id, reader, context);
-  auto before = weighted(graph, id, context.ops);
-  const auto step = before ? affine(graph, graph.node(reader), *before) : std::nullopt;
-  if (!step || graph.value(graph.node(reader).outputs[0]).type.is_quantized()) return false;
-  if (!before->info.bias && !all(step->shift, 0)) return false;
+  auto into = weighted(graph, id, context.ops);
+  if (!into || graph.value(graph.node(reader).outputs[0]).type.is_quantized()) return std::nullopt;
+  const std::size_t operand = graph.node(reader).input(0) == out ? 0 : 1;
+  auto step = channel_affine(graph, graph.node(reader), operand, into->channels, context.ops);
+  if (!step || (!into->info.bias && !all(step->shift, 0))) return std::nullopt;
+  Fold fold{std::move(*into), reader, std::move(*step)};
+  return is_known_weight(graph, fold.weighted.weight) || !scales(fold) ? std::optional(std::move(fold)) : std::nullopt;
+}
 
-  const std::string label = graph.node(reader).label(), into = graph.node(id).label();
-  if (graph.use_count(graph.node(id).inputs[before->info.weight]) > 1 && !all(step->scale, 1)) {
-    context.skip(pass, label, "the weight of " + into + " is read elsewhere too");
+/// The folds into all nodes that read the weight of `first`, if their factors are the same and none of the nodes goes
+/// into another one; none otherwise.
+std::vector<Fold> folds_alike(const Graph &graph, const Fold &first, const PassContext &context) {
+  const Value &weight = graph.value(first.weighted.weight);
+  if (graph.use_count(first.weighted.weight) != weight.uses.size()) return {}; // it is a graph output, too
+  std::vector<Fold> found;
+  for (const Use &use : weight.uses) {
+    auto fold = find_fold(graph, use.node, context);
+    if (!fold || fold->weighted.info.weight != use.index || fold->step.scale != first.step.scale ||
+        fold->weighted.info.channel_axis != first.weighted.info.channel_axis ||
+        fold->weighted.info.groups != first.weighted.info.groups)
+      return {};
+    found.push_back(std::move(*fold));
+  }
+  for (const Fold &fold : found)
+    if (std::ranges::any_of(found, [&](const Fold &other) { return other.reader == fold.weighted.id; })) return {};
+  return found;
+}
+
+/// Whether one of several readers may get a weight of its own: the file does not hold the shared one, or it is small.
+bool may_part(const Graph &graph, const Fold &fold, std::size_t limit) {
+  const Tensor *weight = graph.constant(fold.weighted.weight);
+  return !weight || byte_size(weight->dtype, weight->size()) <= limit;
+}
+
+/// Folds one reader: `weight`, if valid, is the new weight.
+void apply(Graph &graph, const Fold &fold, ValueId weight, Tensor bias) {
+  const Weighted &into = fold.weighted;
+  if (weight.valid()) graph.set_input(into.id, into.info.weight, weight);
+  if (into.given_bias.valid() || std::ranges::any_of(to_doubles(bias), [](double value) { return value != 0; })) {
+    const std::string name = into.given_bias.valid() ? graph.value(into.given_bias).name : "";
+    graph.set_input(into.id, *into.info.bias, graph.add_constant(std::move(bias), name));
+    graph.remove_attribute(into.id, "beta");
+  }
+  remove_unread_constants(graph, std::array{into.weight, into.given_bias});
+  absorb(graph, into.id, fold.reader);
+}
+
+/// Folds the only reader of a node's output into the node, and readers that go with it; false where that cannot be
+/// done.
+bool fold_reader(Graph &graph, NodeId id, const PassContext &context) {
+  auto first = find_fold(graph, id, context);
+  if (!first) return false;
+  const auto into = [&](const Fold &fold) { return graph.node(fold.weighted.id).label(); };
+  std::vector<Fold> folds;
+  if (scales(*first)) folds = folds_alike(graph, *first, context);
+  if (folds.empty()) {
+    const bool shared = scales(*first) && graph.use_count(first->weighted.weight) > 1;
+    if (shared && !may_part(graph, *first, context.fold_growth_limit)) {
+      context.skip(pass, graph.node(first->reader).label(), "the weight of " + into(*first) + " is read elsewhere too");
+      return false;
+    }
+    folds.push_back(std::move(*first));
+  }
+  std::optional<Tensor> weight;
+  if (scales(folds.front()))
+    weight = scaled_weight(graph, folds.front().weighted, folds.front().step.scale, context.ops);
+  std::vector<Tensor> biases;
+  for (const Fold &fold : folds) {
+    biases.push_back(folded_bias(graph, fold));
+    if (finite(biases.back()) && (!weight || finite(*weight))) continue;
+    context.skip(pass, graph.node(fold.reader).label(),
+                 "folded into " + into(fold) + ", the weights would not be finite");
     return false;
   }
-  if (!rewrite(graph, std::move(*before), *step)) {
-    context.skip(pass, label, "folded into " + into + ", the weights would not be finite");
-    return false;
+  const ValueId stored = weight ? add_weight(graph, folds.front().weighted.weight, std::move(*weight)) : ValueId{};
+  for (std::size_t i = 0; i < folds.size(); ++i) {
+    context.say(pass, graph.node(folds[i].reader).label(), "folded into " + into(folds[i]));
+    apply(graph, folds[i], stored, std::move(biases[i]));
   }
-  absorb(graph, id, reader);
-  context.say(pass, label, "folded into " + into);
   return true;
 }
 
 Result<bool> run(Graph &graph, const PassContext &context) {
   bool changed = false;
   for (const NodeId id : graph.nodes()) {
-    if (!graph.alive(id) || graph.node(id).outputs.empty()) continue;
+    if (!graph.alive(id)) continue;
     while (fold_reader(graph, id, context)) changed = true; // a BatchNormalization, then a Mul, then an Add ...
   }
   return changed;

@@ -51,22 +51,9 @@ std::vector<NodeId> movers(const Graph &graph, NodeId id, ValueId value, const O
 std::optional<Tensor> applied(const Graph &graph, const Node &node, std::size_t operand, const Tensor &whole,
                               const OpRegistry &ops) {
   std::vector<const Tensor *> inputs;
-  std::vector<Type> types(node.inputs.size());
-  std::vector<const Type *> input_types;
-  std::vector<RuntimeValue> values;
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
     inputs.push_back(i == operand ? &whole : graph.constant(node.inputs[i]));
-    if (inputs.back()) types[i] = Type::of(*inputs.back());
-    input_types.push_back(inputs.back() ? &types[i] : nullptr);
-    values.push_back(inputs.back() ? RuntimeValue(*inputs.back()) : RuntimeValue());
-  }
-  const Type *no_type[] = {nullptr};
-  const auto made = evaluate(*ops.find(node), {.node = node,
-                                               .opset = graph.opset(),
-                                               .inputs = inputs,
-                                               .input_types = input_types,
-                                               .output_types = no_type,
-                                               .values = values});
+  const auto made = evaluate_node(*ops.find(node), node, graph.opset(), inputs);
   return made && made->size() == 1 ? made->front().tensor : std::nullopt;
 }
 

@@ -41,21 +41,7 @@ std::optional<std::int64_t> axis_after(const Graph &graph, const Node &dequantiz
 std::optional<Tensor> moved(const Graph &graph, const Node &mover, const Tensor &codes, const OpRegistry &ops) {
   std::vector<const Tensor *> inputs{&codes};
   for (std::size_t i = 1; i < mover.inputs.size(); ++i) inputs.push_back(graph.constant(mover.inputs[i]));
-  std::vector<Type> types(inputs.size());
-  std::vector<const Type *> input_types;
-  std::vector<RuntimeValue> values;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i]) types[i] = Type::of(*inputs[i]);
-    input_types.push_back(inputs[i] ? &types[i] : nullptr);
-    values.push_back(inputs[i] ? RuntimeValue(*inputs[i]) : RuntimeValue());
-  }
-  const Type *no_type[] = {nullptr};
-  const auto made = evaluate(*ops.find(mover), {.node = mover,
-                                                .opset = graph.opset(),
-                                                .inputs = inputs,
-                                                .input_types = input_types,
-                                                .output_types = no_type,
-                                                .values = values});
+  const auto made = evaluate_node(*ops.find(mover), mover, graph.opset(), inputs);
   return made && made->size() == 1 ? made->front().tensor : std::nullopt;
 }
 
