@@ -1,5 +1,5 @@
-// Gradients that ONNX has no operator for, in edgec's own domain: what autodiff/ makes backward graphs of. No file
-// holds them.
+// Gradients that ONNX has no operator for, in edgec's own domain: what autodiff/ makes backward graphs of. A file that
+// names them is taken at its word no more than any other.
 #include <limits>
 
 #include <fmt/format.h>
@@ -16,6 +16,22 @@
 namespace edgec::ops {
 namespace {
 
+/// Whether dy is what a window operator of this geometry gives. Shape: ConvShape or PoolShape.
+template <class Shape>
+Status check_output(const Shape &shape, std::int64_t channels, const Dims &dy) {
+  Dims dims{shape.batch, channels};
+  for (int i = 3 - shape.rank; i < 3; ++i) dims.push_back(shape.axes[static_cast<std::size_t>(i)].out);
+  if (dy == dims) return {};
+  return bad_input(
+      fmt::format("the output's gradient is [{}], expected [{}]", fmt::join(dy, ","), fmt::join(dims, ",")));
+}
+
+Status check_float32(std::span<const Type *const> operands) {
+  for (const Type *type : operands)
+    if (!is_float32(type)) return unsupported("only float32");
+  return {};
+}
+
 // ---- ConvWeightGradient(x, dy) -> dw, db: Conv's attributes, kernel_shape among them
 
 Result<ConvShape> conv_of(const Node &node, const Dims &x, const Dims &dy) {
@@ -26,7 +42,9 @@ Result<ConvShape> conv_of(const Node &node, const Dims &x, const Dims &dy) {
   EDGEC_CHECK(check_groups(groups, x[1], dy[1]));
   Dims w{dy[1], x[1] / groups};
   w.insert(w.end(), kernel.begin(), kernel.end());
-  return all_ops().find("", "Conv")->as_conv(node, x, w);
+  EDGEC_ASSIGN(const ConvShape shape, all_ops().find("", "Conv")->as_conv(node, x, w));
+  EDGEC_CHECK(check_output(shape, shape.out_channels, dy));
+  return shape;
 }
 
 Result<std::vector<Type>> infer_conv(const InferArgs &args) {
@@ -54,7 +72,7 @@ Result<std::vector<RuntimeValue>> evaluate_conv_gradient(const EvalArgs &args) {
 }
 
 Result<Kernel> prepare_conv_gradient(const PrepareArgs &args) {
-  if (!is_float32(args.inputs[0]) || !is_float32(args.inputs[1])) return unsupported("only float32");
+  EDGEC_CHECK(check_float32(args.inputs));
   EDGEC_ASSIGN(const ConvShape shape, conv_of(args.node, *args.inputs[0]->concrete(), *args.inputs[1]->concrete()));
   return fast::conv_weight_gradient(shape, args.outputs.size() > 1 && args.outputs[1], {args.isa, args.threads});
 }
@@ -64,14 +82,25 @@ Result<Kernel> prepare_conv_gradient(const PrepareArgs &args) {
 
 bool is_global(const Node &node) { return node.get_int("global", 0) != 0; }
 
-template <bool maximum>
-Dims input_dims(const Node &node, std::span<const Type *const> inputs) {
-  if constexpr (maximum) return inputs[1]->concrete().value_or(Dims{});
-  return node.get_ints("input_shape");
-}
+/// Geometry and input dims of a pool whose gradient operands have these types; nothing where those are not known.
+struct Pool {
+  Dims input;
+  PoolShape shape;
+};
 
-Result<PoolShape> pool_of(const Node &node, const Dims &x) {
-  return pool_shape(node, node.get_int("opset", 0), x, is_global(node));
+template <bool maximum>
+Result<std::optional<Pool>> pool_of(const Node &node, std::span<const Type *const> operands) {
+  const auto dy = operands[0]->concrete();
+  const auto x = maximum ? operands[1]->concrete() : std::optional(node.get_ints("input_shape"));
+  if (!dy || !x) return std::optional<Pool>();
+  const auto count = element_count(*x);
+  if (!count) return bad_input("input_shape is out of range");
+  EDGEC_CHECK(check_size(operands[0]->dtype, *x));
+  EDGEC_ASSIGN(const PoolShape shape, pool_shape(node, node.get_int("opset", 0), *x, is_global(node)));
+  EDGEC_CHECK(check_output(shape, shape.channels, *dy));
+  if (maximum && operands[2]->concrete() && *operands[2]->concrete() != *dy)
+    return bad_input("the pool's output and its gradient differ in shape");
+  return std::optional(Pool{*x, shape});
 }
 
 bool counts_padding(const Node &node) { return node.get_int("count_include_pad", 0) != 0; }
@@ -79,14 +108,17 @@ bool counts_padding(const Node &node) { return node.get_int("count_include_pad",
 template <bool maximum>
 Result<std::vector<Type>> infer_pool(const InferArgs &args) {
   EDGEC_CHECK(require(args, maximum ? 3 : 1));
-  return std::vector<Type>{Type::tensor(args.input(0)->dtype, input_dims<maximum>(args.node, args.inputs))};
+  EDGEC_ASSIGN(const auto pool, pool_of<maximum>(args.node, args.inputs));
+  const DType dtype = args.input(0)->dtype;
+  return std::vector<Type>{pool ? Type::tensor(dtype, pool->input) : Type::tensor(dtype)};
 }
 
 template <bool maximum>
 Result<std::vector<RuntimeValue>> evaluate_pool(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_pool<maximum>));
   const Tensor &dy = *args.inputs[0];
-  const Dims dims = input_dims<maximum>(args.node, args.input_types);
-  EDGEC_ASSIGN(const PoolShape shape, pool_of(args.node, dims));
+  const Dims dims = *types[0].concrete();
+  EDGEC_ASSIGN(const PoolShape shape, pool_shape(args.node, args.node.get_int("opset", 0), dims, is_global(args.node)));
   return with_arithmetic(dy.dtype, [&](auto zero) {
     using T = decltype(zero);
     std::vector<T> dx(static_cast<std::size_t>(element_count(dims).value_or(0)));
@@ -103,11 +135,11 @@ Result<std::vector<RuntimeValue>> evaluate_pool(const EvalArgs &args) {
 
 template <bool maximum>
 Result<Kernel> prepare_pool(const PrepareArgs &args) {
-  if (!is_float32(args.inputs[0])) return unsupported("only float32");
-  EDGEC_ASSIGN(const PoolShape shape, pool_of(args.node, input_dims<maximum>(args.node, args.inputs)));
+  EDGEC_CHECK(check_float32(args.inputs));
+  EDGEC_ASSIGN(const auto pool, pool_of<maximum>(args.node, args.inputs));
   const Run run{args.isa, args.threads};
-  return maximum ? fast::max_pool_gradient(shape, run)
-                 : fast::average_pool_gradient(shape, counts_padding(args.node), run);
+  return maximum ? fast::max_pool_gradient(pool->shape, run)
+                 : fast::average_pool_gradient(pool->shape, counts_padding(args.node), run);
 }
 
 // ---- ClipGradient(dy, x) -> dx: low, high
@@ -127,13 +159,16 @@ struct ClipGradient {
 
 Result<std::vector<Type>> infer_gather(const InferArgs &args) {
   EDGEC_CHECK(require(args, 2));
-  return std::vector<Type>{Type::tensor(args.input(0)->dtype, args.node.get_ints("input_shape"))};
+  const Dims dims = args.node.get_ints("input_shape");
+  if (!element_count(dims)) return bad_input("input_shape is out of range");
+  return std::vector<Type>{Type::tensor(args.input(0)->dtype, dims)};
 }
 
 /// dx seen as [outer, size, inner]: row (o, i) of dy adds to row (o, indices[i]).
 Result<std::vector<RuntimeValue>> evaluate_gather(const EvalArgs &args) {
+  EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_gather));
   const Tensor &dy = *args.inputs[0];
-  const Dims dims = args.node.get_ints("input_shape");
+  const Dims dims = *types[0].concrete();
   const auto indices = to_int64s(*args.inputs[1]);
   EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 0), static_cast<int>(dims.size())));
   const std::int64_t outer = product(dims, 0, axis), size = dims[axis], inner = product(dims, axis + 1, dims.size());
@@ -175,7 +210,7 @@ const OpDef defs[] = {{.name = "ConvWeightGradient",
                        .domain = "edgec",
                        .summary = "the gradient of Clip's input: of what is between its bounds",
                        .elementwise = true,
-                       .infer = infer_same,
+                       .infer = infer_broadcast,
                        .reference = binary_reference<ClipGradient>,
                        .prepare = prepare_binary<ClipGradient>},
                       {.name = "GatherGradient",

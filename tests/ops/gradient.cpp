@@ -62,6 +62,20 @@ TEST(GradientOperators, RefuseWhatDoesNotFit) {
   EXPECT_THAT(show(run_own("ConvWeightGradient", {attr("kernel_shape", Ints{2})},
                            {floats({1, 1, 3}, {1, 2, 3}), floats({1, 2}, {1, 2})}, 2)),
               testing::HasSubstr("different ranks"));
+  const Tensor x = floats({1, 1, 2, 3}, {1, 5, 2, 4, 3, 6}), wide = floats({1, 1, 1, 4}, {1, 2, 3, 4}),
+               fits = floats({1, 1, 1, 2}, {1, 2});
+  const Attribute kernel = attr("kernel_shape", Ints{2, 2});
+  const auto expected = testing::HasSubstr("expected [1,1,1,2]");
+  EXPECT_THAT(show(run_own("MaxPoolGradient", {kernel}, {wide, x, wide})), expected);
+  EXPECT_THAT(show(run_own("MaxPoolGradient", {kernel}, {fits, x, wide})), testing::HasSubstr("differ in shape"));
+  EXPECT_THAT(show(run_own("AveragePoolGradient", {kernel, attr("input_shape", Ints{1, 1, 2, 3})}, {wide})), expected);
+  EXPECT_THAT(show(run_own("ConvWeightGradient", {kernel}, {x, wide}, 2)), expected);
+  for (const Ints &shape : {Ints{-1, 3}, Ints{std::int64_t{1} << 40, 1 << 30}}) {
+    EXPECT_THAT(show(run_own("GatherGradient", {attr("input_shape", shape)}, {floats({1}, {1}), ints({0})})),
+                testing::HasSubstr("out of range"));
+    EXPECT_THAT(show(run_own("AveragePoolGradient", {kernel, attr("input_shape", shape)}, {fits})),
+                testing::HasSubstr("out of range"));
+  }
 }
 
 } // namespace
