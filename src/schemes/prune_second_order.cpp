@@ -289,7 +289,7 @@ private:
   }
 
   Status judge(const Graph &pruned) const {
-    if (options_.schedule == "gradual") return {}; // there are zeros to come
+    if (options_.gradual()) return {}; // there are zeros to come
     const std::string asked =
         is_n_of_m() ? fmt::format("{}:{}", options_.n, options_.m) : fmt::format("{:g}", options_.ratio);
     const PrunedAt pruned_at = [&](double ratio, std::span<const std::size_t> samples) {

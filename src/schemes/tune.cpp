@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "schemes/fitting/options.h"
 #include "schemes/fitting/weights.h"
 #include "schemes/prune/options.h"
 #include "schemes/scheme.h"
@@ -116,7 +117,7 @@ TrainOptions train_options(const Job &job) {
                        .loss = tune.loss == "divergence" ? Loss::divergence
                                : tune.loss == "cosine"   ? Loss::cosine
                                                          : Loss::squared_error,
-                       .zeros = prune.schedule == "gradual" ? prune.ratio : 0,
+                       .zeros = prune.gradual() && job.options<FitOptions>().second_order ? prune.ratio : 0,
                        .augmentation = {.mixup = tune.augment != "none",
                                         .flips = tune.augment == "all",
                                         .shifts = tune.augment == "all"},
@@ -127,6 +128,18 @@ TrainOptions train_options(const Job &job) {
   if (job.progress)
     options.progress = [&job](std::size_t done, std::size_t all) { job.progress("training", done, all); };
   return options;
+}
+
+/// "600 steps on 160 samples; on 40 others 12.2 dB before, 14.1 dB after": no figures of made-up samples.
+std::string text_of(const Trained &trained, const Job &job) {
+  if (job.made_up) return fmt::format("{} steps on {} made-up samples", trained.steps, trained.samples);
+  const auto db = [](double loss) { return -10 * std::log10(std::max(loss, 1e-30)); };
+  const std::string figures =
+      job.options<TuneOptions>().loss == "squared-error"
+          ? fmt::format("{:.1f} dB before, {:.1f} dB after", db(trained.before), db(trained.after))
+          : fmt::format("a loss of {:.4g} before, {:.4g} after", trained.before, trained.after);
+  return fmt::format("{} steps on {} samples; on {} others {}", trained.steps, trained.samples, trained.held_out,
+                     figures);
 }
 
 Result<SchemeOutcome> run(Graph &graph, const Job &job) {
@@ -140,12 +153,7 @@ Result<SchemeOutcome> run(Graph &graph, const Job &job) {
   Graph tuned = graph;
   EDGEC_ASSIGN(const Trained trained,
                train(tuned, parameters, teacher, job.ops, *job.calibration, samples, train_options(job)));
-  const auto told = [](double loss) { return -10 * std::log10(std::max(loss, 1e-30)); };
-  const bool in_db = job.options<TuneOptions>().loss == "squared-error";
-  std::string text =
-      fmt::format("{} steps on {} samples; on {} others ", trained.steps, trained.samples, trained.held_out);
-  text += in_db ? fmt::format("{:.1f} dB before, {:.1f} dB after", told(trained.before), told(trained.after))
-                : fmt::format("a loss of {:.4g} before, {:.4g} after", trained.before, trained.after);
+  const std::string text = text_of(trained, job);
   if (!trained.improved()) {
     job.skip(name, "", text + ": the network stays as it was");
     outcome.satisfied = true;

@@ -264,6 +264,17 @@ TEST(Training, NamesTheOperatorThatStopsIt) {
   EXPECT_THAT(found.error().message, HasSubstr("(Round): there is no gradient"));
 }
 
+TEST(Training, NeedsSamplesToJudgeBy) {
+  Network network = small_network();
+  const Graph teacher = network.graph;
+  const Numbers samples({1, 3, 8, 8});
+  const std::vector<std::size_t> few{0, 1, 2, 3};
+  const auto found = train(network.graph, network.parameters, teacher, all_ops(), samples, few, {.steps = 3});
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, Code::usage);
+  EXPECT_EQ(found.error().message, "training needs at least 5 samples: a fifth of them judges");
+}
+
 /// A linear network's answers have the gradient x: its mean square over signs and samples is E x^2.
 TEST(Importance, IsTheMeanSquareOfTheAnswersGradient) {
   Graph graph;

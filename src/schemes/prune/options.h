@@ -19,8 +19,9 @@ struct PruneOptions {
   std::string schedule = "one-shot"; ///< gradual: the last zeros come while the network is trained (--tune)
 
   [[nodiscard]] bool wanted() const { return ratio > 0 || m > 0; }
+  [[nodiscard]] bool gradual() const { return schedule == "gradual" && m == 0; }
   /// The share of zeros before training.
-  [[nodiscard]] double first_ratio() const { return schedule == "gradual" ? std::min(0.8, 0.9 * ratio) : ratio; }
+  [[nodiscard]] double first_ratio() const { return gradual() ? std::min(0.8, 0.9 * ratio) : ratio; }
 };
 
 /// Why SchemeDef::only_flat.
