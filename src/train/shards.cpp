@@ -1,6 +1,7 @@
 #include "train/shards.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "support/parallel.h"
@@ -21,6 +22,19 @@ double mean_square(const Tensor &tensor) {
   return sum / static_cast<double>(std::max<std::int64_t>(tensor.size(), 1));
 }
 
+/// Whether `part` is a row of `whole`, up to the rounding of other sums.
+bool is_row(const Tensor &whole, const Tensor &part, std::size_t row) {
+  constexpr float allowed = 1e-4F;
+  const auto expected = part.as<float>(), all = whole.as<float>();
+  if (all.size() < (row + 1) * expected.size()) return false;
+  const auto found = all.subspan(row * expected.size(), expected.size());
+  float largest = 0;
+  for (const float x : expected) largest = std::max(largest, std::abs(x));
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    if (!(std::abs(found[i] - expected[i]) <= allowed * largest)) return false;
+  return true;
+}
+
 } // namespace
 
 Shards::Shards(const Graph &student, std::span<const ValueId> parameters, const Graph &teacher, const OpRegistry &ops,
@@ -28,19 +42,41 @@ Shards::Shards(const Graph &student, std::span<const ValueId> parameters, const 
     : student_(student), teacher_(teacher), parameters_(parameters), ops_(ops), samples_(samples), options_(options) {}
 
 Status Shards::prepare(std::span<const std::size_t> samples) {
+  EDGEC_CHECK(resize(samples, 1));
+  constexpr std::int64_t rows = 8;
+  Shards many(student_, parameters_, teacher_, ops_, samples_, options_);
+  if (many.resize(samples, rows) && many.answers_like(*this, samples)) {
+    sized_ = std::move(many.sized_);
+    teach_ = std::move(many.teach_);
+    rows_ = rows;
+  }
+  return measure_powers(samples);
+}
+
+Status Shards::resize(std::span<const std::size_t> samples, std::int64_t rows) {
+  rows_ = rows;
   EDGEC_ASSIGN(const Sample first, samples_.load(samples[0]));
   std::vector<Type> types;
   for (const Tensor &tensor : first) types.push_back(Type::of(tensor));
-  auto student = with_batch(student_, ops_, types, rows_), teacher = with_batch(teacher_, ops_, types, rows_);
-  if (!student || !teacher) {
-    rows_ = 1;
-    student = with_batch(student_, ops_, types, rows_), teacher = with_batch(teacher_, ops_, types, rows_);
+  EDGEC_ASSIGN(sized_, with_batch(student_, ops_, types, rows));
+  EDGEC_ASSIGN(const Graph teacher, with_batch(teacher_, ops_, types, rows));
+  EDGEC_ASSIGN(teach_, compile(teacher, float_answers(teacher)));
+  return {};
+}
+
+bool Shards::answers_like(const Shards &single, std::span<const std::size_t> samples) const {
+  const auto shard = shards_of(samples)[0];
+  const auto together = feeds(shard);
+  const auto answers = together ? run(teach_, 0, *together) : Result<Feeds>(together.error());
+  if (!answers) return false;
+  for (std::size_t row = 0; row < shard.size(); ++row) {
+    const auto alone = single.feeds(std::span(shard).subspan(row, 1));
+    const auto expected = alone ? run(single.teach_, 0, *alone) : Result<Feeds>(alone.error());
+    if (!expected) return false;
+    for (std::size_t k = 0; k < expected->size(); ++k)
+      if (!is_row(*(*answers)[k].tensor, *(*expected)[k].tensor, row)) return false;
   }
-  if (!student) return std::move(student).error();
-  if (!teacher) return std::move(teacher).error();
-  sized_ = *std::move(student);
-  EDGEC_ASSIGN(teach_, compile(*teacher, float_answers(*teacher)));
-  return measure_powers(samples);
+  return true;
 }
 
 Status Shards::prepare_loss() {

@@ -32,8 +32,8 @@ public:
   Shards(const Graph &student, std::span<const ValueId> parameters, const Graph &teacher, const OpRegistry &ops,
          const SampleCache &samples, const ShardOptions &options);
 
-  /// Finds out how many samples a shard takes: eight, or one where the network's batch cannot be changed; measures the
-  /// teacher's answers on these samples. Errors: shapes or operators that training cannot take (unsupported).
+  /// Finds out how many samples a shard takes: eight where the teacher answers them together as it answers each alone,
+  /// else one; measures its answers on these samples. Errors: shapes that training cannot take (unsupported).
   Status prepare(std::span<const std::size_t> samples);
   /// The student's and the loss's plans; those of the projection (Loss) where gradients' squares are wanted.
   Status prepare_loss();
@@ -61,11 +61,13 @@ private:
   const OpRegistry &ops_;
   const SampleCache &samples_;
   const ShardOptions &options_;
-  std::int64_t rows_ = 8;
+  std::int64_t rows_ = 1;
   Graph sized_; ///< the student for one shard
   std::vector<double> powers_;
   Runnable teach_, loss_, gradient_, projection_;
 
+  Status resize(std::span<const std::size_t> samples, std::int64_t rows);
+  [[nodiscard]] bool answers_like(const Shards &single, std::span<const std::size_t> samples) const;
   Result<Runnable> compile(const Graph &graph, std::vector<ValueId> fetches) const;
   Result<Runnable> compile_gradients(Loss loss, bool gradients) const;
   Status measure_powers(std::span<const std::size_t> samples);

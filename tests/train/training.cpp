@@ -11,6 +11,7 @@
 #include "ops/registry.h"
 #include "train/batches.h"
 #include "train/optimizer.h"
+#include "train/shards.h"
 #include "train/sparsity.h"
 #include "train/trainer.h"
 
@@ -262,6 +263,29 @@ TEST(Training, NamesTheOperatorThatStopsIt) {
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code, Code::unsupported);
   EXPECT_THAT(found.error().message, HasSubstr("(Round): there is no gradient"));
+}
+
+/// Rows that are normalized over the batch cannot be run together.
+TEST(Training, RunsSamplesTogetherOnlyWhereTheyDoNotMeet) {
+  for (const bool meets : {false, true}) {
+    Graph graph;
+    graph.opsets[""] = 17;
+    Builder b(graph, all_ops());
+    const ValueId x = graph.add_input("x", Type::tensor(DType::float32, Dims{1, 6})),
+                  w = b.constant(random_tensor({6, 4}, 3));
+    ValueId y = b.op("MatMul", {x, w});
+    if (meets) y = b.mul(y, b.op("Softmax", {y}, {{"axis", std::int64_t{0}}}));
+    graph.add_output(y, "y");
+    const Numbers samples({1, 6});
+    SampleCache cache(samples, 1 << 20);
+    const std::vector<ValueId> parameters{w};
+    const auto indices = all_of(samples);
+    const ShardOptions options;
+    Shards shards(graph, parameters, graph, all_ops(), cache, options);
+    const Status prepared = shards.prepare(indices);
+    ASSERT_TRUE(prepared) << prepared.error().message;
+    EXPECT_EQ(shards.rows(), meets ? 1U : 8U);
+  }
 }
 
 TEST(Training, NeedsSamplesToJudgeBy) {
