@@ -7,6 +7,7 @@
 
 #include "formats/onnx/onnx.h"
 #include "ir/evaluate.h"
+#include "ir/node_view.h"
 #include "kernels/half.h"
 #include "passes/pipeline.h"
 
@@ -224,10 +225,7 @@ private:
     const Node &reader = graph_.node(use.node);
     tensor.node = reader.label();
     tensor.op = reader.op;
-    const OpDef *op = ops_.find(reader);
-    std::vector<const Type *> types;
-    for (const ValueId v : reader.inputs) types.push_back(v.valid() ? &graph_.value(v).type : nullptr);
-    if (op != nullptr && op->weights != nullptr) tensor.info = op->weights(reader, types);
+    tensor.info = weights_of(graph_, reader, ops_);
     if (tensor.info && tensor.info->bias == use.index) tensor.role = RoundedTensor::Role::bias;
     tensors_.push_back(std::move(tensor));
     operands_.push_back(use.index);

@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "ir/node_view.h"
 #include "support/cancel.h"
 #include "support/file.h"
 
@@ -242,7 +243,7 @@ struct Measuring {
     for (const NodeId id : scope.graph.nodes()) {
       if (interrupted()) return; // nobody will look at the figures
       const Node &node = scope.graph.node(id);
-      const auto info = weight_info(scope.graph, node);
+      const auto info = weights_of(scope.graph, node, ops);
       for (std::size_t i = 0; i < node.inputs.size(); ++i) {
         const auto stored = scope.stored(node.inputs[i]);
         if (!stored || is_setting(node, i)) continue;
@@ -251,14 +252,6 @@ struct Measuring {
       }
       if (depth < deepest) scope.bodies(node, [&](const Scoped &body) { find_weights(body, depth + 1); });
     }
-  }
-
-  [[nodiscard]] std::optional<WeightInfo> weight_info(const Graph &graph, const Node &node) const {
-    const OpDef *op = ops.find(node);
-    if (op == nullptr || op->weights == nullptr) return std::nullopt;
-    std::vector<const Type *> inputs;
-    for (const ValueId id : node.inputs) inputs.push_back(id.valid() ? &graph.value(id).type : nullptr);
-    return op->weights(node, inputs);
   }
 
   void constants(const Scoped &scope, int depth) {
@@ -284,7 +277,7 @@ struct Measuring {
     if (!outputs.empty() && outputs[0] != nullptr) layer.output = outputs[0]->concrete();
     layer.integer = inputs.size() > 1 && inputs[0] != nullptr && inputs[1] != nullptr && inputs[0]->is_quantized() &&
                     inputs[1]->is_quantized();
-    if (const auto info = weight_info(graph, node); info && inputs[info->data] != nullptr)
+    if (const auto info = weights_of(graph, node, ops); info && inputs[info->data] != nullptr)
       layer.data = inputs[info->data]->dtype;
     add_cost(node, inputs, outputs, layer);
     const bool has_parameters = std::ranges::any_of(layer.constants, &TensorSizes::parameter);

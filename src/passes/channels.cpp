@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "ir/node_view.h"
+
 namespace edgec {
 namespace {
 
@@ -13,30 +15,13 @@ constexpr std::size_t none = ~std::size_t{0};
 constexpr std::int64_t longest_axis = 65536;
 constexpr std::size_t most_places = std::size_t{1} << 25;
 
-/// The types and constants of a node's operands, as AxisArgs wants them.
-struct Operands {
-  std::vector<const Type *> inputs, outputs;
-  std::vector<const Tensor *> constants;
-
-  Operands(const Graph &graph, const Node &node) {
-    for (const ValueId id : node.inputs) {
-      inputs.push_back(id.valid() ? &graph.value(id).type : nullptr);
-      constants.push_back(graph.constant(id));
-    }
-    for (const ValueId id : node.outputs) outputs.push_back(id.valid() ? &graph.value(id).type : nullptr);
-  }
-  [[nodiscard]] AxisArgs args(const Graph &graph, const Node &node) const {
-    return {{.node = node, .opset = graph.opset(node.domain), .inputs = inputs, .constants = constants}, outputs};
-  }
-};
-
 } // namespace
 
 Axes node_axes(const Graph &graph, const OpRegistry &ops, NodeId id) {
   const Node &node = graph.node(id);
   const OpDef *op = ops.find(node);
   if (!op || !op->axes) return {};
-  return op->axes(Operands(graph, node).args(graph, node));
+  return op->axes(NodeView(graph, node).axis_args());
 }
 
 bool is_grouping(const Axes &axes, const AxisTie &tie) {
@@ -414,7 +399,7 @@ private:
     const OpDef *op = ops_.find(node);
     if (!op) return internal_error(fmt::format("channels of unknown operator {} are cut", node.label()));
     if (!op->recut) return Recut{};
-    return op->recut(CutArgs{Operands(graph_, node).args(graph_, node), cuts}).in(node.label());
+    return op->recut(CutArgs{NodeView(graph_, node).axis_args(), cuts}).in(node.label());
   }
 
   void apply(NodeId id, const std::vector<AxisCut> &cuts, const Recut &change) {

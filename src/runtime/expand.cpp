@@ -1,6 +1,7 @@
 #include "runtime/expand.h"
 
 #include "ir/inline.h"
+#include "ir/node_view.h"
 
 namespace edgec {
 namespace {
@@ -14,9 +15,7 @@ Result<bool> expand_once(Graph &graph, const OpRegistry &ops) {
     const Node &node = graph.node(id);
     const OpDef *op = ops.find(node);
     if (op && op->reference) continue;
-    std::vector<const Type *> types;
-    for (const ValueId v : node.inputs) types.push_back(v.valid() ? &graph.value(v).type : nullptr);
-    const auto body = ops.function_bodies()(node, graph.opsets, types);
+    const auto body = ops.function_bodies()(node, graph.opsets, types_of(graph, node.inputs));
     if (!body) {
       if (body.error().code == Code::unsupported) continue;
       return body.error();

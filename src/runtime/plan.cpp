@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "ir/evaluate.h"
+#include "ir/node_view.h"
 #include "runtime/expand.h"
 #include "runtime/plan_state.h"
 #include "runtime/reorder.h"
@@ -258,7 +259,6 @@ private:
     });
   }
 
-  const Type *type_of(ValueId id) const { return id.valid() ? &graph_.value(id).type : nullptr; }
   const Tensor *constant_of(ValueId id) const { return id.valid() && !is_feed(id) ? graph_.constant(id) : nullptr; }
 
   struct Operand {
@@ -269,7 +269,7 @@ private:
   Operand operands(const Node &node) const {
     Operand found;
     for (const ValueId v : node.inputs) {
-      found.types.push_back(type_of(v));
+      found.types.push_back(type_of(graph_, v));
       found.constants.push_back(constant_of(v));
       found.layouts.push_back(v.valid() ? layout_of(v) : Layout::plain);
     }
@@ -305,7 +305,7 @@ private:
     const Node &node = graph_.node(id);
     const Operand own = operands(node);
     std::vector<const Type *> outputs;
-    for (const ValueId v : node.outputs) outputs.push_back(type_of(v));
+    for (const ValueId v : node.outputs) outputs.push_back(type_of(graph_, v));
     const bool empty =
         std::ranges::any_of(outputs, [](const Type *t) { return t && element_count(*t->concrete()) == 0; });
     if (op.prepare && !s_.options.reference && !empty) {
@@ -338,7 +338,7 @@ private:
     std::vector<ValueId> inputs = node.inputs;
     std::vector<ValueId> outputs = node.outputs;
     std::string label = node.label();
-    double macs = cost(id);
+    double macs = cost_of(graph_, graph_.node(id), *s_.ops).macs;
     for (std::size_t k = 0; k < kernel.followers; ++k) {
       const Node &reader = graph_.node(chain[k]);
       absorbed_.insert(chain[k].index);
@@ -346,7 +346,7 @@ private:
         if (v != outputs[0]) inputs.push_back(v);
       outputs = reader.outputs;
       label += "+" + reader.op;
-      macs += cost(chain[k]);
+      macs += cost_of(graph_, graph_.node(chain[k]), *s_.ops).macs;
     }
     Step step;
     step.node = id;
@@ -368,16 +368,6 @@ private:
     step.kernel = std::move(kernel);
     s_.steps.push_back(std::move(step));
     return {};
-  }
-
-  double cost(NodeId id) const {
-    const Node &node = graph_.node(id);
-    const OpDef *op = s_.ops->find(node);
-    if (!op->cost) return 0;
-    std::vector<const Type *> in, out;
-    for (const ValueId v : node.inputs) in.push_back(type_of(v));
-    for (const ValueId v : node.outputs) out.push_back(type_of(v));
-    return op->cost(node, in, out).macs;
   }
 
   /// The reference as a kernel on arena bytes.

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "ir/evaluate.h"
+#include "ir/node_view.h"
 #include "runtime/constant_reals.h"
 #include "runtime/plan.h"
 #include "runtime/plan_state.h"
@@ -59,12 +60,9 @@ Result<std::vector<RuntimeValue>> evaluate_node(const Graph &graph, const OpRegi
   const OpDef *op = ops.find(node);
   if (!op) return unsupported(fmt::format("operator {} is unknown", node.op));
   std::vector<const Tensor *> tensors;
-  std::vector<const Type *> input_types, output_types;
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
     tensors.push_back(i < inputs.size() && inputs[i].tensor ? &*inputs[i].tensor : nullptr);
-    input_types.push_back(node.inputs[i].valid() ? &graph.value(node.inputs[i]).type : nullptr);
-  }
-  for (const ValueId v : node.outputs) output_types.push_back(v.valid() ? &graph.value(v).type : nullptr);
+  const auto input_types = types_of(graph, node.inputs), output_types = types_of(graph, node.outputs);
   SubGraphs own;
   if (!subgraphs) subgraphs = &own;
   const SubGraphRunner run_subgraph = [&](const Graph &body, std::span<const RuntimeValue> feeds) {

@@ -9,6 +9,7 @@
 #include "formats/onnx/functions.h"
 #include "formats/onnx/proto.h"
 #include "ir/inline.h"
+#include "ir/node_view.h"
 
 namespace edgec::proto {
 namespace {
@@ -249,9 +250,7 @@ Status expand_operators(Graph &graph, const OpTypes &operators) {
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
     if (!node.domain.empty() || !operators.contains(node.op)) continue;
-    std::vector<const Type *> types;
-    for (const ValueId input : node.inputs) types.push_back(input.valid() ? &graph.value(input).type : nullptr);
-    const auto body = onnx_function_body(node, graph.opsets, types);
+    const auto body = onnx_function_body(node, graph.opsets, types_of(graph, node.inputs));
     if (!body)
       return unsupported(
           fmt::format("node {}: operator {} cannot be written out: {}", node.label(), node.op, body.error().message));

@@ -45,8 +45,6 @@ std::optional<double> scalar(const Graph &graph, ValueId id) {
   return values && values->size() == 1 ? std::optional(values->front()) : std::nullopt;
 }
 
-const Type *type_of(const Graph &graph, ValueId id) { return id.valid() ? &graph.value(id).type : nullptr; }
-
 bool is_wide_float(const Type *type) {
   return type && type->is_tensor() && !type->is_quantized() &&
          (type->dtype == DType::float32 || type->dtype == DType::float64);

@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "ir/graph.h"
+#include "ir/node_view.h"
 
 namespace edgec::passes {
 
@@ -27,9 +27,6 @@ std::optional<std::vector<std::int64_t>> integers(const Graph &graph, ValueId id
 
 /// A constant of one element.
 std::optional<double> scalar(const Graph &graph, ValueId id);
-
-/// The type of a value; null where it is none.
-const Type *type_of(const Graph &graph, ValueId id);
 
 /// float, double: types in which folding in double leaves an error far below 1e-5. Quantized types are not.
 bool is_wide_float(const Type *type);

@@ -50,12 +50,6 @@ std::vector<char> zero_slices(const Tensor &tensor, int axis) {
   return zero;
 }
 
-std::vector<const Type *> types_of(const Graph &graph, std::span<const ValueId> ids) {
-  std::vector<const Type *> types;
-  for (const ValueId id : ids) types.push_back(type_of(graph, id));
-  return types;
-}
-
 /// Dims with what is unknown in front (a batch) taken as 1; nothing where more is unknown or it is too large.
 std::optional<Dims> unit_batch(const Type &type) {
   if (!type.shape) return std::nullopt;
@@ -135,9 +129,7 @@ private:
   /// Output channels of weights that are all zero hold the bias.
   void zero_rows(NodeId id) {
     const Node &node = graph_.node(id);
-    const OpDef *op = ops_.find(node);
-    if (!op || !op->weights || node.outputs.size() != 1) return;
-    const auto info = op->weights(node, types_of(graph_, node.inputs));
+    const auto info = node.outputs.size() == 1 ? weights_of(graph_, node, ops_) : std::nullopt;
     const Tensor *weight = info ? graph_.constant(node.input(info->weight)) : nullptr;
     const ChannelAxis *out = info ? map_.axis(node.outputs[0], info->output_axis) : nullptr;
     if (!weight || !out || !is_wide_float(type_of(graph_, node.inputs[info->weight]))) return;
@@ -222,7 +214,7 @@ private:
 std::vector<double> contribution(const Graph &graph, const OpRegistry &ops, const ChannelSum &sum,
                                  const std::vector<std::int64_t> &indices, const std::vector<double> &constants) {
   const Node &node = graph.node(sum.node);
-  const auto info = ops.find(node)->weights(node, types_of(graph, node.inputs));
+  const auto info = weights_of(graph, node, ops);
   auto dims = unit_batch(graph.value(node.inputs[0]).type);
   if (!info || !dims) return {};
   (*dims)[static_cast<std::size_t>(sum.tie.input_axis)] = static_cast<std::int64_t>(indices.size());
@@ -238,7 +230,7 @@ std::vector<double> contribution(const Graph &graph, const OpRegistry &ops, cons
 /// Adds to the bias of a node; false where it has none that could take it.
 bool add_to_bias(Graph &graph, const OpRegistry &ops, NodeId id, const std::vector<double> &more) {
   const Node &node = graph.node(id);
-  const auto info = ops.find(node)->weights(node, types_of(graph, node.inputs));
+  const auto info = weights_of(graph, node, ops);
   if (!info || !info->bias) return false;
   const ValueId old = node.input(*info->bias);
   auto values = old.valid() ? reals(graph, old) : std::vector<double>(more.size());
@@ -401,8 +393,7 @@ private:
     std::vector<Count> found;
     for (const NodeId id : graph_.nodes()) {
       const Node &node = graph_.node(id);
-      const OpDef *op = context_.ops.find(node);
-      const auto info = op && op->weights ? op->weights(node, types_of(graph_, node.inputs)) : std::nullopt;
+      const auto info = weights_of(graph_, node, context_.ops);
       const ChannelAxis *out = info ? map_.axis(node.outputs[0], info->output_axis) : nullptr;
       if (!out) continue;
       std::int64_t count = 0;

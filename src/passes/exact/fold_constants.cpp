@@ -71,7 +71,7 @@ Result<std::vector<RuntimeValue>> compute(const Graph &graph, const Node &node, 
   shapes.reserve(node.inputs.size());
   std::vector<Type> types(node.inputs.size());
   std::vector<const Tensor *> inputs(node.inputs.size());
-  std::vector<const Type *> input_types(node.inputs.size()), output_types;
+  std::vector<const Type *> input_types(node.inputs.size());
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     const ValueId id = node.inputs[i];
     if (!id.valid()) continue;
@@ -82,8 +82,7 @@ Result<std::vector<RuntimeValue>> compute(const Graph &graph, const Node &node, 
     types[i].quant.reset();
     inputs[i] = &shapes.emplace_back(Tensor{types[i].dtype, *types[i].concrete(), {}, nullptr});
   }
-  for (const ValueId id : node.outputs) output_types.push_back(type_of(graph, id));
-  return evaluate_node(op, node, graph.opset(node.domain), inputs, input_types, output_types);
+  return evaluate_node(op, node, graph.opset(node.domain), inputs, input_types, types_of(graph, node.outputs));
 }
 
 /// Replaces the node by its results; false where these are not all tensors as expected.

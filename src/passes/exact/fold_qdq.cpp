@@ -7,6 +7,7 @@
 #include <set>
 
 #include "formats/onnx/qoperator.h"
+#include "ir/node_view.h"
 #include "passes/exact/_quantized_values.h"
 #include "passes/pass.h"
 
@@ -150,9 +151,7 @@ bool Folder::fold(NodeId id) {
   const OpDef *op = ops_.find(node);
   if (!op || !node.captures.empty() || op->quant == QuantRule::not_data || op->quant == QuantRule::float_only)
     return false;
-  std::vector<const Type *> inputs;
-  for (const ValueId input : node.inputs) inputs.push_back(input.valid() ? &type(input) : nullptr);
-  if (const auto info = op->weights ? op->weights(node, inputs) : std::nullopt) return fold_weighted(id, *info);
+  if (const auto info = weights_of(graph_, node, ops_)) return fold_weighted(id, *info);
   return fold_data(id, *op);
 }
 

@@ -51,19 +51,15 @@ bool all(const std::vector<double> &values, double wanted) {
 }
 bool scales(const Fold &fold) { return !all(fold.step.scale, 1); }
 
-std::optional<WeightInfo> weight_info(const Graph &graph, const Node &node, const OpDef &op) {
+std::optional<WeightInfo> weight_info(const Graph &graph, const Node &node, const OpRegistry &ops) {
   if ((node.is("BatchNormalization") && node.get_int("training_mode", 0) == 0) || node.is("InstanceNormalization"))
     return WeightInfo{.data = 0, .weight = 1, .bias = 2};
-  if (!op.weights) return std::nullopt;
-  std::vector<const Type *> types;
-  for (const ValueId input : node.inputs) types.push_back(type_of(graph, input));
-  return op.weights(node, types);
+  return weights_of(graph, node, ops);
 }
 
 std::optional<Weighted> weighted(const Graph &graph, NodeId id, const OpRegistry &ops) {
   const Node &node = graph.node(id);
-  const OpDef *op = ops.find(node);
-  const auto info = op && node.outputs.size() == 1 ? weight_info(graph, node, *op) : std::nullopt;
+  const auto info = node.outputs.size() == 1 ? weight_info(graph, node, ops) : std::nullopt;
   if (!info || !is_wide_float(type_of(graph, node.outputs[0]))) return std::nullopt;
   Weighted out{.id = id, .info = *info, .weight = node.input(info->weight)};
   const Type *type = type_of(graph, out.weight);

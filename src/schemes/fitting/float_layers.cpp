@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "ir/node_view.h"
 #include "schemes/fitting/channel_bias.h"
 
 namespace edgec {
@@ -11,10 +12,8 @@ namespace {
 std::optional<Layer> float_layer(Graph &graph, NodeId id, const OpRegistry &ops) {
   const Node &node = graph.node(id);
   const OpDef *op = ops.find(node);
-  if (!op || !op->weights || !op->as_conv || node.outputs.size() != 1) return std::nullopt;
-  std::vector<const Type *> types;
-  for (const ValueId input : node.inputs) types.push_back(input.valid() ? &graph.value(input).type : nullptr);
-  const auto info = op->weights(node, types);
+  if (!op || !op->as_conv || node.outputs.size() != 1) return std::nullopt;
+  const auto info = weights_of(graph, node, ops);
   const Tensor *weight = info ? graph.constant(node.input(info->weight)) : nullptr;
   if (!weight || weight->dtype != DType::float32 || graph.constant(node.input(info->data))) return std::nullopt;
   auto rows = weight_rows(*weight, *info);

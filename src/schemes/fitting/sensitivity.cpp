@@ -6,6 +6,7 @@
 
 #include "calibrate/walk.h"
 #include "ir/evaluate.h"
+#include "ir/node_view.h"
 #include "measure/logits.h"
 #include "runtime/plan.h"
 #include "schemes/fitting/channel_bias.h"
@@ -171,14 +172,6 @@ private:
     return {};
   }
 
-  [[nodiscard]] std::optional<WeightInfo> weights_of(NodeId layer) const {
-    const Node &node = graph_.node(layer);
-    const OpDef *op = job_.ops.find(node);
-    std::vector<const Type *> types;
-    for (const ValueId v : node.inputs) types.push_back(v.valid() ? &graph_.value(v).type : nullptr);
-    return op != nullptr && op->weights ? op->weights(node, types) : std::nullopt;
-  }
-
   [[nodiscard]] Runner runner_from(const Walk &walk, const Graph &graph, const std::vector<ValueId> &live,
                                    const std::vector<ValueId> &wanted) const {
     PlanOptions plan;
@@ -243,7 +236,7 @@ private:
   }
 
   Result<double> probe(Walk &walk, NodeId layer, const std::vector<ValueId> &live) const {
-    const auto info = weights_of(layer);
+    const auto info = weights_of(graph_, graph_.node(layer), job_.ops);
     const ValueId output = graph_.node(layer).outputs[0];
     const Tensor *weight = info ? graph_.constant(graph_.node(layer).input(info->weight)) : nullptr;
     if (weight == nullptr || weight->dtype != DType::float32)

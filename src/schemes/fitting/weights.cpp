@@ -5,17 +5,15 @@
 #include <limits>
 #include <set>
 
+#include "ir/node_view.h"
+
 namespace edgec {
 
 std::vector<WeightTensor> float_weights(const Graph &graph, const Job &job, std::string_view pass) {
   std::vector<WeightTensor> found;
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
-    const OpDef *op = job.ops.find(node);
-    if (op == nullptr || op->weights == nullptr || !job.scope.allows(node)) continue;
-    std::vector<const Type *> types;
-    for (const ValueId input : node.inputs) types.push_back(input.valid() ? &graph.value(input).type : nullptr);
-    const auto info = op->weights(node, types);
+    const auto info = job.scope.allows(node) ? weights_of(graph, node, job.ops) : std::nullopt;
     if (!info) continue;
     const ValueId weight = node.input(info->weight);
     const Tensor *data = graph.constant(weight);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "calibrate/calibrate.h"
+#include "ir/node_view.h"
 #include "measure/logits.h"
 #include "measure/sizes.h"
 #include "runtime/plan.h"
@@ -116,11 +117,8 @@ private:
     return id.valid() && graph_.value(id).type.is_tensor() && graph_.value(id).type.dtype == DType::float32;
   }
 
-  [[nodiscard]] bool has_constant_weight(const Node &node, const OpDef &op) const {
-    if (op.weights == nullptr) return false;
-    std::vector<const Type *> types;
-    for (const ValueId v : node.inputs) types.push_back(v.valid() ? &graph_.value(v).type : nullptr);
-    const auto weights = op.weights(node, types);
+  [[nodiscard]] bool has_constant_weight(const Node &node) const {
+    const auto weights = weights_of(graph_, node, job_.ops);
     return weights && graph_.constant(node.input(weights->weight)) != nullptr;
   }
 
@@ -131,7 +129,7 @@ private:
     const bool can = op != nullptr && op->deterministic && node.captures.empty() &&
                      std::ranges::all_of(node.outputs, [&](ValueId out) { return is_float(out); });
     if (op != nullptr && op->shape_only) return;
-    const bool is_layer = op != nullptr && has_constant_weight(node, *op);
+    const bool is_layer = has_constant_weight(node);
     const bool behind = std::ranges::any_of(node.inputs, [&](ValueId input) { return behind_.contains(input); });
     if (!can || copied_ == longest_way || (is_layer && behind)) {
       for (const ValueId input : std::set(node.inputs.begin(), node.inputs.end()))

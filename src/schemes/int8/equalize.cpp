@@ -6,6 +6,7 @@
 #include <limits>
 #include <set>
 
+#include "ir/node_view.h"
 #include "passes/channels.h"
 #include "schemes/fitting/channel_bias.h"
 #include "schemes/fitting/layerwise.h"
@@ -26,12 +27,10 @@ bool keeps_channels(const Node &node) {
   return node.domain.empty() && names.contains(node.op) && !(node.is("Flatten") && node.get_int("axis", 1) != 1);
 }
 
-std::optional<WeightInfo> weights_of(const Graph &graph, const Job &job, const Node &node) {
+std::optional<WeightInfo> scalable_weights(const Graph &graph, const Job &job, const Node &node) {
   const OpDef *op = job.ops.find(node);
-  if (op == nullptr || op->weights == nullptr || op->as_conv == nullptr || !job.scope.allows(node)) return std::nullopt;
-  std::vector<const Type *> types;
-  for (const ValueId v : node.inputs) types.push_back(v.valid() ? &graph.value(v).type : nullptr);
-  const auto info = op->weights(node, types);
+  if (op == nullptr || op->as_conv == nullptr || !job.scope.allows(node)) return std::nullopt;
+  const auto info = weights_of(graph, node, job.ops);
   if (!info) return std::nullopt;
   const Tensor *weight = graph.constant(node.input(info->weight));
   if (weight == nullptr || weight->dtype != DType::float32 || !weight_rows(*weight, *info)) return std::nullopt;
@@ -59,7 +58,7 @@ bool find_readers(const Graph &graph, const Job &job, ValueId value, std::vector
   if (graph.is_output(value)) return false;
   for (const Use use : graph.value(value).uses) {
     const Node &node = graph.node(use.node);
-    if (const auto info = weights_of(graph, job, node);
+    if (const auto info = scalable_weights(graph, job, node);
         info && use.index == info->data && sums_over_channels(graph, job, use.node, *info)) {
       readers.push_back({use.node, *info});
       continue;
@@ -133,7 +132,7 @@ std::vector<EqualizedTensor> find_equalizable(const Graph &graph, const Job &job
   std::vector<EqualizedTensor> found;
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
-    const auto info = weights_of(graph, job, node);
+    const auto info = scalable_weights(graph, job, node);
     if (!info || !info->bias || !has_bias_per_channel(graph, node, *info)) continue;
     EqualizedTensor tensor{node.outputs[0], id, *info, std::nullopt, {}, {}};
     const NodeId reader = graph.sole_user(tensor.value);

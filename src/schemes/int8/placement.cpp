@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "ir/node_view.h"
 #include "schemes/fitting/channel_bias.h"
 #include "schemes/int8/options.h"
 
@@ -68,14 +69,6 @@ private:
     return id.valid() && graph_.value(id).type.is_tensor() && graph_.value(id).type.dtype == DType::float32;
   }
 
-  [[nodiscard]] std::optional<WeightInfo> weights_of(const Node &node) const {
-    const OpDef *op = job_.ops.find(node);
-    if (!op || !op->weights) return std::nullopt;
-    std::vector<const Type *> types;
-    for (const ValueId v : node.inputs) types.push_back(v.valid() ? &graph_.value(v).type : nullptr);
-    return op->weights(node, types);
-  }
-
   [[nodiscard]] bool feeds_only_outputs(const Node &node) const {
     std::vector<ValueId> stack = node.outputs;
     while (!stack.empty()) {
@@ -101,7 +94,7 @@ private:
     if (op->quant != QuantRule::same_scale && !job_.scope.allows(node)) return stays_float(node, "left out as asked");
     if (op->quant == QuantRule::fixed_range && feeds_only_outputs(node))
       return stays_float(node, fmt::format("{} feeds only a graph output: float keeps the answers exact", node.op));
-    const auto weights = weights_of(node);
+    const auto weights = weights_of(graph_, node, job_.ops);
     if (weights && !has_fixed_weights(node, *weights)) return false;
     if (!weights && !std::ranges::all_of(data_operands(*op, node), [&](std::size_t i) {
           return !node.inputs[i].valid() || is_float_tensor(node.inputs[i]);
@@ -195,7 +188,7 @@ private:
         plan_.absorbed_by.erase(id);
       return;
     }
-    const auto weights = weights_of(node);
+    const auto weights = weights_of(graph_, node, job_.ops);
     const bool clamped = is_before_absorbed(node);
     // A sum or an activation at the end of the graph gains nothing from codes.
     if (!wanted && !weights && !clamped && op.elementwise && !spec_.integer_results) return;
@@ -239,7 +232,7 @@ private:
   void add_layer(NodeId id) {
     const Node &node = graph_.node(id);
     const bool reads_reals = layers_of_reals_.contains(id);
-    const auto weights = plan_.integer.contains(id) || reads_reals ? weights_of(node) : std::nullopt;
+    const auto weights = plan_.integer.contains(id) || reads_reals ? weights_of(graph_, node, job_.ops) : std::nullopt;
     if (!weights || !graph_.constant(node.input(weights->weight))) return;
     Int8Layer layer{.node = id,
                     .weights = *weights,

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "compress/blocks.h"
+#include "ir/node_view.h"
 #include "measure/sizes.h"
 
 namespace edgec {
@@ -91,18 +92,8 @@ private:
   /// Every node that has a cost: its multiply-accumulates, and by which axes they are counted.
   void find_work(const Graph &concrete, const OpRegistry &ops) {
     for (const NodeId id : graph_.nodes()) {
-      const Node &node = concrete.node(id);
-      const OpDef *op = ops.find(node);
-      Work work;
-      if (op && op->cost) {
-        std::vector<const Type *> inputs, outputs;
-        for (const ValueId input : node.inputs) inputs.push_back(input.valid() ? &concrete.value(input).type : nullptr);
-        for (const ValueId output : node.outputs)
-          outputs.push_back(output.valid() ? &concrete.value(output).type : nullptr);
-        work.macs = op->cost(node, inputs, outputs).macs;
-      }
       node_work_[id] = work_.size();
-      work_.push_back(work);
+      work_.push_back({.macs = cost_of(concrete, concrete.node(id), ops).macs});
     }
   }
   std::map<NodeId, std::size_t> node_work_;
@@ -152,11 +143,7 @@ private:
                      std::set<std::size_t> &unknown, const std::vector<NodeId> &excluded) {
     for (const NodeId id : graph_.nodes()) {
       const Node &node = graph_.node(id);
-      const OpDef *op = ops.find(node);
-      if (!op || !op->weights || node.outputs.size() != 1) continue;
-      std::vector<const Type *> types;
-      for (const ValueId input : node.inputs) types.push_back(input.valid() ? &graph_.value(input).type : nullptr);
-      const auto info = op->weights(node, types);
+      const auto info = node.outputs.size() == 1 ? weights_of(graph_, node, ops) : std::nullopt;
       const ChannelAxis *out = info ? map_.axis(node.outputs[0], info->output_axis) : nullptr;
       if (!out || out->size == 0) continue;
       const bool kept = std::ranges::find(excluded, id) != excluded.end();

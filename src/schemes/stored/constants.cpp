@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "ir/node_view.h"
 #include "passes/bodies.h"
 #include "support/cancel.h"
 
@@ -50,13 +51,9 @@ std::optional<Reading> reading_of(const Graph &graph, ValueId id, const StoreReq
                                   bool body = false);
 
 std::optional<Reading> weight_reading(const Graph &graph, const Node &node, std::size_t operand, const Job &job) {
-  const OpDef *op = job.ops.find(node);
-  if (op == nullptr || op->weights == nullptr) return std::nullopt;
-  std::vector<const Type *> types;
-  for (const ValueId input : node.inputs) types.push_back(input.valid() ? &graph.value(input).type : nullptr);
-  const auto info = op->weights(node, types);
+  const auto info = weights_of(graph, node, job.ops);
   if (!info || info->weight != operand) return std::nullopt;
-  const int rank = types[operand]->rank().value_or(0);
+  const int rank = graph.value(node.inputs[operand]).type.rank().value_or(0);
   const bool product = rank == 2 || (rank > 2 && info->channel_axis == rank - 1); // else a convolution
   const int sums = !product ? -1 : rank == 2 ? 1 - info->channel_axis : rank - 2;
   return Reading{.channels = info->channel_axis, .sums = sums};
