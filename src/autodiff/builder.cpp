@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "ir/node_view.h"
+
 namespace edgec {
 
 ValueId Builder::op(std::string_view name, std::vector<ValueId> inputs, std::vector<Attribute> attributes) {
@@ -22,13 +24,10 @@ std::vector<ValueId> Builder::outputs(std::size_t count, std::string_view domain
     fail(internal_error(fmt::format("no operator {}", name)));
     return found;
   }
-  std::vector<const Type *> types;
-  std::vector<const Tensor *> constants;
-  for (const ValueId id : node.inputs) {
-    types.push_back(id.valid() ? &graph_.value(id).type : nullptr);
-    constants.push_back(graph_.constant(id));
-  }
-  auto inferred = op->infer({.node = node, .opset = opset(), .inputs = types, .constants = constants, .ops = &ops_});
+  const NodeView view(graph_, node);
+  InferArgs args = view.infer_args();
+  args.ops = &ops_;
+  auto inferred = op->infer(args);
   if (!inferred) {
     fail(std::move(inferred).error().in(name));
     return found;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "ir/node_view.h"
 #include "schemes/fitting/options.h"
 #include "schemes/fitting/weights.h"
 #include "schemes/prune/options.h"
@@ -89,13 +90,7 @@ std::vector<Parameter> parameters_of(const Graph &graph, const Job &job) {
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
     if (!job.scope.allows(node)) continue;
-    const OpDef *op = job.ops.find(node);
-    if (op == nullptr) continue;
-    if (op->weights != nullptr) {
-      std::vector<const Type *> types;
-      for (const ValueId x : node.inputs) types.push_back(x.valid() ? &graph.value(x).type : nullptr);
-      const auto info = op->weights(node, types);
-      if (!info) continue;
+    if (const auto info = weights_of(graph, node, job.ops)) {
       take(node.input(info->weight), true);
       if (info->bias) take(node.input(*info->bias), false);
     } else if (node.is("Add")) {
