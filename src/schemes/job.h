@@ -9,6 +9,7 @@
 
 #include "calibrate/range_table.h"
 #include "data/samples.h"
+#include "measure/metric.h"
 #include "passes/pass.h"
 #include "schemes/fitting/scope.h"
 #include "support/settings.h"
@@ -17,6 +18,14 @@ namespace edgec {
 
 /// Called with what is being done, how far it is and out of how much.
 using Progress = std::function<void(std::string_view what, std::size_t done, std::size_t all)>;
+
+/// Samples that no network is fitted to, and what counts there.
+struct Evaluation {
+  const SampleSet *samples = nullptr;
+  std::vector<std::size_t> indices;                  ///< the calls used
+  const std::vector<std::int64_t> *labels = nullptr; ///< one for each row; null: there are none
+  Metric metric;
+};
 
 struct Job : PassContext {
   Settings settings; ///< a struct of options for each scheme
@@ -27,6 +36,7 @@ struct Job : PassContext {
   const RangeTable *ranges = nullptr;     ///< of more samples than those: activations' ranges come from it
   const Graph *original = nullptr;        ///< before any scheme that changed weights, same ids; null: there was none
   const Graph *reference = nullptr;       ///< what networks are judged beside; null: nothing is judged
+  const Evaluation *evaluation = nullptr; ///< what a budget of lost answers counts; null: agreement on held-out halves
   bool cross_fit = true;                  ///< judge what was fitted to samples on others
   bool judge_each = false;                ///< a search judges every network that it sees: a curve of sizes and losses
   bool border_nodes = false; ///< the file will spell quantized values with QuantizeLinear and DequantizeLinear
