@@ -12,11 +12,12 @@
 namespace edgec {
 
 struct RangeTable {
-  std::string model_sha256; ///< of the file that was run
+  std::string model_sha256; ///< of the file that was run; empty: not known
   std::size_t samples = 0;
   /// By value_key(), of the samples with even and with odd numbers: halves of cross-fitting. Ranges and histograms
   /// only.
   std::map<std::string, std::array<ValueStatistics, 2>> values;
+  bool complete = true; ///< it has all values of the network; else samples say the ranges of others
 
   /// As if one run had seen both tables' samples. Error (bad_input): they are of different networks.
   Status merge(const RangeTable &other);

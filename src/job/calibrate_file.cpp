@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "calibrate/calibrate.h"
+#include "calibrate/foreign_ranges.h"
 #include "job/model_file.h"
 #include "ops/registry.h"
 #include "passes/pipeline.h"
@@ -87,8 +88,12 @@ Result<RangeTable> read_range_tables(std::span<const std::string> paths, const s
   RangeTable table;
   for (const std::string &path : paths) {
     EDGEC_ASSIGN(const Storage file, read_file(path));
-    EDGEC_ASSIGN(RangeTable part,
-                 parse_range_table({reinterpret_cast<const char *>(file.data()), file.size()}).in(path));
+    const std::string_view text{reinterpret_cast<const char *>(file.data()), file.size()};
+    EDGEC_ASSIGN(auto foreign, parse_foreign_ranges(text).in(path));
+    if (foreign && paths.size() > 1)
+      return usage_error(fmt::format("--ranges {}: a table of another tool is no part that others go with", path));
+    if (foreign) return *std::move(foreign);
+    EDGEC_ASSIGN(RangeTable part, parse_range_table(text).in(path));
     if (part.model_sha256 != model_sha256)
       return bad_input(fmt::format("{}: is of another network than the one to be compressed", path));
     if (&path == paths.data())

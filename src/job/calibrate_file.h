@@ -34,8 +34,8 @@ struct CalibrateFile {
 /// The table of every float value of the network after exact passes. Error (usage): the shard has no sample.
 Result<RangeTable> calibrate_file(const CalibrateFile &file, ProgressSink &progress);
 
-/// The tables of files put together. Error (bad_input) naming the file: it is no table, or of another network than
-/// `model_sha256`.
+/// The tables of files put together, or the one of another tool (calibrate/foreign_ranges.h). Error (bad_input) naming
+/// the file: it is no table, or of another network than `model_sha256`.
 Result<RangeTable> read_range_tables(std::span<const std::string> paths, const std::string &model_sha256);
 
 } // namespace edgec

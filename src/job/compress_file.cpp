@@ -11,6 +11,7 @@
 #include "formats/flat/flat.h"
 #include "job/calibrate_file.h"
 #include "job/judgement.h"
+#include "job/spellings.h"
 #include "job/verification.h"
 #include "measure/latency.h"
 #include "measure/pareto.h"
@@ -20,6 +21,7 @@
 #include "schemes/half/borders.h"
 #include "schemes/half/options.h"
 #include "schemes/int8/options.h"
+#include "schemes/int8/target.h"
 #include "schemes/rate/options.h"
 #include "schemes/stored/options.h"
 #include "support/cancel.h"
@@ -38,6 +40,8 @@ bool is_lossy(const CompressFile &a) { return !wanted_schemes(a.settings).empty(
 
 /// What needs samples of its own has some, and what was asked for goes together.
 Status check_combination(const CompressFile &a) {
+  if (a.metric.name == "sqnr" && a.settings.get<RateOptions>().max_drop)
+    return usage_error("--max-drop counts hundredths of a metric, and --metric sqnr is in decibels");
   for (const SchemeDef *scheme : wanted_schemes(a.settings)) {
     if (scheme->needs == Needs::data && a.calib.path.empty())
       return usage_error(fmt::format("{}: layers are fitted to samples, give them with --calib", scheme->flag));
@@ -174,24 +178,38 @@ void choose_for_made_up(CompressFile &a, const Graph &graph, const Dataset &data
 struct Measuring {
   Dataset calibration;
   std::optional<Dataset> evaluation;
-  std::optional<Model> other; ///< of --reference
-  Model stored;               ///< the input in the opset of its file
-  StoredGraph file;           ///< the same, and how it is stored
+  std::optional<Metric> metric; ///< of them; what --max-drop counts
+  std::optional<Model> other;   ///< of --reference
+  Model stored;                 ///< the input in the opset of its file
+  StoredGraph file;             ///< the same, and how it is stored
 };
 
 Result<Measuring> open_measuring(const CompressFile &a, const Graph &graph, Isa isa) {
   Measuring with;
   EDGEC_ASSIGN(with.calibration, open_calibration(a, graph, isa));
   if (!a.eval.empty()) {
-    const DataFlags eval{
-        .path = a.eval, .preprocess = a.calib.preprocess, .labels = a.calib.labels, .limit = 0, .labelled = true};
+    const DataFlags eval{.path = a.eval,
+                         .preprocess = a.calib.preprocess,
+                         .labels = a.calib.labels,
+                         .limit = 0,
+                         .labelled = !a.metric.wants_boxes()};
     EDGEC_ASSIGN(with.evaluation, open_dataset(eval, graph, a.run.seed));
+    EDGEC_ASSIGN(with.metric, a.metric.metric(*with.evaluation, a.calib.labels, graph));
+    const bool counted = a.settings.get<RateOptions>().max_drop.has_value();
+    if (!with.metric && counted && with.evaluation->labels) with.metric = Metric{"top1", nullptr};
   }
   if (!a.reference.empty()) {
     const EditFlags beside = a.edits.beside();
     EDGEC_ASSIGN(with.other, read_model(a.reference, {}, &beside));
   }
   return with;
+}
+
+/// What a search judges networks by; nothing: agreement on the calibration samples, as where they are those of --eval.
+std::optional<Evaluation> evaluation_of(const CompressFile &a, const Measuring &with) {
+  if (!with.metric || a.eval == a.calib.path) return std::nullopt;
+  const Dataset &data = *with.evaluation;
+  return Evaluation{data.samples.get(), data.indices, data.labels ? &data.labels->classes : nullptr, *with.metric};
 }
 
 /// Everything after the file was written: what is measured, and the report of it.
@@ -214,7 +232,8 @@ Result<Report> measure(const CompressFile &a, const Model &source, const Compres
   const FidelityOptions options{.threads = a.run.threads(), .isa = isa};
   EDGEC_CHECK(verify_written(reference, compressed, written, with.calibration, options, line, report));
   if (with.evaluation)
-    EDGEC_CHECK(evaluate_written(reference, written, *with.evaluation, a.eval, options, line, report));
+    EDGEC_CHECK(evaluate_written(reference, written, *with.evaluation, with.metric ? &*with.metric : nullptr, options,
+                                 line, report));
   if (each_layer) EDGEC_CHECK(measure_layers(source, written, with.calibration, isa, report));
   if (a.latency) line.begin("measuring latency");
   if (a.latency) EDGEC_CHECK(measure_latencies(with.stored, written, with.calibration, options, report));
@@ -375,6 +394,8 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
   log_info(fmt::format("plan: {}; samples {}", options_text(a.recorded), with.calibration.description));
 
   if (a.format->coded) request.file_bytes = file_bytes(source, a.recorded, request);
+  const std::optional<Evaluation> evaluation = evaluation_of(a, with);
+  if (evaluation) request.evaluation = &*evaluation;
   if (with.other) request.reference = &with.other->graph;
   EDGEC_ASSIGN(const Compressed compressed, compress(source.graph, request, with.calibration));
   Model result = source;
@@ -383,6 +404,8 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
   add_provenance(result, a.recorded, a.run.seed, request.isa, source.source_sha256);
   EDGEC_CHECK(check_interrupted());
   line.begin("writing");
+  if (const Target *target = find_target(a.settings.get<Int8Options>().target); target && target->float_biases)
+    give_float_biases(result.graph);
   const FormatWriteOptions writing{.force = a.force, .inner_names = !rounds_weights(a.settings)};
   Unverified unverified(a.path);
   EDGEC_ASSIGN(Written written, write_and_read_back(result, a.path, *a.format, writing));

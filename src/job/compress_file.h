@@ -11,6 +11,7 @@
 #include "job/compressor.h"
 #include "job/edit_flags.h"
 #include "job/flags.h"
+#include "job/metric_flags.h"
 #include "job/progress.h"
 #include "job/rewrite.h"
 #include "measure/report.h"
@@ -31,6 +32,7 @@ struct CompressFile {
   bool overridable = false, force = false, dry_run = false, latency = false;
   bool each_layer = false; ///< measure the error of each layer
   bool verbose = false;    ///< a dry run lists every pass
+  MetricFlags metric;
   DataFlags calib{.path = {}, .preprocess = {}, .labels = {}, .limit = 200};
   Settings settings; ///< of the schemes
   ScopeFlags scope;

@@ -70,6 +70,7 @@ private:
     job.reference_outputs = std::make_shared<const ReferenceOutputs>();
     job.cross_fit = request_.cross_fit;
     job.judge_each = request_.judge_each;
+    job.evaluation = request_.evaluation;
     job.border_nodes = request_.border_nodes;
     job.file_bytes = request_.file_bytes;
     job.threads = request_.threads;

@@ -20,6 +20,7 @@ struct CompressRequest {
   bool border_nodes = false;                                    ///< Job
   bool cross_fit = true;                                        ///< Job
   bool judge_each = false;                                      ///< Job
+  const Evaluation *evaluation = nullptr;                       ///< Job
   const RangeTable *ranges = nullptr;                           ///< Job
   const Graph *reference = nullptr;                             ///< what networks are judged beside; null: the source
   std::function<Result<std::size_t>(const Graph &)> file_bytes; ///< Job

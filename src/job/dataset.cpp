@@ -107,6 +107,7 @@ Result<Dataset> open_dataset(const DataFlags &flags, const Graph &graph, std::ui
   const auto specs = input_specs(graph);
   EDGEC_ASSIGN(const auto preprocess, parse_preprocess(flags.preprocess));
   Dataset data;
+  data.path = flags.path;
   data.synthetic = flags.path.starts_with("synthetic");
   EDGEC_ASSIGN(auto samples, open_samples(flags.path, specs, preprocess, seed));
   data.samples = std::make_unique<NumberedSamples>(std::move(samples), specs);

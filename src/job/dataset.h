@@ -29,6 +29,7 @@ struct Dataset {
   std::vector<std::size_t> indices; ///< the calls used
   std::vector<std::size_t> rest;    ///< those beyond the limit
   std::optional<Labels> labels;
+  std::string path;        ///< as it was given
   std::string description; ///< "digits_test.npz, 450 samples"
   bool synthetic = false;
 

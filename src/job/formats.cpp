@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "formats/flat/flat.h"
+#include "job/spellings.h"
 #include "ops/registry.h"
 #include "passes/pass.h"
 #include "support/file.h"
@@ -30,6 +31,18 @@ Status write_onnx_file(const Model &model, const std::string &path, const Format
   return write_onnx(model, path, {.spelling = spelling, .ops = &all_ops(), .force = options.force}, &warnings);
 }
 
+/// Products with weights in blocks of codes as onnxruntime's own operator; the rest as QDQ.
+Status write_bits_file(const Model &model, const std::string &path, const FormatWriteOptions &options,
+                       std::vector<std::string> &warnings) {
+  Model named = model;
+  if (name_bit_products(named.graph) == 0)
+    warnings.push_back(
+        "--format matmulnbits: no MatMul has constant weights of 4 or 8 bits in blocks of 16, 32, 64 ..: "
+        "give --weights int4 --block 32");
+  EDGEC_CHECK(named.graph.sort());
+  return write_onnx_file<OnnxSpelling::qdq>(named, path, options, warnings);
+}
+
 Status write_flat_file(const Model &model, const std::string &path, const FormatWriteOptions &options,
                        std::vector<std::string> &) {
   return write_flat(model, path,
@@ -51,6 +64,13 @@ const FormatDef formats[] = {{.name = "qdq",
                               .normalize = fold_quantization,
                               .write = write_onnx_file<OnnxSpelling::qoperator>,
                               .integer_operators = true,
+                              .channel_multiple = vector_of_channels},
+                             {.name = "matmulnbits",
+                              .ending = ".onnx",
+                              .read = read_onnx_file,
+                              .normalize = fold_quantization,
+                              .write = write_bits_file,
+                              .border_nodes = true,
                               .channel_multiple = vector_of_channels},
                              {.name = "flat",
                               .ending = ".edgec",

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <limits>
 
-#include "measure/confidence.h"
+#include "measure/score.h"
 
 namespace edgec {
 namespace {
@@ -52,19 +52,16 @@ bool judge_budgets(const RateOptions &flags, Report &report) {
                               found && *found >= *flags.min_agreement - rounding});
   }
   if (flags.max_drop) {
-    const auto top1 = top1_drop(report);
-    const auto agreement = fidelity != nullptr ? fidelity->agreement() : std::nullopt;
-    const double unknown = std::numeric_limits<double>::quiet_NaN();
-    const double found = top1 ? *top1 : agreement ? 100 * (1 - *agreement) : unknown;
-    if (std::isnan(found))
+    const bool scored = report.evaluated && report.evaluated->fidelity.score;
+    const Fidelity *counted = scored ? &report.evaluated->fidelity : fidelity;
+    const auto drop = counted != nullptr ? drop_of(*counted) : std::nullopt;
+    if (!drop)
       report.warnings.push_back(
           "--max-drop: no output looks like scores of classes, so lost answers cannot be counted");
-    BudgetFigures budget{"--max-drop", *flags.max_drop, found,
-                         (top1 || agreement) && found <= *flags.max_drop + rounding};
-    if (agreement) { // no more is lost than changes
-      budget.bound = 100 * upper_share(fidelity->answers - fidelity->agreeing, fidelity->answers);
-      budget.answers = fidelity->answers;
-    }
+    BudgetFigures budget{"--max-drop", *flags.max_drop, drop ? drop->points : std::numeric_limits<double>::quiet_NaN(),
+                         drop && drop->points <= *flags.max_drop + rounding};
+    if (scored) budget.metric = counted->score->metric;
+    if (drop) budget.bound = drop->bound, budget.answers = drop->answers;
     report.budgets.push_back(std::move(budget));
   }
   if (flags.max_size) {

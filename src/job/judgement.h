@@ -8,8 +8,8 @@
 
 namespace edgec {
 
-/// Fills in report.budgets; false where one was missed. --max-drop counts points of top-1 where the report has labels,
-/// else points of agreement. What could not be measured is missed.
+/// Fills in report.budgets; false where one was missed. --max-drop counts points of the metric of --eval, which
+/// is top-1 where there are labels; else points of agreement. What could not be measured is missed.
 bool judge_budgets(const RateOptions &flags, Report &report);
 
 /// Adds warnings for what is poor, and advice.

@@ -88,10 +88,11 @@ Status verify_written(const Reference &reference, const Compressed &compressed, 
   return fitted ? check_written(compressed, written, data, options, line, report) : Status{};
 }
 
-Status evaluate_written(const Reference &reference, const Written &written, const Dataset &data,
-                        const std::string &path, FidelityOptions options, ProgressSink &line, Report &report) {
-  if (!data.labels)
-    report.warnings.push_back(fmt::format("{}: has no labels, so accuracy was not measured; give --labels", path));
+Status evaluate_written(const Reference &reference, const Written &written, const Dataset &data, const Metric *metric,
+                        FidelityOptions options, ProgressSink &line, Report &report) {
+  if (!data.labels && metric == nullptr)
+    report.warnings.push_back(fmt::format("{}: has no labels, so accuracy was not measured; give --labels", data.path));
+  options.metric = metric;
   options.labels = data.labels ? &data.labels->classes : nullptr;
   EDGEC_ASSIGN(Fidelity fidelity,
                run_beside(reference.model.graph, written.model.graph, data, data.indices, options, line, "evaluating"));

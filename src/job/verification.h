@@ -23,9 +23,9 @@ struct Reference {
 Status verify_written(const Reference &reference, const Compressed &compressed, const Written &written,
                       const Dataset &data, FidelityOptions options, ProgressSink &line, Report &report);
 
-/// Fills in report.evaluated: accuracy of both with labels, agreement and SQNR.
-Status evaluate_written(const Reference &reference, const Written &written, const Dataset &data,
-                        const std::string &path, FidelityOptions options, ProgressSink &line, Report &report);
+/// Fills in report.evaluated: accuracy of both with labels, agreement and SQNR; by `metric`, unless it is null.
+Status evaluate_written(const Reference &reference, const Written &written, const Dataset &data, const Metric *metric,
+                        FidelityOptions options, ProgressSink &line, Report &report);
 
 /// Fills in the error of each layer on the first sample. Keeps all values of both networks in memory.
 Status measure_layers(const Model &source, const Written &written, const Dataset &data, Isa isa, Report &report);

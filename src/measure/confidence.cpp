@@ -1,5 +1,6 @@
 #include "measure/confidence.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace edgec {
@@ -28,6 +29,14 @@ double upper_share(std::size_t differing, std::size_t count) {
     (binomial_cdf(differing, count, middle) > unlikely ? low : high) = middle;
   }
   return high;
+}
+
+double upper_loss(std::size_t lost, std::size_t gained, std::size_t count) {
+  constexpr double z = 1.6448536269514722; // of 95 %
+  if (count == 0) return 1;
+  const double n = static_cast<double>(count) + 2;
+  const double l = (static_cast<double>(lost) + 0.5) / n, g = (static_cast<double>(gained) + 0.5) / n;
+  return std::min(1.0, l - g + z * std::sqrt((l + g - (l - g) * (l - g)) / n));
 }
 
 } // namespace edgec

@@ -10,18 +10,14 @@
 #include <mutex>
 
 #include "measure/logits.h"
+#include "measure/score.h"
 #include "support/file.h"
 #include "support/parallel.h"
 
 namespace edgec {
 namespace {
 
-/// A tensor's numbers; empty: no tensor of numbers.
-struct Reals {
-  Dims dims;
-  std::vector<double> values;
-  bool integers = false; // they stand for themselves
-};
+using Reals = OutputNumbers;
 using Outputs = std::vector<Reals>;
 
 /// -infinity is a mask's way to say "never".
@@ -305,7 +301,14 @@ Fidelity sum_up(const std::vector<SampleResult> &results, const Candidate *refer
     accuracy->top1 += rank < 1 ? 1 : 0;
     accuracy->top5 += rank < 5 ? 1 : 0;
   };
+  const auto compare_ranks = [&](Changes &changes, const SampleResult &result, std::size_t right) {
+    const bool before = result.reference_rank < right, after = result.test_rank < right;
+    changes.lost += labelled && before && !after ? 1 : 0;
+    changes.gained += labelled && !before && after ? 1 : 0;
+  };
   for (const SampleResult &result : results) {
+    compare_ranks(fidelity.top1_changes, result, 1);
+    compare_ranks(fidelity.top5_changes, result, 5);
     for (std::size_t i = 0; i < result.outputs.size(); ++i) fidelity.outputs[i].noise.add(result.outputs[i]);
     count(fidelity.reference_accuracy, result.reference_rank);
     count(fidelity.test_accuracy, result.test_rank);
@@ -380,6 +383,32 @@ std::vector<double> real_values(const Tensor &tensor, const Type &type, const Ty
 
 namespace {
 
+/// What a network said, for a metric that reads it.
+class Recorder {
+public:
+  Recorder(const Graph &graph, std::size_t calls) {
+    for (const GraphOutput &output : graph.outputs()) said_.names.push_back(output.name);
+    said_.calls.resize(calls);
+  }
+  void record(std::size_t call, std::string label, std::size_t rows, std::size_t batch, const Outputs &outputs) {
+    CallOutputs &said = said_.calls[call];
+    said.label = std::move(label);
+    said.rows = rows;
+    for (std::size_t i = 0; i < said_.names.size(); ++i) {
+      OutputNumbers one = outputs[i];
+      if (rows < batch && !one.dims.empty() && one.dims[0] == static_cast<std::int64_t>(batch)) { // filled up
+        one.values.resize(one.values.size() / batch * rows);
+        one.dims[0] = static_cast<std::int64_t>(rows);
+      }
+      said.outputs.push_back(std::move(one));
+    }
+  }
+  [[nodiscard]] const NetworkOutputs &said() const { return said_; }
+
+private:
+  NetworkOutputs said_;
+};
+
 /// `reference` may be null where there is one test network.
 Result<Fidelity> measure(const Graph *reference, std::span<const Graph *const> tests, const OpRegistry &ops,
                          const SampleSet &samples, const FidelityOptions &options) {
@@ -387,11 +416,14 @@ Result<Fidelity> measure(const Graph *reference, std::span<const Graph *const> t
   std::optional<Candidate> expected;
   if (reference != nullptr) expected.emplace(*reference, ops, options);
   std::deque<Candidate> candidates;
-  for (const Graph *test : tests) candidates.emplace_back(*test, ops, options);
+  for (const Graph *test : tests) candidates.emplace_back(*test, options.test_ops ? *options.test_ops : ops, options);
   const std::size_t batch = samples.batch();
   std::vector<std::size_t> first_row{0}; // of each call among the results
   for (const std::size_t index : options.indices) first_row.push_back(first_row.back() + samples.rows(index));
   std::vector<SampleResult> results(first_row.back());
+  const bool records = options.metric != nullptr && options.metric->of;
+  Recorder test_said(*tests.front(), options.indices.size()),
+      reference_said(reference != nullptr ? *reference : *tests.front(), options.indices.size());
   const auto run = [&](std::size_t item, int worker) -> Status {
     Candidate &candidate = candidates[item % candidates.size()];
     const std::size_t index = options.indices[item];
@@ -404,6 +436,9 @@ Result<Fidelity> measure(const Graph *reference, std::span<const Graph *const> t
                                .in(label + ", reference"));
       EDGEC_CHECK(check_sizes(*expected, *wanted, candidate, got).in(label));
     }
+    const std::size_t rows = first_row[item + 1] - first_row[item];
+    if (records) test_said.record(item, label, rows, batch, got);
+    if (records && expected) reference_said.record(item, label, rows, batch, wanted);
     for (std::size_t at = first_row[item]; at < first_row[item + 1]; ++at) {
       const Row row{at - first_row[item], batch};
       if (expected) compare(*expected, *wanted, candidate, got, row, results[at]);
@@ -418,7 +453,17 @@ Result<Fidelity> measure(const Graph *reference, std::span<const Graph *const> t
     return {};
   };
   EDGEC_CHECK(parallel_for(options.indices.size(), options.threads, run));
-  return sum_up(results, expected ? &*expected : nullptr, options.labels != nullptr);
+  Fidelity fidelity = sum_up(results, expected ? &*expected : nullptr, options.labels != nullptr);
+  if (records) {
+    fidelity.score = Score{.metric = options.metric->name, .answers = fidelity.samples};
+    EDGEC_ASSIGN(fidelity.score->test, options.metric->of(test_said.said()));
+    if (expected) {
+      EDGEC_ASSIGN(fidelity.score->reference, options.metric->of(reference_said.said()));
+    }
+  } else if (options.metric != nullptr) {
+    fidelity.score = score_of(fidelity, options.metric->name);
+  }
+  return fidelity;
 }
 
 } // namespace

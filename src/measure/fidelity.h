@@ -11,6 +11,7 @@
 
 #include "data/samples.h"
 #include "ir/opdef.h"
+#include "measure/metric.h"
 #include "runtime/parts.h"
 #include "runtime/plan.h"
 
@@ -53,6 +54,21 @@ struct Accuracy {
   }
 };
 
+/// What a metric says of a network.
+struct Score {
+  std::string metric;
+  double test = 0;
+  std::optional<double> reference;  ///< of the one that it is compared with; nothing: there is none, or none is needed
+  std::optional<double> upper_drop; ///< with 95 % confidence the test is worse by no more; nothing: not known
+  std::size_t answers = 0;          ///< that this rests on
+};
+
+/// Samples that one of two networks only has right.
+struct Changes {
+  std::size_t lost = 0;   ///< the reference
+  std::size_t gained = 0; ///< the test
+};
+
 struct Fidelity {
   std::size_t samples = 0;
   std::size_t answers = 0;  ///< of the output with the least agreement (find_answers()); 0: none has classes
@@ -62,6 +78,8 @@ struct Fidelity {
   std::vector<OutputNoise> outputs;     ///< tensors only, as they are given
   std::optional<double> median_sqnr_db; ///< of the samples, of the same logits; nothing: at least half are equal
   std::optional<Accuracy> reference_accuracy, test_accuracy;
+  Changes top1_changes, top5_changes; ///< where there are both accuracies
+  std::optional<Score> score;         ///< where a metric was asked for and could be told
   std::size_t foreign_labels = 0; ///< labels that are no class of the network: more than 0, and accuracy means nothing
 
   /// Share of the answers that stayed the same; nothing: no output has classes.
@@ -90,9 +108,11 @@ struct FidelityOptions {
   int threads = 1; ///< samples run side by side; the result does not depend on their number
   Isa isa = Isa::scalar;
   bool reference_kernels = false;
+  const OpRegistry *test_ops = nullptr;                ///< what runs the tests; null: what runs the reference
   const PartOptions *parts = nullptr;                  ///< networks run in parts (run_in_parts), to save memory
   std::span<const std::size_t> indices = {};           ///< which calls of the set, in this order
   const std::vector<std::int64_t> *labels = nullptr;   ///< one for each row of the set
+  const Metric *metric = nullptr;                      ///< fills in Fidelity::score
   const ReferenceOutputs *reference_outputs = nullptr; ///< what is known of the reference's outputs; null: nothing
   std::function<void()> step = nullptr;                ///< after each call, from any thread
 };
@@ -100,7 +120,7 @@ struct FidelityOptions {
 /// Runs `test`, and `reference` unless it is null, on the samples chosen and compares their outputs by position. Both
 /// must take the same inputs, those of half precision rounded (as_inputs()). Errors: samples that do not fit, an output
 /// that is no finite number (bad_input; the sample and the output are named), operators that cannot be run
-/// (unsupported).
+/// (unsupported), those of the metric.
 Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, const OpRegistry &ops,
                                   const SampleSet &samples, const FidelityOptions &options);
 

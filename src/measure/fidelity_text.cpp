@@ -34,6 +34,13 @@ Json to_json(const OutputNoise &output) {
           {"max_reference", output.noise.max_reference}};
 }
 
+Json to_json(const Score &score) {
+  Json json{{"name", score.metric}, {"value", number_or_null(score.test)}};
+  if (score.reference) json["reference"] = number_or_null(score.reference);
+  if (score.upper_drop) json["upper_drop"] = *score.upper_drop;
+  return json;
+}
+
 } // namespace
 
 std::string sqnr_text(const Noise &noise) {
@@ -43,6 +50,14 @@ std::string sqnr_text(const Noise &noise) {
 
 std::string accuracy_text(const Accuracy &accuracy) {
   return share_line("top-1", accuracy.top1, accuracy.samples) + share_line("top-5", accuracy.top5, accuracy.samples);
+}
+
+std::string score_text(const Score &score) {
+  std::string text = fmt::format("  {:<12}{} {:.6g}", "metric", score.metric, score.test);
+  if (score.reference) text += fmt::format(", of the reference {:.6g}", *score.reference);
+  if (score.upper_drop)
+    text += fmt::format("; with 95 % confidence at most {:.2g} points are lost", 100 * *score.upper_drop);
+  return text + "\n";
 }
 
 std::string fidelity_text(const Fidelity &fidelity) {
@@ -68,6 +83,7 @@ Json to_json(const Fidelity &fidelity) {
     object["top1"] = fidelity.test_accuracy->top1_share();
     object["top5"] = fidelity.test_accuracy->top5_share();
   }
+  if (fidelity.score) object["metric"] = to_json(*fidelity.score);
   if (!fidelity.compared) return object;
   if (fidelity.reference_accuracy) {
     object["reference_top1"] = fidelity.reference_accuracy->top1_share();

@@ -85,6 +85,7 @@ struct BudgetFigures {
   bool met = true;
   std::optional<double> bound; ///< of --max-drop: with 95 % confidence no more is lost (measure/confidence.h)
   std::size_t answers = 0;     ///< that this rests on
+  std::string metric;          ///< of --max-drop, on the samples of --eval; empty: agreement
 };
 
 /// "0.5"; or that it could not be measured.

@@ -77,6 +77,7 @@ Json to_json(const BudgetFigures &budget) {
   Json json{
       {"name", budget.name}, {"limit", finite(budget.limit)}, {"found", finite(budget.found)}, {"met", budget.met}};
   if (budget.bound) json["bound"] = *budget.bound, json["answers"] = budget.answers;
+  if (!budget.metric.empty()) json["metric"] = budget.metric;
   return json;
 }
 

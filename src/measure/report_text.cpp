@@ -128,8 +128,8 @@ std::string left_float_text(const Report &report, bool verbose) {
 std::string budgets_text(const Report &report) {
   std::string text;
   for (const BudgetFigures &budget : report.budgets) {
-    text += fmt::format("{} {:.10g}: {} with {}", budget.name, budget.limit, budget.met ? "met" : "MISSED",
-                        found_text(budget));
+    text += fmt::format("{} {:.10g}{}{}: {} with {}", budget.name, budget.limit, budget.metric.empty() ? "" : " of ",
+                        budget.metric, budget.met ? "met" : "MISSED", found_text(budget));
     if (budget.bound)
       text += fmt::format(" on {} answers; with 95 % confidence at most {:.2g}", budget.answers, *budget.bound);
     text += '\n';

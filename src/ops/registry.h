@@ -7,6 +7,11 @@ namespace edgec {
 
 const OpRegistry &all_ops();
 
+/// The same, but integer products of uint8 data with constant int8 weights (Conv, Gemm, MatMul) saturate in 16 bits, as
+/// under onnxruntime on processors with AVX2 and without VNNI (kernels/reference/saturating.h): what a file loses there
+/// is measured by running it on these. MatMulInteger and ConvInteger, which saturate there too, are exact here.
+const OpRegistry &saturating_ops();
+
 /// From now on all_ops() runs operators without a definition of their own as other operators: onnxruntime's by bodies
 /// of this folder, the others by what `others` says (null: nothing). Once, when a program starts.
 void install_function_bodies(FunctionBody others);

@@ -11,6 +11,7 @@
 #include "calibrate/range_table.h"
 #include "data/samples.h"
 #include "measure/fidelity.h"
+#include "measure/metric.h"
 #include "passes/pass.h"
 #include "schemes/fitting/scope.h"
 #include "support/settings.h"
@@ -19,6 +20,14 @@ namespace edgec {
 
 /// Called with what is being done, how far it is and out of how much.
 using Progress = std::function<void(std::string_view what, std::size_t done, std::size_t all)>;
+
+/// Samples that no network is fitted to, and what counts there.
+struct Evaluation {
+  const SampleSet *samples = nullptr;
+  std::vector<std::size_t> indices;                  ///< the calls used
+  const std::vector<std::int64_t> *labels = nullptr; ///< one for each row; null: there are none
+  Metric metric;
+};
 
 struct Job : PassContext {
   Settings settings; ///< a struct of options for each scheme
@@ -31,8 +40,9 @@ struct Job : PassContext {
   const Graph *original = nullptr;        ///< before any scheme that changed weights, same ids; null: there was none
   const Graph *reference = nullptr;       ///< what networks are judged beside; null: nothing is judged
   std::shared_ptr<const ReferenceOutputs> reference_outputs = nullptr; ///< those of `reference` on `calibration`
-  bool cross_fit = true;                                               ///< judge what was fitted to samples on others
-  bool judge_each = false;   ///< a search judges every network that it sees: a curve of sizes and losses
+  const Evaluation *evaluation = nullptr; ///< what a budget of lost answers counts; null: agreement on held-out halves
+  bool cross_fit = true;                  ///< judge what was fitted to samples on others
+  bool judge_each = false;                ///< a search judges every network that it sees: a curve of sizes and losses
   bool border_nodes = false; ///< the file will spell quantized values with QuantizeLinear and DequantizeLinear
   /// Bytes of the file that holds this graph; null: they do not depend on the codes.
   std::function<Result<std::size_t>(const Graph &)> file_bytes;

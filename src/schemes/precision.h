@@ -19,6 +19,7 @@ struct NetworkSpec {
   std::map<ValueId, std::optional<NumberSpec>> other_values;
   std::map<NodeId, NumberSpec> other_weights;
   std::set<NodeId> float_nodes; ///< that compute on floats with float weights
+  std::set<NodeId> fused;       ///< of these, activations that the kernel of the layer before computes
   /// Every node that computes on codes, but a Gemm, gets a quantized output (files of integer operators only).
   bool integer_results = false;
 

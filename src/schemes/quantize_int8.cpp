@@ -5,6 +5,7 @@
 // Not touched: operators without an integer form, what --include/--exclude leave out, a Softmax or Sigmoid that only
 // feeds an output, and the logits, which stay float.
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -18,6 +19,7 @@
 #include "schemes/int8/options.h"
 #include "schemes/int8/overrides.h"
 #include "schemes/int8/source.h"
+#include "schemes/int8/target.h"
 #include "schemes/rate/rate_search.h"
 #include "schemes/scheme.h"
 #include "schemes/stored/options.h"
@@ -70,8 +72,33 @@ void widen_values(const Graph &graph, const std::map<ValueId, Quant> &exact, Net
 NetworkSpec spec_of(const Int8Options &options) {
   NetworkSpec spec;
   spec.weights.bits = options.weight_bits;
+  if (const Target *target = find_target(options.target)) {
+    spec.values = target->values;
+    spec.weights.bits = std::min(spec.weights.bits, target->weight_bits);
+  }
   spec.integer_results = options.integer_results;
   return spec;
+}
+
+/// What a runtime has no integer form of stays float, and activations that it computes with the layer before.
+void leave_to_target(const Target &target, const Graph &graph, const Job &job, NetworkSpec &spec) {
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    const OpDef *op = job.ops.find(node);
+    if (op == nullptr) continue;
+    if (!target.computes(*op)) {
+      spec.float_nodes.insert(id);
+      job.skip(int8_name, node.label(), fmt::format("{} computes {} on floats", target.name, node.op));
+      continue;
+    }
+    if (!target.fuses_activations || !as_clamp(graph, node)) continue;
+    const Node *before = graph.producer(node.inputs[0]);
+    const OpDef *layer = before != nullptr ? job.ops.find(*before) : nullptr;
+    if (layer == nullptr || graph.sole_user(node.inputs[0]) != id || as_clamp(graph, *before)) continue;
+    if (layer->quant != QuantRule::own_scale || !target.computes(*layer)) continue;
+    spec.float_nodes.insert(id);
+    spec.fused.insert(id);
+  }
 }
 
 /// The networks, not yet calibrated. Inputs whose values fit 8-bit codes have exactly those, others 16 bits where
@@ -80,9 +107,11 @@ Result<Int8Source> prepare(const Graph &graph, const Job &job) {
   std::map<ValueId, Quant> exact;
   const auto &options = job.options<Int8Options>();
   NetworkSpec spec = spec_of(options);
+  if (const Target *target = find_target(options.target)) leave_to_target(*target, graph, job, spec);
   for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
-    EDGEC_ASSIGN(const auto quant, exact_quant(job, i));
-    if (quant)
+    EDGEC_ASSIGN(auto quant, exact_quant(job, i));
+    if (quant && spec.values.has_sign) quant->zero_points.front() += spec.values.low();
+    if (quant && !(spec.values.symmetric && quant->zero_point() != 0))
       exact[graph.inputs()[i]] = *quant;
     else if (options.input_bits == 16)
       spec.other_values[graph.inputs()[i]] = uint16_values;
@@ -228,7 +257,8 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
   }
   if (mixes_precision(job.settings)) {
     EDGEC_ASSIGN(outcome.held_out, mix_precision(source, job));
-  } else if (job.cross_fit && judged) {
+  }
+  if (!outcome.held_out && job.cross_fit && judged) {
     EDGEC_ASSIGN(outcome.held_out, cross_fit(source, job));
   }
   const int both[] = {0, 1};
@@ -259,6 +289,12 @@ void declare(Options &options, Settings &settings) {
   const auto only_static = [&int8](Option &option) -> Option & {
     return option.needs("int8").needs("with --int8 dynamic or weights", [&int8] { return int8.is_static(); });
   };
+  only_static(options.add("--target", "RUNTIME", &int8.target,
+                          "the runtime: what it has no integer form of stays float, numbers are written as it wants "
+                          "them (tensorrt: symmetric, float biases; tflite: signed; ort-avx2, where sums of two "
+                          "products saturate: weights of 7 bits)"))
+      .one_of(target_names())
+      .records();
   only_static(options.add("--range", "METHOD", &int8.range, "how activation ranges are chosen"))
       .one_of({"minmax", "percentile", "entropy", "mse", "auto"})
       .records();
@@ -311,6 +347,17 @@ Status check(const Settings &settings) {
        {std::pair{"--input-bits", int8.input_bits}, {"--activation-bits", int8.activation_bits}})
     if (int8.integer_results && bits != 8)
       return usage_error(fmt::format("{} {}: operators in integer form (--format qoperator) read 8 bits", flag, bits));
+  if (const Target *target = find_target(int8.target)) {
+    const bool other =
+        needs_opset_21(int8) || std::ranges::any_of(std::array{int8.weight_bits, int8.input_bits, int8.activation_bits},
+                                                    [](int bits) { return bits != 8; });
+    if (target->bytes_only && other)
+      return usage_error(fmt::format("--target {}: it computes on codes of 8 bits, not of 4 or 16", target->name));
+    if (target->float_biases && int8.integer_results)
+      return usage_error(fmt::format("--target {}: it reads QuantizeLinear and DequantizeLinear, not operators in "
+                                     "integer form (--format qoperator)",
+                                     target->name));
+  }
   return check_overrides(int8);
 }
 

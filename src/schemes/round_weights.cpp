@@ -168,7 +168,10 @@ void declare(Options &options, Settings &settings) {
       .loses()
       .records(
           [searched, &rate] { return searched() && rate.max_size ? fmt::to_string(*rate.max_size) : std::string(); });
-  options.add("--max-drop", "P", &rate.max_drop, "points of top-1 that may be lost; without labels, of agreement")
+  options
+      .add("--max-drop", "P", &rate.max_drop,
+           "points of top-1 (--metric: of that) that may be lost on the samples of --eval; without labels or "
+           "metric, of agreement")
       .between(0, 100)
       .in(Unit::points)
       .loses()

@@ -29,6 +29,7 @@ struct RatePoint {
   double rate = 0; ///< squared error of the logits, per sample, that a bit of the file may cost
   std::size_t bytes = 0;
   std::optional<double> agreement, sqnr_db; ///< on samples that the network was not fitted to
+  std::string_view judged_on = "held-out halves";
   bool chosen = false;
 };
 

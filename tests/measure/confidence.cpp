@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
+#include <random>
 
 namespace edgec {
 namespace {
@@ -21,6 +22,35 @@ TEST(UpperShare, GrowsWithWhatDiffersAndShrinksWithTheSamples) {
     EXPECT_LT(upper_share(k, 200), upper_share(k, 100));
     EXPECT_GT(upper_share(k, 100), static_cast<double>(k) / 100);
   }
+}
+
+TEST(UpperLoss, IsSeldomBelowTheTruth) {
+  // Matched answers of which the first network only has `lost` right, the second only `gained`: drawn anew each time.
+  std::mt19937_64 random(1);
+  for (const auto &[lost, gained] : {std::pair{.02, .02}, {.05, .01}, {.01, .05}, {.2, .1}}) {
+    constexpr std::size_t count = 400;
+    constexpr int draws = 4000;
+    int below = 0;
+    for (int i = 0; i < draws; ++i) {
+      std::size_t l = 0, g = 0;
+      for (std::size_t k = 0; k < count; ++k) {
+        const double u = std::uniform_real_distribution<double>()(random);
+        l += u < lost ? 1 : 0;
+        g += u >= lost && u < lost + gained ? 1 : 0;
+      }
+      below += upper_loss(l, g, count) < lost - gained ? 1 : 0;
+    }
+    EXPECT_LT(below, 0.065 * draws) << lost << " " << gained; // 5 %, and the draws' own noise
+    EXPECT_GT(below, 0.02 * draws) << lost << " " << gained;  // and no more careful than that
+  }
+}
+
+TEST(UpperLoss, CountsWhatIsGainedAgainstWhatIsLost) {
+  EXPECT_LT(upper_loss(5, 5, 100), upper_loss(5, 0, 100));
+  EXPECT_GT(upper_loss(5, 5, 100), 0);
+  EXPECT_LT(upper_loss(5, 5, 1000), upper_loss(5, 5, 100));
+  EXPECT_EQ(upper_loss(0, 0, 0), 1);
+  EXPECT_LE(upper_loss(100, 0, 100), 1);
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "measure/score.h"
 #include "schemes/int8/mixed_precision.h"
 
 namespace edgec {
@@ -56,7 +57,7 @@ TEST(FewestRaised, StopsAtConfidenceWhereSamplesCanShowIt) {
   Raising network(std::vector<double>(20, 1e-4), 1e-7, 20'000, 1000);
   const Raised chosen = network.choose(0.5);
   EXPECT_EQ(chosen.count, 16U); // as a power of two
-  EXPECT_LE(chosen.held_out.answers - chosen.held_out.agreeing, 84U);
+  EXPECT_LE(chosen.judged.answers - chosen.judged.agreeing, 84U);
 }
 
 TEST(FewestRaised, GoesToTheKneeWhereTheyCannot) {
@@ -66,9 +67,25 @@ TEST(FewestRaised, GoesToTheKneeWhereTheyCannot) {
   for (const int place : {1, 3, 6, 12, 20}) {
     Raising network(noises, std::pow(2, -place + 1), 40, 1'000'000);
     const Raised chosen = network.choose(0.5);
-    EXPECT_LE(-chosen.held_out.sqnr_db(), -network.fidelity(32).sqnr_db() + 3.02) << place;
+    EXPECT_LE(-chosen.judged.sqnr_db(), -network.fidelity(32).sqnr_db() + 3.02) << place;
     EXPECT_EQ(chosen.count, static_cast<std::size_t>(place)) << place;
   }
+}
+
+TEST(FewestRaised, CountsAMetricThatNobodyCanBoundAsItIs) {
+  // 8 values, each of which costs a point of the metric: 4 points bear four of them.
+  const std::vector<ValueNoise> ladder(8, {{}, "", 1e-3});
+  const auto chosen = fewest_raised(ladder, 4.001, [&](std::size_t raised) -> Result<Fidelity> {
+    Fidelity found;
+    found.compared = true;
+    found.score = Score{.metric = "command",
+                        .test = .5 - .01 * static_cast<double>(ladder.size() - raised),
+                        .reference = .5,
+                        .answers = 10};
+    return found;
+  });
+  EXPECT_EQ(chosen.value().count, 4U);
+  EXPECT_NEAR(drop_of(chosen.value().judged)->points, 4, 1e-9);
 }
 
 TEST(FewestRaised, AllWhereNothingLessIsEnough) {

@@ -69,7 +69,8 @@ void declare_data(Options &options, CompressFile &a) {
   });
   options
       .add("--ranges", "PART.json", &a.ranges,
-           "activation ranges that 'edgec calibrate' found on more samples than --calib; may be given again")
+           "activation ranges that 'edgec calibrate' found on more samples than --calib; may be given again; or the "
+           "encodings of AIMET or QNN, or TensorRT's calibration cache")
       .needs("int8")
       .records([&a] { return std::string(a.ranges.empty() ? "" : "given"); }); // however many parts: the same bytes
   options.add("--preprocess", "P", &a.calib.preprocess, preprocess_flag_help).needs("calib|eval");
@@ -78,6 +79,7 @@ void declare_data(Options &options, CompressFile &a) {
       .add("--labels", "L", &a.calib.labels,
            "their right answers: a CSV of file,label or .npy (default y of an .npz, column of a CSV)")
       .needs("eval");
+  a.metric.declare(options, "eval");
   options.add("--reference", "R", &a.reference, "compare with this network instead of the input");
 }
 

@@ -10,7 +10,9 @@
 #include "job/doubts.h"
 #include "job/edit_flags.h"
 #include "job/flags.h"
+#include "job/metric_flags.h"
 #include "job/model_file.h"
+#include "job/target_flags.h"
 #include "measure/fidelity.h"
 #include "measure/fidelity_text.h"
 #include "ops/registry.h"
@@ -21,7 +23,9 @@ namespace {
 struct Arguments {
   std::string model, reference;
   DataFlags data;
+  MetricFlags metric;
   RunFlags run;
+  TargetFlags target;
   EditFlags edits;
   bool json = false, reference_kernels = false;
 };
@@ -36,6 +40,7 @@ std::string json_of(const Arguments &arguments, const Dataset &data, const Fidel
 std::string text_of(const Arguments &arguments, const Dataset &data, const Fidelity &fidelity) {
   std::string text = fmt::format("{} on {}\n", arguments.model, data.description);
   if (fidelity.test_accuracy) text += accuracy_text(*fidelity.test_accuracy);
+  if (fidelity.score) text += score_text(*fidelity.score);
   if (!fidelity.compared) return text;
   text += fmt::format("against {}\n", arguments.reference);
   if (fidelity.reference_accuracy) text += accuracy_text(*fidelity.reference_accuracy);
@@ -52,15 +57,24 @@ Result<Outcome> run(const Arguments &arguments) {
     const EditFlags beside = arguments.edits.beside();
     EDGEC_ASSIGN(reference, read_model(arguments.reference, {}, &beside));
   }
-  EDGEC_ASSIGN(const Dataset data, open_dataset(arguments.data, model.graph, arguments.run.seed));
-  if (!data.labels && !reference)
-    return usage_error(fmt::format("{}: has no labels: give --labels to measure accuracy, or --reference to compare",
+  DataFlags flags = arguments.data;
+  flags.labelled = !arguments.metric.wants_boxes();
+  EDGEC_ASSIGN(const Dataset data, open_dataset(flags, model.graph, arguments.run.seed));
+  EDGEC_ASSIGN(const auto metric, arguments.metric.metric(data, arguments.data.labels, model.graph));
+  const bool compares = arguments.metric.name == "agreement" || arguments.metric.name == "sqnr";
+  if (compares && !reference)
+    return usage_error(fmt::format("--metric {}: compares with a network; give --reference", arguments.metric.name));
+  if (!data.labels && !reference && !metric)
+    return usage_error(fmt::format("{}: has no labels: give --labels to measure accuracy, --reference to compare, or "
+                                   "--metric-command",
                                    arguments.data.path));
   FidelityOptions options{.threads = arguments.run.threads(),
                           .isa = isa,
                           .reference_kernels = arguments.reference_kernels,
+                          .test_ops = &arguments.target.ops(),
                           .indices = data.indices,
                           .labels = data.labels ? &data.labels->classes : nullptr,
+                          .metric = metric ? &*metric : nullptr,
                           .step = line.counter("running samples", data.indices.size())};
   EDGEC_ASSIGN(const Fidelity fidelity, measure_fidelity(reference ? &reference->graph : nullptr, model.graph,
                                                          all_ops(), *data.samples, options));
@@ -80,8 +94,10 @@ CommandRun declare(Options &options) {
   options.argument("MODEL", &arguments->model, "the network, .onnx or .edgec");
   arguments->data.declare(options, true);
   options.group("Comparing");
+  arguments->metric.declare(options, "");
   options.add("--reference", "R", &arguments->reference,
               "also measure agreement with this network and the SQNR of its outputs");
+  arguments->target.declare(options);
   arguments->run.declare(options);
   arguments->edits.declare_fixed(options);
   options.flag("--reference-kernels", &arguments->reference_kernels,

@@ -12,6 +12,7 @@
 #include "job/edit_flags.h"
 #include "job/flags.h"
 #include "job/model_file.h"
+#include "job/target_flags.h"
 #include "measure/fidelity.h"
 #include "measure/fidelity_text.h"
 #include "measure/node_compare.h"
@@ -29,6 +30,7 @@ struct Arguments {
   bool per_node = false, json = false;
   DataFlags data;
   RunFlags run;
+  TargetFlags target;
   EditFlags edits;
 };
 
@@ -129,6 +131,7 @@ Result<Outcome> run(const Arguments &arguments) {
                                        : open_dataset(arguments.data, reference.graph, arguments.run.seed));
   const FidelityOptions options{.threads = arguments.run.threads(),
                                 .isa = isa,
+                                .test_ops = &arguments.target.ops(),
                                 .indices = data.indices,
                                 .step = line.counter("running samples", data.indices.size())};
   Verdict verdict;
@@ -160,6 +163,7 @@ CommandRun declare(Options &options) {
   options.add("--atol", "X", &arguments->atol, "plus so much").between(0, 1e30);
   options.flag("--per-node", &arguments->per_node,
                "compare node by node on the first samples; names the first and the worst difference");
+  arguments->target.declare(options);
   arguments->run.declare(options);
   arguments->edits.declare_fixed(options);
   options.flag("--json", &arguments->json, "as JSON");

@@ -45,6 +45,16 @@ Result<Fidelity> judge(const Graph &reference, const Graph &graph, const Job &jo
   return measure_fidelity(&reference, graph, job.ops, *job.calibration, judging(reference, job));
 }
 
+Result<Fidelity> judge_evaluation(const Graph &reference, const Graph &graph, const Job &job) {
+  const Evaluation &evaluation = *job.evaluation;
+  return measure_fidelity(&reference, graph, job.ops, *evaluation.samples,
+                          {.threads = job.threads,
+                           .isa = job.isa,
+                           .indices = evaluation.indices,
+                           .labels = evaluation.labels,
+                           .metric = &evaluation.metric});
+}
+
 Result<Fidelity> judge_held_out(const Graph &reference, const FitHalf &fit, const Job &job) {
   if (job.samples.size() < 2)
     return usage_error("judging on samples that nothing was fitted to needs at least two samples (--calib)");

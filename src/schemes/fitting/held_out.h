@@ -33,4 +33,7 @@ Result<Fidelity> judge(const Graph &reference, const Graph &graph, const Job &jo
 /// are fewer than two samples.
 Result<Fidelity> judge_held_out(const Graph &reference, const FitHalf &fit, const Job &job);
 
+/// How `graph` does by job.evaluation, which is not null.
+Result<Fidelity> judge_evaluation(const Graph &reference, const Graph &graph, const Job &job);
+
 } // namespace edgec

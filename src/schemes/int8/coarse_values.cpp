@@ -105,8 +105,9 @@ private:
   }
 
   ValueId reals_of_codes(ValueId value, const Quant &quant, NodeId before) {
-    const ValueId codes = add_quantize(graph_, value, uint8_values, quant, before);
-    return add_dequantize(graph_, codes, uint8_values, quant, graph_.value(value).type, before);
+    const NumberSpec number = plan_.quantized.at(value);
+    const ValueId codes = add_quantize(graph_, value, number, quant, before);
+    return add_dequantize(graph_, codes, number, quant, graph_.value(value).type, before);
   }
 
   [[nodiscard]] NodeId after(std::size_t place) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 
 #include "schemes/int8/answer_noise.h"
@@ -9,15 +10,16 @@
 
 namespace edgec {
 
-/// The network with the first so many of the ladder's values raised, judged on samples that it was not fitted to.
+/// The network with the first so many of the ladder's values raised, judged on samples that it was not fitted to: by
+/// the metric that a budget counts, where there is one (drop_of()).
 using JudgeRaised = std::function<Result<Fidelity>(std::size_t raised)>;
 
 struct Raised {
   std::size_t count = 0; ///< of the ladder's values
-  Fidelity held_out;
+  Fidelity judged;
 };
 
-/// How many of the ladder's values to raise so that no more than `max_drop` points of the answers change: with 95 %
+/// How many of the ladder's values to raise so that no more than `max_drop` points are lost: with 95 %
 /// confidence (measure/confidence.h) where the samples are enough to show that; else no more than with all raised, and
 /// until raising all would gain less than 3 dB. A power of two times the first guess, or all.
 Result<Raised> fewest_raised(std::span<const ValueNoise> ladder, double max_drop, const JudgeRaised &judge);
@@ -27,7 +29,8 @@ bool mixes_precision(const Settings &settings);
 
 /// Raises the values whose codes cost most of the answers until these stay: to floats, or 16 bits where those are
 /// asked for. Where that is not enough, the weights whose codes cost most for their bytes stay float as well, as far as
-/// the file grows little. Returns how the network does on held-out samples.
-Result<Fidelity> mix_precision(Int8Source &source, const Job &job);
+/// the file grows little. What counts is job.evaluation where there is one, of networks that are fitted to all samples;
+/// else agreement on held-out halves: then that is returned.
+Result<std::optional<Fidelity>> mix_precision(Int8Source &source, const Job &job);
 
 } // namespace edgec

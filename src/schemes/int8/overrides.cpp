@@ -54,7 +54,7 @@ std::vector<NodeId> layers_of(const Graph &graph, const Job &job) {
 void put(const Rule &rule, ValueId value, NetworkSpec &spec) {
   if (rule.type == "float") spec.other_values[value] = std::nullopt;
   if (rule.type == "int16") spec.other_values[value] = uint16_values;
-  if (rule.type == "int8") spec.other_values[value] = uint8_values;
+  if (rule.type == "int8") spec.other_values[value] = spec.values;
 }
 
 void put(const Rule &rule, const Node &node, NetworkSpec &spec, NodeId id) {

@@ -144,7 +144,8 @@ private:
     // What follows a float operator gains nothing from codes of its own: they begin where a product reads.
     return !std::ranges::all_of(data, [&](ValueId value) {
       const NodeId producer = graph_.value(value).producer;
-      return graph_.constant(value) || (producer.valid() && !candidates_.contains(producer));
+      return graph_.constant(value) ||
+             (producer.valid() && !candidates_.contains(producer) && !spec_.fused.contains(producer));
     });
   }
 
@@ -242,8 +243,10 @@ private:
                     .reads_reals = reads_reals};
     if (const auto origin = origin_.find(layer.data); origin != origin_.end()) layer.origin = origin->second;
     const NodeId reader = graph_.sole_user(node.outputs[0]);
+    layer.fused = reader.valid() && spec_.fused.contains(reader);
     const auto clamps = [&] {
-      return reads_reals ? as_clamp(graph_, graph_.node(reader)).has_value() : plan_.absorbed_by.contains(reader);
+      return reads_reals || layer.fused ? as_clamp(graph_, graph_.node(reader)).has_value()
+                                        : plan_.absorbed_by.contains(reader);
     };
     if (reader.valid() && clamps()) {
       layer.target = graph_.node(reader).outputs[0];

@@ -18,8 +18,9 @@ struct Int8Layer {
   WeightInfo weights;
   NumberSpec number;          ///< of the weight's codes
   ValueId data;               ///< what it reads
-  ValueId target;             ///< float value whose channel means the layer should keep: after an absorbed activation
-  std::optional<Clamp> clamp; ///< of the absorbed activation
+  ValueId target;             ///< float value whose channel means the layer should keep: after an activation
+  std::optional<Clamp> clamp; ///< of that activation
+  bool fused = false;         ///< that activation stays, on floats
   bool reads_reals = false;   ///< its data stay reals, or integer kernels do not read their codes: it computes on reals
   ValueId origin;             ///< the value whose codes those reals stand for; none: no codes
 };

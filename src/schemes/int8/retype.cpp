@@ -26,6 +26,18 @@ Tensor scales_tensor(const Quant &quant) {
   return Tensor::of({static_cast<std::int64_t>(quant.scales.size())}, quant.scales);
 }
 
+/// The codes that cover a range.
+Quant quant_of(Range range, NumberSpec number) {
+  if (number.symmetric) {
+    const float most = std::max(std::abs(range.low), std::abs(range.high));
+    const float scale = most / static_cast<float>(number.levels());
+    return Quant::per_tensor(scale > 1e-30F ? scale : 1.0F, 0);
+  }
+  Quant quant = asymmetric_quant(range, number.bits);
+  quant.zero_points.front() += number.low();
+  return quant;
+}
+
 Result<Range> range_of(ValueId id, const Graph &graph, const Int8Plan &plan, const RangeStatistics &statistics,
                        const Int8Options &options) {
   if (const auto fixed = plan.fixed_ranges.find(id); fixed != plan.fixed_ranges.end())
@@ -155,7 +167,7 @@ private:
     if (const auto found = clamped_outputs_.find(layer.node); found != clamped_outputs_.end())
       state.output = found->second;
     if (saturating_.contains(layer.node) || clamped_outputs_.contains(layer.node)) state.clamp = layer.clamp;
-    if (layer.reads_reals) {
+    if (layer.reads_reals || layer.fused) {
       state.clamp = layer.clamp;
       const auto codes = codes_.find(layer.target);
       state.output = codes != codes_.end() ? codes->second : layer.target;
@@ -236,7 +248,7 @@ Result<std::map<ValueId, Quant>> choose_quants(const Graph &graph, const Int8Pla
     all = {std::min(all.low, range.low), std::max(all.high, range.high)};
   }
   std::map<ValueId, Quant> shared;
-  for (const auto &[root, range] : ranges) shared[root] = asymmetric_quant(range, plan.quantized.at(root).bits);
+  for (const auto &[root, range] : ranges) shared[root] = quant_of(range, plan.quantized.at(root));
   for (const auto &[input, quant] : plan.exact)
     if (plan.group.contains(input)) shared[plan.group.at(input)] = quant;
   std::map<ValueId, Quant> quants;

@@ -34,10 +34,15 @@ void aim_at_original(std::vector<Int8LayerState> &layers, const Int8Source &sour
 
 /// Ranges of the job's table in place of those that its samples showed.
 Status take_ranges(Int8Source &source, const Job &job) {
+  std::size_t missing = 0, taken = 0;
   for (const auto &[id, number] : source.plan.quantized) {
     if (source.graph.constant(id) != nullptr) continue;
     const std::string key = value_key(source.graph, id);
     const auto known = job.ranges->values.find(key);
+    if (known == job.ranges->values.end() && !job.ranges->complete) {
+      ++missing;
+      continue;
+    }
     if (known == job.ranges->values.end())
       return usage_error(
           fmt::format("--ranges: has none of {}; was it made with the same flags for passes and opset?", key));
@@ -47,7 +52,14 @@ Status take_ranges(Int8Source &source, const Job &job) {
       seen.minimum = wanted.minimum, seen.maximum = wanted.maximum, seen.infinite = wanted.infinite;
       seen.histogram = wanted.histogram;
     }
+    ++taken;
   }
+  if (taken == 0 && missing > 0)
+    return usage_error(fmt::format("--ranges: none of its names is one of the {} values that become codes; names are "
+                                   "those of values, as 'edgec inspect' lists them",
+                                   missing));
+  if (missing > 0)
+    job.say(int8_name, "", fmt::format("ranges of {} values from the table, of {} from samples", taken, missing));
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "calibrate/sample_store.h"
+#include "measure/score.h"
 #include "schemes/fitting/held_out.h"
 #include "schemes/rate/rate_bracket.h"
 #include "support/cancel.h"
@@ -113,6 +114,7 @@ private:
   static void note(RatePoint &point, const Fidelity &fidelity) {
     point.agreement = fidelity.agreement();
     point.sqnr_db = fidelity.sqnr_db();
+    point.judged_on = fidelity.score ? "the samples of --eval" : "held-out halves";
   }
 
   /// Compresses at a rate, keeps the graph and notes the point; with its figures on held-out samples if asked.
@@ -190,21 +192,29 @@ private:
     return {};
   }
 
+  /// What --max-drop counts, of the network at a rate.
+  Result<std::optional<Drop>> drop_at(double rate) {
+    EDGEC_CHECK(probe(rate, job_.evaluation == nullptr));
+    if (job_.evaluation == nullptr) return drop_of(*last_.held_out);
+    EDGEC_ASSIGN(const Fidelity judged, judge_evaluation(*job_.reference, last_.graph, job_));
+    note(outcome_.curve.back(), judged);
+    return drop_of(judged);
+  }
+
   /// The largest rate whose network keeps enough answers on samples that it was not fitted to.
   Status fit_drop() {
-    if (job_.samples.size() < 2)
+    if (job_.samples.size() < 2 && job_.evaluation == nullptr)
       return usage_error(
           "--max-drop needs at least two samples (--calib): one half judges what was fitted to the other");
     double good = 0, bad = 0;
     double rate = rate_for(first_sqnr_db);
     constexpr double close_enough = 1.25, rounding = 1e-9;
     while (probes_ < most_probes && !(good > 0 && bad > 0 && bad / good < close_enough)) {
-      EDGEC_CHECK(probe(rate, true));
-      const auto agreement = outcome_.curve.back().agreement;
-      if (!agreement)
+      EDGEC_ASSIGN(const auto drop, drop_at(rate));
+      if (!drop)
         return unsupported("--max-drop: no output looks like scores of classes, so answers cannot be counted; give "
                            "--max-size or --rate");
-      if (100 * (1 - *agreement) <= *budget_.max_drop + 100 * rounding) {
+      if (drop->points <= *budget_.max_drop + 100 * rounding) {
         good = rate;
         best_ = std::move(last_);
       } else {
@@ -233,7 +243,7 @@ void say_curve(const Job &job, std::string_view pass, std::span<const RatePoint>
     if (point.bytes > 0) text += fmt::format(": {} bytes", point.bytes);
     if (point.sqnr_db) text += fmt::format(", {:.1f} dB", *point.sqnr_db);
     if (point.agreement) text += fmt::format(" and agreement {:.1f} %", 100 * *point.agreement);
-    if (point.sqnr_db) text += " on held-out halves";
+    if (point.sqnr_db) text += fmt::format(" on {}", point.judged_on);
     job.say(pass, "", text + (point.chosen && curve.size() > 1 ? ": chosen" : ""));
   }
 }
