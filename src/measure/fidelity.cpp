@@ -438,7 +438,7 @@ Result<Fidelity> measure(const Graph *reference, std::span<const Graph *const> t
     }
     const std::size_t rows = first_row[item + 1] - first_row[item];
     if (records) test_said.record(item, label, rows, batch, got);
-    if (records && expected) reference_said.record(item, label, rows, batch, wanted);
+    if (records && expected) reference_said.record(item, label, rows, batch, *wanted);
     for (std::size_t at = first_row[item]; at < first_row[item + 1]; ++at) {
       const Row row{at - first_row[item], batch};
       if (expected) compare(*expected, *wanted, candidate, got, row, results[at]);
