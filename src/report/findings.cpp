@@ -118,7 +118,8 @@ std::vector<std::string> why_so_large(const View &run) {
   if (!names.empty() && stored > 0)
     sentences.push_back(
         fmt::format("{:.0f} % of the weights' bytes are in {}.", percent_of(most, stored), fmt::join(names, ", ")));
-  if (floats > 0 && stored > 0)
+  constexpr double notable = 0.01;
+  if (stored > 0 && floats / stored >= notable)
     sentences.push_back(
         fmt::format("{} of weights are still float: {:.0f} %.", bytes_text(floats), percent_of(floats, stored)));
   if (stored < file)
@@ -139,7 +140,9 @@ std::vector<std::string> what_to_try(const View &run) {
   if (int8 && !names.empty() && verdict_of(run) != Verdict::good)
     advice.push_back(
         fmt::format("--keep-float '{}': the layers that lose most compute on floats", fmt::join(names, "|")));
-  if (run.at("evaluated").number("top1") == std::nullopt)
+  const bool told =
+      std::ranges::any_of(advice, [](const std::string &text) { return text.find("--eval") != std::string::npos; });
+  if (!told && !run.at("evaluated").number("top1"))
     advice.push_back("--eval DATA: measures accuracy with labels, before and after");
   if (!run.has("latency_after")) advice.push_back("--latency: measures the time of one inference, before and after");
   return advice;

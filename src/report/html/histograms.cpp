@@ -9,6 +9,10 @@ namespace {
 
 constexpr std::size_t shown_first = 12;
 
+std::string percent_text(double percent) {
+  return percent > 0 && percent < 0.01 ? "less than 0.01 %" : fmt::format("{:.2f} %", percent);
+}
+
 /// The first ones at once, the others behind a summary.
 void add_grid(Markup &html, const std::vector<Markup> &pictures, const char *what) {
   for (std::size_t i = 0; i < pictures.size(); ++i) {
@@ -42,8 +46,8 @@ Markup activations(const View &run) {
     const std::string name = value.text("name").empty() ? value.text("node") : value.text("name");
     const double low = value.number_or("low", 0), high = value.number_or("high", 0),
                  clipped = 100 * value.number_or("clipped", 0);
-    const std::string text = fmt::format("{:.0f} bits for {:.3g} .. {:.3g}, {:.3g} % clipped",
-                                         value.number_or("bits", 8), low, high, clipped);
+    const std::string text = fmt::format("{:.0f} bits for {:.3g} .. {:.3g}, {} clipped", value.number_or("bits", 8),
+                                         low, high, percent_text(clipped));
     pictures.push_back(captioned(histogram(value.at("seen"), name + ": " + text, std::pair(low, high)), name, text));
   }
   html.leaf(
