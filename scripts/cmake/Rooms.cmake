@@ -72,3 +72,29 @@ function(edgec_schema room schema)
   target_sources(${target} PRIVATE ${folder}/${header})
   target_include_directories(${target} SYSTEM PRIVATE ${CMAKE_BINARY_DIR}/generated)
 endfunction()
+
+# edgec_text(report html/page.html ...): files of the room become `extern const std::string_view page_html;` of
+# namespace edgec::texts, declared by the header report/texts.h that the build writes.
+function(edgec_text room)
+  string(REPLACE "/" "_" target edgec_${room})
+  set(folder ${CMAKE_BINARY_DIR}/generated/${room})
+  set(declarations "")
+  set(definitions "")
+  foreach(file ${ARGN})
+    set(path ${CMAKE_SOURCE_DIR}/src/${room}/${file})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${path})
+    get_filename_component(base ${file} NAME)
+    string(MAKE_C_IDENTIFIER ${base} name)
+    file(READ ${path} bytes HEX)
+    string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
+    string(APPEND declarations "extern const std::string_view ${name};\n")
+    string(APPEND definitions "static constexpr char ${name}_bytes[] = {${bytes}};\n"
+           "const std::string_view ${name}(${name}_bytes, sizeof ${name}_bytes);\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${folder}/texts.h CONTENT
+       "#pragma once\n#include <string_view>\nnamespace edgec::texts {\n${declarations}}\n" @ONLY)
+  file(CONFIGURE OUTPUT ${folder}/texts.cpp CONTENT
+       "#include \"generated/${room}/texts.h\"\nnamespace edgec::texts {\n${definitions}}\n" @ONLY)
+  target_sources(${target} PRIVATE ${folder}/texts.cpp)
+  target_include_directories(${target} SYSTEM PRIVATE ${CMAKE_BINARY_DIR})
+endfunction()

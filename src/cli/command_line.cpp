@@ -16,9 +16,11 @@ Bound declare(CLI::App &app, Options &options) {
   Bound bound;
   for (Option &option : options.all()) {
     CLI::Option *declared = option.is_switch() ? app.add_flag(option.names) : app.add_option(option.names);
-    if (!option.is_switch()) declared->expected(1);
+    constexpr int any_number = 1 << 20;
+    const bool many = option.is_argument() && option.is_list();
+    if (!option.is_switch()) declared->expected(1, many ? any_number : 1);
     declared->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    if (!option.is_switch()) declared->allow_extra_args(false);
+    if (!option.is_switch()) declared->allow_extra_args(many);
     bound.emplace_back(&option, declared);
   }
   return bound;

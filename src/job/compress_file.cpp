@@ -15,7 +15,9 @@
 #include "job/verification.h"
 #include "measure/latency.h"
 #include "measure/pareto.h"
+#include "measure/picture.h"
 #include "ops/registry.h"
+#include "report/report_file.h"
 #include "runtime/plan.h"
 #include "schemes/fitting/options.h"
 #include "schemes/half/borders.h"
@@ -212,6 +214,15 @@ std::optional<Evaluation> evaluation_of(const CompressFile &a, const Measuring &
   return Evaluation{data.samples.get(), data.indices, data.labels ? &data.labels->classes : nullptr, *with.metric};
 }
 
+/// What only the report of each layer shows: both networks' layers and the written one as a picture.
+void draw(const Graph &before, const Graph &after, const GraphSizes &sizes, Report &report) {
+  for (LayerFigures &layer : layer_figures(measure_sizes(before, all_ops(), false)))
+    if (layer.parameters > 0)
+      report.layers_before.push_back({std::move(layer.name), std::move(layer.op), layer.parameters, layer.bytes});
+  report.nodes = picture_of(after, sizes);
+  add_weight_histograms(after, all_ops(), report.layers);
+}
+
 /// Everything after the file was written: what is measured, and the report of it.
 Result<Report> measure(const CompressFile &a, const Model &source, const Compressed &compressed, const Written &written,
                        const Measuring &with, std::span<const std::string> idle, Isa isa, bool each_layer,
@@ -226,6 +237,8 @@ Result<Report> measure(const CompressFile &a, const Model &source, const Compres
   report.after = figures_of(sizes, written.stored, written.bytes);
   if (auto grown = growth_warning(a.model, source, written)) report.warnings.push_back(*std::move(grown));
   report.layers = layer_figures(sizes);
+  report.activations = compressed.outcome.activations;
+  if (each_layer) draw(with.stored.graph, written.model.graph, sizes, report);
   list_float_nodes(compressed, report);
   const bool other = with.other.has_value();
   const Reference reference{other ? *with.other : with.stored, other ? a.reference : a.model, other};
@@ -241,32 +254,37 @@ Result<Report> measure(const CompressFile &a, const Model &source, const Compres
 }
 
 /// The curve that the search saw; nothing where there was none.
-Status write_pareto(const CompressFile &a, const Compressed &compressed) {
-  if (a.pareto.empty() || compressed.outcome.curve.empty()) return {};
+std::optional<Pareto> curve_of(const CompressFile &a, const Compressed &compressed) {
+  if (compressed.outcome.curve.empty()) return std::nullopt;
   Pareto pareto{std::filesystem::path(a.model).filename().string(), {}, {}, {}};
   for (const RatePoint &point : compressed.outcome.curve)
     pareto.points.push_back({point.rate, point.bytes, point.agreement, point.sqnr_db, point.chosen});
-  if (a.settings.get<RateOptions>().max_size)
-    pareto.max_bytes = static_cast<double>(*a.settings.get<RateOptions>().max_size);
-  if (a.settings.get<RateOptions>().max_drop)
-    pareto.least_agreement = 1 - *a.settings.get<RateOptions>().max_drop / 100;
-  if (a.settings.get<RateOptions>().min_agreement)
-    pareto.least_agreement = *a.settings.get<RateOptions>().min_agreement;
-  EDGEC_ASSIGN(const std::string text, pareto_text(pareto, a.pareto));
-  const ByteView bytes = std::as_bytes(std::span(text));
-  return write_file(a.pareto, {&bytes, 1}, a.force);
+  const auto &rate = a.settings.get<RateOptions>();
+  if (rate.max_size) pareto.max_bytes = static_cast<double>(*rate.max_size);
+  if (rate.max_drop) pareto.least_agreement = 1 - *rate.max_drop / 100;
+  if (rate.min_agreement) pareto.least_agreement = *rate.min_agreement;
+  return pareto;
 }
 
-Status write_report(const Report &report, const CompressFile &a) {
-  if (a.report_path.empty()) return {};
-  const std::string text = report_json(report);
+Status write_text(const std::string &path, const std::string &text, bool force) {
   const ByteView bytes = std::as_bytes(std::span(text));
-  return write_file(a.report_path, {&bytes, 1}, a.force);
+  return write_file(path, {&bytes, 1}, force);
+}
+
+/// What was asked for beside the network.
+Status write_reports(const Report &report, const CompressFile &a) {
+  if (!a.report_path.empty()) {
+    EDGEC_ASSIGN(const std::string text, report_file_text(report_json(report), a.report_path));
+    EDGEC_CHECK(write_text(a.report_path, text, a.force));
+  }
+  if (a.pareto.empty() || !report.search) return {};
+  EDGEC_ASSIGN(const std::string text, pareto_text(*report.search, a.pareto));
+  return write_text(a.pareto, text, a.force);
 }
 
 Status check_outputs(const CompressFile &a, const std::string &path) {
-  constexpr std::string_view report_ending[] = {".json"}, pareto_endings[] = {".json", ".csv", ".svg"};
-  if (!a.report_path.empty()) EDGEC_CHECK(check_ending(a.report_path, report_ending).in("--report"));
+  constexpr std::string_view pareto_endings[] = {".json", ".csv", ".svg"};
+  if (!a.report_path.empty()) EDGEC_CHECK(check_ending(a.report_path, report_endings()).in("--report"));
   if (!a.pareto.empty()) EDGEC_CHECK(check_ending(a.pareto, pareto_endings).in("--pareto"));
   std::vector<std::string> inputs{a.model};
   for (const std::string &input : {a.reference, a.calib.path, a.eval, a.calib.labels}) {
@@ -423,8 +441,8 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
   if (auto more = memory_warning(a.max_memory, done.report.peak_memory_bytes))
     done.report.warnings.push_back(*std::move(more));
   done.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  EDGEC_CHECK(write_report(done.report, a));
-  EDGEC_CHECK(write_pareto(a, compressed));
+  done.report.search = curve_of(a, compressed);
+  EDGEC_CHECK(write_reports(done.report, a));
   return done;
 }
 

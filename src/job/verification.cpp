@@ -110,6 +110,8 @@ Status measure_layers(const Model &source, const Written &written, const Dataset
   if (!differences && excusable(differences.error(), data)) return {}; // said by verify_written()
   if (!differences) return differences.error();
   for (const NodeDifference &difference : *differences) {
+    const auto node = std::ranges::find(report.nodes, difference.node, &NodeFigures::name);
+    if (node != report.nodes.end() && difference.noise.count > 0) node->sqnr_db = difference.noise.sqnr_db();
     const auto layer = std::ranges::find(report.layers, difference.node, &LayerFigures::name);
     if (layer == report.layers.end()) continue;
     if (difference.noise.count > 0) layer->sqnr_db = difference.noise.sqnr_db();

@@ -105,7 +105,7 @@ std::string points_svg(const Pareto &pareto, const Axis &x, const Axis &y, const
 
 } // namespace
 
-std::string pareto_json(const Pareto &pareto) {
+nlohmann::ordered_json to_json(const Pareto &pareto) {
   using Json = nlohmann::ordered_json;
   const auto known = [](std::optional<double> number) {
     return number && std::isfinite(*number) ? Json(*number) : Json();
@@ -117,12 +117,15 @@ std::string pareto_json(const Pareto &pareto) {
                       {"agreement", known(point.agreement)},
                       {"sqnr_db", known(point.sqnr_db)},
                       {"chosen", point.chosen}});
-  const Json all{{"schema", "edgec-pareto/1"},
-                 {"network", pareto.title},
-                 {"max_bytes", known(pareto.max_bytes)},
-                 {"least_agreement", known(pareto.least_agreement)},
-                 {"points", std::move(points)}};
-  return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return {{"schema", "edgec-pareto/1"},
+          {"network", pareto.title},
+          {"max_bytes", known(pareto.max_bytes)},
+          {"least_agreement", known(pareto.least_agreement)},
+          {"points", std::move(points)}};
+}
+
+std::string pareto_json(const Pareto &pareto) {
+  return to_json(pareto).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 std::string pareto_csv(const Pareto &pareto) {

@@ -1,6 +1,7 @@
 // The curve of sizes and losses that a search saw: as JSON, CSV or a drawing.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct Pareto {
 /// {"schema": "edgec-pareto/1", "network", "max_bytes", "least_agreement", "points": [{"rate", "bytes", "agreement",
 /// "sqnr_db", "chosen"}]}; what is not known is null.
 std::string pareto_json(const Pareto &pareto);
+nlohmann::ordered_json to_json(const Pareto &pareto);
 /// rate,bytes,agreement,sqnr_db,chosen; what is not known is empty.
 std::string pareto_csv(const Pareto &pareto);
 /// Agreement (axis on the left) and SQNR (on the right) over bytes; the chosen point filled, budgets dashed.

@@ -33,6 +33,7 @@ std::vector<LayerFigures> layer_figures(const GraphSizes &sizes) {
           (constant.name.empty() || told.emplace(constant.name, constant.bytes).second))
         figures.float_bytes += constant.bytes;
     }
+    figures.bytes = bytes;
     if (figures.parameters > 0) figures.bits = 8 * static_cast<double>(bytes) / static_cast<double>(figures.parameters);
     layers.push_back(std::move(figures));
   }

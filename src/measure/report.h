@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "measure/fidelity.h"
+#include "measure/histogram.h"
+#include "measure/pareto.h"
 #include "measure/sizes.h"
 
 namespace edgec {
@@ -69,6 +71,7 @@ struct LayerFigures {
   std::uint64_t parameters = 0, zeros = 0;
   std::uint64_t distinct = 0;    ///< values of its weight
   double bits = 0;               ///< a parameter takes
+  std::uint64_t bytes = 0;       ///< of its parameters as stored, uncompressed
   std::uint64_t float_bytes = 0; ///< of those that are float and no earlier layer reads
   bool in_body = false;          ///< of an If, Loop or Scan
   std::optional<double> macs;
@@ -76,6 +79,31 @@ struct LayerFigures {
   std::optional<double> sqnr_db; ///< of its output against the float network's; nothing: not measured or equal
   std::string remark;            ///< how its output compares: equalized, or with channels removed
   std::string left_float;        ///< why it was not quantized, where that was asked for; empty: it was
+  Histogram weights;             ///< of its weight's reals; empty: not counted
+};
+
+/// One layer of the input: what its parameters took.
+struct LayerBytes {
+  std::string name, op;
+  std::uint64_t parameters = 0, bytes = 0;
+};
+
+/// One node of the result, to be drawn.
+struct NodeFigures {
+  std::string name, op;
+  std::string number;              ///< "int8", "float": that it computes with
+  std::vector<std::size_t> inputs; ///< the nodes that it reads from, all of them before it
+  std::optional<double> sqnr_db;   ///< as of a layer
+};
+
+/// A value between layers that became codes.
+struct ActivationFigures {
+  std::string name, node; ///< node: which gives it; empty: it is an input
+  int bits = 8;
+  double low = 0, high = 0;        ///< reals that the codes reach
+  double minimum = 0, maximum = 0; ///< of the values seen
+  double clipped = 0;              ///< share of the values outside low .. high
+  Histogram seen;                  ///< of those values
 };
 
 /// A limit that the user set.
@@ -103,6 +131,10 @@ struct Report {
   double seconds = 0;                  ///< of the whole command
   std::vector<PassFigures> passes;
   std::vector<LayerFigures> layers;
+  std::vector<LayerBytes> layers_before;
+  std::vector<NodeFigures> nodes; ///< of the result, in order
+  std::vector<ActivationFigures> activations;
+  std::optional<Pareto> search; ///< what a search saw
   std::vector<BudgetFigures> budgets;
   std::vector<std::string> notes; ///< what the reader changed or found
   std::vector<std::string> warnings;

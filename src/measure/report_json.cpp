@@ -58,6 +58,35 @@ Json to_json(const PassFigures &pass) {
       {"name", pass.name}, {"changed", pass.changed}, {"seconds", finite(pass.seconds)}, {"notes", std::move(notes)}};
 }
 
+Json to_json(const Histogram &histogram) {
+  if (histogram.empty()) return {};
+  return {{"low", finite(histogram.low)}, {"high", finite(histogram.high)}, {"counts", histogram.counts}};
+}
+
+Json to_json(const LayerBytes &layer) {
+  return {{"name", layer.name}, {"operator", layer.op}, {"parameters", layer.parameters}, {"bytes", layer.bytes}};
+}
+
+Json to_json(const NodeFigures &node) {
+  return {{"name", node.name},
+          {"operator", node.op},
+          {"number", node.number},
+          {"inputs", node.inputs},
+          {"sqnr_db", finite(node.sqnr_db)}};
+}
+
+Json to_json(const ActivationFigures &value) {
+  return {{"name", value.name},
+          {"node", value.node},
+          {"bits", value.bits},
+          {"low", finite(value.low)},
+          {"high", finite(value.high)},
+          {"minimum", finite(value.minimum)},
+          {"maximum", finite(value.maximum)},
+          {"clipped", finite(value.clipped)},
+          {"seen", to_json(value.seen)}};
+}
+
 Json to_json(const LayerFigures &layer) {
   return {{"name", layer.name},
           {"operator", layer.op},
@@ -65,12 +94,14 @@ Json to_json(const LayerFigures &layer) {
           {"zeros", layer.zeros},
           {"distinct", layer.distinct},
           {"bits_per_parameter", finite(layer.bits)},
+          {"bytes", layer.bytes},
           {"float_bytes", layer.float_bytes},
           {"macs", finite(layer.macs)},
           {"integer", layer.integer},
           {"sqnr_db", finite(layer.sqnr_db)},
           {"remark", layer.remark.empty() ? Json() : Json(layer.remark)},
-          {"left_float", layer.left_float.empty() ? Json() : Json(layer.left_float)}};
+          {"left_float", layer.left_float.empty() ? Json() : Json(layer.left_float)},
+          {"weights", to_json(layer.weights)}};
 }
 
 Json to_json(const BudgetFigures &budget) {
@@ -109,6 +140,10 @@ std::string report_json(const Report &report) {
                     {"seconds", finite(report.seconds)},
                     {"passes", list(report.passes)},
                     {"layers", list(report.layers)},
+                    {"layers_before", list(report.layers_before)},
+                    {"nodes", list(report.nodes)},
+                    {"activations", list(report.activations)},
+                    {"search", or_null(report.search)},
                     {"budgets", list(report.budgets)},
                     {"notes", report.notes},
                     {"warnings", report.warnings},

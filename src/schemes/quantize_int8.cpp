@@ -13,6 +13,7 @@
 #include "schemes/fitting/float_layers.h"
 #include "schemes/fitting/held_out.h"
 #include "schemes/fitting/sensitivity.h"
+#include "schemes/int8/activations.h"
 #include "schemes/int8/exact_inputs.h"
 #include "schemes/int8/gain.h"
 #include "schemes/int8/mixed_precision.h"
@@ -265,7 +266,9 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
   Graph quantized;
   EDGEC_ASSIGN(const std::size_t layers, quantize_source(quantized, source, both, job));
   outcome.changed = layers > 0;
-  if (outcome.changed) graph = std::move(quantized);
+  if (!outcome.changed) return outcome;
+  graph = std::move(quantized);
+  EDGEC_ASSIGN(outcome.activations, activation_figures(source, options));
   return outcome;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "measure/fidelity.h"
+#include "measure/report.h"
 #include "passes/pipeline.h"
 #include "schemes/job.h"
 #include "support/option.h"
@@ -41,7 +42,8 @@ struct SchemeOutcome {
   std::optional<Fidelity> held_out; ///< of networks that were not fitted to the samples that they are judged on
   std::vector<RatePoint> curve;     ///< by ascending bytes: what a search saw
   std::size_t smallest = 0;         ///< bytes of the smallest file among them
-  bool interrupted = false;         ///< a search was stopped; what it had found meets the budget
+  std::vector<ActivationFigures> activations; ///< that became codes, and by which ranges
+  bool interrupted = false;                   ///< a search was stopped; what it had found meets the budget
   std::vector<std::string> warnings;
   std::vector<std::string> idle; ///< names of schemes that changed nothing, and had to
 

@@ -61,6 +61,13 @@ Report full_report() {
        .float_bytes = 400,
        .left_float = "excluded"},
       {.name = "conv2", .op = "Conv", .parameters = 100, .bits = 8, .macs = 1e6, .integer = true, .sqnr_db = 33}};
+  report.layers[1].weights = {-1, 1, {3, 4}};
+  report.layers_before = {{"conv1", "Conv", 100, 400}};
+  report.nodes = {{.name = "conv1", .op = "Conv", .number = "float", .inputs = {}},
+                  {.name = "conv2", .op = "Conv", .number = "int8", .inputs = {0}, .sqnr_db = 33}};
+  report.activations = {
+      {.name = "x", .node = "conv1", .low = 0, .high = 1, .minimum = 0, .maximum = 2, .clipped = 0.1}};
+  report.search = Pareto{"net.onnx", {{1e-6, 1290000, 0.99, 33, true}}, 1.3e6, std::nullopt};
   report.budgets = {{"--min-agreement", 0.97, 0.955, false}};
   report.warnings = {"look here"};
   report.notes = {"raised to opset 13"};

@@ -9,6 +9,7 @@
 #include "data/preprocess_help.h"
 #include "job/compress_file.h"
 #include "measure/report.h"
+#include "report/report_file.h"
 #include "schemes/rate/options.h"
 
 namespace edgec::commands {
@@ -113,7 +114,7 @@ CommandRun declare(Options &options) {
            "write this version of ONNX's operators (default the input's, raised as far as needed)")
       .between(1, 1000)
       .records();
-  options.add("--report", "FILE.json", &a.report_path, "write the report as JSON");
+  options.add("--report", "FILE", &a.report_path, report_flag_help);
   options.flag("--json", &arguments->json, "print the report as JSON");
   options.flag("--dry-run", &a.dry_run, "read everything, say what would be done and stop; -v lists every pass");
   a.edits.declare(options);

@@ -25,6 +25,7 @@ void SchemeOutcome::add(SchemeOutcome more) {
   interrupted |= more.interrupted;
   if (more.held_out) held_out = std::move(more.held_out);
   if (!more.curve.empty()) curve = std::move(more.curve), smallest = more.smallest;
+  activations.insert(activations.end(), more.activations.begin(), more.activations.end());
   warnings.insert(warnings.end(), more.warnings.begin(), more.warnings.end());
   idle.insert(idle.end(), more.idle.begin(), more.idle.end());
 }

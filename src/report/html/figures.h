@@ -1,0 +1,48 @@
+// The figures of the page, one renderer a file. Each gives what stands below its title; nothing where the report has no
+// data for it.
+#pragma once
+
+#include "report/findings.h"
+#include "report/html/markup.h"
+#include "report/view.h"
+
+namespace edgec::figures {
+
+Markup tiles(const View &run);
+Markup stands_out(const View &run);
+Markup sizes(const View &run);
+Markup layer_error(const View &run);
+Markup activations(const View &run);
+Markup weights(const View &run);
+Markup search(const View &run);
+Markup network(const View &run);
+Markup left_float(const View &run);
+Markup provenance(const View &run);
+
+// What they share.
+
+struct Kind {
+  std::string_view css, text;
+};
+/// Of numbers, by ONNX's name of the type: its colour and what the key says.
+Kind kind_of(const std::string &number);
+
+/// An svg element with its text alternative, still open.
+Markup drawing(double width, double height, const std::string &title, std::string_view css = {});
+std::string place(double number);
+
+/// Columns of a table that can be sorted; numbers stand to the right.
+struct Column {
+  std::string_view name;
+  bool number = false;
+};
+void begin_table(Markup &html, const std::string &caption, std::initializer_list<Column> columns);
+void end_table(Markup &html);
+/// A cell that is sorted by its number; nothing: a dash.
+void number_cell(Markup &html, std::optional<double> value, const std::string &text);
+void key_entry(Markup &html, std::string_view css, std::string_view text);
+
+/// A small histogram with the range in which numbers are kept, if any.
+Markup histogram(const View &counts, const std::string &title, std::optional<std::pair<double, double>> range);
+
+} // namespace edgec::figures

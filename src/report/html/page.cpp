@@ -1,0 +1,147 @@
+// The page: a template, its figures as rows of a table, several runs below a comparison.
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "generated/report/texts.h"
+#include "report/html/figures.h"
+#include "report/report_file.h"
+
+namespace edgec {
+namespace {
+
+struct Figure {
+  const char *id, *title;
+  Markup (*render)(const View &run);
+  const char *missing; ///< what to do for it where there is no data; null: it is left out
+};
+constexpr Figure figures_of_page[] = {
+    {"findings", "What stands out", figures::stands_out, nullptr},
+    {"size", "Size by layer", figures::sizes, "The report has no sizes of layers."},
+    {"error", "Error by layer, and where it comes from", figures::layer_error,
+     "No layer was measured, or none differs: that takes samples (--calib)."},
+    {"curve", "Sizes that the search saw", figures::search, nullptr},
+    {"activations", "Activations and their ranges", figures::activations, nullptr},
+    {"weights", "Weights", figures::weights, nullptr},
+    {"network", "The network", figures::network, "The report has no graph."},
+    {"float", "Left float, and why", figures::left_float, nullptr},
+    {"provenance", "Where this comes from", figures::provenance, nullptr},
+};
+
+/// JSON that cannot end the script element it stands in.
+std::string embedded(const std::vector<nlohmann::ordered_json> &reports) {
+  const nlohmann::ordered_json all = reports;
+  std::string safe;
+  for (const char c : all.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace))
+    c == '<' ? safe += "\\u003c" : c == '>' ? safe += "\\u003e" : safe += c;
+  return safe;
+}
+
+std::string_view badge(Verdict verdict) {
+  switch (verdict) {
+  case Verdict::good: return "verdict good";
+  case Verdict::look: return "verdict look";
+  case Verdict::poor: return "verdict poor";
+  case Verdict::unverified: break;
+  }
+  return "verdict mute";
+}
+
+std::string title_of(const View &run) {
+  const View from = run.at("provenance");
+  const std::string output = file_name(from.text("output"));
+  return file_name(from.text("input")) + (output.empty() ? "" : " \xE2\x86\x92 " + output);
+}
+
+/// Ids are unique where a page has several runs.
+Markup run_body(const View &run, std::size_t index) {
+  Markup html;
+  html.leaf("span", verdict_text(run), {{"class", std::string(badge(verdict_of(run)))}});
+  html.add(figures::tiles(run));
+  Markup links, sections;
+  for (const Figure &figure : figures_of_page) {
+    Markup body = figure.render(run);
+    if (body.is_empty() && figure.missing == nullptr) continue;
+    if (body.is_empty()) body.leaf("p", figure.missing, {{"class", "soft"}});
+    const std::string id = fmt::format("{}-{}", figure.id, index + 1);
+    links.leaf("a", figure.title, {{"href", "#" + id}});
+    sections.open("section", {{"id", id}, {"aria-labelledby", id + "-title"}});
+    sections.leaf("h2", figure.title, {{"id", id + "-title"}}).add(body).close();
+  }
+  return html.open("nav", {{"aria-label", "Figures"}}).add(links).close().add(sections);
+}
+
+/// The runs of a page side by side.
+Markup comparison(const std::vector<View> &runs) {
+  Markup html;
+  html.open("section").leaf("h2", "Side by side");
+  figures::begin_table(html, "Runs side by side",
+                       {{"run"},
+                        {"size", true},
+                        {"of before", true},
+                        {"top-1", true},
+                        {"same answers", true},
+                        {"SQNR", true},
+                        {"time", true},
+                        {"verdict"}});
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const View &run = runs[i], verified = run.at(run.has("verified") ? "verified" : "evaluated");
+    const auto bytes = run.at("after").number("bytes"), before = run.at("before").number("bytes");
+    const auto top1 = run.at("evaluated").number("top1"), agreement = verified.number("agreement"),
+               sqnr = verified.number("sqnr_db"), time = run.at("latency_after").number("median_ms");
+    html.open("tr")
+        .open("td", {{"class", "name"}})
+        .leaf("a", title_of(run), {{"href", fmt::format("#run-{}", i + 1)}})
+        .close();
+    figures::number_cell(html, bytes, bytes_text(bytes.value_or(0)));
+    const auto share = bytes && before && *before > 0 ? std::optional(100 * *bytes / *before) : std::nullopt;
+    figures::number_cell(html, share, fmt::format("{:.1f} %", share.value_or(0)));
+    figures::number_cell(html, top1, fmt::format("{:.2f} %", 100 * top1.value_or(0)));
+    figures::number_cell(html, agreement, fmt::format("{:.2f} %", 100 * agreement.value_or(0)));
+    figures::number_cell(html, sqnr, fmt::format("{:.1f} dB", sqnr.value_or(0)));
+    figures::number_cell(html, time, fmt::format("{:.3g} ms", time.value_or(0)));
+    html.leaf("td", verdict_text(run)).close();
+  }
+  figures::end_table(html);
+  return html.close();
+}
+
+Markup body_of(const std::vector<View> &runs) {
+  Markup html;
+  if (runs.size() == 1) return html.leaf("h1", title_of(runs[0])).add(run_body(runs[0], 0));
+  html.leaf("h1", fmt::format("{} runs", runs.size())).add(comparison(runs));
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    html.open("details", {{"id", fmt::format("run-{}", i + 1)}, {"open", ""}});
+    html.leaf("summary", title_of(runs[i])).add(run_body(runs[i], i)).close();
+  }
+  return html;
+}
+
+/// The template with its {{names}} replaced; what is put in is not looked through again.
+std::string filled(std::string_view page, std::initializer_list<std::pair<std::string_view, std::string_view>> values) {
+  std::string text;
+  for (std::size_t at = page.find("{{"); at != page.npos; at = page.find("{{")) {
+    const std::size_t end = page.find("}}", at);
+    const std::string_view name = page.substr(at + 2, end - at - 2);
+    text += page.substr(0, at);
+    for (const auto &[key, value] : values)
+      if (key == name) text += value;
+    page.remove_prefix(end + 2);
+  }
+  return text + std::string(page);
+}
+
+} // namespace
+
+std::string html_report(const std::vector<nlohmann::ordered_json> &reports) {
+  const std::vector<View> runs(reports.begin(), reports.end());
+  const std::string title =
+      escaped("edgec: " + (runs.size() == 1 ? title_of(runs[0]) : fmt::format("{} runs", runs.size())));
+  return filled(texts::page_html, {{"title", title},
+                                   {"css", texts::page_css},
+                                   {"js", texts::page_js},
+                                   {"version", escaped(runs.front().at("provenance").text("version"))},
+                                   {"body", body_of(runs).str()},
+                                   {"data", embedded(reports)}});
+}
+
+} // namespace edgec
