@@ -1,63 +1,30 @@
 // Learns back what pruning, cutting channels or factors cost: `--tune BUDGET`. Weights, biases and normalizations'
 // parameters are trained towards the original network's answers on the samples, without labels; weights that are zero
 // stay zero.
-#include <cmath>
-
-#include <fmt/format.h>
-
 #include "schemes/fitting/options.h"
 #include "schemes/prune/options.h"
 #include "schemes/tune/options.h"
 #include "schemes/tune/tuning.h"
-#include "support/number.h"
 
 namespace edgec::schemes {
 namespace {
 
 constexpr std::string_view name = "tune";
 
-/// "600" steps, or "60s" of CPU time.
-Status parse(TuneOptions &options) {
-  std::string_view text = options.budget;
-  const bool seconds = text.ends_with('s');
-  if (seconds) text.remove_suffix(1);
-  const auto number = parse_number<double>(text);
-  if (!number || !(*number > 0 && *number < 1e9) || (!seconds && *number != std::floor(*number)))
-    return usage_error(
-        fmt::format("--tune: {} is not a number of steps, as 600, nor CPU seconds, as 60s", options.budget));
-  options.steps = seconds ? 0 : static_cast<std::size_t>(*number);
-  options.cpu_seconds = seconds ? *number : 0;
-  return {};
-}
-
 void declare(Options &options, Settings &settings) {
   auto &tune = settings.edit<TuneOptions>();
   options.group("Training");
+  tune.declare_budget(options, "--tune",
+                      "train what is left, or codes and their scales, towards the answers of the original network on the "
+                      "samples, so many steps (600) or CPU seconds (60s); no labels are needed")
+      .needs("lossy");
+  tune.declare(options, "tune-", "tune");
   options
-      .add("--tune", "STEPS|SECONDS", &tune.budget,
-           "train what is left, or codes and their scales, towards the answers of the original network on the samples, "
-           "so many steps (600) or CPU seconds (60s); no labels are needed")
-      .needs("lossy")
-      .records()
-      .finally([&tune] { return parse(tune); });
-  options.add("--tune-rate", "RATE", &tune.rate, "the largest learning rate; 0.0003 to 0.002 by how much was lost unless given")
-      .between(1e-7, 1)
+      .add("--tune-labels", "SHARE", &tune.labels,
+           "of the loss that counts the right answers, which --calib holds (y of an .npz, class folders), 0 to 1")
+      .between(0, 1)
       .needs("tune")
-      .records();
-  options
-      .add("--tune-loss", "LOSS", &tune.loss,
-           "how far answers are from the original's. squared-error: of the numbers; divergence: of the shares of "
-           "classes; "
-           "cosine: of directions")
-      .one_of({"squared-error", "divergence", "cosine"})
-      .needs("tune")
-      .records();
-  options
-      .add("--tune-augment", "HOW", &tune.augment,
-           "how samples are varied. all: mixed, shifted and, pictures, mirrored; mix: mixed only; none")
-      .one_of({"all", "mix", "none"})
-      .needs("tune")
-      .records();
+      .records_changes();
 }
 
 Result<SchemeOutcome> run(Graph &graph, const Job &job) {

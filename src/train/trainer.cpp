@@ -82,12 +82,20 @@ double rate_for(Loss loss, double before) {
   return before <= little ? 3e-4 : before <= much ? 1e-3 : 2e-3;
 }
 
+/// What has no classes is refused when the loss is made.
+RightAnswers right_answers(const Graph &student, const TrainOptions &options) {
+  const auto classes = classes_of(student);
+  if (options.hard <= 0 || !classes) return {};
+  return {options.labels, *classes};
+}
+
 class Trainer {
 public:
   Trainer(const Graph &student, std::span<const Parameter> parameters, const Graph &teacher, const OpRegistry &ops,
           const SampleSet &samples, const TrainOptions &options)
-      : options_(options), cache_(samples, options.memory), row_(student, parameters),
-        ids_(values_of(parameters)), shard_options_{options.loss, options.augmentation, options.threads, options.isa},
+      : options_(options), cache_(samples, options.memory, right_answers(student, options)), row_(student, parameters),
+        ids_(values_of(parameters)),
+        shard_options_{options.loss, options.hard, options.augmentation, options.threads, options.isa},
         shards_(student, ids_, teacher, ops, cache_, shard_options_) {}
 
   Result<Trained> run(std::span<const std::size_t> indices) {

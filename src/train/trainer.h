@@ -18,6 +18,8 @@ struct TrainOptions {
   std::size_t batch = 32; ///< samples a step
   double rate = 0;        ///< the largest that the schedule comes to; 0: by how much was lost
   Loss loss = Loss::squared_error;
+  double hard = 0; ///< share of the cross-entropy with `labels` in the loss; 1: the teacher is not asked
+  std::span<const std::int64_t> labels; ///< a class for each row of the samples
   double zeros = 0; ///< share of zeros that the parameters with zeros come to while they are trained
   Augmentation augmentation;
   std::uint64_t seed = 0;

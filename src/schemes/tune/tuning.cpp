@@ -11,6 +11,7 @@
 #include "schemes/share/options.h"
 #include "schemes/stored/options.h"
 #include "schemes/tune/options.h"
+#include "support/number.h"
 
 namespace edgec {
 namespace {
@@ -49,6 +50,8 @@ TrainOptions train_options(const Job &job, Tuning tuning) {
                        .loss = tune.loss == "divergence" ? Loss::divergence
                                : tune.loss == "cosine"   ? Loss::cosine
                                                          : Loss::squared_error,
+                       .hard = tune.labels,
+                       .labels = job.labels != nullptr ? std::span(*job.labels) : std::span<const std::int64_t>(),
                        .zeros = tuning.zeros,
                        .augmentation = {.mixup = tune.augment != "none",
                                         .flips = tune.augment == "all",
@@ -67,20 +70,58 @@ std::string text_of(const Trained &trained, const Job &job) {
   if (job.made_up) return fmt::format("{} steps on {} made-up samples", trained.steps, trained.samples);
   const auto db = [](double loss) { return -10 * std::log10(std::max(loss, 1e-30)); };
   const std::string figures =
-      job.options<TuneOptions>().loss == "squared-error"
+      job.options<TuneOptions>().loss == "squared-error" && job.options<TuneOptions>().labels == 0
           ? fmt::format("{:.1f} dB before, {:.1f} dB after", db(trained.before), db(trained.after))
           : fmt::format("a loss of {:.4g} before, {:.4g} after", trained.before, trained.after);
   return fmt::format("{} steps at a rate of {:.2g} on {} samples; on {} others {}", trained.steps, trained.rate,
                      trained.samples, trained.held_out, figures);
 }
 
+/// "600" steps, or "60s" of CPU time.
+Status parse_budget(TuneOptions &options, const std::string &flag) {
+  std::string_view text = options.budget;
+  const bool seconds = text.ends_with('s');
+  if (seconds) text.remove_suffix(1);
+  const auto number = parse_number<double>(text);
+  if (!number || !(*number > 0 && *number < 1e9) || (!seconds && *number != std::floor(*number)))
+    return usage_error(
+        fmt::format("{}: {} is not a number of steps, as 600, nor CPU seconds, as 60s", flag, options.budget));
+  options.steps = seconds ? 0 : static_cast<std::size_t>(*number);
+  options.cpu_seconds = seconds ? *number : 0;
+  return {};
+}
+
 } // namespace
 
+void TuneOptions::declare(Options &options, const std::string &prefix, std::string_view condition) {
+  const auto row = [&](const char *name, const char *text, OptionTarget target, const char *help) -> Option & {
+    Option &option = options.add("--" + prefix + name, text, target, help);
+    return condition.empty() ? option.records() : option.needs(condition).records();
+  };
+  row("rate", "RATE", &rate, "the largest learning rate; 0.0003 to 0.002 by how much was lost unless given")
+      .between(1e-7, 1);
+  row("loss", "LOSS", &loss,
+      "how far answers are from the original's. squared-error: of the numbers; divergence: of the shares of classes; "
+      "cosine: of directions")
+      .one_of({"squared-error", "divergence", "cosine"});
+  row("augment", "HOW", &augment,
+      "how samples are varied. all: mixed, shifted and, pictures, mirrored; mix: mixed only; none")
+      .one_of({"all", "mix", "none"});
+}
+
+Option &TuneOptions::declare_budget(Options &options, const std::string &name, const char *help) {
+  return options.add(name, "STEPS|SECONDS", &budget, help).records().finally([this, name] {
+    return parse_budget(*this, name);
+  });
+}
+
 bool tunes_floats(const Settings &settings) {
-  return settings.get<TuneOptions>().wanted() && wants(settings, Learns::floats);
+  const auto &tune = settings.get<TuneOptions>();
+  return tune.wanted() && !tune.alone && wants(settings, Learns::floats);
 }
 
 bool tunes_codes(const Settings &settings) {
+  if (settings.get<TuneOptions>().alone) return true;
   return settings.get<TuneOptions>().wanted() && wants(settings, Learns::codes) && !rounds_weights(settings) &&
          (has_few_bits(settings) || !tunes_floats(settings));
 }
@@ -112,6 +153,8 @@ std::vector<Parameter> float_parameters(const Graph &graph, const Job &job, std:
 
 Result<bool> tune_parameters(Graph &graph, std::span<const Parameter> parameters, const Job &job,
                              std::string_view scheme, Tuning tuning) {
+  if (job.options<TuneOptions>().labels > 0 && job.labels == nullptr)
+    return usage_error("the samples have no labels, whose share of the loss was to be more than 0");
   // The network that was read: cut channels are no part of job.original.
   const Graph &teacher = job.reference != nullptr ? *job.reference : job.original != nullptr ? *job.original : graph;
   std::vector<std::size_t> samples = job.samples;
