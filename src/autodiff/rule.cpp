@@ -9,9 +9,9 @@ namespace edgec {
 
 std::vector<const GradientRule *> all_gradient_rules() {
   std::vector<const GradientRule *> found;
-  for (const auto family : {gradients::activations(), gradients::arithmetic(), gradients::normalizations(),
-                            gradients::pools(), gradients::products(), gradients::quantization(),
-                            gradients::reductions(), gradients::shapes()})
+  for (const auto family :
+       {gradients::activations(), gradients::arithmetic(), gradients::normalizations(), gradients::pools(),
+        gradients::products(), gradients::quantization(), gradients::reductions(), gradients::shapes()})
     for (const GradientRule &rule : family) found.push_back(&rule);
   std::ranges::sort(found, {}, [](const GradientRule *rule) { return rule->op; });
   return found;

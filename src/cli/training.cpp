@@ -46,7 +46,8 @@ Result<Outcome> run_training(TrainingArguments &arguments, const Options &option
   ProgressLine line(file.steps());
   EDGEC_ASSIGN(const CompressedFile done, compress_file(file, line));
   if (file.path != "-")
-    arguments.json ? print(report_json(done.report)) : print_report(report_text(done.report, file.verbose, output_width()));
+    arguments.json ? print(report_json(done.report))
+                   : print_report(report_text(done.report, file.verbose, output_width()));
   for (const std::string &text : done.report.warnings) (done.met && !done.interrupted ? warn : miss)(text);
   return done.interrupted ? Outcome::interrupted : done.met ? Outcome::done : Outcome::missed;
 }

@@ -133,7 +133,14 @@ Result<Dataset> open_calibration(const CompressFile &a, const Graph &graph, Isa 
   flags.labels = a.sample_labels; // its own are of --eval
   flags.labelled = a.settings.get<TuneOptions>().labels > 0;
   const bool made_up = flags.path.empty() || flags.path == "synthetic";
-  if (!made_up) return open_dataset(flags, graph, a.run.seed);
+  if (!made_up) {
+    auto data = open_dataset(flags, graph, a.run.seed);
+    if (data && flags.labelled && !data->labels)
+      return usage_error(fmt::format("{}: these samples have no right answers to learn (an array y, class folders, "
+                                     "--labels of 'edgec tune')",
+                                     flags.path));
+    return data;
+  }
   const auto wanted = wanted_schemes(a.settings);
   const bool used = wanted.empty() || std::ranges::any_of(wanted, [](const SchemeDef *scheme) {
                       return scheme->needs != Needs::nothing;

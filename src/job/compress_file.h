@@ -35,7 +35,7 @@ struct CompressFile {
   MetricFlags metric;
   DataFlags calib{.path = {}, .preprocess = {}, .labels = {}, .limit = 200};
   std::string command = "compress", sample_labels; ///< who asks; labels of `calib`, whose own are those of `eval`
-  Settings settings; ///< of the schemes
+  Settings settings;                               ///< of the schemes
   ScopeFlags scope;
   PassFlags passes;
   EditFlags edits;

@@ -1,5 +1,6 @@
 // Quantizing that training goes through: reals rounded to a grid, and what Esser et al. 2020 ("Learned Step Size
-// Quantization", equations 1 to 3) take for its gradient. In edgec's own domain; networks hold it while they are trained.
+// Quantization", equations 1 to 3) take for its gradient. In edgec's own domain; networks hold it while they are
+// trained.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -47,7 +48,7 @@ struct Steps {
 /// y = s * clamp(round(x / s), low, high): what DequantizeLinear gives of QuantizeLinear's codes, bit for bit.
 EDGEC_VECTOR_CLONES void round_run(const float *x, float *y, std::size_t count, float scale, CodeRange range) {
   for (std::size_t i = 0; i < count; ++i)
-    y[i] = std::min(std::max(std::nearbyint(x[i] / scale), range.low), range.high) * scale;
+    y[i] = std::min(std::max(std::nearbyint(x[i] / scale), range.low), range.high) * scale + 0.0F; // code 0: never -0
 }
 
 constexpr std::size_t lanes = 16;
@@ -104,7 +105,8 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
 struct Numbers {
   std::vector<std::vector<float>> of;
   explicit Numbers(const EvalArgs &args) {
-    for (const Tensor *operand : args.inputs) of.push_back(operand != nullptr ? to_floats(*operand) : std::vector<float>());
+    for (const Tensor *operand : args.inputs)
+      of.push_back(operand != nullptr ? to_floats(*operand) : std::vector<float>());
   }
   [[nodiscard]] Steps steps(const EvalArgs &args) const {
     const float *zeros = of.size() > 2 && !of[2].empty() ? of[2].data() : nullptr;

@@ -28,10 +28,10 @@ void declare(Options &options, Settings &settings) {
   auto &stored = settings.edit<StoredOptions>();
   options.group("Weights as codes, activations float");
   options
-      .add(
-          "--weights", "TYPE", &stored.type,
-          "store weights as int8, uint8, int4, uint4, int3, int2 or ternary behind DequantizeLinear (opset 13, 21 below "
-          "8 bits, 25 at 2); with u, asymmetric; ternary: -1, 0 and 1, but 8 bits in the first and the last layer")
+      .add("--weights", "TYPE", &stored.type,
+           "store weights as int8, uint8, int4, uint4, int3, int2 or ternary behind DequantizeLinear (opset 13, 21 "
+           "below "
+           "8 bits, 25 at 2); with u, asymmetric; ternary: -1, 0 and 1, but 8 bits in the first and the last layer")
       .one_of({"int8", "uint8", "int4", "uint4", "int3", "int2", "ternary"})
       .loses()
       .records();

@@ -124,7 +124,8 @@ private:
     if (found == fitted_.end()) return;
     const ValueId weight = weight_of(layer);
     const StoredPlace &place = places_.at(layer.node);
-    const ValueId reals = add_codes(graph_, weight, place.layout, place.number, found->second.grid, found->second.codes);
+    const ValueId reals =
+        add_codes(graph_, weight, place.layout, place.number, found->second.grid, found->second.codes);
     graph_.replace_uses(weight, reals);
     graph_.remove(weight);
   }

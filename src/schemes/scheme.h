@@ -66,7 +66,7 @@ struct SchemeDef {
   Phase phase = Phase::weights;
   int place = 0; ///< within the phase
   Needs needs = Needs::nothing;
-  bool fits = false;               ///< weights to the samples
+  bool fits = false; ///< weights to the samples
   Learns learns = Learns::nothing;
   std::string_view only_flat = {}; ///< why an .onnx file gets no smaller; empty: it does
   bool meets_size = false; ///< rounds weights at a rate, or leaves that to round-weights, where a size is to be met

@@ -14,9 +14,10 @@ constexpr std::string_view name = "tune";
 void declare(Options &options, Settings &settings) {
   auto &tune = settings.edit<TuneOptions>();
   options.group("Training");
-  tune.declare_budget(options, "--tune",
-                      "train what is left, or codes and their scales, towards the answers of the original network on the "
-                      "samples, so many steps (600) or CPU seconds (60s); no labels are needed")
+  tune.declare_budget(
+          options, "--tune",
+          "train what is left, or codes and their scales, towards the answers of the original network on the "
+          "samples, so many steps (600) or CPU seconds (60s); no labels are needed")
       .needs("lossy");
   tune.declare(options, "tune-", "tune");
   options

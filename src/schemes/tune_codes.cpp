@@ -1,6 +1,6 @@
-// Learns codes: `--tune BUDGET` after quantizing or sharing. What has codes is trained on the reals behind them, which are
-// rounded on the way forward and pass gradients on as they are (Bengio et al. 2013); scales are learned with them (Esser
-// et al. 2020); what was trained is what the file's operators compute.
+// Learns codes: `--tune BUDGET` after quantizing or sharing. What has codes is trained on the reals behind them, which
+// are rounded on the way forward and pass gradients on as they are (Bengio et al. 2013); scales are learned with them
+// (Esser et al. 2020); what was trained is what the file's operators compute.
 #include "schemes/prune/options.h"
 #include "schemes/tune/options.h"
 #include "schemes/tune/tuning.h"
@@ -23,8 +23,7 @@ Result<SchemeOutcome> run(Graph &graph, const Job &job) {
   outcome.satisfied = !outcome.changed;
   if (!outcome.changed) return outcome;
   reals.write_back(graph);
-  for (const Parameter &parameter : floats)
-    graph.set_data(parameter.value, *reals.graph().constant(parameter.value));
+  for (const Parameter &parameter : floats) graph.set_data(parameter.value, *reals.graph().constant(parameter.value));
   return outcome;
 }
 

@@ -123,9 +123,10 @@ private:
     FakeQuantized::Border border{.quantize = id, .low = low, .high = high};
     ValueId reals = graph_.node(id).inputs[0];
     if (is_clipped(node, quant, border)) reals = graph_.node(graph_.value(reals).producer).inputs[0];
-    const bool own_scale = std::ranges::all_of(codes_.value(codes).uses, [&](const Use &use) {
-      return codes_.node(use.node).is("DequantizeLinear");
-    }) && codes_.use_count(node.inputs[1]) == 1 && quant.is_per_tensor();
+    const bool own_scale =
+        std::ranges::all_of(codes_.value(codes).uses,
+                            [&](const Use &use) { return codes_.node(use.node).is("DequantizeLinear"); }) &&
+        codes_.use_count(node.inputs[1]) == 1 && quant.is_per_tensor();
     if (own_scale) {
       result_.parameters_.push_back({.value = node.inputs[1], .is_scale = true});
       result_.borders_.push_back(border);
@@ -181,8 +182,9 @@ void FakeQuantized::write_back(Graph &codes) const {
       quant.scales = to_floats(*graph_.constant(stored.scale));
       codes.set_data(stored.scale, *graph_.constant(stored.scale));
     }
-    const Tensor &before = *codes.constant(stored.codes);
-    const Tensor rounded = quantize(*graph_.constant(stored.reals), DType::int32, quant);
+    const Tensor &before = *codes.constant(stored.codes), &reals = *graph_.constant(stored.reals);
+    if (identical(reals, dequantize(before, quant))) continue; // float32 does not hold every int32
+    const Tensor rounded = quantize(reals, DType::int32, quant);
     auto numbers = to_int64s(rounded);
     if (stored.rounded)
       for (std::int64_t &number : numbers) number = std::clamp(number, stored.low, stored.high);

@@ -8,8 +8,8 @@
 
 namespace edgec {
 
-/// The same nodes on reals, with a FakeQuantize (ops/fake_quantize.cpp) wherever codes were: it answers as `codes` does,
-/// up to the rounding of sums.
+/// The same nodes on reals, with a FakeQuantize (ops/fake_quantize.cpp) wherever codes were: it answers as `codes`
+/// does, up to the rounding of sums.
 class FakeQuantized {
 public:
   /// Error (unsupported): codes that are made or read by something else than QuantizeLinear, DequantizeLinear and
@@ -19,7 +19,8 @@ public:
 
   [[nodiscard]] const Graph &graph() const { return graph_; }
   Graph &graph() { return graph_; }
-  /// Reals of weights and biases that are codes, and scales, those of activations too, that no integer kernel relies on.
+  /// Reals of weights and biases that are codes, and scales, those of activations too, that no integer kernel relies
+  /// on.
   [[nodiscard]] const std::vector<Parameter> &parameters() const { return parameters_; }
 
   /// Writes codes and scales of graph()'s parameters, as they are now, into the network that it was made of.

@@ -158,7 +158,8 @@ Result<Shards::Runnable> Shards::compile(const Graph &graph, std::vector<ValueId
 }
 
 Result<Shards::Runnable> Shards::compile_gradients(Loss loss, bool gradients) const {
-  EDGEC_ASSIGN(const Objective made, make_objective(sized_, ops_, parameters_, loss, powers_, loss == Loss::projection ? 0 : options_.hard));
+  EDGEC_ASSIGN(const Objective made,
+               make_objective(sized_, ops_, parameters_, loss, powers_, loss == Loss::projection ? 0 : options_.hard));
   std::vector<ValueId> fetches{made.loss};
   if (gradients) fetches.insert(fetches.end(), made.gradients.begin(), made.gradients.end());
   return compile(made.graph, std::move(fetches));
@@ -192,7 +193,8 @@ std::vector<std::vector<std::size_t>> Shards::shards_of(std::span<const std::siz
 Shards::Fed Shards::stacked_shard(std::span<const Sample> shard) const {
   Fed fed;
   const std::size_t inputs = student_.inputs().size();
-  for (std::size_t i = 0; i < shard[0].size(); ++i) (i < inputs ? fed.inputs : fed.right).emplace_back(stacked(shard, i));
+  for (std::size_t i = 0; i < shard[0].size(); ++i)
+    (i < inputs ? fed.inputs : fed.right).emplace_back(stacked(shard, i));
   return fed;
 }
 

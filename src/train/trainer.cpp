@@ -94,8 +94,8 @@ public:
   Trainer(const Graph &student, std::span<const Parameter> parameters, const Graph &teacher, const OpRegistry &ops,
           const SampleSet &samples, const TrainOptions &options)
       : options_(options), cache_(samples, options.memory, right_answers(student, options)), row_(student, parameters),
-        ids_(values_of(parameters)),
-        shard_options_{options.loss, options.hard, options.augmentation, options.threads, options.isa},
+        ids_(values_of(parameters)), shard_options_{options.loss, options.hard, options.augmentation, options.threads,
+                                                    options.isa},
         shards_(student, ids_, teacher, ops, cache_, shard_options_) {}
 
   Result<Trained> run(std::span<const std::size_t> indices) {

@@ -95,8 +95,7 @@ private:
   void make_codes(ValueId id, NumberSpec number) {
     const Quant quant = quant_of(id);
     if (const Tensor *data = graph_.constant(id)) {
-      codes_[id] =
-          graph_.add_constant(quantize(*data, stored(number).storage(), quant), graph_.value(id).name, quant);
+      codes_[id] = graph_.add_constant(quantize(*data, stored(number).storage(), quant), graph_.value(id).name, quant);
       return;
     }
     const NodeId producer = graph_.value(id).producer;

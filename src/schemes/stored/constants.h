@@ -15,14 +15,14 @@ struct StoreRequest {
   NumberSpec spec;
   bool packed_tables = false; ///< of 4 bits, where a row has an even number of columns
   bool layers = true;         ///< weights of Conv, Gemm, MatMul at the top, too; else what these schemes never quantize
-  std::set<ValueId> ends;  ///< weights that have 8 bits
+  std::set<ValueId> ends;     ///< weights that have 8 bits
   bool searched = true; ///< steps are chosen by squared error; else they reach from the least to the largest weight
 };
 
 /// Whether a constant that lies so may be read through codes and takes fewer bytes so.
 struct StoredPlace {
   LineLayout layout;
-  NumberSpec number; ///< of what is no table
+  NumberSpec number;  ///< of what is no table
   bool table = false; ///< only nodes `Gather` of axis 0 in the same graph read it
 };
 

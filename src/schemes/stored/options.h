@@ -10,8 +10,8 @@
 namespace edgec {
 
 struct StoredOptions {
-  std::string type;            ///< of the codes: "int8", "uint8", "int4", "uint4", "int3", "int2", "ternary"; empty: off
-  std::int64_t block = 0;      ///< NumberSpec::block
+  std::string type;       ///< of the codes: "int8", "uint8", "int4", "uint4", "int3", "int2", "ternary"; empty: off
+  std::int64_t block = 0; ///< NumberSpec::block
   std::string tables = "auto"; ///< of what Gather reads: "int8", "int4"; auto: 4 bits where 8 would be most of the file
   bool own_samples = true;     ///< samples are the user's, not made up: worth fitting to
 

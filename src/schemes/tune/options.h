@@ -20,7 +20,8 @@ struct TuneOptions {
   double labels = 0;  ///< share of the right answers in the loss; 1: no teacher
   bool alone = false; ///< nothing was lost before: the network as it is is trained
 
-  /// Declares rate, loss and augmentation under names that begin with `prefix`; they need `condition`, if it is not empty.
+  /// Declares rate, loss and augmentation under names that begin with `prefix`; they need `condition`, if it is not
+  /// empty.
   void declare(Options &options, const std::string &prefix, std::string_view condition);
   Option &declare_budget(Options &options, const std::string &name, const char *help);
   [[nodiscard]] bool wanted() const { return !budget.empty(); }

@@ -65,7 +65,8 @@ TrainOptions train_options(const Job &job, Tuning tuning) {
   return options;
 }
 
-/// "600 steps at a rate of 0.001 on 160 samples; on 40 others 12.2 dB before, 14.1 dB after": no figures of made-up samples.
+/// "600 steps at a rate of 0.001 on 160 samples; on 40 others 12.2 dB before, 14.1 dB after": no figures of made-up
+/// samples.
 std::string text_of(const Trained &trained, const Job &job) {
   if (job.made_up) return fmt::format("{} steps on {} made-up samples", trained.steps, trained.samples);
   const auto db = [](double loss) { return -10 * std::log10(std::max(loss, 1e-30)); };
@@ -153,8 +154,6 @@ std::vector<Parameter> float_parameters(const Graph &graph, const Job &job, std:
 
 Result<bool> tune_parameters(Graph &graph, std::span<const Parameter> parameters, const Job &job,
                              std::string_view scheme, Tuning tuning) {
-  if (job.options<TuneOptions>().labels > 0 && job.labels == nullptr)
-    return usage_error("the samples have no labels, whose share of the loss was to be more than 0");
   // The network that was read: cut channels are no part of job.original.
   const Graph &teacher = job.reference != nullptr ? *job.reference : job.original != nullptr ? *job.original : graph;
   std::vector<std::size_t> samples = job.samples;
