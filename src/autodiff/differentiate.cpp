@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "autodiff/recurrent.h"
 #include "autodiff/rule.h"
 
 namespace edgec {
@@ -95,6 +96,7 @@ Result<std::vector<ValueId>> differentiate(Graph &graph, const OpRegistry &ops, 
   if (element_count(graph.value(loss).type.concrete().value_or(Dims{0})) != 1)
     return internal_error("the loss is no scalar");
   graph.opsets.try_emplace("edgec", 1);
+  EDGEC_CHECK(unroll_recurrent(graph, ops));
   return Differentiation(graph, ops).run(loss, of);
 }
 

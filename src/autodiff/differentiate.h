@@ -10,8 +10,8 @@ namespace edgec {
 
 /// Appends to `graph`, whose shapes are all known, nodes that compute the gradients of the scalar `loss` with regard to
 /// the values `of`; gives them in that order, each of its value's shape and type. A value that the loss does not depend
-/// on gets zeros. Sorted afterwards. Error (unsupported): an operator on the way has no gradient, or not this one; it
-/// names the node.
+/// on gets zeros. Recurrent layers are unrolled. Sorted afterwards. Error (unsupported): an operator on the way has no
+/// gradient, or not this one; it names the node.
 Result<std::vector<ValueId>> differentiate(Graph &graph, const OpRegistry &ops, ValueId loss,
                                            std::span<const ValueId> of);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
 #include <iterator>
@@ -20,10 +21,12 @@
 #include "report/report_file.h"
 #include "runtime/plan.h"
 #include "schemes/fitting/options.h"
+#include "schemes/fitting/weights.h"
 #include "schemes/half/borders.h"
 #include "schemes/half/options.h"
 #include "schemes/int8/options.h"
 #include "schemes/int8/target.h"
+#include "schemes/prune/options.h"
 #include "schemes/rate/options.h"
 #include "schemes/stored/options.h"
 #include "schemes/tune/options.h"
@@ -117,6 +120,25 @@ bool is_open(const CompressFile &a) {
   const bool data = !a.calib.path.empty() || !a.ranges.empty();
   return a.settings.get<Int8Options>().mode == "auto" && !data && !a.format->integer_operators &&
          !rounds_weights(a.settings);
+}
+
+/// A size is met best by pruning first, training, and coding what is left (5 to 6 bits a weight).
+void choose_pruning(CompressFile &a, const Graph &graph) {
+  constexpr double bits_per_weight = 5.5, least = 0.7, most = 0.95; // above 1.6 bits a weight coding alone loses less
+  const auto &rate = a.settings.get<RateOptions>();
+  const auto &prune = a.settings.get<PruneOptions>();
+  if (!a.settings.get<TuneOptions>().wanted() || !rate.max_size || !rounds_weights(a.settings) ||
+      tunes_floats(a.settings))
+    return;
+  double weights = 0;
+  for (const WeightTensor &weight : float_weights(graph, Job{{.ops = all_ops()}}, {}))
+    weights += static_cast<double>(graph.constant(weight.value)->size());
+  const double ratio = 1 - static_cast<double>(*rate.max_size) * 8 / bits_per_weight / std::max(weights, 1.0);
+  if (ratio < least) return warn("--tune: nothing is trained: at this --max-size coding alone loses less");
+  a.settings.edit<PruneOptions>().ratio = std::min(std::floor(ratio * 100) / 100, most);
+  say(fmt::format("--max-size with --tune: {:.0f} % of the weights go first (--prune says otherwise), what is left is "
+                  "trained, then coded",
+                  100 * prune.ratio));
 }
 
 void choose_mode(CompressFile &a, const std::string &mode, const std::string &why) {
@@ -333,7 +355,7 @@ std::string dry_run_text(const CompressFile &a, const CompressRequest &request, 
 void judge(const CompressFile &a, CompressedFile &done) {
   done.met = judge_budgets(a.settings.get<RateOptions>(), done.report) && done.met;
   if (done.interrupted)
-    done.report.warnings.push_back("INTERRUPTED: the search was stopped; this is the best that it had found");
+    done.report.warnings.push_back("INTERRUPTED: it was stopped on the way; this is the best that had been found");
   const auto wanted = wanted_schemes(a.settings);
   const bool prunes =
       std::ranges::any_of(wanted, [](const SchemeDef *scheme) { return scheme->name.starts_with("prune-"); });
@@ -401,6 +423,7 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
     EDGEC_ASSIGN(ranges, read_range_tables(a.ranges, source.source_sha256));
   }
   choose_for_tokens(a, source.graph);
+  choose_pruning(a, source.graph);
   EDGEC_ASSIGN(Measuring with, open_measuring(a, source.graph, isa));
   choose_for_made_up(a, source.graph, with.calibration, isa);
   CompressRequest request = request_of(a);

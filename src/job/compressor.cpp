@@ -55,7 +55,8 @@ private:
   std::vector<const SchemeDef *> schemes_;
   Job job_;
   Compressed result_;
-  bool stopped_ = false; // --stop-after was reached
+  std::shared_ptr<const Graph> trained_; // SchemeReport
+  bool stopped_ = false;                 // --stop-after was reached
 
   [[nodiscard]] Job job_of(const Graph &source) const {
     Job job{{.ops = all_ops(), .channel_multiple = request_.channel_multiple}};
@@ -98,6 +99,7 @@ private:
     const auto names = names_of(schemes);
     EDGEC_ASSIGN(SchemeReport report,
                  run_schemes(result_.graph, schemes, job_, request_.passes.pipeline_options(names)));
+    if (report.trained) trained_ = std::move(report.trained), job_.original = trained_.get();
     result_.outcome.add(std::move(report.outcome));
     return finish(names, report.passes);
   }

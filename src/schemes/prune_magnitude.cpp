@@ -72,6 +72,7 @@ const SchemeDef prune_magnitude{.name = name,
                                 .place = 10,
                                 .learns = Learns::floats,
                                 .only_flat = zeros_take_place,
+                                .meets_size = true,
                                 .wanted = wanted,
                                 .run = run};
 

@@ -65,6 +65,7 @@ const SchemeDef prune_n_of_m{.name = name,
                              .place = 11,
                              .learns = Learns::floats,
                              .only_flat = zeros_take_place,
+                             .meets_size = true,
                              .wanted = wanted,
                              .run = run};
 

@@ -350,8 +350,8 @@ void declare(Options &options, Settings &settings) {
           "or 3 for what layers read but the first and the last, which keep 8 (opset 21; see --tune)"))
       .one_of({"3", "4", "8", "16"})
       .records_changes();
-  only_static(options.add("--weight-bits", "BITS", &int8.weight_bits, "8, or 4 (opset 21)"))
-      .one_of({"4", "8"})
+  only_static(options.add("--weight-bits", "BITS", &int8.weight_bits, "8, 4 or 3 (opset 21)"))
+      .one_of({"3", "4", "8"})
       .records_changes();
   only_static(options.add("--keep-float", "NAME", &int8.keep_float,
                           "nodes that compute on floats: a regular expression that fits the whole name, an operator "

@@ -1,6 +1,7 @@
 // What a scheme is: a lossy way to make a network smaller or faster, with its options, and what it did.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -68,6 +69,7 @@ struct SchemeDef {
   Needs needs = Needs::nothing;
   bool fits = false; ///< weights to the samples
   Learns learns = Learns::nothing;
+  bool trains = false;             ///< what it leaves is what later schemes come near to, not what was there before all
   std::string_view only_flat = {}; ///< why an .onnx file gets no smaller; empty: it does
   bool meets_size = false; ///< rounds weights at a rate, or leaves that to round-weights, where a size is to be met
   /// Declares the options, bound to structs in the settings; null: those of another scheme say when it is wanted.
@@ -93,7 +95,8 @@ std::vector<const SchemeDef *> wanted_schemes(const Settings &settings);
 void declare_schemes(Options &options, Settings &settings);
 
 struct SchemeReport {
-  PipelineReport passes; ///< a record for each scheme
+  PipelineReport passes;                ///< a record for each scheme
+  std::shared_ptr<const Graph> trained; ///< after the last scheme that trains; null: there was none
   SchemeOutcome outcome;
 };
 

@@ -36,8 +36,10 @@ Result<SchemeOutcome> run(Graph &graph, const Job &job) {
   const auto &prune = job.options<PruneOptions>();
   const Tuning tuning{.share = tunes_codes(job.settings) ? 0.5 : 1,
                       .zeros = prune.gradual() && job.options<FitOptions>().second_order ? prune.ratio : 0};
-  EDGEC_ASSIGN(outcome.changed, tune_parameters(tuned, parameters, job, name, tuning));
+  EDGEC_ASSIGN(const Trained trained, tune_parameters(tuned, parameters, job, name, tuning));
+  outcome.changed = trained.improved();
   outcome.satisfied = !outcome.changed;
+  outcome.interrupted = trained.interrupted;
   if (outcome.changed) graph = std::move(tuned);
   return outcome;
 }
@@ -53,6 +55,7 @@ const SchemeDef tune{.name = name,
                      .place = 30,
                      .needs = Needs::samples,
                      .fits = true,
+                     .trains = true,
                      .declare = declare,
                      .wanted = tunes_floats,
                      .steps = steps,

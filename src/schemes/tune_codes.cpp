@@ -19,8 +19,10 @@ Result<SchemeOutcome> run(Graph &graph, const Job &job) {
   parameters.insert(parameters.end(), floats.begin(), floats.end());
   if (parameters.empty()) return outcome;
   const double share = tunes_floats(job.settings) ? 0.5 : 1;
-  EDGEC_ASSIGN(outcome.changed, tune_parameters(reals.graph(), parameters, job, name, {.share = share}));
+  EDGEC_ASSIGN(const Trained trained, tune_parameters(reals.graph(), parameters, job, name, {.share = share}));
+  outcome.changed = trained.improved();
   outcome.satisfied = !outcome.changed;
+  outcome.interrupted = trained.interrupted;
   if (!outcome.changed) return outcome;
   reals.write_back(graph);
   for (const Parameter &parameter : floats) graph.set_data(parameter.value, *reals.graph().constant(parameter.value));

@@ -51,6 +51,7 @@ Deck::Deck(std::span<const std::size_t> samples, std::uint64_t seed)
     : cards_(samples.begin(), samples.end()), order_(seed), variation_(seed + 1) {}
 
 std::vector<Draw> Deck::deal(std::size_t count) {
+  ++dealt_;
   std::vector<Draw> draws(count);
   for (Draw &draw : draws) draw.sample = this->draw();
   for (Draw &draw : draws) draw.other = draws[variation_.below(count)].sample, draw.seed = variation_.bits();

@@ -47,11 +47,13 @@ class Deck {
 public:
   Deck(std::span<const std::size_t> samples, std::uint64_t seed);
   std::vector<Draw> deal(std::size_t count);
+  [[nodiscard]] std::uint64_t dealt() const { return dealt_; } ///< times
 
 private:
   std::vector<std::size_t> cards_;
   Random order_, variation_;
   std::size_t next_ = 0;
+  std::uint64_t dealt_ = 0;
 
   std::size_t draw();
 };

@@ -8,14 +8,14 @@ namespace edgec {
 
 void Adam::step(std::span<float> values, std::span<const float> gradients, double rate) {
   constexpr double keeps_mean = 0.9, keeps_square = 0.999, epsilon = 1e-8;
-  mean_left_ *= keeps_mean;
-  square_left_ *= keeps_square;
-  const double of_mean = 1 / (1 - mean_left_), of_square = 1 / (1 - square_left_);
+  moments_.mean_left *= keeps_mean;
+  moments_.square_left *= keeps_square;
+  const double of_mean = 1 / (1 - moments_.mean_left), of_square = 1 / (1 - moments_.square_left);
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const double g = gradients[i], m = keeps_mean * mean_[i] + (1 - keeps_mean) * g,
-                 v = keeps_square * square_[i] + (1 - keeps_square) * g * g;
-    mean_[i] = static_cast<float>(m);
-    square_[i] = static_cast<float>(v);
+    const double g = gradients[i], m = keeps_mean * moments_.mean[i] + (1 - keeps_mean) * g,
+                 v = keeps_square * moments_.square[i] + (1 - keeps_square) * g * g;
+    moments_.mean[i] = static_cast<float>(m);
+    moments_.square[i] = static_cast<float>(v);
     const double pace = pace_.empty() ? 1 : pace_[i];
     values[i] -= static_cast<float>(pace * rate * m * of_mean / (std::sqrt(v * of_square) + epsilon));
   }

@@ -5,7 +5,12 @@
 #include <ctime>
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "support/cancel.h"
+#include "support/file.h"
+#include "support/log.h"
+#include "train/checkpoint.h"
 #include "train/optimizer.h"
 #include "train/shards.h"
 #include "train/sparsity.h"
@@ -76,8 +81,9 @@ private:
 };
 
 /// What little was lost is lost again at a high rate; much takes one (measured from 3 to 16 dB below the answers).
-double rate_for(Loss loss, double before) {
+double rate_for(Loss loss, double hard, double before) {
   constexpr double little = 0.06, much = 0.2; // 12 and 7 dB
+  if (hard > 0) return 5e-4;
   if (loss != Loss::squared_error) return 1e-3;
   return before <= little ? 3e-4 : before <= much ? 1e-3 : 2e-3;
 }
@@ -108,9 +114,13 @@ public:
     Trained trained{.samples = learnt_.size(), .held_out = held_out_.size()};
     EDGEC_ASSIGN(trained.before, judge());
     trained.after = trained.before;
-    trained.rate = options_.rate > 0 ? options_.rate : rate_for(options_.loss, trained.before);
-    EDGEC_ASSIGN(trained.steps, choose_steps());
-    EDGEC_CHECK(descend(trained));
+    trained.rate = options_.rate > 0 ? options_.rate : rate_for(options_.loss, options_.hard, trained.before);
+    EDGEC_ASSIGN(const auto saved, saved_state(indices));
+    trained.steps = saved ? saved->steps : 0;
+    if (!saved) {
+      EDGEC_ASSIGN(trained.steps, choose_steps());
+    }
+    EDGEC_CHECK(descend(trained, saved));
     return trained;
   }
 
@@ -143,10 +153,16 @@ private:
   Shards shards_;
   std::vector<std::size_t> learnt_, held_out_;
   std::vector<float> best_, squares_; // squares_: a running mean
+  std::string fingerprint_;
 
+  /// At random: samples that come class by class, or in turns of classes, would leave some to one side alone.
   void split(std::span<const std::size_t> indices) {
-    for (std::size_t i = 0; i < indices.size(); ++i)
-      (i % held_out_every == held_out_every - 1 ? held_out_ : learnt_).push_back(indices[i]);
+    std::vector<std::size_t> order(indices.begin(), indices.end());
+    Random random(options_.seed + 2);
+    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+    const auto count = static_cast<std::ptrdiff_t>(order.size() / held_out_every);
+    held_out_.assign(order.begin(), order.begin() + count);
+    learnt_.assign(order.begin() + count, order.end());
   }
 
   [[nodiscard]] bool prunes() const { return options_.zeros > row_.zeros(); }
@@ -168,16 +184,66 @@ private:
     return std::max(least_steps, static_cast<std::size_t>(options_.cpu_seconds / each));
   }
 
-  Status descend(Trained &trained) {
+  /// Of the same training, if it was begun before.
+  Result<std::optional<TrainingState>> saved_state(std::span<const std::size_t> indices) {
+    if (options_.checkpoint.empty()) return std::optional<TrainingState>();
+    const Augmentation &how = options_.augmentation;
+    std::string text =
+        fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {}", options_.steps, options_.cpu_seconds, options_.batch,
+                    options_.rate, static_cast<int>(options_.loss), options_.hard, options_.zeros, options_.seed,
+                    how.mixup, how.flips, how.shifts, static_cast<int>(options_.isa), fmt::join(indices, ","));
+    EDGEC_ASSIGN(const Sample first, cache_.load(indices[0]));
+    for (const Tensor &tensor : first) text += sha256(tensor.data);
+    text += sha256(std::as_bytes(std::span(row_.values)));
+    fingerprint_ = sha256(std::as_bytes(std::span(text)));
+    return read_checkpoint(options_.checkpoint, fingerprint_);
+  }
+
+  [[nodiscard]] Status save(const Trained &trained, std::size_t step, const Deck &deck, const Moments &moments) const {
+    if (options_.checkpoint.empty()) return {};
+    return write_checkpoint(options_.checkpoint, {.fingerprint = fingerprint_,
+                                                  .step = step,
+                                                  .steps = trained.steps,
+                                                  .dealt = deck.dealt(),
+                                                  .rate = trained.rate,
+                                                  .before = trained.before,
+                                                  .after = trained.after,
+                                                  .mean_left = moments.mean_left,
+                                                  .square_left = moments.square_left,
+                                                  .pruned = trained.pruned,
+                                                  .judged_pruned = judged_pruned_,
+                                                  .values = row_.values,
+                                                  .best = best_,
+                                                  .mean = moments.mean,
+                                                  .square = moments.square,
+                                                  .squares = squares_,
+                                                  .free = row_.free});
+  }
+
+  /// Puts a state in place; gives Adam's moments.
+  Moments restore(const TrainingState &state, Trained &trained, Deck &deck) {
+    row_.values = state.values, row_.free = state.free;
+    best_ = state.best, squares_ = state.squares, judged_pruned_ = state.judged_pruned;
+    trained.after = state.after, trained.pruned = state.pruned, trained.rate = state.rate;
+    while (deck.dealt() < state.dealt) deck.deal(batch());
+    Moments moments;
+    moments.mean = state.mean, moments.square = state.square;
+    moments.mean_left = state.mean_left, moments.square_left = state.square_left;
+    return moments;
+  }
+
+  Status descend(Trained &trained, const std::optional<TrainingState> &saved) {
     best_ = row_.values;
-    Adam adam(row_.values.size(), row_.pace);
     Deck deck(learnt_, options_.seed);
+    Adam adam(saved ? restore(*saved, trained, deck) : Moments(row_.values.size()), row_.pace);
     const std::size_t pause = std::max<std::size_t>(1, trained.steps / judgements);
-    for (std::size_t step = 0; step < trained.steps; ++step) {
+    for (std::size_t step = saved ? saved->step : 0; step < trained.steps; ++step) {
       if (options_.progress) options_.progress(step, trained.steps);
       if (interrupted()) {
         take_interrupt();
+        EDGEC_CHECK(save(trained, step, deck, adam.moments()));
         trained.steps = step;
+        trained.interrupted = true;
         break;
       }
       EDGEC_CHECK(prune(deck, step, trained));
@@ -187,7 +253,9 @@ private:
         if (row_.free[i] == 0) found.values[i] = 0;
       adam.step(row_.values, found.values, scheduled_rate(trained.rate, step, trained.steps));
       row_.hold();
-      if ((step + 1) % pause == 0 || step + 1 == trained.steps) EDGEC_CHECK(keep_best(trained, step));
+      if ((step + 1) % pause != 0 && step + 1 != trained.steps) continue;
+      EDGEC_CHECK(keep_best(trained, step));
+      EDGEC_CHECK(save(trained, step + 1, deck, adam.moments()));
     }
     return {};
   }
@@ -216,6 +284,8 @@ private:
     const bool done = !prunes() || scheduled_zeros(row_.zeros(), options_.zeros, step, trained.steps) >= options_.zeros;
     if (!done) return {};
     EDGEC_ASSIGN(const double loss, judge());
+    log_info(fmt::format("training: after {} of {} steps a loss of {:.4g} on held-out samples, {:.4g} at the start",
+                         step + 1, trained.steps, loss, trained.before));
     const bool first = trained.pruned && !judged_pruned_;
     judged_pruned_ = judged_pruned_ || trained.pruned;
     if (!first && !(loss < trained.after)) return {};

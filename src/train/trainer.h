@@ -26,6 +26,9 @@ struct TrainOptions {
   int threads = 1;
   Isa isa = Isa::scalar;
   std::size_t memory = std::size_t{192} << 20; ///< bytes of prepared samples that are kept
+  /// A file that the state is kept in, and that training goes on from; empty: none. Deterministic: what was stopped and
+  /// went on gives the numbers of what was not.
+  std::string checkpoint;
   std::function<void(std::size_t done, std::size_t all)> progress;
 };
 
@@ -48,6 +51,7 @@ struct Trained {
   std::size_t steps = 0, samples = 0, held_out = 0; ///< steps made; samples trained on; samples judged on
   double rate = 0;                                  ///< the largest of the schedule
   double before = 0, after = 0;                     ///< the loss on held-out samples: of the network given, of the best
+  bool interrupted = false;                         ///< stopped on the way
   bool pruned = false;                              ///< there are more zeros than before: `after` is theirs
   [[nodiscard]] bool improved() const { return pruned || after < before; }
 };
@@ -56,7 +60,7 @@ struct Trained {
 /// trained on; they stay where none did better. With options.zeros, weights of little importance (their square times
 /// gradient_squares()) become 0 on the way, along a cubic curve (Zhu and Gupta 2018) over two fifths of the steps; of
 /// each parameter a twentieth stays. The numbers depend on the steps and the seed, not on threads. Errors:
-/// an operator without a gradient (unsupported), samples that do not fit.
+/// an operator without a gradient (unsupported), samples that do not fit, a checkpoint of another training (usage).
 Result<Trained> train(Graph &student, std::span<const Parameter> parameters, const Graph &teacher,
                       const OpRegistry &ops, const SampleSet &samples, std::span<const std::size_t> indices,
                       const TrainOptions &options);

@@ -9,6 +9,7 @@
 
 #include "autodiff/builder.h"
 #include "autodiff/differentiate.h"
+#include "autodiff/recurrent.h"
 #include "autodiff/rule.h"
 #include "kernels/isa.h"
 #include "ops/registry.h"
@@ -320,9 +321,61 @@ std::vector<Case> moves() {
   return cases;
 }
 
+Operand floats(const std::vector<double> &values) {
+  return fixed(from_doubles(DType::float32, {static_cast<std::int64_t>(values.size())}, values));
+}
+
+std::vector<Case> resizes() {
+  std::vector<Case> cases;
+  for (const char *mode : {"nearest", "linear", "cubic"})
+    for (const char *where : {"half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"}) {
+      const std::vector<Attribute> attributes{{"mode", std::string(mode)},
+                                              {"coordinate_transformation_mode", std::string(where)}};
+      const auto add = [&](Case c) {
+        c.linear = true;
+        c.attributes.insert(c.attributes.end(), attributes.begin(), attributes.end());
+        cases.push_back(std::move(c));
+      };
+      add({"Resize", {}, {x({1, 2, 3, 4}), none(), floats({1, 1, 2, 1.5})}});
+      add({"Resize", {}, {x({1, 1, 5, 4}), none(), none(), ints({1, 1, 3, 7})}});
+      add({"Resize", {{"axes", Ints{-1, 1}}}, {x({2, 3, 4}), none(), floats({2, 1.4})}});
+    }
+  return cases;
+}
+
+/// A recurrent layer with all its operands but lengths.
+Case recurrent(const char *op, std::int64_t gates, const char *direction, std::int64_t batch_first, bool states) {
+  constexpr std::int64_t steps = 4, batch = 2, inputs = 3, hidden = 2;
+  const std::int64_t count = direction == std::string("bidirectional") ? 2 : 1;
+  Case c{op,
+         {{"direction", std::string(direction)}, {"layout", batch_first}, {"hidden_size", hidden}},
+         {x(batch_first != 0 ? Dims{batch, steps, inputs} : Dims{steps, batch, inputs}),
+          x({count, gates * hidden, inputs}), x({count, gates * hidden, hidden})},
+         gates == 4 ? std::size_t{3} : std::size_t{2},
+         22};
+  if (!states) return c;
+  const Dims state = batch_first != 0 ? Dims{batch, count, hidden} : Dims{count, batch, hidden};
+  c.operands.insert(c.operands.end(), {x({count, 2 * gates * hidden}), none(), x(state)});
+  if (gates == 4) c.operands.insert(c.operands.end(), {x(state), x({count, 3 * hidden})});
+  if (gates == 3) c.attributes.push_back({"linear_before_reset", std::int64_t{1}});
+  return c;
+}
+
+std::vector<Case> recurrences() {
+  std::vector<Case> cases;
+  for (const char *direction : {"forward", "reverse", "bidirectional"})
+    for (const std::int64_t batch_first : {0, 1})
+      for (const bool states : {false, true}) {
+        cases.push_back(recurrent("RNN", 1, direction, batch_first, states));
+        cases.push_back(recurrent("GRU", 3, direction, batch_first, states));
+        cases.push_back(recurrent("LSTM", 4, direction, batch_first, states));
+      }
+  return cases;
+}
+
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
-  for (auto *family : {element_wise, rows, products, windows, moves}) {
+  for (auto *family : {element_wise, rows, products, windows, moves, resizes, recurrences}) {
     const auto some = family();
     cases.insert(cases.end(), some.begin(), some.end());
   }
@@ -359,6 +412,64 @@ TEST(Gradients, OfEveryRuleAreTested) {
     if (rule->straight_through) continue; // no function's gradient: tests/ops
     EXPECT_GE(counts[std::string(rule->op)], 3) << rule->op;
   }
+}
+
+/// What stands for a recurrent layer gives what it gives.
+TEST(Recurrent, IsUnrolledToTheSameNumbers) {
+  for (const Case &c : recurrences()) {
+    SCOPED_TRACE(label(c));
+    Graph graph;
+    graph.opsets[""] = c.opset;
+    Random random(7);
+    std::vector<RuntimeValue> feeds;
+    std::vector<Type> types;
+    Builder b(graph, all_ops());
+    std::vector<ValueId> operands;
+    for (const Operand &operand : c.operands) {
+      operands.emplace_back();
+      if (operand.omitted) continue;
+      std::vector<double> numbers(static_cast<std::size_t>(*element_count(operand.dims)));
+      for (double &number : numbers) number = random.uniform(-1, 1);
+      feeds.emplace_back(from_doubles(DType::float64, operand.dims, numbers));
+      types.push_back(Type::of(*feeds.back().tensor));
+      operands.back() = graph.add_input(fmt::format("x{}", feeds.size()), types.back());
+    }
+    for (const ValueId y : b.outputs(c.outputs, "", c.op, operands, c.attributes)) graph.add_output(y, "y");
+    ASSERT_TRUE(b.status()) << b.status().error().message;
+    Graph unrolled = graph;
+    const Status done = unroll_recurrent(unrolled, all_ops());
+    ASSERT_TRUE(done) << done.error().message;
+    PlanOptions options;
+    options.reference = true;
+    const auto run = [&](const Graph &which) {
+      return *Session(*Plan::compile(which, all_ops(), types, options)).run(feeds);
+    };
+    const auto expected = run(graph), found = run(unrolled);
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      EXPECT_EQ(found[i].tensor->dims, expected[i].tensor->dims);
+      EXPECT_THAT(to_doubles(*found[i].tensor),
+                  testing::Pointwise(testing::DoubleNear(1e-9), to_doubles(*expected[i].tensor)));
+    }
+  }
+}
+
+TEST(Recurrent, IsRefusedByNameWhereItIsUnusual) {
+  Case c = recurrent("LSTM", 4, "forward", 0, false);
+  c.attributes.push_back({"activations", std::vector<std::string>{"Sigmoid", "Relu", "Tanh"}});
+  Graph graph;
+  graph.opsets[""] = c.opset;
+  Builder b(graph, all_ops());
+  std::vector<ValueId> operands;
+  for (const Operand &operand : c.operands)
+    operands.push_back(
+        graph.add_input(fmt::format("x{}", operands.size()), Type::tensor(DType::float32, operand.dims)));
+  const ValueId y = b.outputs(3, "", "LSTM", operands, c.attributes)[0], loss = b.sum_to(y, {});
+  ASSERT_TRUE(b.status());
+  const auto found = differentiate(graph, all_ops(), loss, std::vector{operands[0]});
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, Code::unsupported);
+  EXPECT_THAT(found.error().message, testing::HasSubstr("(LSTM): there is no gradient with Relu as an activation"));
 }
 
 TEST(Gradients, NameTheNodeWithoutOne) {

@@ -1,15 +1,23 @@
 // The pieces of training, and training itself.
 #include <gmock/gmock.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <numeric>
+#include <set>
+
+#include <fmt/format.h>
 
 #include "autodiff/builder.h"
 #include "ir/text.h"
 #include "kernels/isa.h"
 #include "ops/registry.h"
+#include "support/file.h"
 #include "train/batches.h"
+#include "train/checkpoint.h"
 #include "train/optimizer.h"
 #include "train/shards.h"
 #include "train/sparsity.h"
@@ -23,7 +31,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(Optimizer, StepsByTheRateAtFirst) { // whatever a gradient's size: m / sqrt(v) is its sign
-  Adam adam(3);
+  Adam adam(Moments(3));
   std::vector<float> values{1, 1, 1};
   adam.step(values, std::vector<float>{100, -0.01F, 0}, 0.1);
   EXPECT_NEAR(values[0], 0.9, 1e-6);
@@ -32,7 +40,7 @@ TEST(Optimizer, StepsByTheRateAtFirst) { // whatever a gradient's size: m / sqrt
 }
 
 TEST(Optimizer, FindsTheBottomOfABowl) {
-  Adam adam(2);
+  Adam adam(Moments(2));
   std::vector<float> values{3, -2};
   constexpr std::size_t steps = 500;
   for (std::size_t i = 0; i < steps; ++i)
@@ -288,6 +296,80 @@ TEST(Training, RunsSamplesTogetherOnlyWhereTheyDoNotMeet) {
   }
 }
 
+std::vector<Tensor> values_of(const Network &network) {
+  std::vector<Tensor> found;
+  for (const Parameter &parameter : network.parameters) found.push_back(*network.graph.constant(parameter.value));
+  return found;
+}
+
+/// As if the process had been killed: the state of some moment, and another run from there.
+TEST(Training, GoesOnFromACheckpointBitForBit) {
+  const Network original = small_network();
+  const auto folder = std::filesystem::temp_directory_path() / fmt::format("edgec-training-{}", getpid());
+  std::filesystem::create_directories(folder);
+  const auto kept = (folder / "whole.state").string();
+  for (const double zeros : {0.0, 0.6}) {
+    TrainOptions options{.steps = 40, .rate = 0.01, .zeros = zeros};
+    options.checkpoint = kept;
+    std::set<std::string> moments;
+    options.progress = [&](std::size_t done, std::size_t) {
+      if (done != 7 && done != 22 && done != 37) return;
+      const auto copy = folder / fmt::format("{}.state", done);
+      std::filesystem::copy_file(kept, copy, std::filesystem::copy_options::overwrite_existing);
+      moments.insert(copy.string());
+    };
+    std::filesystem::remove(kept);
+    Network whole = small_network();
+    damage(whole);
+    const auto expected = train_damaged(whole, original.graph, options);
+    ASSERT_TRUE(expected) << expected.error().message;
+    ASSERT_EQ(moments.size(), 3U);
+    moments.insert(kept); // that of the end, too
+    for (const std::string &moment : moments) {
+      Network again = small_network();
+      damage(again);
+      TrainOptions from{.steps = 40, .rate = 0.01, .zeros = zeros, .threads = 2};
+      from.checkpoint = moment;
+      const auto found = train_damaged(again, original.graph, from);
+      ASSERT_TRUE(found) << found.error().message;
+      EXPECT_EQ(found->after, expected->after);
+      const auto a = values_of(whole), b = values_of(again);
+      for (std::size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(identical(a[i], b[i])) << moment << ", parameter " << i;
+    }
+    Network other = small_network();
+    const auto refused = train_damaged(other, original.graph, options); // its weights are not damaged
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::usage);
+    EXPECT_THAT(refused.error().message, HasSubstr("is the state of another training"));
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Checkpoint, IsReadWholeOrRefused) {
+  const auto path = (std::filesystem::temp_directory_path() / fmt::format("edgec-state-{}", getpid())).string();
+  TrainingState state{.fingerprint = std::string(64, 'a'), .step = 3, .steps = 9, .values = {1, 2}, .free = {1, 0}};
+  ASSERT_TRUE(write_checkpoint(path, state));
+  const auto found = read_checkpoint(path, state.fingerprint);
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->values, state.values);
+  EXPECT_EQ((*found)->free, state.free);
+  EXPECT_EQ((*found)->step, 3U);
+  const std::string whole = [&] {
+    const auto bytes = read_file(path);
+    return std::string(reinterpret_cast<const char *>(bytes->data()), bytes->size());
+  }();
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const std::string part = whole.substr(0, size);
+    const ByteView view = std::as_bytes(std::span(part));
+    ASSERT_TRUE(write_file(path, {&view, 1}, true));
+    EXPECT_FALSE(read_checkpoint(path, state.fingerprint)) << size;
+  }
+  std::filesystem::remove(path);
+  const auto none = read_checkpoint(path, state.fingerprint);
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(*none);
+}
+
 /// Labels that a network answers with, and it does not know them yet.
 TEST(Training, LearnsLabels) {
   const Network original = small_network();
@@ -309,6 +391,36 @@ TEST(Training, LearnsLabels) {
     ASSERT_TRUE(found) << found.error().message;
     EXPECT_LT(found->after, (hard < 1 ? 0.7 : 0.5) * found->before) << hard; // the teacher says otherwise
   }
+}
+
+/// Ten classes in turn: a split by position would judge two of them, and train none of these.
+TEST(Training, JudgesOnAllKindsOfSamples) {
+  class Turns : public SampleSet {
+  public:
+    [[nodiscard]] std::size_t size() const override { return 200; }
+    [[nodiscard]] std::string label(std::size_t) const override { return "turn"; }
+    [[nodiscard]] std::string description() const override { return "turns"; }
+    [[nodiscard]] Result<Sample> load(std::size_t index) const override {
+      std::vector<float> values(10, -1);
+      values[index % 10] = 1;
+      return Sample{Tensor::of({1, 10}, std::move(values))};
+    }
+  };
+  Graph graph;
+  graph.opsets[""] = 17;
+  Builder b(graph, all_ops());
+  const ValueId x = graph.add_input("x", Type::tensor(DType::float32, Dims{1, 10})),
+                w = b.constant(random_tensor({10, 10}, 3));
+  graph.add_output(b.op("MatMul", {x, w}), "y");
+  const Turns samples;
+  std::vector<std::int64_t> labels;
+  for (std::size_t i = 0; i < samples.size(); ++i) labels.push_back(static_cast<std::int64_t>(i % 10));
+  const std::vector<Parameter> parameters{{w}};
+  const Graph teacher = graph;
+  const auto found = train(graph, parameters, teacher, all_ops(), samples, all_of(samples),
+                           {.steps = 200, .rate = 0.05, .hard = 1, .labels = labels});
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_LT(found->after, 0.1 * found->before);
 }
 
 TEST(Training, RefusesLabelsOfAnswersWithoutClasses) {

@@ -1,8 +1,10 @@
 // Operators that move elements.
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "autodiff/rules/families.h"
+#include "ir/evaluate.h"
 
 namespace edgec::gradients {
 namespace {
@@ -124,23 +126,72 @@ void depth_to_space(const Backward &g) {
   g.give(0, b.reshape(b.transpose(blocks, {0, 1, 3, 5, 2, 4}), in));
 }
 
+/// Where scales and sizes name an axis; nothing: it stays as it is.
+std::optional<std::size_t> resized(const Backward &g, std::size_t axis) {
+  const auto *axes = g.node.get<Ints>("axes");
+  if (axes == nullptr) return axis;
+  const auto rank = static_cast<std::int64_t>(g.b.rank(g.x()));
+  for (std::size_t i = 0; i < axes->size(); ++i)
+    if (((*axes)[i] + rank) % rank == static_cast<std::int64_t>(axis)) return i;
+  return std::nullopt;
+}
+
+/// Resize is linear, axis by axis: [in, out], what each element of a row gives. `at`: resized().
+Result<Tensor> resize_matrix(const Backward &g, std::size_t at, std::int64_t in, std::int64_t out) {
+  std::vector<double> ones(static_cast<std::size_t>(in * in));
+  for (std::int64_t i = 0; i < in; ++i) ones[static_cast<std::size_t>(i * in + i)] = 1;
+  const Tensor rows = from_doubles(g.b.dtype(g.x()), {in, in}, ones);
+  const Tensor *scales = g.constant(2);
+  Node node = g.node;
+  std::erase_if(node.attributes, [](const Attribute &a) { return a.name == "axes"; });
+  Tensor to; // scales or sizes of both axes
+  const bool scaled = scales != nullptr && scales->size() > 0;
+  if (scaled) {
+    to = Tensor::of({2}, std::vector<float>{1, to_floats(*scales).at(at)});
+  } else {
+    to = Tensor::of({2}, std::vector<std::int64_t>{in, out});
+  }
+  const std::vector<const Tensor *> operands{&rows, nullptr, scaled ? &to : nullptr, scaled ? nullptr : &to};
+  EDGEC_ASSIGN(const auto found, evaluate_node(*g.b.ops().find(g.node), node, g.b.opset(), operands));
+  return *found[0].tensor;
+}
+
+void resize(const Backward &g) {
+  Builder &b = g.b;
+  if (b.opset() < 11) return g.refuse("it is one of opset 10");
+  if (g.node.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize" ||
+      g.node.get_string("keep_aspect_ratio_policy", "stretch") != "stretch")
+    return g.refuse("it crops, or keeps an aspect ratio");
+  const Dims in = b.dims(g.x()), out = b.dims(g.y());
+  const auto rank = static_cast<std::int64_t>(in.size());
+  ValueId dy = g.dy();
+  for (std::size_t axis = 0; axis < in.size(); ++axis) {
+    const auto at = resized(g, axis);
+    if (!at) continue;
+    const auto matrix = resize_matrix(g, *at, in[axis], out[axis]);
+    if (!matrix) return b.fail(matrix.error());
+    std::vector<std::int64_t> order(in.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::swap(order[axis], order.back());
+    const bool last = static_cast<std::int64_t>(axis) + 1 == rank;
+    const ValueId rows = last ? dy : b.transpose(dy, order);
+    const ValueId found = b.op("MatMul", {rows, b.transpose(b.constant(*matrix), {1, 0})});
+    dy = last ? found : b.transpose(found, order);
+  }
+  g.give(0, dy);
+}
+
 void space_to_depth(const Backward &g) {
   g.give(0, g.b.op("DepthToSpace", {g.dy()}, {{"blocksize", g.node.get_int("blocksize", 1)}}));
 }
 
-const GradientRule rules[] = {{"Concat", concat},
-                              {"DepthToSpace", depth_to_space},
-                              {"Expand", expand},
-                              {"Flatten", reshape},
-                              {"Gather", gather},
-                              {"Pad", pad},
-                              {"Reshape", reshape},
-                              {"Slice", slice},
-                              {"SpaceToDepth", space_to_depth},
-                              {"Split", split},
-                              {"Squeeze", reshape},
-                              {"Transpose", transpose},
-                              {"Unsqueeze", reshape}};
+const GradientRule rules[] = {{"Concat", concat},       {"DepthToSpace", depth_to_space},
+                              {"Expand", expand},       {"Flatten", reshape},
+                              {"Gather", gather},       {"Pad", pad},
+                              {"Reshape", reshape},     {"Resize", resize},
+                              {"Slice", slice},         {"SpaceToDepth", space_to_depth},
+                              {"Split", split},         {"Squeeze", reshape},
+                              {"Transpose", transpose}, {"Unsqueeze", reshape}};
 
 } // namespace
 

@@ -59,11 +59,13 @@ Result<SchemeReport> run_schemes(Graph &graph, std::span<const SchemeDef *const>
     const Step step = [&](Graph &at, const std::function<void(PassNote)> &note) -> Result<bool> {
       Job told = job;
       told.note = note;
+      if (report.trained) told.original = report.trained.get();
       EDGEC_ASSIGN(outcome, scheme->run(at, told));
       return outcome.changed;
     };
     EDGEC_CHECK(run_step(graph, scheme->name, step, job.note, options, record));
     outcome.fitted = scheme->fits && outcome.changed;
+    if (scheme->trains && outcome.changed) report.trained = std::make_shared<const Graph>(graph);
     if (!outcome.changed && !outcome.satisfied) outcome.idle.emplace_back(scheme->name);
     report.outcome.add(std::move(outcome));
     if (scheme->name == options.stop_after) break;

@@ -20,7 +20,7 @@ struct Int8Options {
   double percentile = 99.999;
   bool no_bias_correction = false;
   std::string equalize = "auto"; ///< cross-layer equalization: off, on; auto: where it gains
-  int weight_bits = 8;           ///< 8 or 4
+  int weight_bits = 8;           ///< 8, 4 or 3
   int input_bits = 8;            ///< of the network's inputs: 8, or 16 where 8 do not hold them exactly
   int activation_bits = 8; ///< of all values between layers: 8, or 16, on whose reals layers compute; fewer than 8: of
                            ///< what layers read but the first and the last

@@ -17,8 +17,9 @@ struct TuneOptions {
   std::optional<double> rate;
   std::string loss = "squared-error";
   std::string augment = "all";
-  double labels = 0;  ///< share of the right answers in the loss; 1: no teacher
-  bool alone = false; ///< nothing was lost before: the network as it is is trained
+  std::string checkpoint; ///< a folder for states of training; empty: none are kept
+  double labels = 0;      ///< share of the right answers in the loss; 1: no teacher
+  bool alone = false;     ///< nothing was lost before: the network as it is is trained
 
   /// Declares rate, loss and augmentation under names that begin with `prefix`; they need `condition`, if it is not
   /// empty.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -53,9 +54,9 @@ TrainOptions train_options(const Job &job, Tuning tuning) {
                        .hard = tune.labels,
                        .labels = job.labels != nullptr ? std::span(*job.labels) : std::span<const std::int64_t>(),
                        .zeros = tuning.zeros,
-                       .augmentation = {.mixup = tune.augment != "none",
-                                        .flips = tune.augment == "all",
-                                        .shifts = tune.augment == "all"},
+                       .augmentation = {.mixup = tune.augment == "all" || tune.augment == "mix",
+                                        .flips = tune.augment == "all" || tune.augment == "move",
+                                        .shifts = tune.augment == "all" || tune.augment == "move"},
                        .seed = job.seed,
                        .threads = job.threads,
                        .isa = job.isa,
@@ -105,9 +106,13 @@ void TuneOptions::declare(Options &options, const std::string &prefix, std::stri
       "how far answers are from the original's. squared-error: of the numbers; divergence: of the shares of classes; "
       "cosine: of directions")
       .one_of({"squared-error", "divergence", "cosine"});
+  Option &kept =
+      options.add("--" + prefix + "checkpoint", "DIR", &checkpoint,
+                  "keep the state of training in this folder, and go on from it where the same training was stopped");
+  if (!condition.empty()) kept.needs(condition);
   row("augment", "HOW", &augment,
-      "how samples are varied. all: mixed, shifted and, pictures, mirrored; mix: mixed only; none")
-      .one_of({"all", "mix", "none"});
+      "how samples are varied. move: shifted and, pictures, mirrored; mix: two become one; all: both; none")
+      .one_of({"all", "move", "mix", "none"});
 }
 
 Option &TuneOptions::declare_budget(Options &options, const std::string &name, const char *help) {
@@ -140,6 +145,8 @@ std::vector<Parameter> float_parameters(const Graph &graph, const Job &job, std:
     if (const auto info = weights_of(graph, node, job.ops)) {
       take(node.input(info->weight), true);
       if (info->bias) take(node.input(*info->bias), false);
+    } else if (node.is("LSTM") || node.is("GRU") || node.is("RNN")) {
+      for (const std::size_t i : {1U, 2U, 3U}) take(node.input(i), i < 3);
     } else if (node.is("Add")) {
       for (const ValueId x : node.inputs) take(x, false);
     } else if (node.op.ends_with("Normalization") && node.domain.empty()) {
@@ -152,20 +159,26 @@ std::vector<Parameter> float_parameters(const Graph &graph, const Job &job, std:
   return found;
 }
 
-Result<bool> tune_parameters(Graph &graph, std::span<const Parameter> parameters, const Job &job,
-                             std::string_view scheme, Tuning tuning) {
+Result<Trained> tune_parameters(Graph &graph, std::span<const Parameter> parameters, const Job &job,
+                                std::string_view scheme, Tuning tuning) {
   // The network that was read: cut channels are no part of job.original.
   const Graph &teacher = job.reference != nullptr ? *job.reference : job.original != nullptr ? *job.original : graph;
   std::vector<std::size_t> samples = job.samples;
   samples.insert(samples.end(), job.more_samples.begin(), job.more_samples.end());
-  EDGEC_ASSIGN(const Trained trained,
-               train(graph, parameters, teacher, job.ops, *job.calibration, samples, train_options(job, tuning)));
+  TrainOptions options = train_options(job, tuning);
+  if (const std::string &folder = job.options<TuneOptions>().checkpoint; !folder.empty()) {
+    std::error_code failed;
+    std::filesystem::create_directories(folder, failed);
+    if (failed) return usage_error(fmt::format("{}: cannot be made: {}", folder, failed.message()));
+    options.checkpoint = (std::filesystem::path(folder) / fmt::format("{}.state", scheme)).string();
+  }
+  EDGEC_ASSIGN(const Trained trained, train(graph, parameters, teacher, job.ops, *job.calibration, samples, options));
   const std::string text = text_of(trained, job);
   if (trained.improved())
     job.say(scheme, "", text);
   else
     job.skip(scheme, "", text + ": the network stays as it was");
-  return trained.improved();
+  return trained;
 }
 
 } // namespace edgec

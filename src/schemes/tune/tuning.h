@@ -19,8 +19,9 @@ struct Tuning {
   double zeros = 0; ///< TrainOptions::zeros
 };
 
-/// Trains `parameters` of the graph; says, in the name of `scheme`, what came of it. True if the graph changed.
-Result<bool> tune_parameters(Graph &graph, std::span<const Parameter> parameters, const Job &job,
-                             std::string_view scheme, Tuning tuning);
+/// Trains `parameters` of the graph, which changes where that improved it; says, in the name of `scheme`, what came of
+/// it.
+Result<Trained> tune_parameters(Graph &graph, std::span<const Parameter> parameters, const Job &job,
+                                std::string_view scheme, Tuning tuning);
 
 } // namespace edgec
