@@ -9,10 +9,8 @@
 #include "cli/console.h"
 #include "cli/recipe.h"
 #include "data/preprocess_help.h"
-#include "formats/onnx/functions.h"
 #include "job/model_file.h"
 #include "job/version.h"
-#include "ops/registry.h"
 #include "support/cancel.h"
 #include "support/file.h"
 #include "support/table.h"
@@ -126,7 +124,6 @@ Result<Outcome> run(int argc, char **argv) {
 int run_program(int argc, char **argv) {
   catch_interrupts();
   set_up_console({});
-  install_function_bodies(onnx_function_body);
   try {
     const Result<Outcome> outcome = run(argc, argv);
     if (!outcome) return fail(outcome.error());
