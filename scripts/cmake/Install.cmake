@@ -43,6 +43,19 @@ set_target_properties(edgec edgec_library PROPERTIES INSTALL_RPATH_USE_LINK_PATH
 install(TARGETS edgec RUNTIME COMPONENT program)
 install(FILES LICENSE README.md .github/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
 
+# Man pages and completions: what the program prints of itself.
+set(pages ${CMAKE_BINARY_DIR}/pages)
+set(EDGEC_ZSH_FOLDER ${CMAKE_INSTALL_DATADIR}/zsh/site-functions CACHE STRING "Where zsh looks for completions")
+add_custom_command(TARGET edgec POST_BUILD VERBATIM
+  COMMAND ${CMAKE_COMMAND} -E rm -rf ${pages}
+  COMMAND edgec man --folder ${pages}/man1
+  COMMAND gzip -9nr ${pages}/man1
+  COMMAND edgec completion --folder ${pages})
+install(DIRECTORY ${pages}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT program)
+install(FILES ${pages}/edgec DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT program)
+install(FILES ${pages}/edgec.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT program)
+install(FILES ${pages}/_edgec DESTINATION ${EDGEC_ZSH_FOLDER} COMPONENT program)
+
 install(TARGETS edgec_library EXPORT edgec LIBRARY COMPONENT library NAMELINK_COMPONENT library)
 edgec_include_closure(headers job/compress_file.h)
 foreach(header ${headers})

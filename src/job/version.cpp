@@ -18,6 +18,7 @@ std::string onednn_version() {
 } // namespace
 
 std::string version() { return EDGEC_VERSION; }
+std::string release_date() { return EDGEC_RELEASED; }
 
 std::string version_text(bool json) {
   const std::string isa(name(detect_isa()));
