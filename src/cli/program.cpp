@@ -79,7 +79,7 @@ Result<Outcome> run(int argc, char **argv) {
     return Outcome::done;
   }
   if (line.version) {
-    print(version_text(line.json));
+    line.json ? print(version_text(true)) : print_text(version_text(false));
     return Outcome::done;
   }
   if (line.command == nullptr) return usage_error("no command is given; see 'edgec --help'");

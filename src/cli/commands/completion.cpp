@@ -23,8 +23,8 @@ std::vector<std::string> spellings(const Option &option) {
   return {option.names.substr(0, comma), option.names.substr(comma + 1)};
 }
 
-/// What the flag means, up to the first end of a clause.
-std::string brief(const Option &option) { return option.help.substr(0, option.help.find_first_of(";:(")); }
+/// What the flag means, its first clause.
+std::string brief(const Option &option) { return option.help.substr(0, option.help.find_first_of(";(")); }
 
 /// In single quotes for a shell; `quote` is how it spells one inside.
 std::string quoted(std::string_view text, std::string_view quote = "'\\''") {
