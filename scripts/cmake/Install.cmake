@@ -1,5 +1,5 @@
 # What `cmake --install` puts where: the program, and the rooms up to `job` as one shared library with a CMake package
-# (find_package(edgec), target edgec::edgec). Components: program, library.
+# (find_package(edgec), target edgec::edgec). Components: program, library, plain (what Debian has other files for).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -41,11 +41,13 @@ target_include_directories(edgec_library INTERFACE $<INSTALL_INTERFACE:${CMAKE_I
 set_target_properties(edgec edgec_library PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
 
 install(TARGETS edgec RUNTIME COMPONENT program)
-install(FILES LICENSE README.md .github/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+# THIRD-PARTY is there once tools/packaging/third_party has written it.
+install(FILES LICENSE .github/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT plain)
+install(FILES ${CMAKE_BINARY_DIR}/THIRD-PARTY DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT plain OPTIONAL)
 
 # Man pages and completions: what the program prints of itself.
 set(pages ${CMAKE_BINARY_DIR}/pages)
-set(EDGEC_ZSH_FOLDER ${CMAKE_INSTALL_DATADIR}/zsh/site-functions CACHE STRING "Where zsh looks for completions")
 add_custom_command(TARGET edgec POST_BUILD VERBATIM
   COMMAND ${CMAKE_COMMAND} -E rm -rf ${pages}
   COMMAND edgec man --folder ${pages}/man1
@@ -54,7 +56,7 @@ add_custom_command(TARGET edgec POST_BUILD VERBATIM
 install(DIRECTORY ${pages}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT program)
 install(FILES ${pages}/edgec DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT program)
 install(FILES ${pages}/edgec.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT program)
-install(FILES ${pages}/_edgec DESTINATION ${EDGEC_ZSH_FOLDER} COMPONENT program)
+install(FILES ${pages}/_edgec DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT plain)
 
 install(TARGETS edgec_library EXPORT edgec LIBRARY COMPONENT library NAMELINK_COMPONENT library)
 edgec_include_closure(headers job/compress_file.h)
@@ -75,3 +77,5 @@ install(FILES ${CMAKE_BINARY_DIR}/generated/edgecConfig.cmake ${CMAKE_BINARY_DIR
         DESTINATION ${package} COMPONENT library)
 install(FILES tests/install/compress.cpp tests/install/CMakeLists.txt
         DESTINATION ${CMAKE_INSTALL_DOCDIR}/example COMPONENT library)
+
+include(${CMAKE_SOURCE_DIR}/tools/packaging/Deb.cmake)
