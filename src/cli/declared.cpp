@@ -13,6 +13,7 @@ void SharedFlags::declare(Options &options) {
   options.flag("-q,--quiet", &console.quiet,
                "print errors and missed budgets, nothing else: no report, no warnings; --json stays");
   options.flag("--no-progress", &console.no_progress, "no progress line (there is one on a terminal only)");
+  options.flag("--progress-lines", &console.progress_lines, "progress as lines of JSON on stderr, for programs");
   options.add("--color", "WHEN", &console.color, "colour on a terminal; NO_COLOR turns it off")
       .one_of({"auto", "always", "never"});
   if (!options.takes_model()) return;
