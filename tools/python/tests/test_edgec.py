@@ -1,4 +1,5 @@
-"""The module against the program: files, arrays, progress, errors. EDGEC_PROGRAM names a program that is not installed."""
+"""The module against the program: files, arrays, progress, errors. EDGEC_PROGRAM names a program that is
+not installed, EDGEC_HOME a folder with README.md and models/."""
 import json
 import os
 import pathlib
@@ -10,7 +11,8 @@ import pytest
 
 import edgec
 
-root = pathlib.Path(os.environ.get("EDGEC_MODELS", pathlib.Path(__file__).resolve().parents[3] / "models"))
+home = pathlib.Path(os.environ.get("EDGEC_HOME") or pathlib.Path(__file__).resolve().parents[3])
+root = home / "models"
 mlp, cnn = root / "digits_mlp.onnx", root / "digits_cnn.onnx"
 calib = np.load(root / "digits_calib.npz")["x"]
 test = np.load(root / "digits_test.npz")
@@ -145,6 +147,14 @@ def test_a_large_array_is_not_copied(tmp_path):
 def test_the_command_is_the_program():
     done = subprocess.run([sys.executable, "-m", "edgec", "--version"], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith(f"edgec {edgec.version()}\n")
+
+
+def test_the_readme_says_what_works(tmp_path):
+    example = (home / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    (tmp_path / "models").symlink_to(root)
+    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(example.splitlines()) == 10 and "119529 -> " in done.stdout and "1 = 1" in done.stdout
 
 
 def test_without_a_program_the_cure_is_told(monkeypatch):
