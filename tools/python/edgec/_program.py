@@ -103,5 +103,5 @@ def run(arguments: Sequence[str], progress: Optional[Progress] = None) -> Done:
 
 
 def main() -> NoReturn:
-    """The command `edgec`: this process becomes the program."""
+    """`python -m edgec`: this process becomes the program."""
     os.execv(path(), ["edgec", *sys.argv[1:]])
