@@ -28,7 +28,7 @@ void look_at_processor(Isa isa, std::vector<Finding> &found) {
                      "plain int8 files saturate, which costs answers",
                      "--target ort-avx2 writes files that keep their answers here"});
   const Blas blas = running_blas();
-  if (!blas.threaded)
+  if (!blas.locks)
     found.push_back({"serial-openblas",
                      "libopenblas.so.0 is its serial build, which has no locks: results may be wrong",
                      "install libopenblas0-pthread"});
