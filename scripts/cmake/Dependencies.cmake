@@ -37,3 +37,17 @@ edgec_imported(edgec_re2 re2/re2.h re2)
 find_library(edgec_blas_LIBRARY openblas HINTS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-pthread REQUIRED)
 add_library(edgec_blas INTERFACE IMPORTED GLOBAL)
 target_link_libraries(edgec_blas INTERFACE ${edgec_blas_LIBRARY})
+
+# Versions for --version: "zlib 1.2.13,fmt 9.1.0,...". oneDNN and OpenBLAS tell theirs themselves.
+find_package(PkgConfig REQUIRED)
+set(EDGEC_LIBRARIES "")
+foreach(package protobuf flatbuffers eigen3 re2 libcrypto libturbojpeg libpng libzip libzstd zlib fmt spdlog CLI11
+                nlohmann_json tomlplusplus)
+  execute_process(COMMAND ${PKG_CONFIG_EXECUTABLE} --modversion ${package} OUTPUT_VARIABLE version ERROR_QUIET
+                  OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(NOT "${version}" MATCHES "^(0\\.0\\.0)?$") # RE2 has none
+    string(REGEX REPLACE "^lib" "" package ${package})
+    list(APPEND EDGEC_LIBRARIES "${package} ${version}")
+  endif()
+endforeach()
+list(JOIN EDGEC_LIBRARIES "," EDGEC_LIBRARIES)

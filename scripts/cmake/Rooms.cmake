@@ -13,6 +13,7 @@ function(edgec_room room)
   endif()
   target_include_directories(${target} ${scope} ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(${target} ${scope} ${arg_LINKS})
+  set_property(GLOBAL APPEND PROPERTY EDGEC_ROOMS ${target})
 endfunction()
 
 # edgec_table(room FOLDER src/ops NAMESPACE edgec::ops KIND family|PassDef|CommandDef HEADER ops/registry.h): adds a

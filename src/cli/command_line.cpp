@@ -96,6 +96,7 @@ Result<CommandLine> parse_command_line(int argc, char **argv, std::span<Options 
   app.add_flag("-V,--version", line.version);
   app.add_flag("--json", line.json);
   app.allow_extras();
+  app.require_subcommand(0, 1); // what follows a command is no command, even if it has the name of one
   std::map<CLI::App *, std::pair<Options *, Bound>> declared;
   for (Options *options : commands) {
     CLI::App *command = app.add_subcommand(options->command());
@@ -120,8 +121,6 @@ Result<CommandLine> parse_command_line(int argc, char **argv, std::span<Options 
   const auto rest = app.remaining(true);
   if (line.help && (line.command != nullptr || rest.empty())) return line;
   if (!rest.empty()) return unexpected(rest.front(), line.command, commands);
-  if (chosen.size() > 1)
-    return usage_error(fmt::format("'{}' is a second command; one was expected", chosen.back()->get_name()));
   if (line.command != nullptr) EDGEC_CHECK(assign_all(declared.at(chosen.front()).second));
   return line;
 }

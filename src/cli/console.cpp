@@ -17,7 +17,7 @@
 namespace edgec {
 namespace {
 
-bool progress_wanted = false, quiet = false;
+bool progress_wanted = false, progress_told = false, quiet = false;
 std::atomic<bool> line_drawn = false;
 
 /// Characters of a line on a terminal; nothing where `fd` is none.
@@ -80,6 +80,7 @@ void set_up_console(const ConsoleFlags &flags) {
   spdlog::set_default_logger(std::move(logger));
   quiet = flags.quiet;
   progress_wanted = !flags.quiet && !flags.no_progress && ::isatty(STDERR_FILENO) != 0;
+  progress_told = flags.progress_lines;
   set_log(show);
 }
 
@@ -119,6 +120,10 @@ std::size_t output_width() {
 }
 
 bool flush_results() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
+
+bool tells_progress() { return progress_told; }
+
+void tell_progress(std::string_view json) { fmt::print(stderr, "{}\n", json); }
 
 bool shows_lines() { return progress_wanted; }
 

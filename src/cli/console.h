@@ -9,10 +9,11 @@
 
 namespace edgec {
 
-/// What -q, -v, --no-progress and --color say.
+/// What -q, -v, --no-progress, --progress-lines and --color say.
 struct ConsoleFlags {
   bool quiet = false, verbose = false, no_progress = false;
-  std::string color = "auto"; ///< auto (a terminal, and no NO_COLOR in the environment), always, never
+  bool progress_lines = false; ///< as JSON, a line each
+  std::string color = "auto";  ///< auto (a terminal, and no NO_COLOR in the environment), always, never
 };
 
 /// Sets how messages are shown, those of support/log.h among them: details with -v only, all but texts that were asked
@@ -34,6 +35,9 @@ std::size_t output_width();
 /// Error (resource) if stdout could not take all that was printed.
 bool flush_results();
 
+/// Whether a program reads on stderr how far the work is; a line for it, with nothing else in it.
+bool tells_progress();
+void tell_progress(std::string_view json);
 /// Whether stderr has a last line that can be drawn again: a terminal, and it was not refused.
 bool shows_lines();
 /// Puts a text on that line, cut to fit; gone with the next message or result.

@@ -7,12 +7,11 @@
 #include "cli/command.h"
 #include "cli/command_line.h"
 #include "cli/console.h"
+#include "cli/declared.h"
 #include "cli/recipe.h"
 #include "data/preprocess_help.h"
-#include "formats/onnx/functions.h"
 #include "job/model_file.h"
 #include "job/version.h"
-#include "ops/registry.h"
 #include "support/cancel.h"
 #include "support/file.h"
 #include "support/table.h"
@@ -20,42 +19,16 @@
 namespace edgec {
 namespace {
 
-/// Flags that every command has.
-struct SharedFlags {
-  ConsoleFlags console;
-  std::string recipe, save_recipe;
-
-  void declare(Options &options) {
-    options.group("Messages");
-    options.flag("-v,--verbose", &console.verbose, "say more on stderr");
-    options.flag("-q,--quiet", &console.quiet,
-                 "print errors and missed budgets, nothing else: no report, no warnings; --json stays");
-    options.flag("--no-progress", &console.no_progress, "no progress line (there is one on a terminal only)");
-    options.add("--color", "WHEN", &console.color, "colour on a terminal; NO_COLOR turns it off")
-        .one_of({"auto", "always", "never"});
-    if (!options.takes_model()) return;
-    options.group("Recipes");
-    options.add("--recipe", "FILE.toml", &recipe, "read flags from a file (same names); a flag given here wins");
-    options.add("--save-recipe", "FILE.toml", &save_recipe, "write the flags given as a recipe");
-  }
-};
-
-struct Command {
-  Options options;
-  SharedFlags shared;
-  CommandRun run;
-  explicit Command(const CommandDef &def)
-      : options(std::string(def.name), std::string(def.summary), std::string(def.examples)) {}
-};
-
 std::string program_help() {
   std::string text = "usage: edgec COMMAND MODEL [flags]\n\n"
                      "Makes trained networks small and fast without making them wrong.\n\nCommands:\n";
   for (const CommandDef *command : all_commands()) text += fmt::format("  {:<12}{}\n", command->name, command->summary);
   text += "\n'edgec COMMAND --help' explains a command, 'edgec help preprocess' how images become tensors, 'edgec "
-          "--version [--json]' says what this program is made of.\n"
-          "\nExit status: 0 done, every budget met; 1 a budget or a tolerance was missed; 2 usage; 3 bad input; "
-          "4 valid but unsupported; 5 resource (disk, memory); 70 internal error; 130 interrupted.\n";
+          "--version [--json]' says what this program is made of.\n";
+  text += "\nExit status: ";
+  for (const ExitStatus &one : exit_statuses)
+    text += fmt::format("{}{} {}", &one == exit_statuses ? "" : "; ", one.status, one.meaning);
+  text += ".\n";
   return text;
 }
 
@@ -74,7 +47,7 @@ int fail(const Error &error) {
 }
 
 /// Flags that no command line can leave to a recipe alone are checked last.
-Result<Outcome> run_command(Command &command) {
+Result<Outcome> run_command(DeclaredCommand &command) {
   const std::string &recipe = command.shared.recipe;
   if (!recipe.empty()) EDGEC_CHECK(apply_recipe(recipe, command.options));
   set_up_console(command.shared.console);
@@ -91,14 +64,9 @@ Result<Outcome> run_command(Command &command) {
 }
 
 Result<Outcome> run(int argc, char **argv) {
-  std::deque<Command> commands;
-  for (const CommandDef *def : all_commands()) {
-    Command &command = commands.emplace_back(*def);
-    command.run = def->declare(command.options);
-    command.shared.declare(command.options);
-  }
+  auto commands = declare_commands();
   std::vector<Options *> options;
-  for (Command &command : commands) options.push_back(&command.options);
+  for (DeclaredCommand &command : commands) options.push_back(&command.options);
   EDGEC_ASSIGN(const CommandLine line, parse_command_line(argc, argv, options));
   if (!line.topic.empty()) {
     print(preprocess_help());
@@ -111,11 +79,11 @@ Result<Outcome> run(int argc, char **argv) {
     return Outcome::done;
   }
   if (line.version) {
-    print(version_text(line.json));
+    line.json ? print(version_text(true)) : print_text(version_text(false));
     return Outcome::done;
   }
   if (line.command == nullptr) return usage_error("no command is given; see 'edgec --help'");
-  for (Command &command : commands) {
+  for (DeclaredCommand &command : commands) {
     if (&command.options == line.command) return run_command(command);
   }
   return internal_error("the command line names a command that is not there");
@@ -126,7 +94,6 @@ Result<Outcome> run(int argc, char **argv) {
 int run_program(int argc, char **argv) {
   catch_interrupts();
   set_up_console({});
-  install_function_bodies(onnx_function_body);
   try {
     const Result<Outcome> outcome = run(argc, argv);
     if (!outcome) return fail(outcome.error());

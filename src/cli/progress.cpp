@@ -75,24 +75,29 @@ std::string ProgressState::text(double seconds) const {
   return text;
 }
 
+std::string ProgressState::json() const {
+  return fmt::format(R"({{"progress": {:.4f}, "step": "{}", "done": {}, "all": {}}})", fraction_, what_, done_, all_);
+}
+
 ProgressLine::ProgressLine(std::vector<ProgressStep> plan)
     : state_(std::move(plan)), begun_(std::chrono::steady_clock::now()), shown_(begun_) {}
 
 ProgressLine::~ProgressLine() { erase_line(); }
 
 void ProgressLine::show(std::string_view what, std::size_t done, std::size_t all) {
-  if (!shows_lines()) return;
+  if (!shows_lines() && !tells_progress()) return;
   const std::lock_guard lock(mutex_);
   state_.show(what, done, all);
   const auto now = std::chrono::steady_clock::now();
   if (all > 0 && now - shown_ < std::chrono::milliseconds(100))
     return; // a step that will not be told of again is drawn
   shown_ = now;
+  if (tells_progress()) return tell_progress(state_.json());
   draw_line(state_.text(std::chrono::duration<double>(now - begun_).count()));
 }
 
 void ProgressLine::stage(std::string_view step, std::size_t done, std::size_t most) {
-  if (!shows_lines()) return;
+  if (!shows_lines() && !tells_progress()) return;
   const std::lock_guard lock(mutex_);
   state_.stage(step, done, most);
 }

@@ -26,6 +26,8 @@ public:
   /// "[3/7] fitting layers 12/26  38 %  about 0:25 left", where the work has taken so long; the time left is not told
   /// of the first seconds.
   [[nodiscard]] std::string text(double seconds) const;
+  /// {"progress": 0.38, "step": "fitting layers", "done": 12, "all": 26} in a line; `all` 0: nobody knows how much.
+  [[nodiscard]] std::string json() const;
 
 private:
   std::vector<ProgressStep> plan_;
@@ -37,7 +39,8 @@ private:
   void count();
 };
 
-/// The state on a terminal's last line, gone when done; nothing where stderr is none.
+/// The state on a terminal's last line, gone when done; nothing where stderr is none. Or lines of JSON
+/// (--progress-lines).
 class ProgressLine : public ProgressSink {
 public:
   explicit ProgressLine(std::vector<ProgressStep> plan);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "formats/onnx/functions.h"
 #include "job/edit_flags.h"
 #include "job/opset.h"
 #include "measure/sizes.h"
@@ -76,6 +77,7 @@ Result<const FormatDef *> output_format(const std::string &path, const std::stri
 
 Result<Model> read_model(const std::string &path, const ReadOptions &options, const EditFlags *edits,
                          StoredGraph *stored) {
+  [[maybe_unused]] static const bool bodies_known = (install_function_bodies(onnx_function_body), true);
   EDGEC_ASSIGN(const FormatDef *format, format_of_file(path));
   EDGEC_ASSIGN(Model model, format->read(path, options.onnx));
   EDGEC_CHECK(infer(model).in(path));

@@ -7,6 +7,7 @@
 
 #include "support/nearest.h"
 #include "support/number.h"
+#include "support/option_text.h"
 #include "support/table.h"
 #include "support/text.h"
 
@@ -120,22 +121,36 @@ std::string help_entry(const std::string &left, const std::string &text, std::si
 }
 
 std::string help_of(const Option &option, std::size_t width) {
+  return help_entry(option_heading(option), option_help(option), width);
+}
+
+} // namespace
+
+std::string option_heading(const Option &option) {
   std::string left = option.names;
   if (const auto comma = left.find(','); comma != std::string::npos) left.replace(comma, 1, ", ");
-  if (!option.value.empty()) {
-    const std::string values =
-        option.choices.empty() ? option.value : fmt::format("{}", fmt::join(option.choices, "|"));
-    left += option.implied.empty() ? " " + values : fmt::format(" [{}]", values);
-  }
+  if (option.value.empty()) return left;
+  const std::string values = option.choices.empty() ? option.value : fmt::format("{}", fmt::join(option.choices, "|"));
+  return left + (option.implied.empty() ? " " + values : fmt::format(" [{}]", values));
+}
+
+std::string option_help(const Option &option) {
   std::string text = option.help + forms_of(option.unit);
   std::string value = std::visit(DefaultText{}, option.target);
   if (const auto bytes = parse_number<std::uint64_t>(value); bytes && option.unit == Unit::bytes)
     value = bytes_text(*bytes);
   if (!value.empty() && !option.is_switch() && !option.is_argument()) text += fmt::format(" (default {})", value);
-  return help_entry(left, text, width);
+  return text;
 }
 
-} // namespace
+std::vector<std::string> option_groups(const std::deque<Option> &options) {
+  std::vector<std::string> groups;
+  for (const Option &option : options) {
+    if (!option.is_argument() && std::ranges::find(groups, option.group) == groups.end())
+      groups.push_back(option.group);
+  }
+  return groups;
+}
 
 std::optional<double> parse_fraction(std::string_view text) { return quantity<double>(text, Unit::fraction); }
 
@@ -386,12 +401,7 @@ std::string Options::help(std::size_t width) const {
     if (option.is_argument()) arguments += help_of(option, width);
   }
   if (!arguments.empty()) text += "\n" + arguments;
-  std::vector<std::string> groups;
-  for (const Option &option : options_) {
-    if (!option.is_argument() && std::ranges::find(groups, option.group) == groups.end())
-      groups.push_back(option.group);
-  }
-  for (const std::string &title : groups) {
+  for (const std::string &title : option_groups(options_)) {
     text += fmt::format("\n{}:\n", title);
     for (const Option &option : options_) {
       if (!option.is_argument() && option.group == title) text += help_of(option, width);
