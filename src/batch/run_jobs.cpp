@@ -160,18 +160,20 @@ private:
   }
 
   Status finish(const Running &done, int status) {
+    std::optional<JobFailure> failure;
     if (WIFEXITED(status) && WEXITSTATUS(status) <= 1) {
       name_output(done.folder, results_.of(*done.job) / done.job->output);
     } else {
+      failure = failure_of(status, log_of(done.folder));
       std::error_code ignored;
       fs::remove_all(done.folder, ignored);
       fs::create_directory(done.folder, ignored);
-      EDGEC_CHECK(write_failure(done.folder, failure_of(status, log_of(done.folder))));
+      EDGEC_CHECK(write_failure(done.folder, *failure));
     }
     EDGEC_CHECK(results_.take(done.folder, *done.job));
     std::error_code ignored;
     fs::remove(log_of(done.folder), ignored);
-    if (how_.ended) how_.ended(*done.job, results_.result(*done.job));
+    if (how_.ended) how_.ended(*done.job, failure ? &*failure : nullptr);
     return {};
   }
 

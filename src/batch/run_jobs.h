@@ -13,8 +13,8 @@ struct RunJobs {
   std::string program; ///< the file of the program to run
   int at_once = 1;     ///< jobs
   int threads = 1;     ///< of each job that does not say how many
-  /// Called as each job ends, with what became of it.
-  std::function<void(const SweepJob &, const JobResult &)> ended;
+  /// Called as each job ends, with why it gave no result; null: it did.
+  std::function<void(const SweepJob &, const JobFailure *)> ended;
 };
 
 /// Runs them in order and puts each one's result into the folder. Errors: resource (no folder, no process);

@@ -118,26 +118,47 @@ SweepTable sweep_table(const std::vector<SweepJob> &jobs, std::vector<std::strin
   return table;
 }
 
-std::string table_text(const SweepTable &table, std::size_t width) {
-  constexpr std::size_t few = 40, most_failures = 10;
+namespace {
+
+std::string rows_text(const SweepTable &table, std::size_t width, bool all) {
   std::vector<std::string> heading{"network"};
   heading.insert(heading.end(), table.varied.begin(), table.varied.end());
   for (const char *name : {"size", "of before", "top-1", "agreement", "SQNR", ""}) heading.emplace_back(name);
   Table text(std::move(heading));
-  std::string failures;
-  std::size_t told = 0;
-  const bool all = table.rows.size() <= few;
-  for (const SweepRow &row : table.rows) {
+  for (const SweepRow &row : table.rows)
     if (all || row.best) text.add(cells_of(table, row));
-    if (row.result.failure && told++ < most_failures)
-      failures += fmt::format("failed: edgec compress {}: {}\n", fmt::join(row.job.words, " "), message_of(row));
-  }
-  if (told > most_failures) failures += fmt::format("and {} more failed\n", told - most_failures);
-  std::string counts = fmt::format("{} jobs", table.rows.size());
+  return text.empty() ? "" : text.text(width);
+}
+
+std::string failures_text(const SweepTable &table) {
+  constexpr std::size_t most = 10;
+  std::string text;
+  std::size_t told = 0;
+  for (const SweepRow &row : table.rows)
+    if (row.result.failure && told++ < most)
+      text += fmt::format("failed: edgec compress {}: {}\n", fmt::join(row.job.words, " "), message_of(row));
+  return told > most ? text + fmt::format("and {} more failed\n", told - most) : text;
+}
+
+std::string counts_text(const SweepTable &table) {
+  std::string text = fmt::format("{} jobs", table.rows.size());
   for (const char *state : {"done", "missed", "failed", "not run"})
-    if (const std::size_t count = table.count(state); count > 0) counts += fmt::format(", {} {}", count, state);
-  return fmt::format("{}{}{}; all of them in {}/sweep.csv, .json, .html\n", text.empty() ? "" : text.text(width),
-                     failures, counts, table.results);
+    if (const std::size_t count = table.count(state); count > 0) text += fmt::format(", {} {}", count, state);
+  return text + fmt::format("; all of them in {}/sweep.csv, .json, .html\n", table.results);
+}
+
+} // namespace
+
+std::string table_text(const SweepTable &table, std::size_t width) {
+  constexpr std::size_t few = 40;
+  return rows_text(table, width, table.rows.size() <= few) + failures_text(table) + counts_text(table);
+}
+
+std::string front_text(const SweepTable &table, std::size_t width) {
+  SweepTable front = table;
+  std::erase_if(front.rows, [](const SweepRow &row) { return !row.best; });
+  std::ranges::stable_sort(front.rows, {}, [](const SweepRow &row) { return *row.result.figures->bytes; });
+  return rows_text(front, width, true) + failures_text(table) + counts_text(table);
 }
 
 std::string table_csv(const SweepTable &table) {

@@ -33,6 +33,8 @@ SweepTable sweep_table(const std::vector<SweepJob> &jobs, std::vector<std::strin
 
 /// For people: all rows, or of many those on the fronts and those that failed; a last line counts them.
 std::string table_text(const SweepTable &table, std::size_t width);
+/// The fronts alone, and how many jobs they were chosen from.
+std::string front_text(const SweepTable &table, std::size_t width);
 /// A heading and a line for each job (RFC 4180): network, the options that differ, state, figures, front, sha256, key,
 /// message.
 std::string table_csv(const SweepTable &table);

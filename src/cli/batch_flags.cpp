@@ -67,9 +67,9 @@ Status BatchFlags::run(const std::vector<SweepJob> &all, const ResultFolder &fol
   how.program = "/proc/self/exe";
   how.at_once = static_cast<int>(jobs > 0 ? jobs : hardware_threads());
   how.threads = std::max(1, hardware_threads() / how.at_once);
-  how.ended = [&](const SweepJob &job, const JobResult &result) {
+  how.ended = [&](const SweepJob &job, const JobFailure *failure) {
     line.show("jobs", ++done, all.size());
-    if (result.failure) warn(fmt::format("edgec compress {}: {}", fmt::join(job.words, " "), result.failure->message));
+    if (failure != nullptr) warn(fmt::format("edgec compress {}: {}", fmt::join(job.words, " "), failure->message));
   };
   line.show("jobs", 0, all.size());
   return run_jobs(all, folder, how);
