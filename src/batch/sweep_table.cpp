@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "batch/front.h"
+#include "data/csv.h"
 #include "job/version.h"
 #include "report/findings.h"
 #include "support/table.h"
@@ -55,13 +56,6 @@ std::vector<std::string> cells_of(const SweepTable &table, const SweepRow &row) 
   cells.push_back(figures.sqnr_db ? fmt::format("{:.1f} dB", *figures.sqnr_db) : "-");
   cells.push_back(row.best ? "front" : std::string_view(row.state()) == "done" ? "" : row.state());
   return cells;
-}
-
-std::string csv_cell(const std::string &text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + '"';
 }
 
 std::string number_text(const std::optional<double> &number) { return number ? fmt::format("{}", *number) : ""; }
