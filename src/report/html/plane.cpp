@@ -57,6 +57,16 @@ void add_front(Markup &svg, const Axes &axes, const Plane &plane) {
   if (!path.empty()) svg.empty("path", {{"d", path}, {"class", "front"}});
 }
 
+void add_point(Markup &svg, const Axes &axes, const Plane &plane, const PlanePoint &point) {
+  svg.open("circle", {{"cx", place(axes.x(point.bytes))},
+                      {"cy", place(axes.y(point.value))},
+                      {"r", point.stands_out ? "8" : "5"},
+                      {"class", point.stands_out ? "b-poor" : "b-after"}});
+  svg.leaf("title", fmt::format("{}, {:.4g} {}{}{}", bytes_text(point.bytes), point.value, plane.unit,
+                                point.text.empty() ? "" : ": ", point.text))
+      .close();
+}
+
 } // namespace
 
 Markup drawing_of(const Plane &plane, const std::string &title) {
@@ -68,15 +78,9 @@ Markup drawing_of(const Plane &plane, const std::string &title) {
               {{"d", fmt::format("M{} {}V{}", place(axes.x(*plane.limit)), place(Axes::top), place(Axes::bottom))},
                {"class", "limit"}});
   add_front(svg, axes, plane);
-  for (const PlanePoint &point : plane.points) {
-    svg.open("circle", {{"cx", place(axes.x(point.bytes))},
-                        {"cy", place(axes.y(point.value))},
-                        {"r", point.stands_out ? "8" : "5"},
-                        {"class", point.stands_out ? "b-poor" : "b-after"}});
-    svg.leaf("title", fmt::format("{}, {:.4g} {}{}{}", bytes_text(point.bytes), point.value, plane.unit,
-                                  point.text.empty() ? "" : ": ", point.text))
-        .close();
-  }
+  for (const bool last : {false, true}) // what stands out lies above the rest
+    for (const PlanePoint &point : plane.points)
+      if (point.stands_out == last) add_point(svg, axes, plane, point);
   return svg.close();
 }
 
