@@ -7,6 +7,7 @@
 #include "batch/sweep_table.h"
 #include "job/version.h"
 #include "report/html/figures.h"
+#include "report/report_file.h"
 
 namespace edgec {
 namespace {
@@ -16,9 +17,9 @@ struct Scale {
   const char *name, *unit;
   double factor;
 };
-Scale scale_of(const JobFigures &figures) {
-  if (figures.top1) return {"top-1 accuracy", "%", 100};
-  if (figures.agreement) return {"same answers as before", "%", 100};
+Scale scale_of(QualityFigure quality) {
+  if (quality == &JobFigures::top1) return {"top-1 accuracy", "%", 100};
+  if (quality == &JobFigures::agreement) return {"same answers as before", "%", 100};
   return {"signal to noise", "dB", 1};
 }
 
@@ -31,21 +32,20 @@ std::string options_text(const SweepJob &job) {
 
 Markup front_section(const SweepTable &table, const std::string &network) {
   Markup html;
-  figures::Plane plane;
+  const QualityFigure quality = table.quality_of(network);
+  const Scale scale = scale_of(quality);
+  figures::Plane plane{{}, scale.unit, {}, {}};
   std::vector<FrontPoint> points;
-  std::optional<Scale> scale;
   for (const SweepRow &row : table.rows) {
     if (row.job.network != network || !row.result.figures) continue;
     const JobFigures &found = *row.result.figures;
-    if (!found.bytes || !found.quality()) continue;
-    if (!scale) scale = scale_of(found);
-    points.push_back({*found.bytes, *found.quality()});
-    plane.points.push_back({*found.bytes, scale->factor * *found.quality(), row.best, options_text(row.job)});
+    if (!found.bytes || !(found.*quality)) continue;
+    points.push_back({*found.bytes, *(found.*quality)});
+    plane.points.push_back({*found.bytes, scale.factor * *(found.*quality), row.best, options_text(row.job)});
   }
-  if (!scale) return html;
-  plane.unit = scale->unit;
+  if (points.empty()) return html;
   plane.front = front_of(points);
-  const std::string title = fmt::format("{}: size and {}", file_name(network), scale->name);
+  const std::string title = fmt::format("{}: size and {}", file_name(network), scale.name);
   html.open("section").leaf("h2", title).open("figure");
   html.open("div", {{"class", "scroll"}}).add(figures::drawing_of(plane, title)).close().open("ul", {{"class", "key"}});
   figures::key_entry(html, "b-poor", "the front: no other is both smaller and better");
@@ -84,10 +84,10 @@ Markup table_section(const SweepTable &table) {
   figures::begin_table(html, "All jobs of the sweep", columns);
   for (const SweepRow &row : table.rows) add_row(html, table, row);
   figures::end_table(html);
-  html.leaf("p",
-            fmt::format("A job's own page: edgec report {}/KEY/report.json -o page.html, with its key from sweep.csv.",
-                        table.results),
-            {{"class", "soft"}});
+  html.open("p", {{"class", "soft"}}).leaf("a", "The results on the fronts side by side", {{"href", "fronts.html"}});
+  html.text(fmt::format("; any other: edgec report {}/KEY/report.json -o page.html, with its key from sweep.csv.",
+                        table.results));
+  html.close();
   return html.close();
 }
 
@@ -100,6 +100,17 @@ std::string table_page(const SweepTable &table) {
   for (const std::string &network : table.networks()) body.add(front_section(table, network));
   body.add(table_section(table));
   return page_of("edgec: " + title, version(), body, table_json(table));
+}
+
+std::string fronts_page(const SweepTable &table, const ResultFolder &results) {
+  constexpr std::size_t most = 12; // a page that opens at once
+  std::vector<nlohmann::ordered_json> reports;
+  for (const SweepRow &row : table.rows) {
+    if (!row.best || reports.size() == most) continue;
+    if (auto report = read_report((results.of(row.job) / "report.json").string()))
+      reports.push_back(*std::move(report));
+  }
+  return reports.empty() ? "" : html_report(reports);
 }
 
 } // namespace edgec

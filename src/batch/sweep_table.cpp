@@ -16,14 +16,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void mark_front(const std::string &network, std::vector<SweepRow> &rows) {
+void mark_front(const std::string &network, QualityFigure quality, std::vector<SweepRow> &rows) {
   std::vector<FrontPoint> points;
   std::vector<SweepRow *> of_points;
   for (SweepRow &row : rows) {
     if (row.job.network != network || !row.result.figures) continue;
     const JobFigures &figures = *row.result.figures;
-    if (!figures.bytes || !figures.quality()) continue;
-    points.push_back({*figures.bytes, *figures.quality()});
+    if (!figures.bytes || !(figures.*quality)) continue;
+    points.push_back({*figures.bytes, *(figures.*quality)});
     of_points.push_back(&row);
   }
   for (const std::size_t i : front_of(points)) of_points[i]->best = true;
@@ -104,11 +104,21 @@ std::vector<std::string> SweepTable::networks() const {
   return found;
 }
 
+QualityFigure SweepTable::quality_of(const std::string &network) const {
+  for (const QualityFigure figure : {&JobFigures::top1, &JobFigures::agreement}) {
+    const auto has = [&](const SweepRow &row) {
+      return row.job.network != network || !row.result.figures || (*row.result.figures.*figure).has_value();
+    };
+    if (std::ranges::all_of(rows, has)) return figure;
+  }
+  return &JobFigures::sqnr_db;
+}
+
 SweepTable sweep_table(const std::vector<SweepJob> &jobs, std::vector<std::string> varied,
                        const ResultFolder &results) {
   SweepTable table{std::move(varied), {}, results.path().string()};
   for (const SweepJob &job : jobs) table.rows.push_back({job, results.result(job), false});
-  for (const std::string &network : table.networks()) mark_front(network, table.rows);
+  for (const std::string &network : table.networks()) mark_front(network, table.quality_of(network), table.rows);
   return table;
 }
 

@@ -18,6 +18,8 @@ struct SweepRow {
   [[nodiscard]] const char *state() const;
 };
 
+using QualityFigure = std::optional<double> JobFigures::*;
+
 struct SweepTable {
   std::vector<std::string> varied; ///< names of the options that jobs differ in
   std::vector<SweepRow> rows;
@@ -26,6 +28,9 @@ struct SweepTable {
   [[nodiscard]] std::size_t count(const char *state) const;
   /// The networks, in their order.
   [[nodiscard]] std::vector<std::string> networks() const;
+  /// What the results of a network are judged by: accuracy if all have it, else agreement if all have it, else
+  /// decibels.
+  [[nodiscard]] QualityFigure quality_of(const std::string &network) const;
 };
 
 /// Looks for the results of the jobs, and marks those on the fronts.
@@ -42,5 +47,7 @@ std::string table_csv(const SweepTable &table);
 nlohmann::ordered_json table_json(const SweepTable &table);
 /// A page that stands for itself: the front of each network, and the table.
 std::string table_page(const SweepTable &table);
+/// The reports of the first results on the fronts side by side; empty: there are none.
+std::string fronts_page(const SweepTable &table, const ResultFolder &results);
 
 } // namespace edgec

@@ -80,6 +80,8 @@ Status write_tables(const SweepTable &table, const ResultFolder &results) {
   EDGEC_CHECK(
       write_text(results.path() / "sweep.json",
                  table_json(table).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"));
+  if (const std::string page = fronts_page(table, results); !page.empty())
+    EDGEC_CHECK(write_text(results.path() / "fronts.html", page));
   return write_text(results.path() / "sweep.html", table_page(table));
 }
 

@@ -27,7 +27,7 @@ struct BatchFlags {
   [[nodiscard]] Status run(const std::vector<SweepJob> &all, const ResultFolder &folder) const;
 };
 
-/// sweep.csv, .json and .html in the folder of the results.
+/// sweep.csv, .json and .html in the folder of the results, and fronts.html, the reports of the best.
 Status write_tables(const SweepTable &table, const ResultFolder &results);
 
 } // namespace edgec

@@ -105,5 +105,19 @@ TEST(SweepTable, MarksTheFrontOfEachNetwork) {
   EXPECT_TRUE(table.rows[3].best) << "of its own network";
 }
 
+TEST(SweepTable, JudgesANetworkByWhatAllItsResultsHave) {
+  SweepTable table;
+  const auto add = [&](std::optional<double> top1, double agreement) {
+    JobFigures figures;
+    figures.bytes = 100, figures.top1 = top1, figures.agreement = agreement;
+    table.rows.push_back({{"k", "a", {}, {}}, {figures, {}}, false});
+  };
+  add(0.5, 0.9), add(0.6, 0.8);
+  EXPECT_EQ(table.quality_of("a"), &JobFigures::top1);
+  add({}, 0.7);
+  EXPECT_EQ(table.quality_of("a"), &JobFigures::agreement);
+  EXPECT_EQ(table.quality_of("b"), &JobFigures::top1) << "there is none";
+}
+
 } // namespace
 } // namespace edgec
