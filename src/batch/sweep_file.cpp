@@ -1,6 +1,7 @@
 #include "batch/sweep_file.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 #include <glob.h>
 #include <nlohmann/json.hpp>
@@ -117,6 +118,8 @@ Result<std::vector<GridAxis>> parse_axes(const Json &grid) {
 }
 
 Result<std::vector<std::string>> matching_files(const std::string &pattern) {
+  std::error_code ignored;
+  if (std::filesystem::exists(pattern, ignored)) return Texts{pattern}; // a name may have brackets in it
   glob_t found{};
   Texts paths;
   if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "batch/toml.h"
+#include "support/process.h"
 
 namespace edgec {
 namespace {
@@ -72,6 +74,16 @@ TEST(SweepFile, SaysWhatIsWrong) {
   const auto none = parsed("networks = ['nowhere/*.onnx']\n");
   ASSERT_TRUE(none);
   EXPECT_EQ(none->combinations().error().message, "nowhere/*.onnx: there is no such file");
+}
+
+TEST(MatchingFiles, ANameMayLookLikeAPattern) {
+  const auto folder = TemporaryFolder::make();
+  ASSERT_TRUE(folder);
+  const std::string path = (folder->path() / "a[1].onnx").string();
+  std::ofstream(path) << "a";
+  const auto found = matching_files(path);
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_THAT(*found, ElementsAre(path));
 }
 
 } // namespace

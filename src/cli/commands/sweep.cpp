@@ -93,7 +93,14 @@ extern const CommandDef sweep;
 const CommandDef sweep{"sweep", "Run many networks under many settings, each once, and make a table of the results",
                        "  edgec sweep sweep.toml --jobs 4\n"
                        "  edgec sweep sweep.toml --print-jobs | parallel; edgec sweep sweep.toml --collect\n"
-                       "  edgec sweep sweep.toml --slurm 20 > job.sh; sbatch job.sh\n",
+                       "  edgec sweep sweep.toml --slurm 20 > job.sh; sbatch job.sh\n"
+                       "  # sweep.toml: options of compress, those of [grid] value by value\n"
+                       "  networks = [\"models/*.onnx\"]\n"
+                       "  [options]\n"
+                       "  calib = \"x.npz\"\n"
+                       "  [grid]\n"
+                       "  int8 = [true]\n"
+                       "  prune = [false, 0.3, 0.5]\n",
                        declare};
 
 } // namespace edgec::commands
