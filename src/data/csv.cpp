@@ -166,4 +166,11 @@ Result<SampleList> read_list(const std::filesystem::path &path) {
   return list;
 }
 
+std::string csv_cell(const std::string &text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + '"';
+}
+
 } // namespace edgec

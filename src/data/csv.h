@@ -32,6 +32,9 @@ struct CsvRow {
 };
 Result<std::vector<CsvRow>> parse_csv(ByteView text, char separator);
 
+/// A field as it is written: in quotes where it has to be.
+std::string csv_cell(const std::string &text);
+
 /// A list in one of the usual spellings: fields parted by the first of comma, semicolon and tab that gives all lines as
 /// many, or "FILE NUMBER"; a header names the columns (file, filename, path, image, name; label, class, target, y; in
 /// any order and case), else the file comes first and the label second. Paths as written. Errors name the line.

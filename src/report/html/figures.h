@@ -36,13 +36,35 @@ struct Column {
   std::string_view name;
   bool number = false;
 };
-void begin_table(Markup &html, const std::string &caption, std::initializer_list<Column> columns);
+void begin_table(Markup &html, const std::string &caption, const std::vector<Column> &columns);
 void end_table(Markup &html);
 /// A cell that is sorted by its number; nothing: a dash.
 void number_cell(Markup &html, std::optional<double> value, const std::string &text);
 void key_entry(Markup &html, std::string_view css, std::string_view text);
 
+/// A network by its size and what it is worth.
+struct PlanePoint {
+  double bytes = 0, value = 0;
+  bool stands_out = false;
+  std::string text; ///< shown beside its figures
+};
+struct Plane {
+  std::vector<PlanePoint> points;   ///< at least one
+  std::string unit;                 ///< of the values: "%", "dB"
+  std::optional<double> limit;      ///< of bytes
+  std::vector<std::size_t> front{}; ///< points that a line joins, by ascending bytes
+};
+Markup drawing_of(const Plane &plane, const std::string &title);
+
 /// A small histogram with the range in which numbers are kept, if any.
 Markup histogram(const View &counts, const std::string &title, std::optional<std::pair<double, double>> range);
 
 } // namespace edgec::figures
+
+namespace edgec {
+
+/// A page that loads nothing: the template with a title, what it shows, and its figures as JSON.
+std::string page_of(const std::string &title, const std::string &version, const Markup &body,
+                    const nlohmann::ordered_json &data);
+
+} // namespace edgec

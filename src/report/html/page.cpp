@@ -28,10 +28,9 @@ constexpr Figure figures_of_page[] = {
 };
 
 /// JSON that cannot end the script element it stands in.
-std::string embedded(const std::vector<nlohmann::ordered_json> &reports) {
-  const nlohmann::ordered_json all = reports;
+std::string embedded(const nlohmann::ordered_json &data) {
   std::string safe;
-  for (const char c : all.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace))
+  for (const char c : data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace))
     c == '<' ? safe += "\\u003c" : c == '>' ? safe += "\\u003e" : safe += c;
   return safe;
 }
@@ -132,16 +131,20 @@ std::string filled(std::string_view page, std::initializer_list<std::pair<std::s
 
 } // namespace
 
-std::string html_report(const std::vector<nlohmann::ordered_json> &reports) {
-  const std::vector<View> runs(reports.begin(), reports.end());
-  const std::string title =
-      escaped("edgec: " + (runs.size() == 1 ? title_of(runs[0]) : fmt::format("{} runs", runs.size())));
-  return filled(texts::page_html, {{"title", title},
+std::string page_of(const std::string &title, const std::string &version, const Markup &body,
+                    const nlohmann::ordered_json &data) {
+  return filled(texts::page_html, {{"title", escaped(title)},
                                    {"css", texts::page_css},
                                    {"js", texts::page_js},
-                                   {"version", escaped(runs.front().at("provenance").text("version"))},
-                                   {"body", body_of(runs).str()},
-                                   {"data", embedded(reports)}});
+                                   {"version", escaped(version)},
+                                   {"body", body.str()},
+                                   {"data", embedded(data)}});
+}
+
+std::string html_report(const std::vector<nlohmann::ordered_json> &reports) {
+  const std::vector<View> runs(reports.begin(), reports.end());
+  const std::string title = runs.size() == 1 ? title_of(runs[0]) : fmt::format("{} runs", runs.size());
+  return page_of("edgec: " + title, runs.front().at("provenance").text("version"), body_of(runs), reports);
 }
 
 } // namespace edgec

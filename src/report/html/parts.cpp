@@ -30,7 +30,7 @@ Markup drawing(double width, double height, const std::string &title, std::strin
   return svg; // a title element would say it a second time
 }
 
-void begin_table(Markup &html, const std::string &caption, std::initializer_list<Column> columns) {
+void begin_table(Markup &html, const std::string &caption, const std::vector<Column> &columns) {
   html.open("div", {{"class", "scroll tall"}, {"tabindex", "0"}, {"role", "region"}, {"aria-label", caption}});
   html.open("table", {{"class", "sort"}}).open("thead").open("tr");
   for (const Column &column : columns)
