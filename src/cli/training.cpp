@@ -56,9 +56,11 @@ void declare_training(Options &options, TrainingArguments &arguments) {
   CompressFile &a = arguments.file;
   TuneOptions &tune = options_of(arguments);
   options.group("Data");
-  options.add("--data", "D", &a.calib.path,
-              "samples to train on: a folder of images or of class folders, a CSV, .npy, .npz, a folder of ONNX test "
-              "data; a fifth of them judges");
+  options
+      .add("--data", "D", &a.calib.path,
+           "samples to train on: a folder of images or of class folders, a CSV, .npy, .npz, a folder of ONNX test "
+           "data; a fifth of them judges")
+      .loses();
   options.add("--labels", "L", &a.sample_labels,
               "their right answers: a CSV of file,label or .npy (default y of an .npz, class folders)");
   options.add("--preprocess", "P", &a.calib.preprocess, preprocess_flag_help);

@@ -37,9 +37,9 @@ Result<RangeStatistics> statistics_of(const Graph &graph, const Dataset &data, s
 } // namespace
 
 Result<Shard> parse_shard(const std::string &text) {
-  const std::size_t slash = text.find('/');
+  const std::size_t slash = std::min(text.find('/'), text.size());
   const auto index = parse_number<std::size_t>(std::string_view(text).substr(0, slash));
-  const auto count = slash == std::string::npos ? std::nullopt : parse_number<std::size_t>(text.substr(slash + 1));
+  const auto count = parse_number<std::size_t>(std::string_view(text).substr(std::min(slash + 1, text.size())));
   if (!index || !count || *index >= *count)
     return usage_error(fmt::format("--shard {}: INDEX/COUNT was expected, as 0/4 to 3/4", text));
   return Shard{*index, *count};

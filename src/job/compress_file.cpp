@@ -155,6 +155,7 @@ Result<Dataset> open_calibration(const CompressFile &a, const Graph &graph, Isa 
   flags.labels = a.sample_labels; // its own are of --eval
   flags.labelled = a.settings.get<TuneOptions>().labels > 0;
   const bool made_up = flags.path.empty() || flags.path == "synthetic";
+  if (made_up && flags.labelled) return usage_error("made-up samples have no right answers to learn");
   if (!made_up) {
     auto data = open_dataset(flags, graph, a.run.seed);
     if (data && flags.labelled && !data->labels)

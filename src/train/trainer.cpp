@@ -199,7 +199,8 @@ private:
     return read_checkpoint(options_.checkpoint, fingerprint_);
   }
 
-  [[nodiscard]] Status save(const Trained &trained, std::size_t step, const Deck &deck, const Moments &moments) const {
+  [[nodiscard]] Status save(const Trained &trained, std::size_t step, const Deck &deck,
+                            const AdamMoments &moments) const {
     if (options_.checkpoint.empty()) return {};
     return write_checkpoint(options_.checkpoint, {.fingerprint = fingerprint_,
                                                   .step = step,
@@ -221,12 +222,12 @@ private:
   }
 
   /// Puts a state in place; gives Adam's moments.
-  Moments restore(const TrainingState &state, Trained &trained, Deck &deck) {
+  AdamMoments restore(const TrainingState &state, Trained &trained, Deck &deck) {
     row_.values = state.values, row_.free = state.free;
     best_ = state.best, squares_ = state.squares, judged_pruned_ = state.judged_pruned;
     trained.after = state.after, trained.pruned = state.pruned, trained.rate = state.rate;
     while (deck.dealt() < state.dealt) deck.deal(batch());
-    Moments moments;
+    AdamMoments moments;
     moments.mean = state.mean, moments.square = state.square;
     moments.mean_left = state.mean_left, moments.square_left = state.square_left;
     return moments;
@@ -235,7 +236,7 @@ private:
   Status descend(Trained &trained, const std::optional<TrainingState> &saved) {
     best_ = row_.values;
     Deck deck(learnt_, options_.seed);
-    Adam adam(saved ? restore(*saved, trained, deck) : Moments(row_.values.size()), row_.pace);
+    Adam adam(saved ? restore(*saved, trained, deck) : AdamMoments(row_.values.size()), row_.pace);
     const std::size_t pause = std::max<std::size_t>(1, trained.steps / judgements);
     for (std::size_t step = saved ? saved->step : 0; step < trained.steps; ++step) {
       if (options_.progress) options_.progress(step, trained.steps);

@@ -74,7 +74,8 @@ TEST(Dynamic, CodesOfReals) {
     SCOPED_TRACE(trial);
     const std::vector<Dims> shapes{{}, {pick(random, 1, 300)}, {2, pick(random, 1, 9), 16}, {1, 3, 7, 5}, {0}};
     const Dims dims = shapes[random.below(shapes.size())];
-    const double middle = pick(random, -2, 2), spread = random.below(8) == 0 ? 0 : random.uniform(0.01, 30);
+    const double middle = static_cast<double>(pick(random, -2, 2)),
+                 spread = random.below(8) == 0 ? 0 : random.uniform(0.01, 30);
     std::vector<float> values(static_cast<std::size_t>(*element_count(dims)));
     for (float &value : values) value = static_cast<float>(middle + spread * random.normal());
     Graph graph;

@@ -31,7 +31,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(Optimizer, StepsByTheRateAtFirst) { // whatever a gradient's size: m / sqrt(v) is its sign
-  Adam adam(Moments(3));
+  Adam adam(AdamMoments(3));
   std::vector<float> values{1, 1, 1};
   adam.step(values, std::vector<float>{100, -0.01F, 0}, 0.1);
   EXPECT_NEAR(values[0], 0.9, 1e-6);
@@ -40,7 +40,7 @@ TEST(Optimizer, StepsByTheRateAtFirst) { // whatever a gradient's size: m / sqrt
 }
 
 TEST(Optimizer, FindsTheBottomOfABowl) {
-  Adam adam(Moments(2));
+  Adam adam(AdamMoments(2));
   std::vector<float> values{3, -2};
   constexpr std::size_t steps = 500;
   for (std::size_t i = 0; i < steps; ++i)

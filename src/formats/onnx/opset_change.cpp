@@ -10,10 +10,10 @@ std::int64_t OpsetChange::dim(std::size_t axis) const {
 }
 
 const Tensor *OpsetChange::constant(std::size_t input) const {
-  const ValueId id = node().input(input);
-  if (!id.valid()) return nullptr;
-  if (const Tensor *data = graph.constant(id)) return data;
-  const Node *producer = graph.producer(id);
+  const ValueId value = node().input(input);
+  if (!value.valid()) return nullptr;
+  if (const Tensor *data = graph.constant(value)) return data;
+  const Node *producer = graph.producer(value);
   return producer && producer->is("Constant") ? producer->get<Tensor>("value") : nullptr;
 }
 
