@@ -260,7 +260,7 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
     EDGEC_ASSIGN(outcome.held_out, mix_precision(source, job));
   }
   if (!outcome.held_out && job.cross_fit && judged) {
-    EDGEC_ASSIGN(outcome.held_out, cross_fit(source, job));
+    EDGEC_ASSIGN(outcome.held_out, judge_for_report(source, job));
   }
   const int both[] = {0, 1};
   Graph quantized;
@@ -384,7 +384,8 @@ std::vector<SchemeStep> steps(const Job &job) {
   add(1, {"calibrating", 2});
   add(searched ? 1 : 0, {"searching the rate", 60});
   add(mixed ? 1 : 0, {"measuring what each value's codes cost", 4});
-  add(searched ? 0 : mixed ? 7 : job.cross_fit ? 3 : 1, {"fitting layers", 8});
+  const int judging = !job.cross_fit ? 0 : job.options<FitOptions>().effort == "fast" ? 1 : 2;
+  add(searched ? 0 : mixed ? 7 : 1 + judging, {"fitting layers", 8});
   return found;
 }
 
