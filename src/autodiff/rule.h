@@ -34,6 +34,8 @@ struct Backward {
 struct GradientRule {
   std::string_view op;
   void (*run)(const Backward &) = nullptr;
+  /// It passes on what the function, which is constant almost everywhere, does not (Bengio et al. 2013).
+  bool straight_through = false;
 };
 
 /// Null: the operator has no gradient.

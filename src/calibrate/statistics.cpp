@@ -100,8 +100,8 @@ Range percentile_range(const LogHistogram &histogram, Range full, double percent
   return range;
 }
 
-double expected_error(const LogHistogram &histogram, Range range) {
-  const double step = (static_cast<double>(range.high) - range.low) / 255;
+double expected_error(const LogHistogram &histogram, Range range, int levels) {
+  const double step = (static_cast<double>(range.high) - range.low) / (levels - 1);
   double error = 0;
   histogram.for_each([&](float low, float high, std::uint32_t count) {
     const double value = (static_cast<double>(low) + high) / 2;
@@ -111,15 +111,14 @@ double expected_error(const LogHistogram &histogram, Range range) {
   return error;
 }
 
-/// Kullback-Leibler divergence of the values' distribution, clipped to the range, from what 256 levels make of the
+/// Kullback-Leibler divergence of the values' distribution, clipped to the range, from what the levels make of the
 /// values inside: a level's values spread evenly over its width. Zeros are no news: they are kept as they are.
-double divergence(const LogHistogram &histogram, Range range) {
-  constexpr int levels = 256;
+double divergence(const LogHistogram &histogram, Range range, int levels) {
   constexpr double least = 1e-4; // counts
   struct Level {
     double inside = 0, clipped = 0, width = 0;
   };
-  std::vector<Level> seen(levels);
+  std::vector<Level> seen(static_cast<std::size_t>(levels));
   const double step = (static_cast<double>(range.high) - range.low) / (levels - 1);
   const auto middle = [](float low, float high) { return (static_cast<double>(low) + high) / 2; };
   const auto level_of = [&](double value) -> Level & {
@@ -149,12 +148,12 @@ double divergence(const LogHistogram &histogram, Range range) {
   return sum;
 }
 
-/// The part of `full`, in hundredths, that costs least.
+/// The part of `full`, in hundredths from `least_percent`, that costs least.
 template <class Cost>
-Range best_part(Range full, Cost &&cost) {
+Range best_part(Range full, int least_percent, Cost &&cost) {
   Range best = full;
   double least = cost(full);
-  for (int percent = 99; percent >= 30; --percent) {
+  for (int percent = 99; percent >= least_percent; --percent) {
     const auto share = static_cast<float>(percent) / 100;
     const Range candidate{full.low * share, full.high * share};
     const double error = cost(candidate);
@@ -165,13 +164,16 @@ Range best_part(Range full, Cost &&cost) {
 
 } // namespace
 
-Range choose_range(const ValueStatistics &statistics, RangeMethod method, double percentile) {
+Range choose_range(const ValueStatistics &statistics, RangeMethod method, double percentile, int bits) {
   Range range{std::min(0.0F, statistics.minimum), std::max(0.0F, statistics.maximum)};
   if (!statistics.histogram) return range;
   if (method == RangeMethod::percentile) range = percentile_range(*statistics.histogram, range, percentile);
   const LogHistogram &histogram = *statistics.histogram;
-  if (method == RangeMethod::mse) range = best_part(range, [&](Range part) { return expected_error(histogram, part); });
-  if (method == RangeMethod::entropy) range = best_part(range, [&](Range part) { return divergence(histogram, part); });
+  const int levels = 1 << bits, least = bits < 8 ? 5 : 30; // fewer levels clip more
+  if (method == RangeMethod::mse)
+    range = best_part(range, least, [&](Range part) { return expected_error(histogram, part, levels); });
+  if (method == RangeMethod::entropy)
+    range = best_part(range, least, [&](Range part) { return divergence(histogram, part, levels); });
   return {std::min(0.0F, range.low), std::max(0.0F, range.high)};
 }
 

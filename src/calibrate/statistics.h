@@ -71,11 +71,11 @@ struct Range {
   float low = 0, high = 0;
 };
 
-/// The real range that an 8-bit tensor should cover; always holds 0. entropy: the part of [min, max] whose 256 levels
+/// The real range that a tensor of `bits` should cover; always holds 0. entropy: the part of [min, max] whose levels
 /// have the least Kullback-Leibler divergence from the values' distribution (Migacz 2017).
 /// percentile: each tail leaves (1 - percentile / 100) / 2 of the values outside. mse: the part of [min, max], in
 /// hundredths, with the least expected squared error of clipping and of rounding (step^2 / 12; Choukroun et al. 2019).
-Range choose_range(const ValueStatistics &statistics, RangeMethod method, double percentile);
+Range choose_range(const ValueStatistics &statistics, RangeMethod method, double percentile, int bits = 8);
 
 /// Asymmetric `bits`-bit codes from 0: scale = (high - low) / (2^bits - 1), zero point = round(-low / scale).
 /// Q(x) = round((x - min) / (max - min) * (2^bits - 1)) up to the zero point's own rounding (Jacob et al. 2018).

@@ -27,6 +27,7 @@
 #include "schemes/int8/target.h"
 #include "schemes/rate/options.h"
 #include "schemes/stored/options.h"
+#include "schemes/tune/options.h"
 #include "support/cancel.h"
 #include "support/file.h"
 #include "support/log.h"
@@ -140,9 +141,17 @@ void choose_mode(CompressFile &a, const std::string &mode, const std::string &wh
 /// The samples of --calib; else made-up ones, or none where none are needed and the inputs cannot be made up.
 Result<Dataset> open_calibration(const CompressFile &a, const Graph &graph, Isa isa) {
   DataFlags flags = a.calib;
-  flags.labels.clear(); // those are of --eval
+  flags.labels = a.sample_labels; // its own are of --eval
+  flags.labelled = a.settings.get<TuneOptions>().labels > 0;
   const bool made_up = flags.path.empty() || flags.path == "synthetic";
-  if (!made_up) return open_dataset(flags, graph, a.run.seed);
+  if (!made_up) {
+    auto data = open_dataset(flags, graph, a.run.seed);
+    if (data && flags.labelled && !data->labels)
+      return usage_error(fmt::format("{}: these samples have no right answers to learn (an array y, class folders, "
+                                     "--labels of 'edgec tune')",
+                                     flags.path));
+    return data;
+  }
   const auto wanted = wanted_schemes(a.settings);
   const bool used = wanted.empty() || std::ranges::any_of(wanted, [](const SchemeDef *scheme) {
                       return scheme->needs != Needs::nothing;
@@ -341,7 +350,7 @@ void judge(const CompressFile &a, CompressedFile &done) {
   const auto wanted = wanted_schemes(a.settings);
   const bool prunes =
       std::ranges::any_of(wanted, [](const SchemeDef *scheme) { return scheme->name.starts_with("prune-"); });
-  judge_quality(a.asks("quantize-int8"), prunes, done.report);
+  if (a.settings.get<TuneOptions>().labels < 1) judge_quality(a.asks("quantize-int8"), prunes, done.report);
   for (const SchemeDef *scheme : wanted)
     if (!scheme->only_flat.empty() && !a.format->coded)
       done.report.next.push_back(fmt::format("-o OUT.edgec: {}", scheme->only_flat));
@@ -449,7 +458,7 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
   done.smallest = compressed.outcome.smallest;
   EDGEC_ASSIGN(done.report, measure(a, source, compressed, written, with, idle, request.isa, a.each_layer, line));
   unverified.keep();
-  done.report.provenance = provenance_of("compress", a.recorded, a.run.seed, request.isa, a.model, source, written);
+  done.report.provenance = provenance_of(a.command, a.recorded, a.run.seed, request.isa, a.model, source, written);
   judge(a, done);
   done.report.peak_memory_bytes = peak_memory_bytes();
   if (auto more = memory_warning(a.max_memory, done.report.peak_memory_bytes))

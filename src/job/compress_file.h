@@ -34,7 +34,8 @@ struct CompressFile {
   bool verbose = false;    ///< a dry run lists every pass
   MetricFlags metric;
   DataFlags calib{.path = {}, .preprocess = {}, .labels = {}, .limit = 200};
-  Settings settings; ///< of the schemes
+  std::string command = "compress", sample_labels; ///< who asks; labels of `calib`, whose own are those of `eval`
+  Settings settings;                               ///< of the schemes
   ScopeFlags scope;
   PassFlags passes;
   EditFlags edits;

@@ -64,6 +64,7 @@ private:
     job.calibration = data_.samples.get();
     job.samples = data_.indices;
     job.more_samples.assign(data_.more().begin(), data_.more().end());
+    job.labels = data_.labels ? &data_.labels->classes : nullptr;
     job.made_up = data_.synthetic;
     job.ranges = request_.ranges;
     job.reference = request_.reference != nullptr ? request_.reference : &source;

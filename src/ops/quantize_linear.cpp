@@ -7,31 +7,10 @@
 #include "ir/float8.h"
 #include "ops/_elements.h"
 #include "ops/_prepare.h"
-#include "ops/_shape.h"
+#include "ops/_scales.h"
 
 namespace edgec::ops {
 namespace {
-
-/// An error where the scale fits neither the whole tensor, an axis, nor blocks of one.
-Status check_scale(const InferArgs &args) {
-  const Type &x = *args.input(0), &scale = *args.input(1);
-  const auto dims = x.concrete(), scales = scale.concrete();
-  if (!dims || !scales || element_count(*scales) == 1) return {};
-  EDGEC_ASSIGN(const int axis, normalize_axis(args.node.get_int("axis", 1), static_cast<int>(dims->size())));
-  const std::int64_t block = args.node.get_int("block_size", 0), size = (*dims)[static_cast<std::size_t>(axis)];
-  Dims wanted = *dims;
-  if (block < 0) return bad_input(fmt::format("a block_size of {}", block));
-  if (block == 0)
-    wanted = {size};
-  else
-    wanted[static_cast<std::size_t>(axis)] = size / block + (size % block != 0);
-  if (*scales != wanted)
-    return bad_input(
-        fmt::format("the scale is {}, expected {}", to_string(scale), to_string(Type::tensor(scale.dtype, wanted))));
-  if (args.input(2) && args.input(2)->concrete() && *args.input(2)->concrete() != wanted)
-    return bad_input(fmt::format("the zero point is {}, the scale {}", to_string(*args.input(2)), to_string(scale)));
-  return {};
-}
 
 Result<DType> wanted_dtype(const Node &node, DType otherwise) {
   const std::int64_t wanted = node.get_int("output_dtype", 0);
@@ -53,51 +32,11 @@ Result<std::vector<Type>> infer_dequantize(const InferArgs &args) {
   return std::vector<Type>{Type::tensor(dtype, args.input(0)->shape)};
 }
 
-/// Which scale element `i` of the tensor takes.
-class ScaleIndex {
-public:
-  ScaleIndex(const Node &node, const Dims &dims, const Tensor &scale) : one_(scale.size() == 1) {
-    if (one_) return;
-    const auto axis = static_cast<std::size_t>(*normalize_axis(node.get_int("axis", 1), static_cast<int>(dims.size())));
-    size_ = dims[axis];
-    inner_ = product(dims, axis + 1, dims.size());
-    block_ = node.get_int("block_size", 0);
-    if (block_ > 0) blocks_ = (size_ + block_ - 1) / block_;
-  }
-  std::size_t operator()(std::size_t i) const {
-    if (one_) return 0;
-    const auto at = static_cast<std::int64_t>(i);
-    const std::int64_t along = at / inner_ % size_;
-    if (block_ == 0) return static_cast<std::size_t>(along);
-    return static_cast<std::size_t>((at / (inner_ * size_) * blocks_ + along / block_) * inner_ + at % inner_);
-  }
-
-  /// The tensor as runs of elements: visit(first, count, scale of the first, whether each has one of its own).
-  template <class Visit>
-  void for_each_run(std::int64_t elements, Visit visit) const {
-    const auto run = [&](std::int64_t first, std::int64_t count, bool each) {
-      const auto at = static_cast<std::size_t>(first);
-      if (count > 0) visit(at, static_cast<std::size_t>(count), (*this)(at), each);
-    };
-    if (one_) return run(0, elements, false);
-    if (block_ == 0 || inner_ > 1) {
-      for (std::int64_t first = 0; first < elements; first += inner_) run(first, inner_, block_ > 0);
-      return;
-    }
-    for (std::int64_t line = 0; line < elements; line += size_)
-      for (std::int64_t k = 0; k < size_; k += block_) run(line + k, std::min(block_, size_ - k), false);
-  }
-
-private:
-  bool one_;
-  std::int64_t size_ = 1, inner_ = 1, block_ = 0, blocks_ = 1;
-};
-
 Result<std::vector<RuntimeValue>> quantize_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_quantize));
   const Tensor &x = *args.inputs[0], &scale = *args.inputs[1];
   const DType to = types[0].dtype;
-  const ScaleIndex index(args.node, x.dims, scale);
+  const ScaleIndex index(args.node, x.dims, scale.size());
   const auto reals = to_floats(x), scales = to_floats(scale);
   const auto zeros = args.input(2) ? to_floats(*args.inputs[2]) : std::vector<float>(scales.size());
   if (zeros.size() != scales.size())
@@ -121,7 +60,7 @@ Result<std::vector<RuntimeValue>> quantize_reference(const EvalArgs &args) {
 Result<std::vector<RuntimeValue>> dequantize_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_dequantize));
   const Tensor &x = *args.inputs[0], &scale = *args.inputs[1];
-  const ScaleIndex index(args.node, x.dims, scale);
+  const ScaleIndex index(args.node, x.dims, scale.size());
   const auto scales = to_floats(scale);
   const auto count = args.input(2) ? static_cast<std::size_t>(args.inputs[2]->size()) : scales.size();
   if (count != scales.size()) return bad_input(fmt::format("{} zero points for {} scales", count, scales.size()));

@@ -35,10 +35,11 @@ struct Job : PassContext {
   const SampleSet *calibration = nullptr; ///< prepared samples in calibration order
   std::vector<std::size_t> samples;       ///< which of them to use (folds of cross-fitting)
   std::vector<std::size_t> more_samples;  ///< beyond those that were asked for and those that judge: for training
-  bool made_up = false;                   ///< the samples are nobody's: what is fitted to them must not rely on them
-  const RangeTable *ranges = nullptr;     ///< of more samples than those: activations' ranges come from it
-  const Graph *original = nullptr;        ///< before any scheme that changed weights, same ids; null: there was none
-  const Graph *reference = nullptr;       ///< what networks are judged beside; null: nothing is judged
+  const std::vector<std::int64_t> *labels = nullptr; ///< of each row of `calibration`; null: there are none
+  bool made_up = false;               ///< the samples are nobody's: what is fitted to them must not rely on them
+  const RangeTable *ranges = nullptr; ///< of more samples than those: activations' ranges come from it
+  const Graph *original = nullptr;    ///< before any scheme that changed weights, same ids; null: there was none
+  const Graph *reference = nullptr;   ///< what networks are judged beside; null: nothing is judged
   std::shared_ptr<const ReferenceOutputs> reference_outputs = nullptr; ///< those of `reference` on `calibration`
   bool original_answers = false; ///< the network before any scheme (or `original`) computes what `reference` does
   const Evaluation *evaluation = nullptr; ///< what a budget of lost answers counts; null: agreement on held-out halves

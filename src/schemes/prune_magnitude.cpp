@@ -70,6 +70,7 @@ const SchemeDef prune_magnitude{.name = name,
                                 .flag = "--prune",
                                 .summary = "the smallest weights become zero",
                                 .place = 10,
+                                .learns = Learns::floats,
                                 .only_flat = zeros_take_place,
                                 .wanted = wanted,
                                 .run = run};

@@ -63,6 +63,7 @@ const SchemeDef prune_n_of_m{.name = name,
                              .flag = "--prune",
                              .summary = "of every M weights along the inputs the N largest stay",
                              .place = 11,
+                             .learns = Learns::floats,
                              .only_flat = zeros_take_place,
                              .wanted = wanted,
                              .run = run};

@@ -69,6 +69,25 @@ void widen_values(const Graph &graph, const std::map<ValueId, Quant> &exact, Net
   }
 }
 
+/// Of 4 bits and fewer, as networks are trained with them (Esser et al. 2020): what layers read has so many, but what
+/// the first and the last read, and their weights, 8; all else is computed on reals.
+void shorten_values(const Graph &graph, const std::map<ValueId, Quant> &exact, const Job &job, NetworkSpec &spec) {
+  Job silent = job;
+  silent.note = nullptr;
+  const NumberSpec number{job.options<Int8Options>().activation_bits, false};
+  const Int8Plan plan = plan_int8(graph, silent, {});
+  for (const auto &[id, bytes] : plan.quantized)
+    if (!exact.contains(id)) spec.other_values[id] = std::nullopt;
+  for (const Int8Layer &layer : plan.layers)
+    if (!exact.contains(layer.data)) spec.other_values[layer.data] = number;
+  if (plan.layers.empty()) return;
+  for (const Int8Layer *end : {&plan.layers.front(), &plan.layers.back()}) {
+    spec.other_values.erase(end->data);
+    spec.other_weights[end->node] = int8_weights;
+    job.say(int8_name, graph.node(end->node).label(), "reads and holds 8 bits, as the first and the last layer do");
+  }
+}
+
 /// What the options ask of every layer and value.
 NetworkSpec spec_of(const Int8Options &options) {
   NetworkSpec spec;
@@ -119,6 +138,8 @@ Result<Int8Source> prepare(const Graph &graph, const Job &job) {
   }
   if (options.activation_bits == 16 && !mixes_precision(job.settings))
     widen_values(graph, exact, spec, job);
+  else if (options.activation_bits < 8)
+    shorten_values(graph, exact, job, spec);
   else
     EDGEC_CHECK(leave_coarse_values(graph, exact, spec, job));
   EDGEC_CHECK(apply_overrides(graph, job, spec));
@@ -334,8 +355,9 @@ void declare(Options &options, Settings &settings) {
   only_static(
       options.add(
           "--activation-bits", "BITS", &int8.activation_bits,
-          "8, or 16 for all values between layers (opset 21): layers then compute on floats, with weights in 8 bits"))
-      .one_of({"8", "16"})
+          "8; 16 for all values between layers (opset 21): layers then compute on floats, with weights in 8 bits; 4 "
+          "or 3 for what layers read but the first and the last, which keep 8 (opset 21; see --tune)"))
+      .one_of({"3", "4", "8", "16"})
       .records_changes();
   only_static(options.add("--weight-bits", "BITS", &int8.weight_bits, "8, or 4 (opset 21)"))
       .one_of({"4", "8"})
@@ -408,6 +430,7 @@ const SchemeDef quantize_int8{.name = int8_name,
                               .place = 80,
                               .needs = Needs::samples,
                               .fits = true,
+                              .learns = Learns::codes,
                               .meets_size = true,
                               .declare = declare,
                               .wanted = wanted,

@@ -28,11 +28,11 @@ void declare(Options &options, Settings &settings) {
   auto &stored = settings.edit<StoredOptions>();
   options.group("Weights as codes, activations float");
   options
-      .add(
-          "--weights", "TYPE", &stored.type,
-          "store weights as int8, uint8, int4, uint4, int3 or int2 behind DequantizeLinear (opset 13, 21 below 8 bits, "
-          "25 at 2); with u, asymmetric")
-      .one_of({"int8", "uint8", "int4", "uint4", "int3", "int2"})
+      .add("--weights", "TYPE", &stored.type,
+           "store weights as int8, uint8, int4, uint4, int3, int2 or ternary behind DequantizeLinear (opset 13, 21 "
+           "below "
+           "8 bits, 25 at 2); with u, asymmetric; ternary: -1, 0 and 1, but 8 bits in the first and the last layer")
+      .one_of({"int8", "uint8", "int4", "uint4", "int3", "int2", "ternary"})
       .loses()
       .records();
   options
@@ -62,6 +62,7 @@ const SchemeDef quantize_weights{.name = name,
                                  .summary = "weights as codes behind DequantizeLinear, rounded to nearest",
                                  .phase = Phase::numbers,
                                  .place = 84,
+                                 .learns = Learns::codes,
                                  .declare = declare,
                                  .wanted = wanted,
                                  .check = check_stored,

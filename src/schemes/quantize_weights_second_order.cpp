@@ -91,12 +91,12 @@ private:
     EDGEC_ASSIGN(const auto targets, refit_layer(groups, kept, job_.threads));
     const StoredPlace &place = places_.at(layer.node);
     const std::size_t rows = layer.group_rows(), columns = layer.original.columns;
-    const auto block = place.layout.along ? static_cast<std::size_t>(request_.spec.block) : 0;
+    const auto block = place.layout.along ? static_cast<std::size_t>(place.number.block) : 0;
     Fitted all{Grid(layer.original.rows, columns, block), std::vector<std::int16_t>(layer.original.data.size())};
     const int inner = groups.size() == 1 ? job_.threads : 1;
     EDGEC_CHECK(parallel_for(groups.size(), job_.threads, [&](std::size_t g, int) -> Status {
       const Lines lines{rows, columns, {targets[g].data.begin(), targets[g].data.end()}};
-      const NumberSpec &number = request_.spec;
+      const NumberSpec &number = place.number;
       std::vector<float> power(columns);
       for (std::size_t k = 0; k < columns; ++k) power[k] = static_cast<float>(groups[g].all.h(k, k));
       Grid grid = searched_grid(lines, number, block, power, inner);
@@ -123,8 +123,9 @@ private:
     const auto found = fitted_.find(layer.node);
     if (found == fitted_.end()) return;
     const ValueId weight = weight_of(layer);
-    const ValueId reals = add_codes(graph_, weight, places_.at(layer.node).layout, request_.spec, found->second.grid,
-                                    found->second.codes);
+    const StoredPlace &place = places_.at(layer.node);
+    const ValueId reals =
+        add_codes(graph_, weight, place.layout, place.number, found->second.grid, found->second.codes);
     graph_.replace_uses(weight, reals);
     graph_.remove(weight);
   }
@@ -155,6 +156,7 @@ const SchemeDef quantize_weights_second_order{
     .place = 85,
     .needs = Needs::samples,
     .fits = true,
+    .learns = Learns::codes,
     .wanted = wanted,
     .check = check_stored,
     .least_opset = stored_opset,

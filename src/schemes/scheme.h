@@ -25,6 +25,9 @@ enum class Needs {
   data     ///< the user's own
 };
 
+/// What `--tune` learns back after a scheme.
+enum class Learns { nothing, floats, codes };
+
 /// What a search saw at one rate.
 struct RatePoint {
   double rate = 0; ///< squared error of the logits, per sample, that a bit of the file may cost
@@ -63,7 +66,8 @@ struct SchemeDef {
   Phase phase = Phase::weights;
   int place = 0; ///< within the phase
   Needs needs = Needs::nothing;
-  bool fits = false;               ///< weights to the samples
+  bool fits = false; ///< weights to the samples
+  Learns learns = Learns::nothing;
   std::string_view only_flat = {}; ///< why an .onnx file gets no smaller; empty: it does
   bool meets_size = false; ///< rounds weights at a rate, or leaves that to round-weights, where a size is to be met
   /// Declares the options, bound to structs in the settings; null: those of another scheme say when it is wanted.

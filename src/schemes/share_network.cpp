@@ -150,6 +150,7 @@ const SchemeDef share_network{.name = pass_name,
                               .place = 60,
                               .needs = Needs::data,
                               .fits = true,
+                              .learns = Learns::codes,
                               .wanted = wanted,
                               .least_opset = lookup_opset,
                               .run = run};

@@ -53,6 +53,7 @@ const SchemeDef share_weights{.name = name,
                               .flag = "--share",
                               .summary = "each weight tensor keeps 2^BITS values and indices",
                               .place = 50,
+                              .learns = Learns::codes,
                               .wanted = wanted,
                               .least_opset = lookup_opset,
                               .run = run};

@@ -21,7 +21,7 @@ Status SampleCache::fill(std::span<const std::size_t> indices, int threads) {
   for (std::size_t first = 0; first < indices.size() && left_ > 0; first += at_once) {
     const auto some = indices.subspan(first, std::min(at_once, indices.size() - first));
     EDGEC_CHECK(parallel_for(some.size(), threads, [&](std::size_t i, int) -> Status {
-      EDGEC_ASSIGN(kept_[some[i]], samples_.load(some[i]));
+      EDGEC_ASSIGN(kept_[some[i]], prepared(some[i]));
       return {};
     }));
     for (const std::size_t index : some) left_ -= std::min(left_, bytes_of(*kept_[index]));
@@ -31,7 +31,20 @@ Status SampleCache::fill(std::span<const std::size_t> indices, int threads) {
 
 Result<Sample> SampleCache::load(std::size_t index) const {
   if (index < kept_.size() && kept_[index]) return *kept_[index];
-  return samples_.load(index);
+  return prepared(index);
+}
+
+Result<Sample> SampleCache::prepared(std::size_t index) const {
+  EDGEC_ASSIGN(Sample sample, samples_.load(index));
+  if (right_.labels.empty()) return sample;
+  const std::size_t rows = samples_.batch(), classes = static_cast<std::size_t>(right_.classes);
+  std::vector<float> right(rows * classes);
+  for (std::size_t i = 0; i < rows; ++i) {
+    const std::size_t row = std::min(index * rows + i, right_.labels.size() - 1); // as a last call is filled up
+    right[i * classes + static_cast<std::size_t>(right_.labels[row])] = 1;
+  }
+  sample.push_back(Tensor::of({static_cast<std::int64_t>(rows), right_.classes}, std::move(right)));
+  return sample;
 }
 
 Deck::Deck(std::span<const std::size_t> samples, std::uint64_t seed)

@@ -11,17 +11,29 @@
 
 namespace edgec {
 
+/// The right answers to samples, a class for each row.
+struct RightAnswers {
+  std::span<const std::int64_t> labels; ///< empty: there are none
+  std::int64_t classes = 0;
+};
+
 /// Prepared samples, kept as far as memory allows; the others are loaded whenever they are asked for.
 class SampleCache {
 public:
-  SampleCache(const SampleSet &samples, std::size_t memory) : samples_(samples), left_(memory) {}
+  SampleCache(const SampleSet &samples, std::size_t memory, RightAnswers right = {})
+      : samples_(samples), right_(right), left_(memory) {}
   Status fill(std::span<const std::size_t> indices, int threads);
+  /// The inputs, and with right answers one tensor more: [rows, classes], 1 at a row's label. What mixes samples mixes
+  /// it with them.
   [[nodiscard]] Result<Sample> load(std::size_t index) const;
 
 private:
   const SampleSet &samples_;
+  RightAnswers right_;
   std::size_t left_;
   std::vector<std::optional<Sample>> kept_;
+
+  [[nodiscard]] Result<Sample> prepared(std::size_t index) const;
 };
 
 /// A sample as training sees it once: which one is mixed into it, and what it is varied by.

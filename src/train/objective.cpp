@@ -107,20 +107,49 @@ Result<Graph> with_batch(const Graph &graph, const OpRegistry &ops, std::span<co
   return open;
 }
 
+Result<std::int64_t> classes_of(const Graph &graph) {
+  const auto answers = find_answers(graph);
+  const Type type = answers.empty() ? Type() : graph.value(answers[0].value).type;
+  Dims dims; // an open one is the batch
+  for (const Dim &dim : type.shape.value_or(Shape())) dims.push_back(dim.is_known() ? dim.size : 1);
+  const auto axis = dims.size() < 2 ? std::nullopt : class_axis(answers[0], dims);
+  if (!axis || *axis == 0 || element_count(dims) != dims[0] * dims[*axis])
+    return unsupported(fmt::format("labels are classes, and the first answer, {}, is not one row of classes a sample",
+                                   answers.empty() ? "none" : to_string(type)));
+  return dims[*axis];
+}
+
+namespace {
+
+/// Cross-entropy of the first answer, [rows, classes] with other axes of 1, with shares of classes.
+Result<ValueId> cross_entropy(Builder &b, Graph &graph, ValueId answer, Objective &made) {
+  EDGEC_ASSIGN(const std::int64_t classes, classes_of(graph));
+  const Dims dims{b.dims(answer)[0], classes};
+  made.labels = graph.add_input("labels", Type::tensor(DType::float32, dims));
+  const ValueId logs = b.op("LogSoftmax", {b.reshape(answer, dims)}, {{"axis", std::int64_t{1}}});
+  return b.neg(mean_of(b, b.sum(b.mul(*made.labels, logs), {1})));
+}
+
+} // namespace
+
 Result<Objective> make_objective(const Graph &student, const OpRegistry &ops, std::span<const ValueId> parameters,
-                                 Loss loss, std::span<const double> powers) {
+                                 Loss loss, std::span<const double> powers, double hard) {
   Objective made{.graph = student};
   Graph &graph = made.graph;
   made.inputs = graph.inputs();
   for (const ValueId constant : parameters) made.parameters.push_back(opened(graph, constant, made.parameters.size()));
   Builder b(graph, ops);
   const auto answers = find_answers(graph);
-  for (std::size_t i = 0; i < answers.size(); ++i) {
+  for (std::size_t i = 0; i < answers.size() && hard < 1; ++i) {
     const Type type = graph.value(answers[i].value).type;
     if (!type.is_tensor() || type.dtype != DType::float32) continue;
     made.targets.push_back(graph.add_input(fmt::format("target.{}", i), type));
     const ValueId part = loss_of(b, loss, answers[i], made.targets.back(), powers[i]);
     made.loss = made.loss.valid() ? b.add(made.loss, part) : part;
+  }
+  if (hard > 0) {
+    EDGEC_ASSIGN(const ValueId right, cross_entropy(b, graph, answers[0].value, made));
+    made.loss = made.loss.valid() ? b.add(b.scaled(made.loss, 1 - hard), b.scaled(right, hard)) : right;
   }
   if (!made.loss.valid()) return unsupported("none of the outputs is a float32 tensor");
   EDGEC_CHECK(b.status());

@@ -1,6 +1,7 @@
 // What training minimizes, as one graph: a network, a loss beside its teacher's answers, and the gradients.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "ir/opdef.h"
@@ -20,6 +21,7 @@ enum class Loss {
 struct Objective {
   Graph graph;
   std::vector<ValueId> inputs, parameters, targets; ///< graph inputs, in this order
+  std::optional<ValueId> labels;                    ///< the last graph input: [rows, classes], shares of each class
   ValueId loss;
   std::vector<ValueId> gradients; ///< of the parameters, in their order
 };
@@ -31,9 +33,13 @@ std::vector<ValueId> answers_of(const Graph &graph);
 /// (unsupported): its shapes do not follow, or its outputs do not have as many rows.
 Result<Graph> with_batch(const Graph &graph, const OpRegistry &ops, std::span<const Type> inputs, std::int64_t batch);
 
+/// Classes that the first answer tells apart, where it has one row of them a sample. Error (unsupported): it has not.
+Result<std::int64_t> classes_of(const Graph &graph);
+
 /// `student`: all shapes known (with_batch()). `parameters`: float32 constants of it. `powers`: the mean square of each
-/// of the teacher's answers. Error: as differentiate().
+/// of the teacher's answers. `hard`: the share of the cross-entropy with the right classes in the loss; the rest is
+/// `loss`, and at 1 there are no targets. Error: as differentiate() and classes_of().
 Result<Objective> make_objective(const Graph &student, const OpRegistry &ops, std::span<const ValueId> parameters,
-                                 Loss loss, std::span<const double> powers);
+                                 Loss loss, std::span<const double> powers, double hard = 0);
 
 } // namespace edgec

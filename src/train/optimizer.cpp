@@ -16,7 +16,8 @@ void Adam::step(std::span<float> values, std::span<const float> gradients, doubl
                  v = keeps_square * square_[i] + (1 - keeps_square) * g * g;
     mean_[i] = static_cast<float>(m);
     square_[i] = static_cast<float>(v);
-    values[i] -= static_cast<float>(rate * m * of_mean / (std::sqrt(v * of_square) + epsilon));
+    const double pace = pace_.empty() ? 1 : pace_[i];
+    values[i] -= static_cast<float>(pace * rate * m * of_mean / (std::sqrt(v * of_square) + epsilon));
   }
 }
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include <fmt/format.h>
+
 #include "support/parallel.h"
 
 namespace edgec {
@@ -57,9 +59,10 @@ Status Shards::resize(std::span<const std::size_t> samples, std::int64_t rows) {
   rows_ = rows;
   EDGEC_ASSIGN(const Sample first, samples_.load(samples[0]));
   std::vector<Type> types;
-  for (const Tensor &tensor : first) types.push_back(Type::of(tensor));
+  for (std::size_t i = 0; i < student_.inputs().size(); ++i) types.push_back(Type::of(first[i]));
   EDGEC_ASSIGN(sized_, with_batch(student_, ops_, types, rows));
   EDGEC_ASSIGN(const Graph teacher, with_batch(teacher_, ops_, types, rows));
+  EDGEC_CHECK(check_teacher(teacher));
   EDGEC_ASSIGN(teach_, compile(teacher, float_answers(teacher)));
   return {};
 }
@@ -67,11 +70,11 @@ Status Shards::resize(std::span<const std::size_t> samples, std::int64_t rows) {
 bool Shards::answers_like(const Shards &single, std::span<const std::size_t> samples) const {
   const auto shard = shards_of(samples)[0];
   const auto together = feeds(shard);
-  const auto answers = together ? run(teach_, 0, *together) : Result<Feeds>(together.error());
+  const auto answers = together ? run(teach_, 0, together->inputs) : Result<Feeds>(together.error());
   if (!answers) return false;
   for (std::size_t row = 0; row < shard.size(); ++row) {
     const auto alone = single.feeds(std::span(shard).subspan(row, 1));
-    const auto expected = alone ? run(single.teach_, 0, *alone) : Result<Feeds>(alone.error());
+    const auto expected = alone ? run(single.teach_, 0, alone->inputs) : Result<Feeds>(alone.error());
     if (!expected) return false;
     for (std::size_t k = 0; k < expected->size(); ++k)
       if (!is_row(*(*answers)[k].tensor, *(*expected)[k].tensor, row)) return false;
@@ -94,9 +97,9 @@ Result<double> Shards::loss(std::span<const Tensor> values, std::span<const std:
   const auto shards = shards_of(samples);
   std::vector<double> losses(shards.size());
   EDGEC_CHECK(parallel_for(shards.size(), options_.threads, [&](std::size_t i, int worker) -> Status {
-    EDGEC_ASSIGN(Feeds inputs, feeds(shards[i]));
-    EDGEC_ASSIGN(Feeds targets, run(teach_, worker, inputs));
-    EDGEC_ASSIGN(const auto results, run(loss_, worker, std::move(inputs), values, std::move(targets)));
+    EDGEC_ASSIGN(Fed fed, feeds(shards[i]));
+    EDGEC_ASSIGN(Feeds wanted, targets(worker, fed));
+    EDGEC_ASSIGN(const auto results, run(loss_, worker, std::move(fed.inputs), values, std::move(wanted)));
     losses[i] = static_cast<double>(results[0].tensor->as<float>()[0]);
     return {};
   }));
@@ -106,9 +109,9 @@ Result<double> Shards::loss(std::span<const Tensor> values, std::span<const std:
 Result<BatchGradient> Shards::gradient(std::span<const Tensor> values, std::span<const Draw> batch) const {
   std::vector<std::vector<RuntimeValue>> results(batch.size() / rows());
   EDGEC_CHECK(parallel_for(results.size(), options_.threads, [&](std::size_t i, int worker) -> Status {
-    EDGEC_ASSIGN(Feeds inputs, varied_feeds(batch.subspan(i * rows(), rows())));
-    EDGEC_ASSIGN(Feeds targets, run(teach_, worker, inputs));
-    EDGEC_ASSIGN(results[i], run(gradient_, worker, std::move(inputs), values, std::move(targets)));
+    EDGEC_ASSIGN(Fed fed, varied_feeds(batch.subspan(i * rows(), rows())));
+    EDGEC_ASSIGN(Feeds wanted, targets(worker, fed));
+    EDGEC_ASSIGN(results[i], run(gradient_, worker, std::move(fed.inputs), values, std::move(wanted)));
     return {};
   }));
   BatchGradient sum;
@@ -127,8 +130,8 @@ Result<std::vector<float>> Shards::squares(std::span<const Tensor> values, std::
   std::vector<std::vector<RuntimeValue>> results(batch.size() / rows());
   EDGEC_CHECK(parallel_for(results.size(), options_.threads, [&](std::size_t i, int worker) -> Status {
     const auto shard = batch.subspan(i * rows(), rows());
-    EDGEC_ASSIGN(Feeds inputs, varied_feeds(shard));
-    EDGEC_ASSIGN(results[i], run(projection_, worker, std::move(inputs), values, signs(shard[0].seed)));
+    EDGEC_ASSIGN(Fed fed, varied_feeds(shard));
+    EDGEC_ASSIGN(results[i], run(projection_, worker, std::move(fed.inputs), values, signs(shard[0].seed)));
     return {};
   }));
   std::vector<float> sum;
@@ -155,7 +158,8 @@ Result<Shards::Runnable> Shards::compile(const Graph &graph, std::vector<ValueId
 }
 
 Result<Shards::Runnable> Shards::compile_gradients(Loss loss, bool gradients) const {
-  EDGEC_ASSIGN(const Objective made, make_objective(sized_, ops_, parameters_, loss, powers_));
+  EDGEC_ASSIGN(const Objective made,
+               make_objective(sized_, ops_, parameters_, loss, powers_, loss == Loss::projection ? 0 : options_.hard));
   std::vector<ValueId> fetches{made.loss};
   if (gradients) fetches.insert(fetches.end(), made.gradients.begin(), made.gradients.end());
   return compile(made.graph, std::move(fetches));
@@ -166,8 +170,8 @@ Status Shards::measure_powers(std::span<const std::size_t> samples) {
   std::vector<std::vector<RuntimeValue>> answers(shards.size());
   std::vector<std::vector<double>> powers(shards.size());
   EDGEC_CHECK(parallel_for(shards.size(), options_.threads, [&](std::size_t i, int worker) -> Status {
-    EDGEC_ASSIGN(Feeds inputs, feeds(shards[i]));
-    EDGEC_ASSIGN(const auto results, run(teach_, worker, std::move(inputs)));
+    EDGEC_ASSIGN(Fed fed, feeds(shards[i]));
+    EDGEC_ASSIGN(const auto results, run(teach_, worker, std::move(fed.inputs)));
     for (const RuntimeValue &answer : results) powers[i].push_back(mean_square(*answer.tensor));
     return {};
   }));
@@ -186,26 +190,24 @@ std::vector<std::vector<std::size_t>> Shards::shards_of(std::span<const std::siz
   return found;
 }
 
-namespace {
-
-std::vector<RuntimeValue> stacked_inputs(std::span<const Sample> shard) {
-  std::vector<RuntimeValue> feeds;
-  for (std::size_t i = 0; i < shard[0].size(); ++i) feeds.emplace_back(stacked(shard, i));
-  return feeds;
+Shards::Fed Shards::stacked_shard(std::span<const Sample> shard) const {
+  Fed fed;
+  const std::size_t inputs = student_.inputs().size();
+  for (std::size_t i = 0; i < shard[0].size(); ++i)
+    (i < inputs ? fed.inputs : fed.right).emplace_back(stacked(shard, i));
+  return fed;
 }
 
-} // namespace
-
-Result<Shards::Feeds> Shards::feeds(std::span<const std::size_t> samples) const {
+Result<Shards::Fed> Shards::feeds(std::span<const std::size_t> samples) const {
   std::vector<Sample> shard;
   for (const std::size_t index : samples) {
     EDGEC_ASSIGN(Sample sample, samples_.load(index));
     shard.push_back(std::move(sample));
   }
-  return stacked_inputs(shard);
+  return stacked_shard(shard);
 }
 
-Result<Shards::Feeds> Shards::varied_feeds(std::span<const Draw> draws) const {
+Result<Shards::Fed> Shards::varied_feeds(std::span<const Draw> draws) const {
   std::vector<Sample> shard;
   for (const Draw &draw : draws) {
     EDGEC_ASSIGN(const Sample sample, samples_.load(draw.sample));
@@ -213,7 +215,28 @@ Result<Shards::Feeds> Shards::varied_feeds(std::span<const Draw> draws) const {
     Random random(draw.seed);
     shard.push_back(augmented(sample, other, options_.augmentation, random));
   }
-  return stacked_inputs(shard);
+  return stacked_shard(shard);
+}
+
+Result<Shards::Feeds> Shards::targets(int worker, const Fed &fed) const {
+  if (options_.hard >= 1) return fed.right;
+  EDGEC_ASSIGN(Feeds wanted, run(teach_, worker, fed.inputs));
+  if (options_.hard > 0) wanted.insert(wanted.end(), fed.right.begin(), fed.right.end());
+  return wanted;
+}
+
+Status Shards::check_teacher(const Graph &teacher) const {
+  if (options_.hard >= 1) return {};
+  const auto mine = float_answers(sized_), its = float_answers(teacher);
+  for (std::size_t i = 0; i < std::max(mine.size(), its.size()); ++i) {
+    const auto type = [i](const Graph &graph, const std::vector<ValueId> &answers) {
+      return i < answers.size() ? to_string(graph.value(answers[i]).type) : std::string("none");
+    };
+    if (type(sized_, mine) != type(teacher, its))
+      return unsupported(fmt::format("answer {} of the network that is trained is {}, that of its teacher {}", i + 1,
+                                     type(sized_, mine), type(teacher, its)));
+  }
+  return {};
 }
 
 /// Of each of the student's answers.

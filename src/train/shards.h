@@ -15,6 +15,7 @@ namespace edgec {
 
 struct ShardOptions {
   Loss loss = Loss::squared_error;
+  double hard = 0; ///< make_objective()
   Augmentation augmentation;
   int threads = 1;
   Isa isa = Isa::scalar;
@@ -55,6 +56,9 @@ private:
     std::vector<std::unique_ptr<Session>> sessions;
   };
   using Feeds = std::vector<RuntimeValue>;
+  struct Fed {
+    Feeds inputs, right; ///< what a network reads; the right answers, where there are some
+  };
 
   const Graph &student_, &teacher_;
   std::span<const ValueId> parameters_;
@@ -73,8 +77,12 @@ private:
   Status measure_powers(std::span<const std::size_t> samples);
   /// Samples in shards, the last one filled up from the start.
   [[nodiscard]] std::vector<std::vector<std::size_t>> shards_of(std::span<const std::size_t> samples) const;
-  [[nodiscard]] Result<Feeds> feeds(std::span<const std::size_t> samples) const;
-  [[nodiscard]] Result<Feeds> varied_feeds(std::span<const Draw> shard) const;
+  [[nodiscard]] Result<Fed> feeds(std::span<const std::size_t> samples) const;
+  [[nodiscard]] Result<Fed> varied_feeds(std::span<const Draw> shard) const;
+  [[nodiscard]] Fed stacked_shard(std::span<const Sample> shard) const;
+  /// The teacher's answers and the right ones, as far as they count.
+  [[nodiscard]] Result<Feeds> targets(int worker, const Fed &fed) const;
+  [[nodiscard]] Status check_teacher(const Graph &teacher) const;
   [[nodiscard]] Feeds signs(std::uint64_t seed) const;
   static Result<std::vector<RuntimeValue>> run(const Runnable &run, int worker, Feeds feeds,
                                                std::span<const Tensor> values = {}, Feeds targets = {});

@@ -16,8 +16,10 @@ struct TrainOptions {
   std::size_t steps = 0;  ///< of gradient descent; 0: as many as cpu_seconds allow
   double cpu_seconds = 0; ///< of this process, those of all threads
   std::size_t batch = 32; ///< samples a step
-  double rate = 1e-3;     ///< the largest that the schedule comes to
+  double rate = 0;        ///< the largest that the schedule comes to; 0: by how much was lost
   Loss loss = Loss::squared_error;
+  double hard = 0; ///< share of the cross-entropy with `labels` in the loss; 1: the teacher is not asked
+  std::span<const std::int64_t> labels; ///< a class for each row of the samples
   double zeros = 0; ///< share of zeros that the parameters with zeros come to while they are trained
   Augmentation augmentation;
   std::uint64_t seed = 0;
@@ -27,10 +29,13 @@ struct TrainOptions {
   std::function<void(std::size_t done, std::size_t all)> progress;
 };
 
-/// A constant that is trained, and where it stays 0.
+/// A constant that is trained.
 struct Parameter {
   ValueId value;
-  bool keeps_zeros = false;
+  bool keeps_zeros = false; ///< what is 0 stays so
+  /// Scales of codes: where others move by the rate, they move by ten times that share of themselves (1 % at 1e-3), and
+  /// stay above 0.
+  bool is_scale = false;
 };
 
 /// What each parameter's numbers mean to the answers: the mean square of the gradient of the answers' sum under random
@@ -41,6 +46,7 @@ Result<std::vector<Tensor>> gradient_squares(const Graph &network, std::span<con
 
 struct Trained {
   std::size_t steps = 0, samples = 0, held_out = 0; ///< steps made; samples trained on; samples judged on
+  double rate = 0;                                  ///< the largest of the schedule
   double before = 0, after = 0;                     ///< the loss on held-out samples: of the network given, of the best
   bool pruned = false;                              ///< there are more zeros than before: `after` is theirs
   [[nodiscard]] bool improved() const { return pruned || after < before; }

@@ -288,6 +288,60 @@ TEST(Training, RunsSamplesTogetherOnlyWhereTheyDoNotMeet) {
   }
 }
 
+/// Labels that a network answers with, and it does not know them yet.
+TEST(Training, LearnsLabels) {
+  const Network original = small_network();
+  const Numbers samples({1, 3, 8, 8});
+  std::vector<std::int64_t> labels;
+  for (std::size_t i = 0; i < samples.size(); ++i) { // whether the first channel is bright: two of ten classes
+    const Sample sample = *samples.load(i);
+    const auto values = sample[0].as<float>().first(64);
+    labels.push_back(std::accumulate(values.begin(), values.end(), 0.0F) > 0 ? 3 : 7);
+  }
+  for (const double hard : {1.0, 0.5}) {
+    Network network = small_network();
+    const auto found = train(network.graph, network.parameters, original.graph, all_ops(), samples, all_of(samples),
+                             {.steps = 150,
+                              .rate = 0.01,
+                              .hard = hard,
+                              .labels = labels,
+                              .augmentation = {.mixup = true, .flips = false, .shifts = false}});
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_LT(found->after, (hard < 1 ? 0.7 : 0.5) * found->before) << hard; // the teacher says otherwise
+  }
+}
+
+TEST(Training, RefusesLabelsOfAnswersWithoutClasses) {
+  Graph graph;
+  graph.opsets[""] = 17;
+  Builder b(graph, all_ops());
+  const ValueId x = graph.add_input("x", Type::tensor(DType::float32, Dims{1, 3, 8, 8})),
+                w = b.constant(random_tensor({4, 3, 3, 3}, 3));
+  graph.add_output(b.op("Conv", {x, w}), "y");
+  const Numbers samples({1, 3, 8, 8});
+  const std::vector<std::int64_t> labels(samples.size());
+  const std::vector<Parameter> parameters{{w}};
+  const Graph teacher = graph;
+  const auto found = train(graph, parameters, teacher, all_ops(), samples, all_of(samples),
+                           {.steps = 3, .hard = 0.5, .labels = labels});
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, Code::unsupported);
+  EXPECT_THAT(found.error().message, HasSubstr("is not one row of classes a sample"));
+}
+
+TEST(Training, NamesAnswersThatTheTeacherHasOtherwise) {
+  Network network = small_network();
+  Graph teacher;
+  teacher.opsets[""] = 17;
+  Builder b(teacher, all_ops());
+  const ValueId x = teacher.add_input("x", Type::tensor(DType::float32, Dims{1, 3, 8, 8}));
+  teacher.add_output(b.op("Flatten", {x}), "y");
+  const auto found = train_damaged(network, teacher, {.steps = 3});
+  ASSERT_FALSE(found);
+  EXPECT_THAT(found.error().message, HasSubstr("answer 1 of the network that is trained is float[1,10], that of its "
+                                               "teacher float[1,192]"));
+}
+
 TEST(Training, NeedsSamplesToJudgeBy) {
   Network network = small_network();
   const Graph teacher = network.graph;
@@ -315,7 +369,8 @@ TEST(Importance, IsTheMeanSquareOfTheAnswersGradient) {
   double means[4] = {};
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const Sample sample = *samples.load(i);
-    for (std::size_t k = 0; k < 4; ++k) means[k] += std::pow(static_cast<double>(k * sample[0].as<float>()[k]), 2);
+    for (std::size_t k = 0; k < 4; ++k)
+      means[k] += std::pow(static_cast<double>(k) * static_cast<double>(sample[0].as<float>()[k]), 2);
   }
   const auto squares = (*found)[0].as<float>();
   for (std::size_t column = 0; column < 3; ++column) {

@@ -12,6 +12,7 @@ std::span<const GradientRule> arithmetic();
 std::span<const GradientRule> normalizations();
 std::span<const GradientRule> pools();
 std::span<const GradientRule> products();
+std::span<const GradientRule> quantization();
 std::span<const GradientRule> reductions();
 std::span<const GradientRule> shapes();
 

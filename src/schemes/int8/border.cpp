@@ -1,5 +1,9 @@
 #include "schemes/int8/border.h"
 
+#include <cmath>
+
+#include "schemes/fitting/weights.h"
+
 namespace edgec {
 namespace {
 
@@ -24,6 +28,26 @@ ValueId add_quantize(Graph &graph, ValueId reals, NumberSpec number, const Quant
 
 ValueId add_dequantize(Graph &graph, ValueId codes, NumberSpec number, const Quant &quant, Type reals, NodeId before) {
   return add_border(graph, "DequantizeLinear", codes, number, quant, std::move(reals), before);
+}
+
+void drop_saturated_clamps(Graph &graph) {
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    if (!node.is("QuantizeLinear")) continue;
+    const Type &codes = graph.value(node.outputs[0]).type;
+    const NodeId before = graph.value(node.inputs[0]).producer;
+    if (!codes.quant || bits(codes.dtype) != 4 || !before.valid()) continue;
+    const auto clamp = as_clamp(graph, graph.node(before));
+    if (!clamp || graph.sole_user(node.inputs[0]) != id) continue;
+    const auto code = [&](float real) {
+      return std::nearbyint(real / codes.quant->scale()) + static_cast<float>(codes.quant->zero_point());
+    };
+    const auto [low, high] = integer_range(codes.dtype);
+    if (code(clamp->low) > static_cast<float>(low) || code(clamp->high) < static_cast<float>(high)) continue;
+    graph.add_origins(id, graph.node(before).origins);
+    graph.set_input(id, 0, graph.node(before).inputs[0]);
+    graph.remove(before);
+  }
 }
 
 } // namespace edgec

@@ -12,4 +12,8 @@ ValueId add_quantize(Graph &graph, ValueId reals, NumberSpec number, const Quant
 ValueId add_dequantize(Graph &graph, ValueId codes, NumberSpec number, const Quant &quant, Type reals,
                        NodeId before = {});
 
+/// Clip and Relu that only a QuantizeLinear to 4 bits reads, which saturates within their bounds, go: onnxruntime
+/// (1.31) does not load a Clip there.
+void drop_saturated_clamps(Graph &graph);
+
 } // namespace edgec

@@ -22,7 +22,8 @@ struct Int8Options {
   std::string equalize = "auto"; ///< cross-layer equalization: off, on; auto: where it gains
   int weight_bits = 8;           ///< 8 or 4
   int input_bits = 8;            ///< of the network's inputs: 8, or 16 where 8 do not hold them exactly
-  int activation_bits = 8;       ///< of all values between layers: 8, or 16, on whose reals layers compute
+  int activation_bits = 8; ///< of all values between layers: 8, or 16, on whose reals layers compute; fewer than 8: of
+                           ///< what layers read but the first and the last
   std::vector<std::string> keep_float, precision; ///< rules of int8/overrides.h
   std::string target;           ///< the runtime that computes it (int8/target.h); empty: none in particular
   bool integer_results = false; ///< every integer operator but Gemm has a quantized output (QOperator files)

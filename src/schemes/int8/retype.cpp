@@ -1,6 +1,7 @@
 #include "schemes/int8/retype.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -13,9 +14,10 @@
 namespace edgec {
 namespace {
 
-/// Codes of 16 bits have steps to spare for every value that was seen.
+/// Codes of 16 bits have steps to spare for every value that was seen; those of 4 have too few for rare ones.
 RangeMethod method_of(const Int8Options &options, NumberSpec number) {
   if (number.bits > 8) return RangeMethod::minmax;
+  if (number.bits < 8) return RangeMethod::mse;
   if (options.range == "percentile") return RangeMethod::percentile;
   if (options.range == "entropy") return RangeMethod::entropy;
   return options.range == "mse" ? RangeMethod::mse : RangeMethod::minmax;
@@ -51,7 +53,15 @@ Result<Range> range_of(ValueId id, const Graph &graph, const Int8Plan &plan, con
   const auto found = statistics.find(id);
   if (found == statistics.end())
     return internal_error(fmt::format("value {} was not calibrated", graph.value(id).name));
-  return choose_range(found->second, method_of(options, plan.quantized.at(id)), options.percentile);
+  const NumberSpec number = plan.quantized.at(id);
+  return choose_range(found->second, method_of(options, number), options.percentile, number.bits);
+}
+
+/// The numbers of the type that a value's codes have: of 3 bits, all 8, since onnxruntime (1.31) loads no Clip before a
+/// QuantizeLinear to 4.
+NumberSpec stored(NumberSpec number) {
+  if (number.bits < 8 && number.bits != bits(number.storage())) number.bits = 8;
+  return number;
 }
 
 class Retyper {
@@ -85,20 +95,34 @@ private:
   void make_codes(ValueId id, NumberSpec number) {
     const Quant quant = quant_of(id);
     if (const Tensor *data = graph_.constant(id)) {
-      codes_[id] = graph_.add_constant(quantize(*data, number.storage(), quant), graph_.value(id).name, quant);
+      codes_[id] = graph_.add_constant(quantize(*data, stored(number).storage(), quant), graph_.value(id).name, quant);
       return;
     }
     const NodeId producer = graph_.value(id).producer;
     const bool gives_codes = number.has_integer_kernels() && producer.valid() && plan_.integer.contains(producer);
-    codes_[id] = gives_codes ? id : add_quantize(graph_, id, number, quant);
+    codes_[id] = gives_codes ? id : add_quantize(graph_, clipped(id, number, quant), stored(number), quant);
+  }
+
+  /// QuantizeLinear saturates at the ends of a type: where fewer codes are to be used, Clip does before it.
+  ValueId clipped(ValueId id, NumberSpec number, const Quant &quant) {
+    if (number == stored(number)) return id;
+    const auto real = [&](int code) {
+      return graph_.add_constant(Tensor::scalar(static_cast<float>(code - quant.zero_point()) * quant.scale()));
+    };
+    Node clip;
+    clip.op = "Clip";
+    clip.inputs = {id, real(number.low()), real(number.high())};
+    return graph_.add_op(std::move(clip), graph_.value(id).type);
   }
 
   bool reads_codes(const Use &use) const { return edgec::reads_codes(plan_, job_.ops, graph_, use); }
 
   void give_reals(const std::vector<Use> &uses, ValueId codes, ValueId reals) {
+    const NodeId quantize = graph_.value(codes).producer; // of codes that their producer gives: that one
+    const std::array makers{quantize, graph_.value(graph_.node(quantize).inputs[0]).producer};
     for (const Use &use : uses) {
       const Node &reader = graph_.node(use.node);
-      if (reads_codes(use) || use.node == graph_.value(codes).producer) continue;
+      if (reads_codes(use) || use.node == makers.front() || use.node == makers.back()) continue;
       if (use.index < reader.inputs.size())
         graph_.set_input(use.node, use.index, reals);
       else
@@ -116,7 +140,7 @@ private:
       for (const Use &use : uses)
         if (reads_codes(use)) graph_.set_input(use.node, use.index, codes);
       if (!number.has_integer_kernels())
-        give_reals(uses, codes, add_dequantize(graph_, codes, number, quant_of(id), reals));
+        give_reals(uses, codes, add_dequantize(graph_, codes, stored(number), quant_of(id), reals));
       return;
     }
     const bool float_reader = std::ranges::any_of(uses, [&](const Use &use) { return !reads_codes(use); });
@@ -170,7 +194,8 @@ private:
     if (layer.reads_reals || layer.fused) {
       state.clamp = layer.clamp;
       const auto codes = codes_.find(layer.target);
-      state.output = codes != codes_.end() ? codes->second : layer.target;
+      const bool observed = codes != codes_.end() && bits(graph_.value(codes->second).type.dtype) >= 8;
+      state.output = observed ? codes->second : layer.target;
     }
     if (layer.origin.valid())
       state.input_scale = quant_of(layer.origin).scale();

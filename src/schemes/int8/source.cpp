@@ -6,6 +6,7 @@
 #include "schemes/fitting/channel_bias.h"
 #include "schemes/fitting/float_layers.h"
 #include "schemes/fitting/held_out.h"
+#include "schemes/int8/border.h"
 #include "schemes/int8/fit_weights.h"
 #include "schemes/int8/options.h"
 #include "schemes/int8/retype.h"
@@ -87,7 +88,8 @@ Status calibrate_source(Int8Source &source, const Job &job) {
     if (source.graph.constant(id) == nullptr) options.ranges.push_back(id);
   for (const Int8Layer &layer : source.plan.layers) options.channel_means.push_back(layer.target);
   for (const EqualizedTensor &tensor : source.tensors) options.channel_spreads.push_back(tensor.value);
-  options.histograms = job.options<Int8Options>().range != "minmax";
+  const auto &int8 = job.options<Int8Options>();
+  options.histograms = int8.range != "minmax" || int8.activation_bits < 8;
   options.threads = job.threads;
   options.isa = job.isa;
   options.progress = layer_progress(job, "calibrating");
@@ -129,6 +131,7 @@ Result<std::size_t> quantize_source(Graph &graph, const Int8Source &source, std:
   steps.progress = layer_progress(job, "fitting layers");
   if (!job.options<Int8Options>().no_bias_correction || steps.fit)
     EDGEC_CHECK(compress_layers(graph, source.original, pointers_to(layers), source.means_of(folds), job, steps));
+  drop_saturated_clamps(graph);
   graph.remove_dead();
   const StoreRequest rest{.layers = false, .searched = job.options<FitOptions>().second_order};
   EDGEC_ASSIGN(const bool stored, store_constants(graph, rest, job, int8_name));

@@ -116,12 +116,14 @@ bool packs(const Tensor &table, const StoreRequest &request) {
   return request.packed_tables && table.rank() == 2 && table.dims[1] % 2 == 0;
 }
 
-/// Rows that are moved, as those of an embedding, have 8 bits and a scale each.
-constexpr NumberSpec moved_rows{};
+/// Rows that are moved, as those of an embedding, have 8 bits and a scale each, layers at the ends a scale a channel.
+NumberSpec number_of(ValueId id, const Reading &reading, const StoreRequest &request) {
+  return reading.moved || request.ends.contains(id) ? NumberSpec{} : request.spec;
+}
 
 std::size_t bytes_after(const Tensor &data, const StoredPlace &place, const StoreRequest &request) {
   return place.table ? table_bytes(data, request.spec.block, packs(data, request))
-                     : stored_bytes(data, place.layout, place.moved ? moved_rows : request.spec);
+                     : stored_bytes(data, place.layout, place.number);
 }
 
 std::string label_of(const Graph &graph, ValueId id) { return graph.node(graph.value(id).uses.front().node).label(); }
@@ -157,7 +159,7 @@ public:
       if (place.table)
         store_table(id);
       else
-        store(id, place.layout, place.moved ? moved_rows : request_.spec);
+        store(id, place.layout, place.number);
       changed = true;
     }
     const auto inside = [&](Graph &body) -> Result<bool> {
@@ -219,7 +221,8 @@ std::map<ValueId, StoredPlace> storable_constants(const Graph &graph, const Stor
       leave("it " + why);
       continue;
     }
-    const StoredPlace place{layout_of(*reading, *data, request.spec), reading->table, reading->moved};
+    const NumberSpec number = number_of(id, *reading, request);
+    const StoredPlace place{layout_of(*reading, *data, number), number, reading->table};
     if (const std::size_t after = bytes_after(*data, place, request); after >= bytes)
       leave(fmt::format("codes would take {}", after));
     else
@@ -228,9 +231,25 @@ std::map<ValueId, StoredPlace> storable_constants(const Graph &graph, const Stor
   return found;
 }
 
+namespace {
+
+/// The weights of the first and the last layer.
+std::set<ValueId> weights_at_ends(const Graph &graph, const Job &job) {
+  std::vector<ValueId> found;
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    const auto info = weights_of(graph, node, job.ops);
+    if (info && graph.constant(node.input(info->weight)) != nullptr) found.push_back(node.input(info->weight));
+  }
+  return found.empty() ? std::set<ValueId>() : std::set{found.front(), found.back()};
+}
+
+} // namespace
+
 StoreRequest store_request(const Graph &graph, const Job &job) {
   const auto &options = job.options<StoredOptions>();
   StoreRequest request{.spec = options.spec(), .searched = job.options<FitOptions>().second_order};
+  if (options.spares_ends()) request.ends = weights_at_ends(graph, job);
   request.packed_tables = options.tables == "int4" ||
                           (options.tables == "auto" && request.spec.bits <= 4 && tables_prevail(graph, request, job));
   return request;

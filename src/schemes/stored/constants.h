@@ -15,14 +15,15 @@ struct StoreRequest {
   NumberSpec spec;
   bool packed_tables = false; ///< of 4 bits, where a row has an even number of columns
   bool layers = true;         ///< weights of Conv, Gemm, MatMul at the top, too; else what these schemes never quantize
+  std::set<ValueId> ends;     ///< weights that have 8 bits
   bool searched = true; ///< steps are chosen by squared error; else they reach from the least to the largest weight
 };
 
 /// Whether a constant that lies so may be read through codes and takes fewer bytes so.
 struct StoredPlace {
   LineLayout layout;
+  NumberSpec number;  ///< of what is no table
   bool table = false; ///< only nodes `Gather` of axis 0 in the same graph read it
-  bool moved = false; ///< rows that are moved elsewhere as they are: 8 bits, a scale each
 };
 
 /// The constants of `graph` itself that are worth it, by value, with how they lie. What is not is said in the name of

@@ -1,0 +1,35 @@
+// Options of training what a network lost back.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "support/option.h"
+#include "support/settings.h"
+
+namespace edgec {
+
+struct TuneOptions {
+  std::string budget; ///< as asked
+  std::size_t steps = 0;
+  double cpu_seconds = 0;
+  std::optional<double> rate;
+  std::string loss = "squared-error";
+  std::string augment = "all";
+  double labels = 0;  ///< share of the right answers in the loss; 1: no teacher
+  bool alone = false; ///< nothing was lost before: the network as it is is trained
+
+  /// Declares rate, loss and augmentation under names that begin with `prefix`; they need `condition`, if it is not
+  /// empty.
+  void declare(Options &options, const std::string &prefix, std::string_view condition);
+  Option &declare_budget(Options &options, const std::string &name, const char *help);
+  [[nodiscard]] bool wanted() const { return !budget.empty(); }
+};
+
+/// Whether what schemes left as floats is trained, and whether what they made codes of is: codes of fewer than 8 bits,
+/// or all there is.
+bool tunes_floats(const Settings &settings);
+bool tunes_codes(const Settings &settings);
+
+} // namespace edgec
