@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "calibrate/sample_store.h"
 #include "runtime/plan.h"
 #include "support/parallel.h"
 #include "support/vectorize.h"
@@ -110,7 +109,6 @@ public:
     }
     for (auto &set : histograms_)
       for (std::size_t i = 0; i < range_index_.size(); ++i) set.push_back(std::make_shared<LogHistogram>());
-    result_.outputs.resize(which.size());
     result_.fold_samples.assign(folds, 0);
   }
 
@@ -134,7 +132,6 @@ private:
   const CalibrationOptions &options_;
   int threads_ = std::max(1, options_.threads);
   Runner runner_;
-  TensorKeeper keeper_; // of result_.outputs
   std::map<ValueId, std::size_t> range_index_, mean_index_, spread_index_;
   std::vector<std::vector<std::vector<double>>> totals_; // fold, value, channel
   std::vector<std::vector<double>> positions_;
@@ -183,10 +180,7 @@ private:
     if (!outputs) return std::move(outputs).error().in(where);
     if (!bad) return std::move(bad).in(where);
     outputs->resize(options_.fetches.size());
-    for (Tensor &output : *outputs) {
-      EDGEC_ASSIGN(Tensor kept, keeper_.keep(std::move(output)));
-      result_.outputs[number].push_back(std::move(kept));
-    }
+    if (options_.fetched) options_.fetched(which_[number], *std::move(outputs));
     return {};
   }
 

@@ -15,18 +15,18 @@ struct CalibrationOptions {
   std::vector<ValueId> ranges;          ///< values whose range is wanted
   std::vector<ValueId> channel_means;   ///< values whose channel means are wanted
   std::vector<ValueId> channel_spreads; ///< values whose channel peaks and powers are wanted
-  std::vector<ValueId> fetches;         ///< values recorded for every sample
+  std::vector<ValueId> fetches;         ///< values given to `fetched`
   bool histograms = false;              ///< percentile and MSE need them
   int folds = 2;                        ///< statistics are kept apart for sample index modulo folds
   int threads = 1;
   Isa isa = Isa::scalar;
   std::function<void(std::size_t done, std::size_t all)> progress;
+  std::function<void(std::size_t index, std::vector<Tensor> fetches)> fetched; ///< of each sample, from any thread
 };
 
 struct Calibration {
   std::vector<RangeStatistics> folds;
   std::vector<std::size_t> fold_samples;
-  std::vector<std::vector<Tensor>> outputs; ///< the fetches of each sample, in the order of `which`
 
   /// The statistics of some folds together.
   [[nodiscard]] RangeStatistics merged(std::span<const int> wanted) const;

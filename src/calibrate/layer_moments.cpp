@@ -5,6 +5,7 @@
 
 #include "calibrate/patches.h"
 #include "support/parallel.h"
+#include "support/vectorize.h"
 
 namespace edgec {
 namespace {
@@ -12,6 +13,15 @@ namespace {
 constexpr std::size_t rows_at_once = 2048; // of patches, summed in float32 before they are added in double
 constexpr std::size_t samples_at_once = 64;
 constexpr std::size_t panel = 64; // rows of a product that one thread computes at once
+
+/// Adds rows, as long as the sums are, of numbers that do not depend on each other.
+EDGEC_VECTOR_CLONES void add_rows(std::span<const float> values, std::span<double> sums) {
+  const std::size_t width = sums.size(), rows = width == 0 ? 0 : values.size() / width;
+  double *__restrict into = sums.data();
+  const float *from = values.data();
+  for (std::size_t row = 0; row < rows; ++row, from += width)
+    for (std::size_t j = 0; j < width; ++j) into[j] += static_cast<double>(from[j]);
+}
 
 class Gatherer {
 public:
@@ -88,7 +98,6 @@ private:
     for (std::size_t i = first; i < last; ++i)
       for (std::size_t j = first; j < columns_; ++j)
         m.yy(i, j) += static_cast<double>(sums[(i - first) * rest + j - first]);
-    add_sums(y_, offset, rows, first, last, m.y);
   }
 
   /// The same rows of the sum of x y^T.
@@ -97,13 +106,17 @@ private:
     gram(rows, &x_[offset + first], last - first, width_, &y_[offset], columns_, width_, sums.data());
     for (std::size_t i = first; i < last; ++i)
       for (std::size_t j = 0; j < columns_; ++j) m.xy(i, j) += static_cast<double>(sums[(i - first) * columns_ + j]);
-    add_sums(x_, offset, rows, first, last, m.x);
   }
 
-  void add_sums(const std::vector<float> &values, std::size_t offset, std::size_t rows, std::size_t first,
-                std::size_t last, std::vector<double> &into) const {
-    for (std::size_t row = 0; row < rows; ++row)
-      for (std::size_t j = first; j < last; ++j) into[j] += static_cast<double>(values[row * width_ + offset + j]);
+  /// Sums of the columns of all groups, which lie side by side.
+  void add_sums(std::vector<std::vector<Moments>> &moments, std::size_t fold, const std::vector<float> &values,
+                std::vector<double> Moments::*sums) const {
+    std::vector<double> all;
+    for (const auto &group : moments) all.insert(all.end(), (group[fold].*sums).begin(), (group[fold].*sums).end());
+    add_rows(values, all);
+    for (std::size_t g = 0; g < moments.size(); ++g)
+      std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(g * columns_), columns_,
+                  (moments[g][fold].*sums).begin());
   }
 
   Status add(std::vector<std::vector<Moments>> &moments, std::size_t fold, std::size_t samples) {
@@ -113,7 +126,11 @@ private:
       group[fold].count += static_cast<double>(rows);
       group[fold].samples += static_cast<double>(samples);
     }
-    return parallel_for(moments.size() * panels * 2, threads_, [&](std::size_t task, int) -> Status {
+    const std::size_t products = moments.size() * panels * 2;
+    return parallel_for(products + 2, threads_, [&](std::size_t task, int) -> Status {
+      if (task == products) add_sums(moments, fold, x_, &Moments::x);
+      if (task > products) add_sums(moments, fold, y_, &Moments::y);
+      if (task >= products) return {};
       const std::size_t group = task / 2 / panels, first = task / 2 % panels * panel,
                         last = std::min(first + panel, columns_);
       if (task % 2 == 0)

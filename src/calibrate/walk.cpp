@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "calibrate/calibrate.h"
+#include "ir/extract.h"
 #include "support/parallel.h"
 #include "support/vectorize.h"
 
@@ -169,14 +170,28 @@ struct Walk::State {
     for (const ValueId stop : stops) feeds.push_back(sources(stop));
   }
 
-  Runner make_runner(const std::vector<ValueId> &from, PlanOptions plan) const {
+  /// What lies between kept values and those wanted. A plan is compiled for each step: of a small graph sooner.
+  struct Segment {
+    Graph graph;
+    std::vector<ValueId> from, wanted; ///< in that graph
+  };
+  Segment segment(const std::vector<ValueId> &from, const std::vector<ValueId> &wanted) const {
+    auto part = extract(graph, from, wanted);
+    if (!part) return {graph, from, wanted}; // of constants alone
+    std::vector<ValueId> outputs;
+    for (const GraphOutput &output : part->outputs()) outputs.push_back(output.value);
+    return {*part, part->inputs(), std::move(outputs)};
+  }
+
+  Runner make_runner(const Segment &segment, const std::vector<ValueId> &from, PlanOptions plan) const {
     plan.isa = options.isa;
-    plan.feeds = from;
+    plan.feeds = segment.from;
+    plan.fetches = segment.wanted;
     for (const ValueId id : from) {
       const auto found = kept.find(id);
       plan.feed_layouts.push_back(found == kept.end() ? Layout::plain : found->second.layout);
     }
-    return {graph, ops, std::move(plan)};
+    return {segment.graph, ops, std::move(plan)};
   }
 
   Result<std::vector<Tensor>> load(std::size_t number, const std::vector<ValueId> &from) const {
@@ -215,9 +230,8 @@ Status Walk::advance() {
   const ValueId stop = s.stops[s.reached];
   const auto &from = s.feeds[s.reached];
   PlanOptions plan;
-  plan.fetches = {stop};
   plan.native_fetches = true;
-  Runner runner = s.make_runner(from, std::move(plan));
+  Runner runner = s.make_runner(s.segment(from, {stop}), from, std::move(plan));
   // An earlier stop that nothing later is computed from can go as soon as this sample is done.
   std::vector<ValueId> finished;
   for (const auto &[id, kept] : s.kept) {
@@ -274,19 +288,22 @@ Result<std::map<ValueId, ChannelObservation>> Walk::observe(const std::map<Value
     for (const ValueId id : s.sources(value)) sources.insert(id);
   }
   const std::vector<ValueId> from(sources.begin(), sources.end());
+  const State::Segment segment = s.segment(from, wanted);
+  std::map<ValueId, ValueId> original; // of the segment's values
+  for (std::size_t i = 0; i < wanted.size(); ++i) original[segment.wanted[i]] = wanted[i];
   PlanOptions plan;
-  plan.fetches = wanted;
-  plan.keep = wanted;
+  plan.keep = segment.wanted;
   plan.observe_only = true;
-  Runner runner = s.make_runner(from, std::move(plan));
+  Runner runner = s.make_runner(segment, from, std::move(plan));
   std::vector<std::map<ValueId, ChannelObservation>> parts(s.which.size());
   EDGEC_CHECK(parallel_for(s.which.size(), s.options.threads, [&](std::size_t i, int worker) -> Status {
     EDGEC_ASSIGN(const auto feeds, s.load(i, from));
     Status unreadable;
     const auto look = [&](const ValueView &view) {
-      auto seen = observe_one(view, values.at(view.id));
+      const ValueId id = original.at(view.id);
+      auto seen = observe_one(view, values.at(id));
       if (seen)
-        parts[i][view.id] = *std::move(seen);
+        parts[i][id] = *std::move(seen);
       else
         unreadable = std::move(seen).error();
     };

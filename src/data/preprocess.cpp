@@ -43,6 +43,16 @@ void look_up(const Image &image, bool reversed, bool nhwc, const T *table, T *ou
   }
 }
 
+/// Whether the channels come last: as asked, else where only that fits the input's shape.
+bool channels_last(const Preprocess &rule, const Type &type) {
+  if (rule.nhwc) return *rule.nhwc;
+  if (!type.shape || type.shape->size() < 3) return false;
+  const Shape &shape = *type.shape;
+  return shape.back().size == rule.channels() && shape[shape.size() - 3].size != rule.channels();
+}
+
+} // namespace
+
 Result<Image> shape_image(const Image &decoded, const Preprocess &rule) {
   Image image = rule.colour == Colour::grey ? to_grey(decoded) : decoded;
   if (rule.resize_short) {
@@ -63,19 +73,8 @@ Result<Image> shape_image(const Image &decoded, const Preprocess &rule) {
   return image;
 }
 
-/// Whether the channels come last: as asked, else where only that fits the input's shape.
-bool channels_last(const Preprocess &rule, const Type &type) {
-  if (rule.nhwc) return *rule.nhwc;
-  if (!type.shape || type.shape->size() < 3) return false;
-  const Shape &shape = *type.shape;
-  return shape.back().size == rule.channels() && shape[shape.size() - 3].size != rule.channels();
-}
-
-} // namespace
-
-Result<Tensor> prepare_image(const Image &decoded, const Preprocess &rule, const InputSpec &input) {
+Result<Tensor> image_values(const Image &image, const Preprocess &rule, const InputSpec &input) {
   EDGEC_ASSIGN(const Tensor table, value_table(rule, input));
-  EDGEC_ASSIGN(const Image image, shape_image(decoded, rule));
   const bool nhwc = channels_last(rule, input.type);
   Dims dims =
       nhwc ? Dims{1, image.height, image.width, image.channels} : Dims{1, image.channels, image.height, image.width};
@@ -94,6 +93,11 @@ Result<Tensor> prepare_image(const Image &decoded, const Preprocess &rule, const
   default: fill(std::uint64_t{}); break;
   }
   return Tensor::of_bytes(table.dtype, std::move(dims), std::move(out));
+}
+
+Result<Tensor> prepare_image(const Image &decoded, const Preprocess &rule, const InputSpec &input) {
+  EDGEC_ASSIGN(const Image image, shape_image(decoded, rule));
+  return image_values(image, rule, input);
 }
 
 std::string describe(const Preprocess &rule) {

@@ -49,4 +49,8 @@ std::string describe(const Preprocess &preprocess);
 /// Errors: the crop is larger than the image, the result does not fit the input, an input type that no pixel becomes.
 Result<Tensor> prepare_image(const Image &image, const Preprocess &preprocess, const InputSpec &input);
 
+/// Its two steps: the pixels that the input shows, and their values.
+Result<Image> shape_image(const Image &image, const Preprocess &preprocess);
+Result<Tensor> image_values(const Image &shaped, const Preprocess &preprocess, const InputSpec &input);
+
 } // namespace edgec

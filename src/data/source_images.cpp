@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
 
 #include "data/fit.h"
 #include "data/sources.h"
@@ -8,6 +11,28 @@
 
 namespace edgec {
 namespace {
+
+/// Shaped images of earlier calls, as many as fit: a job reads each sample several times.
+class SeenImages {
+public:
+  std::shared_ptr<const Image> find(std::size_t index) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = images_.find(index);
+    return found == images_.end() ? nullptr : found->second;
+  }
+
+  void keep(std::size_t index, const std::shared_ptr<const Image> &image) {
+    const std::lock_guard lock(mutex_);
+    if (bytes_ + image->pixels.size() > most_bytes || !images_.emplace(index, image).second) return;
+    bytes_ += image->pixels.size();
+  }
+
+private:
+  static constexpr std::size_t most_bytes = std::size_t{32} << 20;
+  mutable std::mutex mutex_;
+  std::map<std::size_t, std::shared_ptr<const Image>> images_;
+  std::size_t bytes_ = 0;
+};
 
 class ImageSamples : public SampleSet {
 public:
@@ -58,12 +83,22 @@ private:
   InputSpec input_;
   Preprocess rule_;
   std::size_t batch_;
+  mutable SeenImages seen_;
 
   Result<Tensor> row(std::size_t index) const {
     const auto &path = files_[index];
-    EDGEC_ASSIGN(const Storage file, map_file(path));
-    EDGEC_ASSIGN(const Image image, decode_image(file.bytes()).in(path.string()));
-    return prepare_image(image, rule_, input_).in(path.string());
+    EDGEC_ASSIGN(const auto image, shaped(index).in(path.string()));
+    return image_values(*image, rule_, input_).in(path.string());
+  }
+
+  Result<std::shared_ptr<const Image>> shaped(std::size_t index) const {
+    if (auto image = seen_.find(index)) return image;
+    EDGEC_ASSIGN(const Storage file, map_file(files_[index]));
+    EDGEC_ASSIGN(const Image decoded, decode_image(file.bytes()));
+    EDGEC_ASSIGN(Image image, shape_image(decoded, rule_));
+    auto kept = std::make_shared<const Image>(std::move(image));
+    seen_.keep(index, kept);
+    return std::shared_ptr<const Image>(std::move(kept));
   }
 };
 

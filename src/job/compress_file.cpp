@@ -17,6 +17,7 @@
 #include "measure/latency.h"
 #include "measure/pareto.h"
 #include "measure/picture.h"
+#include "measure/sizes.h"
 #include "ops/registry.h"
 #include "report/report_file.h"
 #include "runtime/plan.h"
@@ -40,6 +41,16 @@ namespace {
 
 /// Where a scheme works with them, and where they only show that the file computes what it should.
 constexpr std::int64_t made_up_samples = 100, few_made_up_samples = 4;
+
+/// More where they are cheap and say little each: series of a small network are features, not pictures of many places.
+std::int64_t made_up_count(const Graph &graph) {
+  constexpr double most = 1000, most_macs = 3e9;
+  const auto is_series = [](const MadeUpInput &input) { return input.kind == InputKind::series; };
+  if (!std::ranges::all_of(guess_inputs(graph), is_series)) return made_up_samples;
+  const double macs = measure_sizes(with_unit_dims(graph, all_ops()), all_ops(), false).macs;
+  return static_cast<std::int64_t>(
+      std::clamp(most_macs / std::max(1.0, macs), static_cast<double>(made_up_samples), most));
+}
 
 /// Whether anything but exact passes was asked for.
 bool is_lossy(const CompressFile &a) { return !wanted_schemes(a.settings).empty(); }
@@ -168,7 +179,9 @@ Result<Dataset> open_calibration(const CompressFile &a, const Graph &graph, Isa 
   const bool used = wanted.empty() || std::ranges::any_of(wanted, [](const SchemeDef *scheme) {
                       return scheme->needs != Needs::nothing;
                     });
-  const auto count = static_cast<std::size_t>(std::min(flags.limit, used ? made_up_samples : few_made_up_samples));
+  const std::int64_t wanted_samples = !used ? few_made_up_samples : is_lossy(a) ? made_up_count(graph) : made_up_samples;
+  const bool limited = flags.limit != CompressFile().calib.limit;
+  const auto count = static_cast<std::size_t>(limited ? std::min(flags.limit, wanted_samples) : wanted_samples);
   auto data = is_lossy(a) ? made_up_dataset(graph, count, a.run.threads(), isa, a.run.seed)
                           : synthetic_dataset(graph, count, a.run.seed);
   if (data && is_lossy(a)) warn(fmt::format("NO SAMPLES: without --calib they are {}", data->description));
@@ -441,6 +454,7 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
   with.stored = source;
   with.stored.graph = with.file.graph;
   request.cross_fit = with.calibration.rest.empty() && (!with.calibration.synthetic || rounds_weights(a.settings));
+  if (a.settings.get<FitOptions>().effort == "fast") with.calibration.judging = fast_judging;
   if (!with.calibration.samples) request.settings.edit<FitOptions>().set_effort("fast");
   log_info(fmt::format("plan: {}; samples {}", options_text(a.recorded), with.calibration.description));
 

@@ -70,6 +70,7 @@ private:
     job.ranges = request_.ranges;
     job.reference = request_.reference != nullptr ? request_.reference : &source;
     job.reference_outputs = std::make_shared<const ReferenceOutputs>();
+    job.original_answers = request_.reference == nullptr && of(Phase::structure).empty();
     job.cross_fit = request_.cross_fit;
     job.judge_each = request_.judge_each;
     job.evaluation = request_.evaluation;

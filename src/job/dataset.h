@@ -32,14 +32,17 @@ struct Dataset {
   std::string path;        ///< as it was given
   std::string description; ///< "digits_test.npz, 450 samples"
   bool synthetic = false;
+  static constexpr std::size_t most_judging = 200; ///< beyond the limit
+  std::size_t judging = most_judging;              ///< of those, as many as time is to be spent on
 
   /// Those beyond the limit that results are judged on.
   [[nodiscard]] std::span<const std::size_t> unseen() const {
-    constexpr std::size_t most = 200;
-    return std::span(rest).first(std::min(most, rest.size()));
+    return std::span(rest).first(std::min(judging, rest.size()));
   }
-  /// The others beyond the limit: long work may use them.
-  [[nodiscard]] std::span<const std::size_t> more() const { return std::span(rest).subspan(unseen().size()); }
+  /// Those beyond the limit that nothing is judged on: long work may use them.
+  [[nodiscard]] std::span<const std::size_t> more() const {
+    return std::span(rest).subspan(std::min(most_judging, rest.size()));
+  }
 };
 
 /// The first samples of those used, at most `count`.

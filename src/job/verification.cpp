@@ -48,10 +48,12 @@ Result<MeasuredFidelity> measure_fitted(const Reference &reference, const Compre
                             reference.name, data.synthetic};
   }
   const auto &held_out = compressed.outcome.held_out;
-  return MeasuredFidelity{
-      *held_out,
-      fmt::format("held-out halves (each sample by a network that was not fitted to it): {}", data.description),
-      reference.name, data.synthetic};
+  std::size_t rows = 0;
+  for (const std::size_t index : data.indices) rows += data.samples->rows(index);
+  const std::string which = held_out->samples == rows
+                                ? "held-out halves (each sample by a network that was not fitted to it)"
+                                : fmt::format("{} held-out samples (by a network fitted to others)", held_out->samples);
+  return MeasuredFidelity{*held_out, fmt::format("{}: {}", which, data.description), reference.name, data.synthetic};
 }
 
 Result<MeasuredFidelity> measure_all(const Reference &reference, const Written &written, const Dataset &data,

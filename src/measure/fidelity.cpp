@@ -26,29 +26,43 @@ bool is_broken(double value) { return std::isnan(value) || value == std::numeric
 /// Integers that stand for themselves.
 bool are_plain(const Type &type) { return type.is_tensor() && is_integer(type.dtype) && !type.quant; }
 
+/// What a network is compared by: its outputs, then what its answers are read from where that is no output.
+struct Compared {
+  std::vector<Answer> answers;
+  std::vector<ValueId> values;
+  std::vector<std::size_t> places; ///< of each answer among the values
+
+  explicit Compared(const Graph &graph) : answers(find_answers(graph)) {
+    for (const GraphOutput &output : graph.outputs()) values.push_back(output.value);
+    for (const Answer &answer : answers) {
+      const auto found = std::ranges::find(values, answer.value);
+      places.push_back(static_cast<std::size_t>(found - values.begin()));
+      if (found == values.end()) values.push_back(answer.value);
+    }
+  }
+};
+
+bool has_codes(const Graph &graph, std::span<const ValueId> values) {
+  return std::ranges::any_of(values, [&](ValueId id) { return graph.value(id).type.is_quantized(); });
+}
+
 /// A network being run: its outputs, then what its answers are read from where that is no output.
 class Candidate {
 public:
   Candidate(const Candidate &) = delete;
   Candidate &operator=(const Candidate &) = delete;
   Candidate(const Graph &graph, const OpRegistry &ops, const FidelityOptions &options)
-      : graph_(graph), answers_(find_answers(graph)) {
-    for (const GraphOutput &output : graph.outputs()) fetches_.push_back(output.value);
-    for (const Answer &answer : answers_) {
-      const auto found = std::ranges::find(fetches_, answer.value);
-      places_.push_back(static_cast<std::size_t>(found - fetches_.begin()));
-      if (found == fetches_.end()) fetches_.push_back(answer.value);
-    }
+      : graph_(graph), compared_(graph) {
     if (options.parts) {
       in_parts_ = [&graph, &ops, parts = *options.parts, this](std::span<const RuntimeValue> feeds) {
-        return run_in_parts(graph, ops, feeds, fetches_, parts);
+        return run_in_parts(graph, ops, feeds, compared_.values, parts);
       };
       return;
     }
     PlanOptions plan;
     plan.isa = options.isa;
     plan.reference = options.reference_kernels;
-    plan.fetches = fetches_;
+    plan.fetches = compared_.values;
     runner_ = std::make_unique<Runner>(graph, ops, plan);
   }
 
@@ -65,29 +79,25 @@ public:
         reals[i] = {tensor->dims, real_values(*tensor, type, other),
                     !is_float(tensor->dtype) && (!type.quant || (other != nullptr && are_plain(*other)))};
     }
-    for (const std::size_t place : places_)
+    for (const std::size_t place : compared_.places)
       if (std::ranges::any_of(reals[place].values, is_broken))
         return bad_input(fmt::format("output {}: has NaN or infinity", name(place)));
     return reals;
   }
 
-  [[nodiscard]] const std::vector<Answer> &answers() const { return answers_; }
+  [[nodiscard]] const std::vector<Answer> &answers() const { return compared_.answers; }
   /// Where the answers of an output are among what run() gives.
-  [[nodiscard]] std::size_t place(std::size_t answer) const { return places_[answer]; }
+  [[nodiscard]] std::size_t place(std::size_t answer) const { return compared_.places[answer]; }
   [[nodiscard]] std::size_t outputs() const { return graph_.outputs().size(); }
-  [[nodiscard]] const Type &type_of(std::size_t i) const { return graph_.value(fetches_[i]).type; }
-  [[nodiscard]] bool has_codes() const {
-    return std::ranges::any_of(fetches_, [&](ValueId id) { return graph_.value(id).type.is_quantized(); });
-  }
+  [[nodiscard]] const Type &type_of(std::size_t i) const { return graph_.value(compared_.values[i]).type; }
+  [[nodiscard]] bool has_codes() const { return edgec::has_codes(graph_, compared_.values); }
   [[nodiscard]] std::string name(std::size_t i) const {
-    return i < outputs() ? graph_.outputs()[i].name : graph_.value(fetches_[i]).name;
+    return i < outputs() ? graph_.outputs()[i].name : graph_.value(compared_.values[i]).name;
   }
 
 private:
   const Graph &graph_;
-  std::vector<Answer> answers_;
-  std::vector<ValueId> fetches_;
-  std::vector<std::size_t> places_;
+  Compared compared_;
   std::unique_ptr<Runner> runner_;
   std::function<Result<std::vector<RuntimeValue>>(std::span<const RuntimeValue>)> in_parts_; // instead of runner_
 };
@@ -117,6 +127,24 @@ struct ReferenceOutputs::State {
 
 ReferenceOutputs::ReferenceOutputs() : state_(std::make_unique<State>()) {}
 ReferenceOutputs::~ReferenceOutputs() = default;
+
+std::vector<ValueId> compared_values(const Graph &graph) { return Compared(graph).values; }
+
+bool stands_for(const Graph &rewritten, const Graph &reference) {
+  const Compared own(rewritten), wanted(reference);
+  return own.values.size() == wanted.values.size() && own.places == wanted.places &&
+         !has_codes(rewritten, own.values) && !has_codes(reference, wanted.values);
+}
+
+void ReferenceOutputs::keep(std::size_t call, std::span<const Tensor> values) const {
+  Outputs outputs;
+  for (const Tensor &tensor : values) {
+    if (tensor.dtype == DType::string) return;
+    outputs.push_back({tensor.dims, to_doubles(tensor), !is_float(tensor.dtype)});
+    if (std::ranges::any_of(outputs.back().values, is_broken)) return; // to be named where the reference is run
+  }
+  state_->keep(call, std::make_shared<const Outputs>(std::move(outputs)));
+}
 
 namespace {
 

@@ -97,6 +97,8 @@ class ReferenceOutputs {
 public:
   ReferenceOutputs();
   ~ReferenceOutputs();
+  /// What a network that stands for the reference (stands_for()) gave for a call: its compared_values().
+  void keep(std::size_t call, std::span<const Tensor> values) const;
   struct State;
   [[nodiscard]] State &state() const { return *state_; }
 
@@ -116,6 +118,12 @@ struct FidelityOptions {
   const ReferenceOutputs *reference_outputs = nullptr; ///< what is known of the reference's outputs; null: nothing
   std::function<void()> step = nullptr;                ///< after each call, from any thread
 };
+
+/// The values that a network is compared by: its outputs, then what its answers are read from where that is no output.
+std::vector<ValueId> compared_values(const Graph &graph);
+
+/// Whether the compared values of a network that was rewritten exactly are those of the reference, one by one.
+bool stands_for(const Graph &rewritten, const Graph &reference);
 
 /// Runs `test`, and `reference` unless it is null, on the samples chosen and compares their outputs by position. Both
 /// must take the same inputs, those of half precision rounded (as_inputs()). Errors: samples that do not fit, an output

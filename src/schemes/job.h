@@ -41,6 +41,7 @@ struct Job : PassContext {
   const Graph *original = nullptr;    ///< before any scheme that changed weights, same ids; null: there was none
   const Graph *reference = nullptr;   ///< what networks are judged beside; null: nothing is judged
   std::shared_ptr<const ReferenceOutputs> reference_outputs = nullptr; ///< those of `reference` on `calibration`
+  bool original_answers = false; ///< the network before any scheme (or `original`) computes what `reference` does
   const Evaluation *evaluation = nullptr; ///< what a budget of lost answers counts; null: agreement on held-out halves
   bool cross_fit = true;                  ///< judge what was fitted to samples on others
   bool judge_each = false;                ///< a search judges every network that it sees: a curve of sizes and losses

@@ -32,7 +32,7 @@ struct ChannelOptions {
 };
 
 double macs_of(const Graph &graph, const Job &job) {
-  return measure_sizes(with_unit_dims(graph, job.ops), job.ops).macs;
+  return measure_sizes(with_unit_dims(graph, job.ops), job.ops, false).macs;
 }
 
 class ChannelPruning {

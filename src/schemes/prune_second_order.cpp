@@ -114,6 +114,7 @@ private:
     options.threads = job_.threads;
     options.isa = job_.isa;
     options.progress = layer_progress(job_, "calibrating");
+    keep_answers(original_, job_, options);
     EDGEC_ASSIGN(const Calibration means, calibrate(original_, job_.ops, *job_.calibration, samples, options));
     const int both[] = {0, 1};
     return means.merged(both);

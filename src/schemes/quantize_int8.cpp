@@ -194,22 +194,27 @@ Result<std::string> best_range(const Int8Source &source, const Job &job) {
 /// Samples on which it is decided whether to equalize: more than so much work would only show the same difference.
 std::vector<std::size_t> judging_samples(const Graph &graph, const Job &job) {
   constexpr double least = 64, most = 1e6, most_macs = 20e9;
-  const double macs = std::max(1.0, measure_sizes(graph, job.ops).macs);
+  const double macs = std::max(1.0, measure_sizes(graph, job.ops, false).macs);
   return some_of(job.samples, static_cast<std::size_t>(std::clamp(most_macs / macs, least, most)));
 }
 
 /// Equalizes where that gains on held-out halves of some samples; judged by plain rounding and bias correction, whose
-/// noise comes from the same ranges and steps. Leaves the source uncalibrated.
-Status equalize_where_better(Int8Source &source, const Job &job) {
+/// noise comes from the same ranges and steps. Returns whether that left the source calibrated: all samples judged.
+Result<bool> equalize_where_better(Int8Source &source, const Job &job) {
   const bool judged = job.options<Int8Options>().equalize == "auto";
   Job plain = rounding_to_nearest(job);
   plain.note = nullptr;
   plain.samples = judging_samples(source.graph, job);
+  const bool by_all = plain.samples == job.samples;
+  const auto leave = [&](Int8Source &chosen) {
+    if (by_all) source = std::move(chosen);
+    return by_all;
+  };
   if (auto &range = plain.settings.edit<Int8Options>().range; range == "auto") range = "percentile";
   Int8Source before = source;
-  EDGEC_CHECK(calibrate_source(before, plain));
-  EDGEC_ASSIGN(const auto after, equalized(before, plain));
-  if (!after) return {};
+  EDGEC_CHECK(calibrate_source(before, by_all ? job : plain));
+  EDGEC_ASSIGN(auto after, equalized(before, plain));
+  if (!after) return leave(before);
   if (judged) {
     EDGEC_ASSIGN(const Fidelity held_out_without, cross_fit(before, plain));
     EDGEC_ASSIGN(const Fidelity held_out_with, cross_fit(*after, plain));
@@ -219,14 +224,15 @@ Status equalize_where_better(Int8Source &source, const Job &job) {
         after->tensors.size(), with, without);
     if (with <= without) {
       job.skip(int8_name, "", text);
-      return {};
+      return leave(before);
     }
     job.say(int8_name, "", text);
   }
+  if (by_all) return leave(*after);
   source.graph = after->graph;
   source.original = after->original;
   source.tensors = after->tensors;
-  return {};
+  return false;
 }
 
 /// Searches the rate at which the codes meet the budget.
@@ -262,8 +268,11 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
   auto &options = job.settings.edit<Int8Options>();
   EDGEC_ASSIGN(Int8Source source, prepare(graph, job));
   const bool judged = job.reference != nullptr && job.samples.size() >= 2;
-  if (!source.tensors.empty() && (judged || options.equalize == "on")) EDGEC_CHECK(equalize_where_better(source, job));
-  EDGEC_CHECK(calibrate_source(source, job));
+  bool calibrated = false;
+  if (!source.tensors.empty() && (judged || options.equalize == "on")) {
+    EDGEC_ASSIGN(calibrated, equalize_where_better(source, job));
+  }
+  if (!calibrated) EDGEC_CHECK(calibrate_source(source, job));
   SchemeOutcome outcome;
   if (source.left > 0)
     outcome.warnings.push_back(
@@ -281,7 +290,7 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
     EDGEC_ASSIGN(outcome.held_out, mix_precision(source, job));
   }
   if (!outcome.held_out && job.cross_fit && judged) {
-    EDGEC_ASSIGN(outcome.held_out, cross_fit(source, job));
+    EDGEC_ASSIGN(outcome.held_out, judge_for_report(source, job));
   }
   const int both[] = {0, 1};
   Graph quantized;
@@ -406,7 +415,8 @@ std::vector<SchemeStep> steps(const Job &job) {
   add(1, {"calibrating", 2});
   add(searched ? 1 : 0, {"searching the rate", 60});
   add(mixed ? 1 : 0, {"measuring what each value's codes cost", 4});
-  add(searched ? 0 : mixed ? 7 : job.cross_fit ? 3 : 1, {"fitting layers", 8});
+  const int judging = !job.cross_fit ? 0 : job.options<FitOptions>().effort == "fast" ? 1 : 2;
+  add(searched ? 0 : mixed ? 7 : 1 + judging, {"fitting layers", 8});
   return found;
 }
 

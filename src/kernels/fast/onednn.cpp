@@ -1,6 +1,9 @@
 #include "kernels/fast/onednn.h"
 
 #include <atomic>
+#include <cstring>
+#include <mutex>
+#include <unordered_map>
 
 #include <omp.h>
 
@@ -78,8 +81,117 @@ void OnednnCall::run(const KernelIo &io) const {
   });
 }
 
+namespace {
+
+/// What tells a primitive from others, as bytes; empty where that is not known.
+class Key {
+public:
+  static std::string of(const dnnl::primitive_desc_base &descriptor, int threads) {
+    Key key;
+    if (!key.add_operation(descriptor.get()) || !key.add_post_ops(descriptor.get_primitive_attr().get_post_ops()))
+      return {};
+    key.bytes_ += descriptor.impl_info_str();
+    key.add(threads);
+    for (const auto what : {dnnl::query::src_md, dnnl::query::weights_md, dnnl::query::dst_md, dnnl::query::diff_src_md,
+                            dnnl::query::diff_weights_md, dnnl::query::diff_dst_md, dnnl::query::scratchpad_md})
+      key.add(descriptor.query_md(what).data);
+    key.add_numbers(descriptor.get_primitive_attr());
+    return key.bytes_;
+  }
+
+private:
+  std::string bytes_;
+
+  template <class T>
+  void add(const T &value) {
+    bytes_.append(reinterpret_cast<const char *>(&value), sizeof value);
+  }
+  template <class T>
+  void add_all(const std::vector<T> &values) {
+    add(values.size());
+    for (const T &value : values) add(value);
+  }
+
+  template <class Operation>
+  bool add_operation(const_dnnl_primitive_desc_t descriptor, dnnl_query_t what) {
+    const Operation *operation = nullptr;
+    if (dnnl_primitive_desc_query(descriptor, what, 0, &operation) != dnnl_success) return false;
+    add(*operation);
+    return true;
+  }
+  bool add_operation(const_dnnl_primitive_desc_t descriptor) {
+    dnnl_primitive_kind_t kind{};
+    if (dnnl_primitive_desc_query(descriptor, dnnl_query_primitive_kind, 0, &kind) != dnnl_success) return false;
+    switch (kind) {
+    case dnnl_convolution: return add_operation<dnnl_convolution_desc_t>(descriptor, dnnl_query_convolution_d);
+    case dnnl_deconvolution: return add_operation<dnnl_deconvolution_desc_t>(descriptor, dnnl_query_deconvolution_d);
+    case dnnl_matmul: return add_operation<dnnl_matmul_desc_t>(descriptor, dnnl_query_matmul_d);
+    default: return false;
+    }
+  }
+
+  bool add_post_ops(const dnnl::post_ops &ops) {
+    for (int i = 0; i < ops.len(); ++i) {
+      add(ops.kind(i));
+      dnnl::algorithm which{};
+      if (ops.kind(i) == dnnl::primitive::kind::eltwise) {
+        float scale = 1, alpha = 0, beta = 0;
+        ops.get_params_eltwise(i, scale, which, alpha, beta);
+        add(scale), add(alpha), add(beta);
+      } else if (ops.kind(i) == dnnl::primitive::kind::binary) {
+        dnnl::memory::desc operand;
+        ops.get_params_binary(i, which, operand);
+        add(operand.data);
+      } else {
+        return false;
+      }
+      add(which);
+    }
+    return true;
+  }
+
+  /// Scales and zero points.
+  void add_numbers(const dnnl::primitive_attr &attributes) {
+    int mask = 0;
+    std::vector<float> scales;
+    attributes.get_output_scales(mask, scales);
+    add(mask), add_all(scales);
+    for (const int argument : {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST}) {
+      std::vector<std::int32_t> zero_points;
+      attributes.get_zero_points(argument, mask, zero_points);
+      add(mask), add_all(zero_points);
+    }
+    add(attributes.get_scratchpad_mode());
+  }
+};
+
+} // namespace
+
+dnnl::primitive shared_primitive(const dnnl::primitive_desc_base &descriptor, int threads,
+                                 const std::function<dnnl::primitive()> &make) {
+  constexpr std::size_t most = 128; // compiled code of some 50 KB each
+  static std::mutex mutex;
+  static std::unordered_map<std::string, dnnl::primitive> known;
+  const std::string key = Key::of(descriptor, threads);
+  if (key.empty()) return make();
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto found = known.find(key); found != known.end()) return found->second;
+  }
+  const dnnl::primitive made = make();
+  const std::lock_guard lock(mutex);
+  if (known.size() == most) known.clear(); // plans keep what they use
+  known.emplace(key, made);
+  return made;
+}
+
 dnnl::memory in_format(const dnnl::memory::desc &from, const void *bytes, const dnnl::memory::desc &to) {
   return with_onednn([&] {
+    if (from == to) {
+      dnnl::memory copy(to, cpu_engine());
+      std::memcpy(copy.get_data_handle(), bytes, to.get_size());
+      return copy;
+    }
     dnnl::stream stream(cpu_engine());
     dnnl::memory source(from, cpu_engine(), const_cast<void *>(bytes)), target(to, cpu_engine());
     dnnl::reorder(source, target).execute(stream, source, target);

@@ -1,6 +1,7 @@
 // oneDNN primitives as reentrant kernels: created once, scratch given by the caller.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <new>
 #include <string>
@@ -82,13 +83,19 @@ auto onednn_descriptor(Create &&create) -> Result<decltype(create())> {
   }
 }
 
+/// What make() gives, or gave for an equal descriptor not long ago: building a primitive compiles its code.
+dnnl::primitive shared_primitive(const dnnl::primitive_desc_base &descriptor, int threads,
+                                 const std::function<dnnl::primitive()> &make);
+
 /// The primitive with its arguments, or an error where oneDNN cannot build it after all.
 template <class Primitive, class Descriptor>
 Result<std::shared_ptr<const OnednnCall>> onednn_call(const Descriptor &descriptor,
                                                       std::vector<OnednnArgument> arguments, int threads) {
   try {
-    return with_onednn(
-        [&] { return std::make_shared<const OnednnCall>(Primitive(descriptor), std::move(arguments), threads); });
+    return with_onednn([&] {
+      const auto primitive = shared_primitive(descriptor, threads, [&] { return Primitive(descriptor); });
+      return std::make_shared<const OnednnCall>(primitive, std::move(arguments), threads);
+    });
   } catch (const dnnl::error &error) {
     return unsupported(std::string("oneDNN refuses this: ") + error.what());
   }

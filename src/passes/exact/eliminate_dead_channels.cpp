@@ -272,7 +272,7 @@ public:
     move_constants(changed, dead);
     EDGEC_CHECK(cut(changed, dead));
     const auto macs = [&](const Graph &graph) {
-      return measure_sizes(with_unit_dims(graph, context_.ops), context_.ops).macs;
+      return measure_sizes(with_unit_dims(graph, context_.ops), context_.ops, false).macs;
     };
     const double before = macs(graph_), after = macs(changed);
     graph_ = std::move(changed);

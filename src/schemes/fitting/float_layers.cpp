@@ -5,6 +5,7 @@
 
 #include "ir/node_view.h"
 #include "schemes/fitting/channel_bias.h"
+#include "schemes/fitting/held_out.h"
 
 namespace edgec {
 namespace {
@@ -76,6 +77,7 @@ Result<Calibration> target_means(const Graph &original, std::span<const Layer> l
   for (const Layer &layer : layers) options.channel_means.push_back(layer.target);
   options.threads = job.threads;
   options.isa = job.isa;
+  keep_answers(original, job, options);
   return calibrate(original, job.ops, *job.calibration, job.samples, options);
 }
 

@@ -41,6 +41,14 @@ FidelityOptions judging(const Graph &reference, const Job &job) {
 
 } // namespace
 
+void keep_answers(const Graph &original, const Job &job, CalibrationOptions &options) {
+  if (!job.original_answers || job.reference == nullptr || !stands_for(original, *job.reference)) return;
+  options.fetches = compared_values(original);
+  options.fetched = [kept = job.reference_outputs](std::size_t call, const std::vector<Tensor> &values) {
+    kept->keep(call, values);
+  };
+}
+
 Result<Fidelity> judge(const Graph &reference, const Graph &graph, const Job &job) {
   return measure_fidelity(&reference, graph, job.ops, *job.calibration, judging(reference, job));
 }
@@ -55,9 +63,25 @@ Result<Fidelity> judge_evaluation(const Graph &reference, const Graph &graph, co
                            .metric = &evaluation.metric});
 }
 
+namespace {
+
+Status check_halves(const Job &job) {
+  if (job.samples.size() >= 2) return {};
+  return usage_error("judging on samples that nothing was fitted to needs at least two samples (--calib)");
+}
+
+} // namespace
+
+Result<Fidelity> judge_second_half(const Graph &reference, const FitHalf &fit, std::size_t most, const Job &job) {
+  EDGEC_CHECK(check_halves(job));
+  EDGEC_ASSIGN(const Graph first, fit(half_of(job.samples, 0), 0));
+  Job unseen = job;
+  unseen.samples = some_of(half_of(job.samples, 1), most);
+  return judge(reference, first, unseen);
+}
+
 Result<Fidelity> judge_held_out(const Graph &reference, const FitHalf &fit, const Job &job) {
-  if (job.samples.size() < 2)
-    return usage_error("judging on samples that nothing was fitted to needs at least two samples (--calib)");
+  EDGEC_CHECK(check_halves(job));
   EDGEC_ASSIGN(const Graph first, fit(half_of(job.samples, 0), 0));
   EDGEC_ASSIGN(const Graph second, fit(half_of(job.samples, 1), 1));
   const Graph *const unseen[] = {&second, &first};

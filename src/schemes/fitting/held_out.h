@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "calibrate/calibrate.h"
 #include "measure/fidelity.h"
 #include "schemes/job.h"
 
@@ -26,12 +27,18 @@ std::vector<int> folds_of(std::span<const std::size_t> samples, const Job &job);
 /// sample do almost as well.
 Job on_samples(const Job &job, std::span<const std::size_t> samples);
 
+/// Has a calibration of the original network keep what it gives as the reference's outputs, where it computes those.
+void keep_answers(const Graph &original, const Job &job, CalibrationOptions &options);
+
 /// How faithful `graph` is to `reference` on job.samples.
 Result<Fidelity> judge(const Graph &reference, const Graph &graph, const Job &job);
 
 /// The same of two networks, each fitted to one half of the samples and judged on the other. Code::usage where there
 /// are fewer than two samples.
 Result<Fidelity> judge_held_out(const Graph &reference, const FitHalf &fit, const Job &job);
+
+/// The same of one network, fitted to the first half and judged on at most `most` samples of the second.
+Result<Fidelity> judge_second_half(const Graph &reference, const FitHalf &fit, std::size_t most, const Job &job);
 
 /// How `graph` does by job.evaluation, which is not null.
 Result<Fidelity> judge_evaluation(const Graph &reference, const Graph &graph, const Job &job);

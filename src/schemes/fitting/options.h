@@ -9,6 +9,9 @@
 
 namespace edgec {
 
+/// Samples that a result is judged on at most with --effort fast.
+inline constexpr std::size_t fast_judging = 100;
+
 struct FitOptions {
   std::string effort = "default";
   bool second_order = true;    ///< weights are fitted to the original's outputs; else rounded or cut as they are

@@ -59,7 +59,7 @@ private:
   [[nodiscard]] std::size_t count() const {
     constexpr double least = 2, most = 8, most_macs = 2e9;
     return static_cast<std::size_t>(
-        std::clamp(most_macs / std::max(1.0, measure_sizes(graph_, job_.ops).macs), least, most));
+        std::clamp(most_macs / std::max(1.0, measure_sizes(graph_, job_.ops, false).macs), least, most));
   }
 
   [[nodiscard]] Result<std::vector<Outputs>> run(const Graph &graph) const {

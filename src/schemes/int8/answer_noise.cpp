@@ -19,7 +19,7 @@ namespace {
 /// So that all trials together take seconds.
 std::vector<std::size_t> judging_samples(const Graph &graph, std::size_t trials, const Job &job) {
   constexpr double least = 8, most = 32, most_macs = 100e9;
-  const double macs = std::max(1.0, measure_sizes(graph, job.ops).macs) * static_cast<double>(trials);
+  const double macs = std::max(1.0, measure_sizes(graph, job.ops, false).macs) * static_cast<double>(trials);
   return some_of(job.samples, static_cast<std::size_t>(std::clamp(most_macs / macs, least, most)));
 }
 

@@ -177,7 +177,7 @@ std::vector<std::size_t> judging_samples(const Graph &graph, const Job &job) {
   const bool known = std::ranges::all_of(graph.inputs(),
                                          [&](ValueId input) { return graph.value(input).type.concrete().has_value(); });
   const double most = known ? 32 : 8;
-  const double macs = std::max(1.0, measure_sizes(graph, job.ops).macs);
+  const double macs = std::max(1.0, measure_sizes(graph, job.ops, false).macs);
   return some_of(job.samples, static_cast<std::size_t>(std::clamp(most_macs / macs, least, most)));
 }
 

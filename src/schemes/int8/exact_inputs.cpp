@@ -1,7 +1,10 @@
 #include "schemes/int8/exact_inputs.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <utility>
 
 #include "schemes/fitting/held_out.h"
 
@@ -12,9 +15,25 @@ constexpr std::size_t most_samples = 64;
 constexpr std::size_t levels = 256;
 constexpr double tolerance = 1e-3; // of a step: floats carry the noise of the arithmetic that made them
 
+/// Values that were found to be known last, to skip the search for most of them: one for each hash.
+class Known {
+public:
+  /// False where another of its hash was asked for since, or none yet; and for 0.
+  bool operator()(float value) {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    std::uint32_t &last = last_[bits * 0x9e3779b1U >> (32 - log2_size)];
+    return std::exchange(last, bits) == bits && bits != 0;
+  }
+
+private:
+  static constexpr int log2_size = 12;
+  std::vector<std::uint32_t> last_ = std::vector<std::uint32_t>(std::size_t{1} << log2_size);
+};
+
 /// Adds what is new; false once there are more than `levels`.
-bool collect(std::vector<float> &values, const Tensor &tensor) {
+bool collect(std::vector<float> &values, Known &known, const Tensor &tensor) {
   for (const float value : tensor.as<float>()) {
+    if (known(value)) continue;
     const auto place = std::ranges::lower_bound(values, value);
     if (place != values.end() && *place == value) continue;
     if (values.size() == levels || !std::isfinite(value)) return false;
@@ -50,9 +69,10 @@ std::optional<Quant> quant_of(const std::vector<float> &values) {
 
 Result<std::optional<Quant>> exact_quant(const Job &job, std::size_t input) {
   std::vector<float> values;
+  Known known;
   for (const std::size_t number : some_of(job.samples, most_samples)) {
     EDGEC_ASSIGN(const Sample sample, job.calibration->load(number));
-    if (input >= sample.size() || sample[input].dtype != DType::float32 || !collect(values, sample[input]))
+    if (input >= sample.size() || sample[input].dtype != DType::float32 || !collect(values, known, sample[input]))
       return std::optional<Quant>();
   }
   return quant_of(values);

@@ -43,7 +43,7 @@ Result<Fidelity> judge_quantized(const Int8Source &source, const Job &job) {
 Result<Fidelity> spare_weights(Int8Source &source, Fidelity without, const Job &job) {
   constexpr double most_growth = 0.04;
   EDGEC_ASSIGN(const auto layers, weight_noises(source.graph, source.plan, job));
-  double left = most_growth * static_cast<double>(measure_sizes(source.graph, job.ops).parameters);
+  double left = most_growth * static_cast<double>(measure_sizes(source.graph, job.ops, false).parameters);
   Int8Source trial = source;
   for (const LayerNoise &layer : layers)
     if (layer.bytes <= left) left -= layer.bytes, trial.spec.float_nodes.insert(layer.node);

@@ -93,6 +93,7 @@ Status calibrate_source(Int8Source &source, const Job &job) {
   options.threads = job.threads;
   options.isa = job.isa;
   options.progress = layer_progress(job, "calibrating");
+  if (job.original == nullptr) keep_answers(source.graph, job, options);
   EDGEC_ASSIGN(source.ranges, calibrate(source.graph, job.ops, *job.calibration, job.samples, options));
   if (job.ranges != nullptr) EDGEC_CHECK(take_ranges(source, job));
   const int both[] = {0, 1};
@@ -106,6 +107,7 @@ Status calibrate_source(Int8Source &source, const Job &job) {
   options.ranges.clear();
   options.channel_spreads.clear();
   options.histograms = false;
+  keep_answers(source.original, job, options);
   EDGEC_ASSIGN(source.means, calibrate(source.original, job.ops, *job.calibration, job.samples, options));
   return {};
 }
@@ -137,8 +139,10 @@ Result<std::size_t> quantize_source(Graph &graph, const Int8Source &source, std:
   return layers.size() + (stored ? 1 : 0);
 }
 
-Result<Fidelity> cross_fit(const Int8Source &source, const Job &job) {
-  const FitHalf fit = [&](std::span<const std::size_t> samples, std::size_t fold) -> Result<Graph> {
+namespace {
+
+FitHalf quantize_half(const Int8Source &source, const Job &job) {
+  return [&](std::span<const std::size_t> samples, std::size_t fold) -> Result<Graph> {
     Job half = on_samples(job, samples);
     half.note = nullptr;
     Graph candidate;
@@ -146,7 +150,17 @@ Result<Fidelity> cross_fit(const Int8Source &source, const Job &job) {
     EDGEC_CHECK(quantize_source(candidate, source, folds, half));
     return candidate;
   };
-  return judge_held_out(*job.reference, fit, job);
+}
+
+} // namespace
+
+Result<Fidelity> cross_fit(const Int8Source &source, const Job &job) {
+  return judge_held_out(*job.reference, quantize_half(source, job), job);
+}
+
+Result<Fidelity> judge_for_report(const Int8Source &source, const Job &job) {
+  if (job.options<FitOptions>().effort != "fast") return cross_fit(source, job);
+  return judge_second_half(*job.reference, quantize_half(source, job), fast_judging, job);
 }
 
 } // namespace edgec
