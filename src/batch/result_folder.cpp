@@ -24,8 +24,9 @@ constexpr std::string_view work_name = "work-";
 
 /// A file's JSON; nothing that is discarded where there is none.
 Json json_in(const fs::path &path) {
-  std::ifstream stream(path, std::ios::binary);
-  return stream ? Json::parse(stream, nullptr, false) : Json(nullptr);
+  const auto file = map_file(path);
+  if (!file) return nullptr;
+  return Json::parse(std::string_view(reinterpret_cast<const char *>(file->data()), file->size()), nullptr, false);
 }
 
 JobFigures figures_of(const View &report) {
