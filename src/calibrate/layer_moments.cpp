@@ -115,8 +115,7 @@ private:
     for (const auto &group : moments) all.insert(all.end(), (group[fold].*sums).begin(), (group[fold].*sums).end());
     add_rows(values, all);
     for (std::size_t g = 0; g < moments.size(); ++g)
-      std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(g * columns_), columns_,
-                  (moments[g][fold].*sums).begin());
+      std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(g * columns_), columns_, (moments[g][fold].*sums).begin());
   }
 
   Status add(std::vector<std::vector<Moments>> &moments, std::size_t fold, std::size_t samples) {

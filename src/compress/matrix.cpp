@@ -186,7 +186,8 @@ EDGEC_VECTOR_CLONES void gram_of_few(std::size_t n, const float *a, std::size_t 
 
 void gram(std::size_t n, const float *a, std::size_t ka, std::size_t a_stride, const float *b, std::size_t kb,
           std::size_t b_stride, float *out) {
-  if (has_fused_products() && ka == few && kb == few && b_stride >= lanes) return gram_of_few(n, a, a_stride, b, b_stride, out);
+  if (has_fused_products() && ka == few && kb == few && b_stride >= lanes)
+    return gram_of_few(n, a, a_stride, b, b_stride, out);
   using Strided = Eigen::Map<const RowMajor<float>, 0, Eigen::OuterStride<>>;
   const auto index = [](std::size_t i) { return static_cast<Eigen::Index>(i); };
   const Strided left(a, index(n), index(ka), Eigen::OuterStride<>(index(a_stride)));

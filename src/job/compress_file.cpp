@@ -179,7 +179,9 @@ Result<Dataset> open_calibration(const CompressFile &a, const Graph &graph, Isa 
   const bool used = wanted.empty() || std::ranges::any_of(wanted, [](const SchemeDef *scheme) {
                       return scheme->needs != Needs::nothing;
                     });
-  const std::int64_t wanted_samples = !used ? few_made_up_samples : is_lossy(a) ? made_up_count(graph) : made_up_samples;
+  const std::int64_t wanted_samples = !used         ? few_made_up_samples
+                                      : is_lossy(a) ? made_up_count(graph)
+                                                    : made_up_samples;
   const bool limited = flags.limit != CompressFile().calib.limit;
   const auto count = static_cast<std::size_t>(limited ? std::min(flags.limit, wanted_samples) : wanted_samples);
   auto data = is_lossy(a) ? made_up_dataset(graph, count, a.run.threads(), isa, a.run.seed)

@@ -205,6 +205,18 @@ TEST_F(Samples, AFolderOfImagesInByteOrder) {
       HasSubstr("Z.ppm: 20 x 12 pixels, RGB, (pixel * 1 - [0]) / [1] -> data float[1,3,12,20], values 0 .. 255"));
 }
 
+TEST_F(Samples, AnImageIsDecodedOnce) {
+  images();
+  copy("rgb.ppm", "a.ppm");
+  const auto samples = opened(folder);
+  ASSERT_TRUE(samples);
+  const auto first = samples->load(0);
+  fs::remove(folder / "a.ppm");
+  const auto again = samples->load(0);
+  ASSERT_TRUE(first && again);
+  EXPECT_THAT((*again)[0].as<float>(), testing::ElementsAreArray((*first)[0].as<float>()));
+}
+
 TEST_F(Samples, ImagesWantPreprocessing) {
   images();
   rule.reset();

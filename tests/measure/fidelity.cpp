@@ -173,6 +173,27 @@ TEST(MeasureFidelity, NetworksTakeTurns) {
   EXPECT_DOUBLE_EQ(fidelity->logits.noise.noise, 4);
 }
 
+TEST(MeasureFidelity, TakesWhatWasKeptForTheReferences) {
+  const Graph reference = scaled("N", "1.0, 1.0"), test = scaled("N", "1.0, 0.5");
+  ASSERT_TRUE(stands_for(scaled("N", "1.0, 1.0"), reference));
+  ASSERT_EQ(compared_values(reference).size(), 2U); // the shares, and the scores that they are of
+  const ReferenceOutputs kept;
+  const std::vector<Tensor> values{Tensor::of<float>({1, 2}, {0.5F, 0.5F}), Tensor::of<float>({1, 2}, {1, 5})};
+  kept.keep(0, values);
+  const std::vector<std::size_t> calls{0, 1};
+  const auto fidelity = measure_fidelity(&reference, test, all_ops(), Rows(three_rows, 1),
+                                         {.indices = calls, .reference_outputs = &kept});
+  ASSERT_TRUE(fidelity) << fidelity.error().message;
+  EXPECT_DOUBLE_EQ(fidelity->logits.noise.noise, 9 + 4); // of (1, 2) beside (1, 5), and of (3, 2) beside (3, 4)
+}
+
+TEST(MeasureFidelity, NoNetworkStandsForOneWhoseAnswersAreReadElsewhere) {
+  const Graph shares = scaled("N", "1.0, 1.0");
+  Graph scores = shares;
+  scores.set_output(0, compared_values(shares)[1]);
+  EXPECT_FALSE(stands_for(scores, shares));
+}
+
 /// A graph of rows of two numbers, in ONNX's text form.
 Graph rows_graph(const std::string &outputs, const std::string &body) {
   auto graph = parse_graph("<opset_import: [\"\" : 13]>\ng (float[N,2] x) => (" + outputs + ")\n{\n" + body + "}\n");
