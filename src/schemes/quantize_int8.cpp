@@ -415,8 +415,7 @@ std::vector<SchemeStep> steps(const Job &job) {
   add(1, {"calibrating", 2});
   add(searched ? 1 : 0, {"searching the rate", 60});
   add(mixed ? 1 : 0, {"measuring what each value's codes cost", 4});
-  const int judging = !job.cross_fit ? 0 : job.options<FitOptions>().effort == "fast" ? 1 : 2;
-  add(searched ? 0 : mixed ? 7 : 1 + judging, {"fitting layers", 8});
+  add(searched ? 0 : mixed ? 7 : job.cross_fit ? 3 : 1, {"fitting layers", 8});
   return found;
 }
 

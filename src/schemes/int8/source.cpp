@@ -159,7 +159,8 @@ Result<Fidelity> cross_fit(const Int8Source &source, const Job &job) {
 }
 
 Result<Fidelity> judge_for_report(const Int8Source &source, const Job &job) {
-  if (job.options<FitOptions>().effort != "fast") return cross_fit(source, job);
+  const bool few = job.samples.size() <= fast_judging; // cost little, and one half of them says little
+  if (few || job.options<FitOptions>().effort != "fast") return cross_fit(source, job);
   return judge_second_half(*job.reference, quantize_half(source, job), fast_judging, job);
 }
 
