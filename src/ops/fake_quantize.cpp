@@ -93,6 +93,10 @@ void fake_quantize_gradient(const Steps &steps, const float *x, const float *dy,
 
 Status check_steps(const InferArgs &args) {
   EDGEC_CHECK(require(args, 2));
+  const Type *zero = args.input(2);
+  const auto scales = args.input(1)->concrete(), zeros = zero != nullptr ? zero->concrete() : std::nullopt;
+  if (scales && zeros && *scales != *zeros)
+    return bad_input(fmt::format("the zero point is {}, the scale {}", to_string(*zero), to_string(*args.input(1))));
   return check_scale(args);
 }
 

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <filesystem>
 #include <span>
+#include <type_traits>
 
 #include <fmt/format.h>
 
@@ -58,6 +59,10 @@ public:
       if (!good_ || count > bytes_.size() / sizeof *field.data()) return fail();
       field.resize(count);
       take(field.data(), count * sizeof *field.data());
+    } else if constexpr (std::is_same_v<T, bool>) {
+      std::uint8_t byte = 0;
+      take(&byte, 1);
+      field = byte != 0;
     } else {
       take(&field, sizeof field);
     }
@@ -75,6 +80,14 @@ private:
   }
 };
 
+/// At each step a batch is drawn for the gradient, and one more where weights go.
+bool is_sound(const TrainingState &state, std::size_t count) {
+  const auto fits = [&](const auto &numbers) { return numbers.size() == count; };
+  return fits(state.values) && fits(state.best) && fits(state.mean) && fits(state.square) && fits(state.free) &&
+         (state.squares.empty() || fits(state.squares)) && state.step <= state.steps &&
+         state.dealt <= 2 * state.step + 1;
+}
+
 } // namespace
 
 Status write_checkpoint(const std::string &path, const TrainingState &state) {
@@ -84,7 +97,8 @@ Status write_checkpoint(const std::string &path, const TrainingState &state) {
   return write_file(path, {&view, 1}, true);
 }
 
-Result<std::optional<TrainingState>> read_checkpoint(const std::string &path, const std::string &fingerprint) {
+Result<std::optional<TrainingState>> read_checkpoint(const std::string &path, const std::string &fingerprint,
+                                                     std::size_t count) {
   std::error_code none;
   if (!std::filesystem::exists(path, none)) return std::optional<TrainingState>();
   EDGEC_ASSIGN(const Storage file, read_file(path));
@@ -99,6 +113,7 @@ Result<std::optional<TrainingState>> read_checkpoint(const std::string &path, co
     return usage_error(fmt::format("{}: is the state of another training: of another network, other samples or other "
                                    "flags; give another folder",
                                    path));
+  if (!is_sound(state, count)) return usage_error(fmt::format("{}: is no state of training, or not all of it", path));
   return std::optional(std::move(state));
 }
 

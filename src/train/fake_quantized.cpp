@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -31,6 +32,7 @@ private:
   bool keeps_zeros_;
   FakeQuantized result_;
   Graph &graph_ = result_.graph_;
+  std::map<ValueId, ValueId> reals_; ///< constants of codes -> what is read in their place
 
   [[nodiscard]] const std::optional<Quant> &quant_of(ValueId id) const { return codes_.value(id).type.quant; }
 
@@ -74,9 +76,18 @@ private:
     return gives;
   }
 
+  /// Whether a constant is one operand's alone, so that it may become another.
+  [[nodiscard]] bool is_own(ValueId id) const { return codes_.constant(id) != nullptr && codes_.use_count(id) == 1; }
+
   /// The reals of a constant of codes, to be read by `reader`. `scale`: a constant that holds its scales; none: no
-  /// one's to change.
+  /// one's to change. Codes with several readers are trained once.
   ValueId reals_of(ValueId id, ValueId scale, NodeId reader) {
+    if (const auto known = reals_.find(id); known != reals_.end()) return known->second;
+    if (!is_own(id)) scale = {};
+    return reals_[id] = new_reals(id, scale, reader);
+  }
+
+  ValueId new_reals(ValueId id, ValueId scale, NodeId reader) {
     const Tensor &data = *codes_.constant(id);
     const Quant &quant = *quant_of(id);
     FakeQuantized::Stored stored{.codes = id, .scale = scale, .axis = quant.axis, .block = quant.block};
@@ -115,6 +126,20 @@ private:
     return true;
   }
 
+  /// Whether the scale of a QuantizeLinear, of what reads its codes, and of the Clip before it, are theirs alone, and
+  /// no integer kernel relies on it.
+  [[nodiscard]] bool is_own_scale(const Node &quantize, bool clipped) const {
+    const auto restores = [&](const Use &use) {
+      const Node &reader = codes_.node(use.node);
+      return reader.is("DequantizeLinear") && use.index == 0 && is_own(reader.inputs[1]);
+    };
+    if (!is_own(quantize.inputs[1]) || codes_.is_output(quantize.outputs[0])) return false;
+    if (!std::ranges::all_of(codes_.value(quantize.outputs[0]).uses, restores)) return false;
+    if (!clipped) return true;
+    const Node &clip = *codes_.producer(quantize.inputs[0]);
+    return is_own(clip.inputs[1]) && is_own(clip.inputs[2]);
+  }
+
   Status quantize(NodeId id) {
     const Node &node = codes_.node(id);
     const ValueId codes = node.outputs[0];
@@ -122,12 +147,9 @@ private:
     const auto [low, high] = integer_range(codes_.value(codes).type.dtype);
     FakeQuantized::Border border{.quantize = id, .low = low, .high = high};
     ValueId reals = graph_.node(id).inputs[0];
-    if (is_clipped(node, quant, border)) reals = graph_.node(graph_.value(reals).producer).inputs[0];
-    const bool own_scale =
-        std::ranges::all_of(codes_.value(codes).uses,
-                            [&](const Use &use) { return codes_.node(use.node).is("DequantizeLinear"); }) &&
-        codes_.use_count(node.inputs[1]) == 1 && quant.is_per_tensor();
-    if (own_scale) {
+    const bool clipped = is_clipped(node, quant, border);
+    if (clipped) reals = graph_.node(graph_.value(reals).producer).inputs[0];
+    if (quant.is_per_tensor() && is_own_scale(node, clipped)) {
       result_.parameters_.push_back({.value = node.inputs[1], .is_scale = true});
       result_.borders_.push_back(border);
     }
@@ -141,7 +163,7 @@ private:
     const Node &node = codes_.node(id);
     ValueId reals = graph_.node(id).inputs[0];
     if (codes_.constant(node.inputs[0]) != nullptr)
-      reals = reals_of(node.inputs[0], codes_.use_count(node.inputs[1]) == 1 ? node.inputs[1] : ValueId{}, id);
+      reals = reals_of(node.inputs[0], is_own(node.inputs[1]) ? node.inputs[1] : ValueId{}, id);
     graph_.replace_uses(node.outputs[0], reals);
     graph_.remove(id);
     return {};

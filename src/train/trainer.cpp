@@ -196,7 +196,7 @@ private:
     for (const Tensor &tensor : first) text += sha256(tensor.data);
     text += sha256(std::as_bytes(std::span(row_.values)));
     fingerprint_ = sha256(std::as_bytes(std::span(text)));
-    return read_checkpoint(options_.checkpoint, fingerprint_);
+    return read_checkpoint(options_.checkpoint, fingerprint_, row_.values.size());
   }
 
   [[nodiscard]] Status save(const Trained &trained, std::size_t step, const Deck &deck,

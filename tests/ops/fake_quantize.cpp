@@ -123,15 +123,18 @@ TEST(FakeQuantize, HasTheGradientOfLearnedSteps) {
   }
 }
 
-TEST(FakeQuantize, RefusesScalesThatDoNotFit) {
-  test::OneNode node("FakeQuantize", 1, {}, {test::floats({2, 3}, std::vector<float>(6)), test::floats({2}, {1, 1})});
-  Node edge = node.graph.node(node.id);
-  edge.domain = "edgec";
-  const Tensor x = test::floats({2, 3}, std::vector<float>(6)), scale = test::floats({2}, {1, 1});
-  const std::vector<const Tensor *> operands{&x, &scale};
-  const auto found = evaluate_node(*all_ops().find(edge), edge, 1, operands);
-  ASSERT_FALSE(found);
-  EXPECT_EQ(found.error().code, Code::bad_input);
+TEST(FakeQuantize, RefusesScalesAndZeroPointsThatDoNotFit) {
+  Node node;
+  node.op = "FakeQuantize";
+  node.domain = "edgec";
+  const Tensor x = test::floats({2, 3}, std::vector<float>(6)), one = test::floats({1}, {1}),
+               two = test::floats({2}, {1, 1}), none = test::floats({0}, {});
+  for (const auto &operands : {std::vector{&x, &two}, std::vector{&x, &one, &two}, std::vector{&x, &one, &none}}) {
+    const std::vector<const Tensor *> given(operands.begin(), operands.end());
+    const auto found = evaluate_node(*all_ops().find(node), node, 1, given);
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().code, Code::bad_input);
+  }
 }
 
 } // namespace

@@ -142,6 +142,40 @@ TEST(TuneCodes, BringsAnswersBackInWhatTheFileComputes) {
   }
 }
 
+/// Two layers read the same codes, and constants that are equal are one: training changes what is one layer's alone.
+TEST(TuneCodes, TrainsSharedCodesOnce) {
+  Graph graph = parse_graph(R"(<opset_import: ["" : 21]>
+    g (float[1,3,8,8] x) => (float[1,3,8,8] z)
+    <int8[3,3,1,1] w = {90, -20, 30, 40, 50, -60, 7, 80, -9}, float[1] s = {0.01}, uint4[1] o = {0}, float[1] d = {0.2}> {
+      v = DequantizeLinear(w, s)
+      a = Conv(x, v)
+      q = QuantizeLinear(a, d, o)
+      r = DequantizeLinear(q, d, o)
+      u = DequantizeLinear(w, s)
+      z = Conv(r, u)
+    })")
+                    .value();
+  ASSERT_TRUE(infer_types(graph, all_ops()));
+  for (const NodeId id : graph.nodes()) { // types as the reader gives them
+    if (!graph.node(id).is("DequantizeLinear")) continue;
+    const ValueId codes = graph.node(id).inputs[0];
+    Type type = graph.value(codes).type;
+    type.quant = Quant::per_tensor(to_floats(*graph.constant(graph.node(id).inputs[1]))[0], 0);
+    graph.set_type(codes, std::move(type));
+  }
+  auto reals = FakeQuantized::of(graph, all_ops(), false);
+  ASSERT_TRUE(reals) << reals.error().message;
+  EXPECT_THAT(reals->parameters(), testing::SizeIs(1)); // the weight; both scales are several operands'
+  const ValueId weight = reals->parameters()[0].value;
+  reals->graph().set_data(weight, Tensor::of({3, 3, 1, 1}, std::vector<float>(9, 0.5F)));
+  reals->write_back(graph);
+  for (const ValueId id : graph.values()) {
+    const Tensor *codes = graph.constant(id);
+    if (codes == nullptr || codes->dtype != DType::int8) continue;
+    EXPECT_THAT(to_int64s(*codes), testing::Each(50));
+  }
+}
+
 /// Codes that pruning made 0 stay so.
 TEST(TuneCodes, KeepsPrunedWeights) {
   Coded coded({"quantize-weights", {"weights=int4"}, 0});

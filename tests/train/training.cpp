@@ -348,8 +348,9 @@ TEST(Training, GoesOnFromACheckpointBitForBit) {
 TEST(Checkpoint, IsReadWholeOrRefused) {
   const auto path = (std::filesystem::temp_directory_path() / fmt::format("edgec-state-{}", getpid())).string();
   TrainingState state{.fingerprint = std::string(64, 'a'), .step = 3, .steps = 9, .values = {1, 2}, .free = {1, 0}};
+  for (auto *numbers : {&state.best, &state.mean, &state.square}) *numbers = {3, 4};
   ASSERT_TRUE(write_checkpoint(path, state));
-  const auto found = read_checkpoint(path, state.fingerprint);
+  const auto found = read_checkpoint(path, state.fingerprint, 2);
   ASSERT_TRUE(found && *found);
   EXPECT_EQ((*found)->values, state.values);
   EXPECT_EQ((*found)->free, state.free);
@@ -362,10 +363,17 @@ TEST(Checkpoint, IsReadWholeOrRefused) {
     const std::string part = whole.substr(0, size);
     const ByteView view = std::as_bytes(std::span(part));
     ASSERT_TRUE(write_file(path, {&view, 1}, true));
-    EXPECT_FALSE(read_checkpoint(path, state.fingerprint)) << size;
+    EXPECT_FALSE(read_checkpoint(path, state.fingerprint, 2)) << size;
+  }
+  for (auto spoil : {+[](TrainingState &s) { s.mean.pop_back(); }, +[](TrainingState &s) { s.squares = {1}; },
+                     +[](TrainingState &s) { s.step = 10; }, +[](TrainingState &s) { s.dealt = UINT64_MAX; }}) {
+    TrainingState spoiled = state;
+    spoil(spoiled);
+    ASSERT_TRUE(write_checkpoint(path, spoiled));
+    EXPECT_FALSE(read_checkpoint(path, state.fingerprint, 2));
   }
   std::filesystem::remove(path);
-  const auto none = read_checkpoint(path, state.fingerprint);
+  const auto none = read_checkpoint(path, state.fingerprint, 2);
   ASSERT_TRUE(none);
   EXPECT_FALSE(*none);
 }
