@@ -1,9 +1,6 @@
 #include "cli/training.h"
 
-#include <fmt/format.h>
-
-#include "cli/console.h"
-#include "cli/progress.h"
+#include "cli/main_job.h"
 #include "data/preprocess_help.h"
 #include "report/report_file.h"
 #include "schemes/tune/options.h"
@@ -35,21 +32,7 @@ Result<Outcome> run_training(TrainingArguments &arguments, const Options &option
   tune.alone = true;
   if (tune.budget.empty()) tune.steps = default_steps;
   EDGEC_CHECK(choose_loss(arguments));
-  file.path = arguments.output.path;
-  file.force = arguments.output.force;
-  file.verbose = options.given("--verbose");
-  file.each_layer = arguments.json || !file.report_path.empty() || file.verbose;
-  EDGEC_CHECK(file.name_output());
-  file.command = options.command();
-  file.recorded = options.effective();
-  for (const std::string &sentence : options.idle()) warn(sentence);
-  ProgressLine line(file.steps());
-  EDGEC_ASSIGN(const CompressedFile done, compress_file(file, line));
-  if (file.path != "-")
-    arguments.json ? print(report_json(done.report))
-                   : print_report(report_text(done.report, file.verbose, output_width()));
-  for (const std::string &text : done.report.warnings) (done.met && !done.interrupted ? warn : miss)(text);
-  return done.interrupted ? Outcome::interrupted : done.met ? Outcome::done : Outcome::missed;
+  return run_main_job(file, arguments.output, arguments.json, options);
 }
 
 void declare_training(Options &options, TrainingArguments &arguments) {

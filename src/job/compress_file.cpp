@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
 #include <iterator>
@@ -22,7 +21,6 @@
 #include "report/report_file.h"
 #include "runtime/plan.h"
 #include "schemes/fitting/options.h"
-#include "schemes/fitting/weights.h"
 #include "schemes/half/borders.h"
 #include "schemes/half/options.h"
 #include "schemes/int8/options.h"
@@ -31,6 +29,7 @@
 #include "schemes/rate/options.h"
 #include "schemes/stored/options.h"
 #include "schemes/tune/options.h"
+#include "schemes/tune/tuning.h"
 #include "support/cancel.h"
 #include "support/file.h"
 #include "support/log.h"
@@ -133,23 +132,15 @@ bool is_open(const CompressFile &a) {
          !rounds_weights(a.settings);
 }
 
-/// A size is met best by pruning first, training, and coding what is left (5 to 6 bits a weight).
+/// Where a size is asked for with training, what goes first.
 void choose_pruning(CompressFile &a, const Graph &graph) {
-  constexpr double bits_per_weight = 5.5, least = 0.7, most = 0.95; // above 1.6 bits a weight coding alone loses less
-  const auto &rate = a.settings.get<RateOptions>();
-  const auto &prune = a.settings.get<PruneOptions>();
-  if (!a.settings.get<TuneOptions>().wanted() || !rate.max_size || !rounds_weights(a.settings) ||
-      tunes_floats(a.settings))
-    return;
-  double weights = 0;
-  for (const WeightTensor &weight : float_weights(graph, Job{{.ops = all_ops()}}, {}))
-    weights += static_cast<double>(graph.constant(weight.value)->size());
-  const double ratio = 1 - static_cast<double>(*rate.max_size) * 8 / bits_per_weight / std::max(weights, 1.0);
-  if (ratio < least) return warn("--tune: nothing is trained: at this --max-size coding alone loses less");
-  a.settings.edit<PruneOptions>().ratio = std::min(std::floor(ratio * 100) / 100, most);
+  if (!a.settings.get<TuneOptions>().wanted() || tunes_floats(a.settings) || !rounds_weights(a.settings)) return;
+  const double ratio = zeros_before_training(graph, all_ops(), a.settings);
+  if (ratio <= 0) return warn("--tune: nothing is trained: at this --max-size coding alone loses less");
+  a.settings.edit<PruneOptions>().ratio = ratio;
   say(fmt::format("--max-size with --tune: {:.0f} % of the weights go first (--prune says otherwise), what is left is "
                   "trained, then coded",
-                  100 * prune.ratio));
+                  100 * ratio));
 }
 
 void choose_mode(CompressFile &a, const std::string &mode, const std::string &why) {

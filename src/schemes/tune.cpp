@@ -3,6 +3,7 @@
 // stay zero.
 #include "schemes/fitting/options.h"
 #include "schemes/prune/options.h"
+#include "schemes/rate/options.h"
 #include "schemes/tune/options.h"
 #include "schemes/tune/tuning.h"
 
@@ -18,7 +19,12 @@ void declare(Options &options, Settings &settings) {
           options, "--tune",
           "train what is left, or codes and their scales, towards the answers of the original network on the "
           "samples, so many steps (600) or CPU seconds (60s); no labels are needed")
-      .needs("lossy");
+      .needs("without what it learns back: --prune, --prune-channels, --low-rank, --share, --int8, --weights or "
+             "--max-size",
+             [&settings] {
+               return tunes_floats(settings) || tunes_codes(settings) ||
+                      settings.get<RateOptions>().max_size.has_value();
+             });
   tune.declare(options, "tune-", "tune");
   options
       .add("--tune-labels", "SHARE", &tune.labels,

@@ -1,14 +1,10 @@
-// edgec compress: the main job (job/compress_file.h), its flags and what it prints.
-#include <algorithm>
+// edgec compress: the main job (job/compress_file.h) and its flags.
 #include <fmt/format.h>
 #include <memory>
 
 #include "cli/command.h"
-#include "cli/console.h"
-#include "cli/progress.h"
+#include "cli/main_job.h"
 #include "data/preprocess_help.h"
-#include "job/compress_file.h"
-#include "measure/report.h"
 #include "report/report_file.h"
 #include "schemes/rate/options.h"
 
@@ -20,45 +16,6 @@ struct Arguments {
   OutputFlags output;
   bool json = false;
 };
-
-/// Where a search saw that a size cannot be met: what can be.
-std::string smallest_text(const BudgetFigures &budget, std::size_t smallest) {
-  if (budget.name != "--max-size" || smallest == 0) return {};
-  return fmt::format(
-      ": the smallest that this network becomes here is about {} bytes; prune or share its weights for less", smallest);
-}
-
-void tell(const Arguments &arguments, const CompressedFile &done) {
-  const CompressFile &file = arguments.file;
-  const Report &report = done.report;
-  if (file.passes.time_passes) say(pass_times(report.passes, output_width()));
-  if (file.path != "-")
-    arguments.json ? print(report_json(report)) : print_report(report_text(report, file.verbose, output_width()));
-  for (const std::string &text : report.warnings) (done.met && !done.interrupted ? warn : miss)(text);
-  for (const BudgetFigures &budget : report.budgets)
-    if (!budget.met)
-      miss(fmt::format("BUDGET MISSED: {} {:.10g} was asked, {} was found; {} is written all the same{}", budget.name,
-                       budget.limit, found_text(budget), file.path, smallest_text(budget, done.smallest)));
-}
-
-Result<Outcome> run(Arguments &arguments, const Options &options) {
-  CompressFile &file = arguments.file;
-  file.path = arguments.output.path;
-  file.force = arguments.output.force;
-  file.verbose = options.given("--verbose");
-  file.each_layer = arguments.json || !file.report_path.empty() || file.verbose;
-  EDGEC_CHECK(file.name_output());
-  file.recorded = options.effective();
-  for (const std::string &sentence : options.idle()) warn(sentence);
-  ProgressLine line(file.steps());
-  EDGEC_ASSIGN(const CompressedFile done, compress_file(file, line));
-  if (file.dry_run) {
-    print(done.plan);
-    return Outcome::done;
-  }
-  tell(arguments, done);
-  return done.interrupted ? Outcome::interrupted : done.met ? Outcome::done : Outcome::missed;
-}
 
 void declare_data(Options &options, CompressFile &a) {
   options.group("Data");
@@ -119,7 +76,7 @@ CommandRun declare(Options &options) {
   options.flag("--dry-run", &a.dry_run, "read everything, say what would be done and stop; -v lists every pass");
   a.edits.declare(options);
   a.run.declare(options);
-  return [arguments, &options] { return run(*arguments, options); };
+  return [arguments, &options] { return run_main_job(arguments->file, arguments->output, arguments->json, options); };
 }
 
 } // namespace

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "ir/node_view.h"
+#include "schemes/fitting/weights.h"
 #include "schemes/int8/options.h"
 #include "schemes/rate/options.h"
 #include "schemes/share/options.h"
@@ -130,6 +131,17 @@ bool tunes_codes(const Settings &settings) {
   if (settings.get<TuneOptions>().alone) return true;
   return settings.get<TuneOptions>().wanted() && wants(settings, Learns::codes) && !rounds_weights(settings) &&
          (has_few_bits(settings) || !tunes_floats(settings));
+}
+
+double zeros_before_training(const Graph &graph, const OpRegistry &ops, const Settings &settings) {
+  constexpr double bits_per_weight = 5.5, least = 0.7, most = 0.95;
+  const auto &size = settings.get<RateOptions>().max_size;
+  if (!size) return 0;
+  double weights = 0;
+  for (const WeightTensor &weight : float_weights(graph, Job{{.ops = ops}}, {}))
+    weights += static_cast<double>(graph.constant(weight.value)->size());
+  const double ratio = 1 - static_cast<double>(*size) * 8 / bits_per_weight / std::max(weights, 1.0);
+  return ratio < least ? 0 : std::min(std::floor(ratio * 100) / 100, most);
 }
 
 std::vector<Parameter> float_parameters(const Graph &graph, const Job &job, std::span<const Parameter> known) {
