@@ -58,10 +58,10 @@ Status Shards::prepare(std::span<const std::size_t> samples) {
 Status Shards::resize(std::span<const std::size_t> samples, std::int64_t rows) {
   rows_ = rows;
   EDGEC_ASSIGN(const Sample first, samples_.load(samples[0]));
-  std::vector<Type> types;
-  for (std::size_t i = 0; i < student_.inputs().size(); ++i) types.push_back(Type::of(first[i]));
-  EDGEC_ASSIGN(sized_, with_batch(student_, ops_, types, rows));
-  EDGEC_ASSIGN(const Graph teacher, with_batch(teacher_, ops_, types, rows));
+  types_.clear();
+  for (std::size_t i = 0; i < student_.inputs().size(); ++i) types_.push_back(Type::of(first[i]));
+  EDGEC_ASSIGN(sized_, with_batch(student_, ops_, types_, rows));
+  EDGEC_ASSIGN(const Graph teacher, with_batch(teacher_, ops_, types_, rows));
   EDGEC_CHECK(check_teacher(teacher));
   EDGEC_ASSIGN(teach_, compile(teacher, float_answers(teacher)));
   return {};
@@ -190,6 +190,16 @@ std::vector<std::vector<std::size_t>> Shards::shards_of(std::span<const std::siz
   return found;
 }
 
+Result<Sample> Shards::load(std::size_t index) const {
+  EDGEC_ASSIGN(Sample sample, samples_.load(index));
+  for (std::size_t i = 0; i < types_.size(); ++i)
+    if (Type::of(sample[i]) != types_[i])
+      return unsupported(fmt::format("training takes samples of one shape: input {} is {} first, and {} in sample {}",
+                                     student_.value(student_.inputs()[i]).name, to_string(types_[i]),
+                                     to_string(Type::of(sample[i])), index + 1));
+  return sample;
+}
+
 Shards::Fed Shards::stacked_shard(std::span<const Sample> shard) const {
   Fed fed;
   const std::size_t inputs = student_.inputs().size();
@@ -201,7 +211,7 @@ Shards::Fed Shards::stacked_shard(std::span<const Sample> shard) const {
 Result<Shards::Fed> Shards::feeds(std::span<const std::size_t> samples) const {
   std::vector<Sample> shard;
   for (const std::size_t index : samples) {
-    EDGEC_ASSIGN(Sample sample, samples_.load(index));
+    EDGEC_ASSIGN(Sample sample, load(index));
     shard.push_back(std::move(sample));
   }
   return stacked_shard(shard);
@@ -210,8 +220,8 @@ Result<Shards::Fed> Shards::feeds(std::span<const std::size_t> samples) const {
 Result<Shards::Fed> Shards::varied_feeds(std::span<const Draw> draws) const {
   std::vector<Sample> shard;
   for (const Draw &draw : draws) {
-    EDGEC_ASSIGN(const Sample sample, samples_.load(draw.sample));
-    EDGEC_ASSIGN(const Sample other, samples_.load(draw.other));
+    EDGEC_ASSIGN(const Sample sample, load(draw.sample));
+    EDGEC_ASSIGN(const Sample other, load(draw.other));
     Random random(draw.seed);
     shard.push_back(augmented(sample, other, options_.augmentation, random));
   }

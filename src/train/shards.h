@@ -66,7 +66,8 @@ private:
   const SampleCache &samples_;
   const ShardOptions &options_;
   std::int64_t rows_ = 1;
-  Graph sized_; ///< the student for one shard
+  std::vector<Type> types_; ///< of a sample's inputs
+  Graph sized_;             ///< the student for one shard
   std::vector<double> powers_;
   Runnable teach_, loss_, gradient_, projection_;
 
@@ -79,6 +80,8 @@ private:
   [[nodiscard]] std::vector<std::vector<std::size_t>> shards_of(std::span<const std::size_t> samples) const;
   [[nodiscard]] Result<Fed> feeds(std::span<const std::size_t> samples) const;
   [[nodiscard]] Result<Fed> varied_feeds(std::span<const Draw> shard) const;
+  /// Error (unsupported): it has another shape than the first, for which everything is made.
+  [[nodiscard]] Result<Sample> load(std::size_t index) const;
   [[nodiscard]] Fed stacked_shard(std::span<const Sample> shard) const;
   /// The teacher's answers and the right ones, as far as they count.
   [[nodiscard]] Result<Feeds> targets(int worker, const Fed &fed) const;

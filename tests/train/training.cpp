@@ -462,6 +462,33 @@ TEST(Training, NamesAnswersThatTheTeacherHasOtherwise) {
                                                "teacher float[1,192]"));
 }
 
+TEST(Training, TakesSamplesOfOneShape) {
+  class Growing : public SampleSet {
+  public:
+    [[nodiscard]] std::size_t size() const override { return 20; }
+    [[nodiscard]] std::string label(std::size_t) const override { return "growing"; }
+    [[nodiscard]] std::string description() const override { return "growing"; }
+    [[nodiscard]] Result<Sample> load(std::size_t index) const override {
+      return one_input({1, 6, static_cast<std::int64_t>(4 + index / 18)}, 0);
+    }
+  };
+  Graph graph;
+  graph.opsets[""] = 17;
+  Builder b(graph, all_ops());
+  Type type = Type::tensor(DType::float32, Dims{1, 6, 4});
+  const ValueId x = graph.add_input("x", type), w = b.constant(random_tensor({3, 6}, 3));
+  graph.add_output(b.op("MatMul", {w, x}), "y");
+  (*type.shape)[2] = Dim::named("steps");
+  graph.set_type(x, type);
+  const Growing samples;
+  const std::vector<Parameter> parameters{{w}};
+  const Graph teacher = graph;
+  const auto found = train(graph, parameters, teacher, all_ops(), samples, all_of(samples), {.steps = 3});
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, Code::unsupported);
+  EXPECT_THAT(found.error().message, HasSubstr("training takes samples of one shape: input x is float[1,6,"));
+}
+
 TEST(Training, NeedsSamplesToJudgeBy) {
   Network network = small_network();
   const Graph teacher = network.graph;
