@@ -20,7 +20,7 @@ endfunction()
 # generated source to the room, which lists what every .cpp of the folder defines under its own file name:
 #   family:  std::span<const OpDef> edgec::ops::<file>();       -> const OpRegistry &edgec::all_ops()
 #   PassDef: extern const PassDef edgec::passes::<file>;        -> edgec::all_passes()
-# A file without its symbol is a link error. Files that begin with an underscore are helpers and not listed.
+# A file without its symbol is a link error. What several of the files share lies in a folder of its own.
 function(edgec_table room)
   cmake_parse_arguments(arg "" "FOLDER;NAMESPACE;KIND;HEADER" "" ${ARGN})
   file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${arg_FOLDER}/*.cpp)
@@ -28,9 +28,6 @@ function(edgec_table room)
   set(entries "")
   foreach(file ${files})
     get_filename_component(symbol ${file} NAME_WE)
-    if(symbol MATCHES "^_")
-      continue()
-    endif()
     if(arg_KIND STREQUAL "family")
       string(APPEND declarations "std::span<const OpDef> ${symbol}();\n")
       string(APPEND entries "  for (const OpDef &op : ${arg_NAMESPACE}::${symbol}()) found.push_back(&op);\n")

@@ -1,7 +1,7 @@
 // Arithmetic of two numbers, and of any number of them, with broadcasting.
 #include <algorithm>
 
-#include "ops/_elementwise.h"
+#include "ops/shared/elementwise.h"
 
 namespace edgec::ops {
 namespace {

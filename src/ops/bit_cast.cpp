@@ -1,7 +1,7 @@
 // BitCast: the same bits as another type.
 #include <fmt/format.h>
 
-#include "ops/_shape.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

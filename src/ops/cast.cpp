@@ -6,8 +6,8 @@
 
 #include "ir/float8.h"
 #include "kernels/half.h"
-#include "ops/_elements.h"
-#include "ops/_shape.h"
+#include "ops/shared/elements.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

@@ -1,7 +1,7 @@
 // Clip: bounds are attributes before opset 11, optional operands after.
 #include <limits>
 
-#include "ops/_elementwise.h"
+#include "ops/shared/elementwise.h"
 
 namespace edgec::ops {
 namespace {

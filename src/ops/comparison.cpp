@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "ops/_elementwise.h"
-#include "ops/_move.h"
+#include "ops/shared/elementwise.h"
+#include "ops/shared/move.h"
 
 namespace edgec::ops {
 namespace {

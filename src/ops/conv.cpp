@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include "kernels/reference/conv.h"
-#include "ops/_integer.h"
-#include "ops/_weighted.h"
-#include "ops/_window.h"
+#include "ops/shared/integer.h"
+#include "ops/shared/weighted.h"
+#include "ops/shared/window.h"
 
 namespace edgec::ops {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "ops/_weighted.h"
-#include "ops/_window.h"
+#include "ops/shared/weighted.h"
+#include "ops/shared/window.h"
 
 namespace edgec::ops {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "ops/_shape.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

@@ -1,7 +1,7 @@
 // Dropout as at inference: the input as it is.
-#include "ops/_elements.h"
-#include "ops/_prepare.h"
-#include "ops/_shape.h"
+#include "ops/shared/elements.h"
+#include "ops/shared/prepare.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

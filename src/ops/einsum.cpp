@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "ops/_elements.h"
-#include "ops/_shape.h"
+#include "ops/shared/elements.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

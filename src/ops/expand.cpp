@@ -3,9 +3,9 @@
 
 #include <fmt/format.h>
 
-#include "ops/_broadcast.h"
-#include "ops/_move.h"
-#include "ops/_shape.h"
+#include "ops/shared/broadcast.h"
+#include "ops/shared/move.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

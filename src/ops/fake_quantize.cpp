@@ -5,10 +5,10 @@
 #include <array>
 #include <cmath>
 
-#include "ops/_elements.h"
-#include "ops/_prepare.h"
-#include "ops/_scales.h"
 #include "ops/registry.h"
+#include "ops/shared/elements.h"
+#include "ops/shared/prepare.h"
+#include "ops/shared/scales.h"
 #include "support/vectorize.h"
 
 namespace edgec::ops {

@@ -1,9 +1,9 @@
 // Gemm: alpha * A' * B' + beta * C. Quantized A and B make it the integer product; C is then an int32 bias.
 #include <fmt/format.h>
 
-#include "ops/_integer.h"
-#include "ops/_product.h"
-#include "ops/_weighted.h"
+#include "ops/shared/integer.h"
+#include "ops/shared/product.h"
+#include "ops/shared/weighted.h"
 
 namespace edgec::ops {
 namespace {

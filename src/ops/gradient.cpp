@@ -8,10 +8,10 @@
 #include "kernels/fast/pool.h"
 #include "kernels/reference/conv.h"
 #include "kernels/reference/pool.h"
-#include "ops/_elementwise.h"
-#include "ops/_weighted.h"
-#include "ops/_window.h"
 #include "ops/registry.h"
+#include "ops/shared/elementwise.h"
+#include "ops/shared/weighted.h"
+#include "ops/shared/window.h"
 
 namespace edgec::ops {
 namespace {

@@ -1,5 +1,5 @@
 // Identity: the output is the input, of any type.
-#include "ops/_shape.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

@@ -6,10 +6,10 @@
 
 #include "ir/evaluate.h"
 #include "kernels/fast/matmul.h"
-#include "ops/_elements.h"
-#include "ops/_product.h"
-#include "ops/_shape.h"
 #include "ops/registry.h"
+#include "ops/shared/elements.h"
+#include "ops/shared/product.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include "kernels/fast/matmul.h"
-#include "ops/_integer.h"
-#include "ops/_product.h"
-#include "ops/_weighted.h"
+#include "ops/shared/integer.h"
+#include "ops/shared/product.h"
+#include "ops/shared/weighted.h"
 
 namespace edgec::ops {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <fmt/format.h>
 
-#include "ops/_broadcast.h"
-#include "ops/_elements.h"
-#include "ops/_shape.h"
+#include "ops/shared/broadcast.h"
+#include "ops/shared/elements.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "kernels/fast/pool.h"
 #include "kernels/reference/pool.h"
-#include "ops/_integer.h"
-#include "ops/_window.h"
+#include "ops/shared/integer.h"
+#include "ops/shared/window.h"
 
 namespace edgec::ops {
 namespace {

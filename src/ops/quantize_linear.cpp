@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include "ir/float8.h"
-#include "ops/_elements.h"
-#include "ops/_prepare.h"
-#include "ops/_scales.h"
+#include "ops/shared/elements.h"
+#include "ops/shared/prepare.h"
+#include "ops/shared/scales.h"
 
 namespace edgec::ops {
 namespace {

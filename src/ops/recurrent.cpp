@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "ops/_functions.h"
-#include "ops/_shape.h"
+#include "ops/shared/functions.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "ops/_prepare.h"
-#include "ops/_shape.h"
+#include "ops/shared/prepare.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

@@ -1,9 +1,9 @@
 // Operators along an axis: CumSum, CumProd, Trilu.
 #include <fmt/format.h>
 
-#include "ops/_elements.h"
-#include "ops/_move.h"
-#include "ops/_shape.h"
+#include "ops/shared/elements.h"
+#include "ops/shared/move.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

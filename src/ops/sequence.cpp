@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "ops/_move.h"
-#include "ops/_shape.h"
+#include "ops/shared/move.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

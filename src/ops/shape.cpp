@@ -1,7 +1,7 @@
 // Shape and Size: what an operand's dims are.
 #include <algorithm>
 
-#include "ops/_shape.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <fmt/format.h>
 
-#include "ops/_move.h"
-#include "ops/_shape.h"
-#include "ops/_window.h"
+#include "ops/shared/move.h"
+#include "ops/shared/shape.h"
+#include "ops/shared/window.h"
 
 namespace edgec::ops {
 namespace {

@@ -3,9 +3,9 @@
 #include <cmath>
 
 #include "kernels/functions.h"
-#include "ops/_elements.h"
-#include "ops/_prepare.h"
-#include "ops/_shape.h"
+#include "ops/shared/elements.h"
+#include "ops/shared/prepare.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

@@ -1,6 +1,6 @@
 // Functions of one number: the output has the operand's type and shape.
-#include "ops/_elementwise.h"
-#include "ops/_functions.h"
+#include "ops/shared/elementwise.h"
+#include "ops/shared/functions.h"
 
 namespace edgec::ops {
 namespace {

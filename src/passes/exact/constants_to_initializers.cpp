@@ -5,8 +5,8 @@
 // A constant that is a graph output becomes an initializer of that name. Not of attributes the IR does not look into
 // (sparse tensors).
 #include "ir/evaluate.h"
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

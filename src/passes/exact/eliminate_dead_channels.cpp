@@ -23,8 +23,8 @@
 #include "ir/evaluate.h"
 #include "measure/sizes.h"
 #include "passes/channels.h"
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

@@ -11,9 +11,9 @@
 // is left; not in Scan before opset 9, which counts its operands otherwise.
 #include <algorithm>
 
-#include "passes/exact/_rewrite.h"
-#include "passes/exact/_splice.h"
 #include "passes/pass.h"
+#include "passes/rewriting/rewrite.h"
+#include "passes/rewriting/splice.h"
 
 namespace edgec::passes {
 namespace {

@@ -3,8 +3,8 @@
 //     a = Dropout(x)  y = Relu(a)      becomes      y = Relu(x)
 //
 // Not in training mode (operand 2 is not constant false), and not where the mask is read.
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

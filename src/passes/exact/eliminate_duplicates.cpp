@@ -9,8 +9,8 @@
 #include <functional>
 #include <unordered_map>
 
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

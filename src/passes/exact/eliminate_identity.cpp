@@ -4,8 +4,8 @@
 //
 // Not where a graph output would become a graph input, a constant or another output's value: ONNX wants a node between
 // them, and the writer would put it back. Not where it rescales: its input and output are quantized differently.
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

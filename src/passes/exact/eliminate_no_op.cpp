@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "passes/exact/_reshape.h"
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/reshape.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

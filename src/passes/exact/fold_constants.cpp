@@ -12,9 +12,9 @@
 #include <fmt/format.h>
 
 #include "ir/evaluate.h"
-#include "passes/exact/_computed.h"
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/computed.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "formats/onnx/qoperator.h"
 #include "ir/node_view.h"
-#include "passes/exact/_quantized_values.h"
 #include "passes/pass.h"
+#include "passes/rewriting/quantized_values.h"
 
 namespace edgec::passes {
 namespace {

@@ -10,9 +10,9 @@
 #include <fmt/format.h>
 
 #include "ir/shape_facts.h"
-#include "passes/exact/_reshape.h"
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/reshape.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

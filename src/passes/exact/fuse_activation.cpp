@@ -13,8 +13,8 @@
 #include <cmath>
 #include <limits>
 
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

@@ -13,10 +13,10 @@
 #include <array>
 #include <cmath>
 
-#include "passes/exact/_channel_affine.h"
-#include "passes/exact/_computed.h"
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/channel_affine.h"
+#include "passes/rewriting/computed.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

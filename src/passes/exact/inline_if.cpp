@@ -6,9 +6,9 @@
 // the If's (a graph output that would become a second one of the same value).
 #include <algorithm>
 
-#include "passes/exact/_rewrite.h"
-#include "passes/exact/_splice.h"
 #include "passes/pass.h"
+#include "passes/rewriting/rewrite.h"
+#include "passes/rewriting/splice.h"
 
 namespace edgec::passes {
 namespace {

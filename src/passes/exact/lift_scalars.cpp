@@ -6,9 +6,9 @@
 // Nothing else may read the values that go; the other operand c is a scalar, or came from such a Squeeze as well.
 #include <algorithm>
 
-#include "passes/exact/_match.h"
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/match.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

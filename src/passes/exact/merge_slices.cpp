@@ -10,8 +10,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

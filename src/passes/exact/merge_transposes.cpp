@@ -8,8 +8,8 @@
 // of one element. Nothing else may read the values between, and nothing may be quantized for each index of an axis.
 #include <algorithm>
 
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

@@ -13,9 +13,9 @@
 #include <limits>
 #include <numbers>
 
-#include "passes/exact/_match.h"
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/match.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

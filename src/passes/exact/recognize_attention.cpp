@@ -9,9 +9,9 @@
 // are believed to be those of the scores, or 1 where that is no matter. A query that sees no key gives 0 instead of
 // NaN.
 #include "ir/shape_facts.h"
-#include "passes/exact/_match.h"
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/match.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

@@ -9,9 +9,9 @@
 // something else reads stay for it.
 #include <algorithm>
 
-#include "passes/exact/_match.h"
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/match.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

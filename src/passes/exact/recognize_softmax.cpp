@@ -6,9 +6,9 @@
 // along one axis (Bridle 1990). The division may be a product with Reciprocal. Before opset 13 Softmax takes all axes
 // from `axis` on together, so that only the last axis will do. Types must be float or double. Values between that
 // something else reads stay for it. The second form overflows where Softmax does not.
-#include "passes/exact/_match.h"
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/match.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

@@ -9,8 +9,8 @@
 #include <algorithm>
 
 #include "ir/evaluate.h"
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

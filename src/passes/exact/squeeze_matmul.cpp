@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <map>
 
-#include "passes/exact/_rewrite.h"
 #include "passes/pass.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

@@ -1,11 +1,11 @@
-#include "ops/_move.h"
+#include "ops/shared/move.h"
 
 #include <algorithm>
 #include <cassert>
 #include <cstring>
 
 #include "kernels/rows.h"
-#include "ops/_shape.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 

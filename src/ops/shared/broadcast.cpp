@@ -1,10 +1,10 @@
-#include "ops/_broadcast.h"
+#include "ops/shared/broadcast.h"
 
 #include <algorithm>
 
 #include <fmt/format.h>
 
-#include "ops/_shape.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 namespace {

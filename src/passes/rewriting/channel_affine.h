@@ -28,7 +28,7 @@ std::optional<std::vector<double>> per_channel(const Graph &graph, ValueId id, c
 std::optional<Affine> channel_affine(const Graph &graph, const Node &node, std::size_t operand,
                                      const Channels &channels, const OpRegistry &ops);
 
-/// Whether the elements of a weight are known: it is a constant of real numbers, or made (_computed.h).
+/// Whether the elements of a weight are known: it is a constant of real numbers, or made (computed.h).
 bool is_known_weight(const Graph &graph, ValueId weight);
 
 /// A value for a weight that takes the place of `old`: a constant; or, where the old one is made, an Expand of what

@@ -1,4 +1,4 @@
-#include "passes/exact/_rewrite.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 

@@ -3,8 +3,8 @@
 #include <memory>
 
 #include "kernels/reference/saturating.h"
-#include "ops/_integer.h"
 #include "ops/registry.h"
+#include "ops/shared/integer.h"
 
 namespace edgec {
 namespace {

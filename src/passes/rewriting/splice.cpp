@@ -1,4 +1,4 @@
-#include "passes/exact/_splice.h"
+#include "passes/rewriting/splice.h"
 
 namespace edgec::passes {
 

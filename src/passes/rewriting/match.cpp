@@ -1,9 +1,9 @@
-#include "passes/exact/_match.h"
+#include "passes/rewriting/match.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "passes/exact/_rewrite.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {

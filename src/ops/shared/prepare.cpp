@@ -1,9 +1,9 @@
-#include "ops/_prepare.h"
+#include "ops/shared/prepare.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "ops/_shape.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 

@@ -1,4 +1,4 @@
-#include "ops/_followers.h"
+#include "ops/shared/followers.h"
 
 #include <limits>
 

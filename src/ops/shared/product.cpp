@@ -1,4 +1,4 @@
-#include "ops/_product.h"
+#include "ops/shared/product.h"
 
 #include <algorithm>
 
@@ -7,8 +7,8 @@
 
 #include "kernels/fast/conv.h"
 #include "kernels/reference/conv.h"
-#include "ops/_followers.h"
-#include "ops/_integer.h"
+#include "ops/shared/followers.h"
+#include "ops/shared/integer.h"
 
 namespace edgec::ops {
 namespace {

@@ -1,11 +1,11 @@
-#include "ops/_weighted.h"
+#include "ops/shared/weighted.h"
 
 #include <fmt/format.h>
 
 #include "kernels/fast/conv.h"
 #include "kernels/reference/conv.h"
-#include "ops/_followers.h"
-#include "ops/_integer.h"
+#include "ops/shared/followers.h"
+#include "ops/shared/integer.h"
 
 namespace edgec::ops {
 namespace {

@@ -1,4 +1,4 @@
-#include "ops/_integer.h"
+#include "ops/shared/integer.h"
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-#include "passes/exact/_quantized_values.h"
+#include "passes/rewriting/quantized_values.h"
 
 #include <algorithm>
 #include <cmath>

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "kernels/fast/dispatch.h"
-#include "ops/_broadcast.h"
-#include "ops/_elements.h"
-#include "ops/_prepare.h"
-#include "ops/_shape.h"
+#include "ops/shared/broadcast.h"
+#include "ops/shared/elements.h"
+#include "ops/shared/prepare.h"
+#include "ops/shared/shape.h"
 
 namespace edgec::ops {
 

@@ -1,4 +1,4 @@
-#include "ops/_shape.h"
+#include "ops/shared/shape.h"
 
 #include <algorithm>
 

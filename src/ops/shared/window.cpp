@@ -1,4 +1,4 @@
-#include "ops/_window.h"
+#include "ops/shared/window.h"
 
 #include <algorithm>
 

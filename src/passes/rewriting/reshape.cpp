@@ -1,4 +1,4 @@
-#include "passes/exact/_reshape.h"
+#include "passes/rewriting/reshape.h"
 
 #include <algorithm>
 

@@ -1,9 +1,9 @@
-#include "passes/exact/_computed.h"
+#include "passes/rewriting/computed.h"
 
 #include <algorithm>
 
 #include "ir/evaluate.h"
-#include "passes/exact/_rewrite.h"
+#include "passes/rewriting/rewrite.h"
 
 namespace edgec::passes {
 namespace {
