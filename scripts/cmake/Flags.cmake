@@ -27,6 +27,6 @@ if(EDGEC_SANITIZE)
   add_link_options(-fsanitize=address,undefined)
   add_compile_definitions(EDGEC_SANITIZE)
 endif()
-if(EDGEC_FUZZ) # with EDGEC_SANITIZE: its runtime holds what the programs that are no fuzzers need for linking
+if(EDGEC_FUZZ) # with EDGEC_SANITIZE: its runtime holds what the programs that are not fuzzers need for linking
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()

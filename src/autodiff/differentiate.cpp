@@ -94,7 +94,7 @@ private:
 Result<std::vector<ValueId>> differentiate(Graph &graph, const OpRegistry &ops, ValueId loss,
                                            std::span<const ValueId> of) {
   if (element_count(graph.value(loss).type.concrete().value_or(Dims{0})) != 1)
-    return internal_error("the loss is no scalar");
+    return internal_error("the loss is not a scalar");
   graph.opsets.try_emplace("edgec", 1);
   EDGEC_CHECK(unroll_recurrent(graph, ops));
   return Differentiation(graph, ops).run(loss, of);

@@ -52,7 +52,7 @@ Result<LockedResult> parse_result(const Json &entry) {
     if (key == "report" || key == "sha256" || key == "tolerance") continue;
     if (find_known(key) == nullptr)
       return bad_input(
-          fmt::format("'{}' is no figure; there are sha256, bytes, nonzero, macs, top1, agreement, sqnr-db", key));
+          fmt::format("'{}' is not a figure; there are sha256, bytes, nonzero, macs, top1, agreement, sqnr-db", key));
     if (!value.is_number()) return bad_input(fmt::format("{}: a number was expected", key));
     result.figures.push_back({key, value.get<double>(), view.at("tolerance").number_or(key.c_str(), 0)});
   }

@@ -54,7 +54,7 @@ void SearchSpace::set(const std::string &option, const std::string &value) {
 Result<SearchSpace> parse_space(const nlohmann::ordered_json &file) {
   for (const auto &[key, value] : file.items())
     if (key != "options" && key != "grid")
-      return usage_error(fmt::format("'{}' is no part of a search's space; there are [options] and [grid]", key));
+      return usage_error(fmt::format("'{}' is not a part of a search's space; there are [options] and [grid]", key));
   if (!file.contains("grid")) return usage_error("[grid] is missing: lists of values to search in");
   nlohmann::ordered_json sweep = file; // the same tables as a sweep's
   sweep["networks"] = {"-"};

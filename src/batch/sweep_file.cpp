@@ -132,8 +132,8 @@ Result<SweepFile> parse_sweep(const Json &file) {
   const Texts known{"networks", "network", "options", "grid", "setting"};
   for (const auto &[key, value] : file.items())
     if (std::ranges::find(known, key) == known.end())
-      return usage_error(fmt::format("'{}' is no part of a sweep file{}; there are {}", key, did_you_mean(key, known),
-                                     fmt::join(known, ", ")));
+      return usage_error(fmt::format("'{}' is not a part of a sweep file{}; there are {}", key,
+                                     did_you_mean(key, known), fmt::join(known, ", ")));
   SweepFile sweep;
   EDGEC_CHECK(read_networks(file, sweep));
   if (sweep.networks.empty()) return usage_error("networks: is missing, a list of paths or patterns");

@@ -30,7 +30,7 @@ Status assign(Options &options, const OptionTexts &texts) {
   for (const auto &[key, values] : texts) {
     if (std::ranges::find(keys, key) == keys.end())
       return usage_error(
-          fmt::format("'{}' is no option of 'edgec compress' for a sweep{}", key, did_you_mean(key, keys)));
+          fmt::format("'{}' is not an option of 'edgec compress' for a sweep{}", key, did_you_mean(key, keys)));
     if (!values.empty()) EDGEC_CHECK(options.find(key)->assign(values));
   }
   return {};

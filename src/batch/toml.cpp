@@ -49,7 +49,7 @@ Result<Json> parse_toml(std::string_view text, const std::string &name) {
   try {
     return json_of(toml::parse(text, name));
   } catch (const toml::parse_error &error) {
-    return bad_input(fmt::format("{}: line {}: is no TOML: {}", name, error.source().begin.line, error.description()));
+    return bad_input(fmt::format("{}: line {}: is not TOML: {}", name, error.source().begin.line, error.description()));
   }
 }
 

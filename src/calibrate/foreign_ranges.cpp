@@ -126,7 +126,7 @@ Result<std::optional<RangeTable>> parse_foreign_ranges(std::string_view text) {
     return json.is_discarded() ? std::nullopt : encodings_of(json);
   } catch (const std::exception &error) {
     return bad_input(fmt::format(
-        "{}: {}", cache ? "is no calibration cache of TensorRT" : "has encodings that are none", error.what()));
+        "{}: {}", cache ? "is not a calibration cache of TensorRT" : "has encodings that are none", error.what()));
   }
 }
 

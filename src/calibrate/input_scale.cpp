@@ -322,7 +322,7 @@ private:
     const double ridge = 1e-2 * mean_diagonal(product_transposed(response, response));
     const auto powers = non_negative_fit(response, ones, ridge, all > 0 ? 1 / all : 1);
     for (std::size_t f = 0; f < features_; ++f) series_.std[f] = static_cast<float>(std::sqrt(powers[f]));
-    EDGEC_ASSIGN(const Moments found, moments(draws)); // features go together: their variances are no mere sum
+    EDGEC_ASSIGN(const Moments found, moments(draws)); // features go together: their variances are not a mere sum
     std::vector<double> ratios;
     for (std::size_t c = 0; c < std::min(channels, found.variance.size()); ++c)
       ratios.push_back(found.variance[c] / std::max(norm_.variance[c], 1e-12));

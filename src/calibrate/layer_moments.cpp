@@ -151,7 +151,7 @@ private:
 Result<std::vector<std::vector<Moments>>> layer_moments(const Walk &original, const Walk &now, const LayerInputs &layer,
                                                         std::size_t samples, std::size_t folds, std::size_t positions,
                                                         int threads) {
-  if (layer.op == nullptr || layer.op->as_conv == nullptr) return unsupported("it is no convolution or product");
+  if (layer.op == nullptr || layer.op->as_conv == nullptr) return unsupported("it is not a convolution or product");
   return Gatherer(original, now, layer, positions, threads).run(samples, folds);
 }
 

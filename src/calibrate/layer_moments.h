@@ -20,7 +20,7 @@ struct LayerInputs {
 
 /// Moments by group, then by fold (sample number modulo `folds`). Of each sample `positions` positions at most are
 /// looked at, the same in both networks. Sums run in a fixed order whatever the number of threads.
-/// Code::unsupported: the layer is no convolution or product with a plain weight.
+/// Code::unsupported: the layer is not a convolution or product with a plain weight.
 Result<std::vector<std::vector<Moments>>> layer_moments(const Walk &original, const Walk &now, const LayerInputs &layer,
                                                         std::size_t samples, std::size_t folds, std::size_t positions,
                                                         int threads);

@@ -76,7 +76,7 @@ Result<RangeTable> parse_range_table(std::string_view text) {
     for (const auto &[key, halves] : json.at("values").items())
       table.values[key] = {statistics_of(halves.at(0)), statistics_of(halves.at(1))};
   } catch (const std::exception &error) {
-    return bad_input(fmt::format("is no table of edgec calibrate: {}", error.what()));
+    return bad_input(fmt::format("is not a table of edgec calibrate: {}", error.what()));
   }
   return table;
 }

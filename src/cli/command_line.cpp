@@ -96,7 +96,7 @@ Result<CommandLine> parse_command_line(int argc, char **argv, std::span<Options 
   app.add_flag("-V,--version", line.version);
   app.add_flag("--json", line.json);
   app.allow_extras();
-  app.require_subcommand(0, 1); // what follows a command is no command, even if it has the name of one
+  app.require_subcommand(0, 1); // what follows a command is not a command, even if it has the name of one
   std::map<CLI::App *, std::pair<Options *, Bound>> declared;
   for (Options *options : commands) {
     CLI::App *command = app.add_subcommand(options->command());

@@ -11,7 +11,7 @@ namespace edgec {
 struct CommandLine {
   Options *command = nullptr; ///< null: help or version of the whole program
   bool help = false, version = false, json = false;
-  std::string topic; ///< of `edgec help TOPIC`, where it is no command
+  std::string topic; ///< of `edgec help TOPIC`, where it is not a command
 };
 
 /// Finds the command among `commands` and assigns its flags and arguments; a missing argument is left to

@@ -52,8 +52,8 @@ Status apply(const toml::table &table, Options &options) {
     const std::string key(toml_key.str());
     Option *option = options.find(key);
     if (option == nullptr || left_out(*option))
-      return usage_error(
-          fmt::format("'{}' is no flag of 'edgec {}'{}", key, options.command(), did_you_mean(key, keys_of(options))));
+      return usage_error(fmt::format("'{}' is not a flag of 'edgec {}'{}", key, options.command(),
+                                     did_you_mean(key, keys_of(options))));
     if (option->given) continue; // a flag beats the recipe
     EDGEC_ASSIGN(auto texts, typed_all(node, key));
     EDGEC_CHECK(option->assign(std::move(texts)));
@@ -101,7 +101,7 @@ Status apply_recipe_text(std::string_view text, const std::string &name, Options
   try {
     table = toml::parse(text, name);
   } catch (const toml::parse_error &error) {
-    return bad_input(fmt::format("{}: line {}: is no TOML: {}", name, error.source().begin.line, error.description()));
+    return bad_input(fmt::format("{}: line {}: is not TOML: {}", name, error.source().begin.line, error.description()));
   }
   return apply(table, options).in(name);
 }

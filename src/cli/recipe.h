@@ -8,8 +8,8 @@
 
 namespace edgec {
 
-/// Sets every option that the recipe names and no flag gave. Errors: bad_input where the file is no TOML; usage where a
-/// key is no flag of the command (with the nearest ones) or a value does not fit.
+/// Sets every option that the recipe names and no flag gave. Errors: bad_input where the file is not TOML; usage where
+/// a key is not a flag of the command (with the nearest ones) or a value does not fit.
 Status apply_recipe(const std::string &path, Options &options);
 /// The same of a recipe's text; `name` is for messages.
 Status apply_recipe_text(std::string_view text, const std::string &name, Options &options);

@@ -155,7 +155,7 @@ Result<Tensor> filled_input(const std::string &text, const InputSpec &input) {
   double value = 0;
   if (!parse_number(std::string_view(rest).substr(0, colon), value))
     return wrong("it does not read full:VALUE or full:VALUE:2x3");
-  if (!is_float(input.type.dtype) && !is_integer(input.type.dtype)) return wrong("it is no number");
+  if (!is_float(input.type.dtype) && !is_integer(input.type.dtype)) return wrong("it is not a number");
   auto dims = input.type.concrete();
   if (colon != std::string::npos) {
     dims = Dims();

@@ -36,7 +36,7 @@ std::string to_text(HashedPlaces places);
 std::optional<HashedPlaces> parse_hashed(std::string_view text);
 
 /// u8 width, three bytes 0, u32 count, u64 seed, `count` elements of `width` bytes. Nothing where elements of one slot
-/// differ, or raw is no multiple of width.
+/// differ, or raw is not a multiple of width.
 std::optional<std::vector<std::byte>> encode_hashed(ByteView raw, std::size_t width, HashedPlaces places);
 /// Exactly `raw_size` bytes, which the caller limits. Errors: a payload that is not what encode_hashed makes: no stored
 /// elements, more of them than elements, too few or too many bytes.

@@ -268,7 +268,7 @@ Result<std::vector<std::byte>> expand(ByteView stored, Compressor compressor, st
   case Compressor::rans: return decode_rans_stream(stored, size);
   case Compressor::contexts: return decode_context_stream(stored, size);
   case Compressor::floats: {
-    if (size % 4 != 0) return bad_input(fmt::format("{} bytes are no whole number of floats", size));
+    if (size % 4 != 0) return bad_input(fmt::format("{} bytes are not a whole number of floats", size));
     std::vector<std::uint32_t> floats(size / 4);
     EDGEC_CHECK(decode_floats(stored, floats));
     std::vector<std::byte> bytes(size);

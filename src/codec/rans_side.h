@@ -5,7 +5,7 @@
 
 namespace edgec {
 
-/// A decoder's plan comes with levels as long as the shape says, to be filled in. False where it is no sound plan.
+/// A decoder's plan comes with levels as long as the shape says, to be filled in. False where it is not a sound plan.
 template <class Coder>
 bool code_side(Coder &coder, RansPlan &plan) {
   for (auto *levels : {&plan.levels.rows, &plan.levels.columns, &plan.levels.taps}) {

@@ -39,7 +39,7 @@ Result<std::size_t> read_width(ByteView payload, std::size_t raw_size) {
   const auto width = std::to_integer<std::size_t>(payload[0]);
   if (!is_width(width)) return bad_input(fmt::format("elements of {} bytes, 1, 2, 4 or 8 were expected", width));
   if (raw_size % width != 0)
-    return bad_input(fmt::format("{} bytes are no whole number of elements of {} bytes", raw_size, width));
+    return bad_input(fmt::format("{} bytes are not a whole number of elements of {} bytes", raw_size, width));
   return width;
 }
 

@@ -25,7 +25,7 @@ enum class Transform : std::uint8_t {
 std::string_view name(Transform transform);
 
 /// Elements as codes of `bits` bits into a table sorted by the elements' bytes (last byte first: little-endian
-/// unsigned order). Nothing where there are more than 2^bits different elements, or raw is no multiple of width.
+/// unsigned order). Nothing where there are more than 2^bits different elements, or raw is not a multiple of width.
 std::optional<std::vector<std::byte>> encode_palette(ByteView raw, std::size_t width, int bits);
 /// Number of different elements, or nothing beyond 256.
 std::optional<std::size_t> palette_size(ByteView raw, std::size_t width);

@@ -17,7 +17,7 @@ struct ChannelSpan {
 /// max |w| of each channel.
 std::vector<float> channel_maxima(std::span<const float> weights, ChannelSpan span);
 
-/// One symmetric scale a channel: max |w| / 127, but at least |bias| / (input_scale * 2^30), so that a bias of a
+/// One symmetric scale per channel: max |w| / 127, but at least |bias| / (input_scale * 2^30), so that a bias of a
 /// channel whose weights are next to nothing still fits int32. A channel of zeros without bias gets scale 1. `bias` may
 /// be empty.
 std::vector<float> symmetric_scales(std::span<const float> maxima, std::span<const double> bias, float input_scale,

@@ -54,7 +54,7 @@ Result<BoxLabels> read_box_labels(const std::string &path) {
     const std::string_view text{reinterpret_cast<const char *>(file.data()), file.size()};
     return labels_of(Json::parse(text));
   } catch (const std::exception &error) {
-    return bad_input(fmt::format("{}: is no list of boxes in COCO's JSON: {}", path, error.what()));
+    return bad_input(fmt::format("{}: is not a list of boxes in COCO's JSON: {}", path, error.what()));
   }
 }
 

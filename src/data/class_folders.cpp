@@ -65,7 +65,7 @@ Result<ClassFolders> find_class_folders(const fs::path &folder) {
     classes.push_back(std::move(files));
   }
   if (most > 0 && std::ranges::all_of(found.names, is_split))
-    return bad_input(fmt::format("{}: holds {}, which are no classes; give one of them", folder.string(),
+    return bad_input(fmt::format("{}: holds {}, which are not classes; give one of them", folder.string(),
                                  fmt::join(found.names, ", ")));
   for (std::size_t turn = 0; turn < most; ++turn)
     for (const auto &files : classes)

@@ -107,7 +107,7 @@ Result<std::vector<CsvRow>> parse_csv(ByteView bytes, char separator) {
   };
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (c == '\0') return wrong_line(line, "a zero byte, this is no CSV");
+    if (c == '\0') return wrong_line(line, "a zero byte, this is not CSV");
     const bool line_end = c == '\n' || (c == '\r' && (i + 1 == text.size() || text[i + 1] != '\n'));
     if (line_end) ++line;
     if (field.open) {

@@ -26,7 +26,7 @@ Result<Image> decode_image(ByteView file) {
   if (starts_with(file, "\xff\xd8\xff")) return decode_jpeg(file);
   if (starts_with(file, "\x89PNG\r\n\x1a\n")) return decode_png(file);
   if (starts_with(file, "P5") || starts_with(file, "P6")) return decode_ppm(file);
-  return bad_input("is no image that can be read; JPEG, PNG and binary PPM are");
+  return bad_input("is not an image that can be read; JPEG, PNG and binary PPM are");
 }
 
 Image centre_crop(const Image &image, int side) {

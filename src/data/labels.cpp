@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Nothing: the text is no number. "3.0" is 3.
+/// Nothing: the text is not a number. "3.0" is 3.
 std::optional<double> number(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -44,7 +44,7 @@ Status understand(std::span<const std::string> texts, Labels &labels) {
     if (text.empty()) return bad_input(fmt::format("{}: no label stands there", labels.place(row)));
     if (numbers && (!value || !is_class(*value)))
       return bad_input(
-          fmt::format("{}: the label '{}' is no whole number >= 0", labels.place(row), text.substr(0, 40)));
+          fmt::format("{}: the label '{}' is not a whole number >= 0", labels.place(row), text.substr(0, 40)));
     labels.classes.push_back(numbers ? static_cast<std::int64_t>(*value)
                                      : std::ranges::lower_bound(labels.names, text) - labels.names.begin());
   }
@@ -55,7 +55,7 @@ Error wrong_count(const std::string &path, std::size_t found, const SampleSet &s
   return bad_input(fmt::format("{}: has {} labels, but there are {} samples", path, found, samples.rows()));
 }
 
-/// The place of the only 1 among zeros; nothing: it is no one-hot row.
+/// The place of the only 1 among zeros; nothing: it is not a one-hot row.
 std::optional<std::int64_t> one_hot(std::span<const double> row) {
   if (std::ranges::count(row, 1.0) != 1 || std::ranges::count(row, 0.0) != std::ssize(row) - 1) return std::nullopt;
   return std::ranges::find(row, 1.0) - row.begin();
@@ -84,7 +84,7 @@ Result<Labels> from_array(const Tensor &array, std::string source, const SampleS
     if (matrix && !hot)
       return bad_input(fmt::format("{}: is neither a whole number nor a one-hot row", labels.place(row)));
     if (!matrix && !is_class(values[row]))
-      return bad_input(fmt::format("{}: the label {} is no whole number >= 0", labels.place(row), values[row]));
+      return bad_input(fmt::format("{}: the label {} is not a whole number >= 0", labels.place(row), values[row]));
     labels.classes.push_back(hot ? *hot : static_cast<std::int64_t>(values[row]));
   }
   return labels;

@@ -16,7 +16,7 @@ struct Labels {
   std::vector<std::int64_t> classes; ///< of each row of the samples
   std::vector<std::string> names;    ///< sorted class names whose ranks the labels are; empty: they are numbers
   std::string source;                ///< a file, an array of it, or the folder of class folders
-  std::vector<std::size_t> lines;    ///< of each row in the list `source`, from 1; empty: it is no list
+  std::vector<std::size_t> lines;    ///< of each row in the list `source`, from 1; empty: it is not a list
 
   /// "labels.csv: line 3", "x.npz: array 'y'[2]": where a row's label stands.
   [[nodiscard]] std::string place(std::size_t row) const;

@@ -30,7 +30,7 @@ struct NpyHeader {
 };
 
 /// Parses the header at the start of `file` (which may end anywhere after it). Errors: not a .npy, damaged, a type
-/// that is no number or string (structured, object, date).
+/// that is not a number or string (structured, object, date).
 Result<NpyHeader> parse_npy_header(ByteView file);
 
 /// "float[2,3]".

@@ -71,7 +71,7 @@ Error damaged(std::string_view what) { return bad_input(fmt::format("damaged .np
 /// "<f4", "|u1", ">i8", "<U12": sets dtype, item_size, big_endian.
 Status parse_type(std::string_view text, NpyHeader &header) {
   const auto refused = [&] {
-    return bad_input(fmt::format("numpy's type '{}' is no number, truth value or string", text));
+    return bad_input(fmt::format("numpy's type '{}' is not a number, truth value or string", text));
   };
   if (text.size() < 3 || text.size() > 12 || std::string_view("<>|=").find(text.front()) == std::string_view::npos)
     return refused();
@@ -113,10 +113,10 @@ Status parse_type(std::string_view text, NpyHeader &header) {
 }
 
 Status parse_shape(Literal &literal, Dims &dims) {
-  if (!literal.take('(')) return damaged("the shape is no tuple");
+  if (!literal.take('(')) return damaged("the shape is not a tuple");
   while (!literal.take(')')) {
     const auto dim = literal.take_integer();
-    if (!dim) return damaged("a dimension is no number");
+    if (!dim) return damaged("a dimension is not a number");
     dims.push_back(*dim);
     if (dims.size() > max_rank) return damaged(fmt::format("more than {} dimensions", max_rank));
     if (!literal.take(',')) {
@@ -130,7 +130,7 @@ Status parse_shape(Literal &literal, Dims &dims) {
 Status parse_dictionary(std::string_view text, NpyHeader &header) {
   Literal literal(text);
   bool type = false, order = false, shape = false;
-  if (!literal.take('{')) return damaged("the header is no dictionary");
+  if (!literal.take('{')) return damaged("the header is not a dictionary");
   bool open = !literal.take('}');
   while (open) {
     const auto key = literal.take_string();

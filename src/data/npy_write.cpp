@@ -40,7 +40,7 @@ std::string header_text(std::string_view descr, const Dims &dims) {
   return text + header;
 }
 
-/// UTF-8 to code points; a byte that is no UTF-8 becomes U+FFFD.
+/// UTF-8 to code points; a byte that is not UTF-8 becomes U+FFFD.
 std::u32string code_points(std::string_view text) {
   std::u32string out;
   for (std::size_t i = 0; i < text.size();) {

@@ -31,7 +31,7 @@ struct Preprocess {
   Colour colour = Colour::rgb;
   std::optional<bool> nhwc; ///< absent: as the input's shape says
   float scale = 1;
-  std::vector<float> mean{0}, std{1}; ///< one, or one a channel
+  std::vector<float> mean{0}, std{1}; ///< one, or one per channel
   std::string description;            ///< as given, for the report
 
   [[nodiscard]] int channels() const { return colour == Colour::grey ? 1 : 3; }

@@ -66,7 +66,7 @@ Result<int> pixels(const Setting &setting, std::size_t index) {
 
 Result<std::vector<float>> channel_values(const Setting &setting) {
   const std::size_t count = setting.numbers.size();
-  if (count != 1 && count != 3) return wrong(setting, "one number, or three (one a channel)");
+  if (count != 1 && count != 3) return wrong(setting, "one number, or three (one per channel)");
   std::vector<float> values;
   for (const double number : setting.numbers) {
     values.push_back(static_cast<float>(number));
@@ -246,7 +246,7 @@ Result<std::optional<Preprocess>> read_json(const std::string &path, const std::
                     names_of(entries)));
   if (!entries[entry].contains("image")) return std::optional<Preprocess>{};
   const Json &image = entries[entry]["image"];
-  if (!image.is_object()) return bad_input(fmt::format("{}: entry '{}': its image is no object", path, entry));
+  if (!image.is_object()) return bad_input(fmt::format("{}: entry '{}': its image is not an object", path, entry));
   return from_json(image).in(fmt::format("{}:{}", path, entry));
 }
 

@@ -66,7 +66,7 @@ Samples open_list(const fs::path &path, std::span<const InputSpec> inputs,
     return bad_input(fmt::format("{}: lists no files, lines of file,label were expected", path.string()));
   if (!fs::exists(first.file, ignored)) {
     if (!list.first.empty())
-      return bad_input(fmt::format("{}: line {}: '{}' is no file; is it a header? `file,label` was expected",
+      return bad_input(fmt::format("{}: line {}: '{}' is not a file; is it a header? `file,label` was expected",
                                    path.string(), first.line, list.first));
     return bad_input(fmt::format("{}: line {}: there is no file {}; names are relative to the list's folder",
                                  path.string(), first.line, first.file.string()));
@@ -142,8 +142,8 @@ Samples open_samples(const std::string &path, std::span<const InputSpec> inputs,
   case Kind::tensor:
     return bad_input(fmt::format("{}: is one tensor; give the folder of the test data that holds input_0.pb", path));
   default:
-    return bad_input(
-        fmt::format("{}: is no image, .npy, .npz, list of file,label (.csv, .tsv, .txt), or folder of images", path));
+    return bad_input(fmt::format(
+        "{}: is not an image, .npy, .npz, list of file,label (.csv, .tsv, .txt), or folder of images", path));
   }
 }
 
@@ -155,7 +155,7 @@ Result<Tensor> load_input(const fs::path &path, const InputSpec &input, const st
     case Kind::npy: return load_npy(path, input.type.dtype);
     case Kind::npz: return load_from_npz(path, input);
     case Kind::tensor: return read_tensor_proto(path);
-    default: return bad_input(fmt::format("{}: is no .npy, .npz, ONNX tensor (.pb) or image", path.string()));
+    default: return bad_input(fmt::format("{}: is not a .npy, .npz, ONNX tensor (.pb) or image", path.string()));
     }
   };
   if (kind_of(path, file.bytes()) == Kind::image) {

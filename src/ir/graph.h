@@ -137,7 +137,7 @@ public:
   [[nodiscard]] const Node *producer(ValueId id) const;   // null: none
   /// Number of reads: operands and graph outputs.
   [[nodiscard]] std::size_t use_count(ValueId id) const;
-  /// The only reader of a value that is read exactly once and is no graph output.
+  /// The only reader of a value that is read exactly once and is not a graph output.
   [[nodiscard]] NodeId sole_user(ValueId id) const;
   [[nodiscard]] std::int64_t opset(std::string_view domain = "") const; // 0: not imported
 

@@ -73,7 +73,7 @@ public:
   Inference(Graph &graph, const OpRegistry &ops, const Opsets &opsets, Known known, int depth)
       : graph_(graph), ops_(ops), opsets_(opsets), known_(std::move(known)), depth_(depth) {}
 
-  /// For shape_facts(): names in the file are not believed, every dim that is no number gets a symbol of its own.
+  /// For shape_facts(): names in the file are not believed, every dim that is not a number gets a symbol of its own.
   Result<ShapeFacts> facts() {
     naming_ = true;
     for (const ValueId id : graph_.values()) forget_symbols(id);

@@ -99,7 +99,7 @@ enum class QuantRule : unsigned char {
   own_scale,   ///< reads quantized operands, its output gets a scale of its own
   same_scale,  ///< its data operands and its output share one scale and zero point (it moves or selects codes)
   fixed_range, ///< as own_scale, but the output's range is known: `fixed_range`
-  not_data,    ///< its output is no real-valued data (shapes, indices): never quantized
+  not_data,    ///< its output is not a real-valued data (shapes, indices): never quantized
 };
 
 /// Which operands are weights: how Conv, ConvTranspose, Gemm, MatMul look to pruning and quantization.

@@ -29,7 +29,7 @@ Result<T> read_real(Scanner &scanner) {
     if (std::abs(wide) > 1) return scanner.error(fmt::format("{} is too large", text));
     value = static_cast<T>(wide);
   } else if (code != std::errc() || end != text.data() + text.size()) {
-    return scanner.error(fmt::format("`{}` is no number", text));
+    return scanner.error(fmt::format("`{}` is not a number", text));
   }
   return negative ? -value : value;
 }

@@ -5,7 +5,7 @@
 //  - a graph output that is a value of another name (an input, a constant, twice the same value): `float[4] y = x`;
 //  - origins that are not just the node's name stand behind it: `[conv1 | conv1 | bn1] y = Conv(x, w)`;
 //  - elements of 2- and 4-bit integers are written one by one; 8- and 16-bit floats by their bits, as ONNX does;
-//  - names of domains, operators and attributes that are no identifiers are quoted; a type that is not known is `?`;
+//  - names of domains, operators and attributes that are not identifiers are quoted; a type that is not known is `?`;
 //  - lists of tensors, graphs and types; attributes of kinds the IR does not look into, as hexadecimal bytes.
 // Not part of the syntax, and not printed: doc strings and metadata of graphs, nodes and values. Values without a name
 // get one, and so do values whose name is taken.

@@ -63,7 +63,7 @@ private:
                             : key == "domain"           ? &model.domain
                             : key == "doc_string"       ? &model.doc
                                                         : nullptr;
-        if (!text) return scan_.error(fmt::format("`{}` is no property of a model", key));
+        if (!text) return scan_.error(fmt::format("`{}` is not a property of a model", key));
         EDGEC_ASSIGN(*text, scan_.quoted());
       }
     } while (scan_.accept(","));
@@ -261,7 +261,7 @@ private:
   Result<AttributeValue> list(Scope &scope, Node &made, std::string_view kind) {
     EDGEC_CHECK(scan_.expect("["));
     const auto known = static_cast<std::size_t>(std::ranges::find(kinds, kind) - kinds);
-    if (!kind.empty() && (known < 6 || known > 11)) return scan_.error(fmt::format("`{}` is no kind of list", kind));
+    if (!kind.empty() && (known < 6 || known > 11)) return scan_.error(fmt::format("`{}` is not a kind of list", kind));
     std::vector<AttributeValue> items;
     if (scan_.peek() != ']') {
       const std::string_view item_kind = kind.empty() ? kind : kinds[known - 6];
@@ -294,7 +294,7 @@ private:
 
   Result<AttributeValue> single(Scope &scope, Node &made, std::string_view kind) {
     if (!kind.empty() && std::ranges::find(kinds, kind) == std::end(kinds))
-      return scan_.error(fmt::format("`{}` is no kind of attribute", kind));
+      return scan_.error(fmt::format("`{}` is not a kind of attribute", kind));
     EDGEC_ASSIGN(AttributeValue value, any(scope, made, kind));
     if (!kind.empty() && kinds[value.index()] != kind)
       return scan_.error(fmt::format("expected a value of kind {}, found {}", kind, kinds[value.index()]));

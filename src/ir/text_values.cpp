@@ -129,7 +129,7 @@ Result<Tensor> read_uint64s(Scanner &scanner, const Dims &dims, std::int64_t cou
     std::uint64_t value = 0;
     const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (code != std::errc() || end != digits.data() + digits.size())
-      return scanner.error(fmt::format("`{}` is no uint64", digits));
+      return scanner.error(fmt::format("`{}` is not a uint64", digits));
     values.push_back(value);
     return {};
   }));
@@ -168,7 +168,7 @@ Result<Type> read_type(Scanner &scanner, bool quantized, int depth) {
   if (word == "sparse_tensor") {
     EDGEC_CHECK(scanner.expect("("));
     EDGEC_ASSIGN(Type type, read_type(scanner, false, depth + 1));
-    if (!type.is_tensor()) return scanner.error("a sparse tensor of something that is no tensor");
+    if (!type.is_tensor()) return scanner.error("a sparse tensor of something that is not a tensor");
     type.kind = Type::Kind::sparse_tensor;
     EDGEC_CHECK(scanner.expect(")"));
     return type;

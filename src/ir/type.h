@@ -29,7 +29,7 @@ using Shape = std::vector<Dim>;
 
 /// How integers stand for reals: real = scale * (code - zero_point). Jacob et al. 2018, equation 1.
 struct Quant {
-  std::vector<float> scales;             ///< one, or one a channel along `axis`
+  std::vector<float> scales;             ///< one, or one per channel along `axis`
   std::vector<std::int32_t> zero_points; ///< as many as scales
   int axis = -1;                         ///< -1: per tensor
   std::int64_t block = 0;                ///< > 0: blocks of that many elements along `axis` (ONNX opset 21)

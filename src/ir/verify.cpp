@@ -124,7 +124,7 @@ private:
     }
     if (!value.type.quant) return {};
     const Quant &quant = *value.type.quant;
-    if (!is_integer(value.type.dtype)) return internal_error("a quantized type that is no integer");
+    if (!is_integer(value.type.dtype)) return internal_error("a quantized type that is not an integer");
     if (quant.scales.empty() || quant.scales.size() != quant.zero_points.size())
       return internal_error(fmt::format("{} scales and {} zero points", quant.scales.size(), quant.zero_points.size()));
     if (quant.is_per_tensor())

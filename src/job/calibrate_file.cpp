@@ -91,7 +91,7 @@ Result<RangeTable> read_range_tables(std::span<const std::string> paths, const s
     const std::string_view text{reinterpret_cast<const char *>(file.data()), file.size()};
     EDGEC_ASSIGN(auto foreign, parse_foreign_ranges(text).in(path));
     if (foreign && paths.size() > 1)
-      return usage_error(fmt::format("--ranges {}: a table of another tool is no part that others go with", path));
+      return usage_error(fmt::format("--ranges {}: a table of another tool cannot be merged with others", path));
     if (foreign) return *std::move(foreign);
     EDGEC_ASSIGN(RangeTable part, parse_range_table(text).in(path));
     if (part.model_sha256 != model_sha256)

@@ -35,7 +35,7 @@ struct CalibrateFile {
 Result<RangeTable> calibrate_file(const CalibrateFile &file, ProgressSink &progress);
 
 /// The tables of files put together, or the one of another tool (calibrate/foreign_ranges.h). Error (bad_input) naming
-/// the file: it is no table, or of another network than `model_sha256`.
+/// the file: it is not a table, or of another network than `model_sha256`.
 Result<RangeTable> read_range_tables(std::span<const std::string> paths, const std::string &model_sha256);
 
 } // namespace edgec

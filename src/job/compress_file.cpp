@@ -185,8 +185,8 @@ Result<Dataset> open_calibration(const CompressFile &a, const Graph &graph, Isa 
   return none;
 }
 
-/// Nobody knows the ranges of a network of tokens, bytes or the like without samples: made-up ones are no language. Its
-/// products find them as they run.
+/// Nobody knows the ranges of a network of tokens, bytes or the like without samples: made-up ones are not language.
+/// Its products find them as they run.
 void choose_for_tokens(CompressFile &a, const Graph &graph) {
   const auto reads_tokens = [](const MadeUpInput &input) {
     return input.kind == InputKind::tokens ||

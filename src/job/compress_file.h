@@ -50,7 +50,7 @@ struct CompressFile {
   [[nodiscard]] std::vector<ProgressStep> steps() const;
 };
 
-/// What became of it. A missed budget is no error: the file is written all the same.
+/// What became of it. A missed budget is not an error: the file is written all the same.
 struct CompressedFile {
   Report report;
   std::string plan; ///< of a dry run, which did nothing else

@@ -32,7 +32,7 @@ Status check_labels(const Labels &labels, std::size_t classes) {
   if (bad != labels.classes.end()) {
     const auto [low, high] = std::ranges::minmax(labels.classes);
     const bool from_one = labels.names.empty() && low >= 1 && high == limit;
-    return bad_input(fmt::format("{}: the label {} is no class of the network, whose classes are 0 .. {}{}",
+    return bad_input(fmt::format("{}: the label {} is not a class of the network, whose classes are 0 .. {}{}",
                                  labels.place(static_cast<std::size_t>(bad - labels.classes.begin())), *bad, limit - 1,
                                  from_one ? "; all labels are 1 or more: do they count from 1? take 1 from each" : ""));
   }

@@ -14,7 +14,7 @@ namespace edgec {
 /// Elements of the logits of one sample; 0: they depend on it.
 std::size_t class_count(const Graph &graph);
 
-/// Labels that are no class of the network are an error (bad_input) that names the first; names whose number is not
+/// Labels that are not classes of the network are an error (bad_input) that names the first; names whose number is not
 /// that of its classes are a warning.
 Status check_labels(const Labels &labels, std::size_t classes);
 

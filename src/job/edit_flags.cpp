@@ -32,7 +32,7 @@ Result<Dim> parse_dim(const std::string &text) {
   if (whole && size >= 0 && size <= std::int64_t{1} << 31) return Dim::known(size);
   if (text == "?") return Dim::unknown();
   const bool number_like = text.empty() || text.find_first_not_of("+-.0123456789") == std::string::npos;
-  if (number_like) return usage_error(fmt::format("'{}' is no dimension: a number, a name, or ?", text));
+  if (number_like) return usage_error(fmt::format("'{}' is not a dimension: a number, a name, or ?", text));
   return Dim::named(text);
 }
 

@@ -72,7 +72,7 @@ Result<std::vector<T>> elements(std::span<const std::string> texts, std::size_t 
   std::vector<T> values;
   for (const std::string &text : texts) {
     const auto value = parse(text);
-    if (!value) return usage_error(fmt::format("'{}' is no element of it", text));
+    if (!value) return usage_error(fmt::format("'{}' is not an element of it", text));
     values.push_back(*value);
   }
   if (values.size() == 1) values.resize(count, T(values.front()));
@@ -80,7 +80,7 @@ Result<std::vector<T>> elements(std::span<const std::string> texts, std::size_t 
 }
 
 Result<Tensor> constant_of(const Type &type, const std::string &text) {
-  if (!type.is_tensor() || type.is_quantized()) return usage_error("it is no plain tensor");
+  if (!type.is_tensor() || type.is_quantized()) return usage_error("it is not a plain tensor");
   const auto texts = split_all(text);
   EDGEC_ASSIGN(const Dims dims, dims_for(type, static_cast<std::int64_t>(texts.size())));
   const auto count = static_cast<std::size_t>(element_count(dims).value_or(0));

@@ -55,7 +55,7 @@ Status check_ending(const std::string &path, std::span<const std::string_view> e
   std::error_code ignored;
   if (std::ranges::find(endings, ending) != endings.end() || fs::is_directory(path, ignored)) return {};
   const std::string what =
-      ending.empty() ? "has no ending, which says the format" : "'" + ending + "' is no format that is written here";
+      ending.empty() ? "has no ending, which says the format" : "'" + ending + "' is not a format that is written here";
   return usage_error(fmt::format("{}: {}; {} {}", path, what, endings.size() == 1 ? "there is" : "there are",
                                  fmt::join(endings, ", ")));
 }

@@ -19,7 +19,7 @@ struct PassFlags {
   std::int64_t channel_multiple = 0; ///< 0: as the format of the output wants
 
   void declare(Options &options);
-  /// Error (usage): a name that is no pass, with the nearest ones.
+  /// Error (usage): a name that is not a pass, with the nearest ones.
   [[nodiscard]] Status check() const;
   /// Of which layers keep as many channels where some are cut (PassContext::channel_multiple). Runtimes read .onnx
   /// files and are fast with whole vectors of channels; edgec's own is no slower without, and .edgec files are to be

@@ -14,8 +14,8 @@ namespace edgec {
 struct IntegerOutput {
   DType dtype = DType::uint8; ///< uint8, int8 or float32
   std::int32_t zero_point = 0;
-  std::vector<float> scales;      ///< one an output channel
-  std::vector<std::int32_t> bias; ///< one an output channel; empty: none
+  std::vector<float> scales;      ///< one per output channel
+  std::vector<std::int32_t> bias; ///< one per output channel; empty: none
 };
 
 /// Operands of an integer convolution. Padding stands for the zero point.

@@ -26,7 +26,7 @@ bool is_broken(double value) { return std::isnan(value) || value == std::numeric
 /// Integers that stand for themselves.
 bool are_plain(const Type &type) { return type.is_tensor() && is_integer(type.dtype) && !type.quant; }
 
-/// What a network is compared by: its outputs, then what its answers are read from where that is no output.
+/// What a network is compared by: its outputs, then what its answers are read from where that is not an output.
 struct Compared {
   std::vector<Answer> answers;
   std::vector<ValueId> values;
@@ -46,7 +46,7 @@ bool has_codes(const Graph &graph, std::span<const ValueId> values) {
   return std::ranges::any_of(values, [&](ValueId id) { return graph.value(id).type.is_quantized(); });
 }
 
-/// A network being run: its outputs, then what its answers are read from where that is no output.
+/// A network being run: its outputs, then what its answers are read from where that is not an output.
 class Candidate {
 public:
   Candidate(const Candidate &) = delete;

@@ -21,7 +21,7 @@ namespace edgec {
 struct Noise {
   double signal = 0;        ///< sum r^2
   double noise = 0;         ///< sum (r - t)^2
-  double max_error = 0;     ///< max |r - t|; infinity where one of them is no finite number and the other differs
+  double max_error = 0;     ///< max |r - t|; infinity where one of them is not a finite number and the other differs
   double max_reference = 0; ///< max |r|
   std::uint64_t count = 0;  ///< elements
 
@@ -80,7 +80,8 @@ struct Fidelity {
   std::optional<Accuracy> reference_accuracy, test_accuracy;
   Changes top1_changes, top5_changes; ///< where there are both accuracies
   std::optional<Score> score;         ///< where a metric was asked for and could be told
-  std::size_t foreign_labels = 0; ///< labels that are no class of the network: more than 0, and accuracy means nothing
+  std::size_t foreign_labels =
+      0; ///< labels that are not classes of the network: more than 0, and accuracy means nothing
 
   /// Share of the answers that stayed the same; nothing: no output has classes.
   [[nodiscard]] std::optional<double> agreement() const {
@@ -119,7 +120,8 @@ struct FidelityOptions {
   std::function<void()> step = nullptr;                ///< after each call, from any thread
 };
 
-/// The values that a network is compared by: its outputs, then what its answers are read from where that is no output.
+/// The values that a network is compared by: its outputs, then what its answers are read from where that is not an
+/// output.
 std::vector<ValueId> compared_values(const Graph &graph);
 
 /// Whether the compared values of a network that was rewritten exactly are those of the reference, one by one.
@@ -127,7 +129,7 @@ bool stands_for(const Graph &rewritten, const Graph &reference);
 
 /// Runs `test`, and `reference` unless it is null, on the samples chosen and compares their outputs by position. Both
 /// must take the same inputs, those of half precision rounded (as_inputs()). Errors: samples that do not fit, an output
-/// that is no finite number (bad_input; the sample and the output are named), operators that cannot be run
+/// that is not a finite number (bad_input; the sample and the output are named), operators that cannot be run
 /// (unsupported), those of the metric.
 Result<Fidelity> measure_fidelity(const Graph *reference, const Graph &test, const OpRegistry &ops,
                                   const SampleSet &samples, const FidelityOptions &options);

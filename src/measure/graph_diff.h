@@ -43,8 +43,8 @@ struct GraphDiff {
 };
 
 /// Pairs nodes by the names of the files that they come from, else by the name of their first output, else by operator
-/// and order; types must have been inferred. Names alone are no difference. Main graphs only: sub-graphs are compared
-/// as a whole.
+/// and order; types must have been inferred. Names alone are not a difference. Main graphs only: sub-graphs are
+/// compared as a whole.
 GraphDiff diff_models(const Model &a, const Model &b);
 
 } // namespace edgec

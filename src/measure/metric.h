@@ -10,7 +10,7 @@
 
 namespace edgec {
 
-/// One output of one call; nothing where it is no tensor of numbers.
+/// One output of one call; nothing where it is not a tensor of numbers.
 struct OutputNumbers {
   Dims dims;
   std::vector<double> values; ///< codes of quantized types are what they stand for
@@ -40,8 +40,8 @@ struct Metric {
 /// NAME.npy: float32 (int64 where the output is integers), the rows of all samples along the first axis. Where that
 /// axis does not count the rows of a call, or the other axes differ between samples, it is one file a call,
 /// NAME.000000.npy and so on. outputs.json says {"samples": [label, ...], "outputs": [{"name", "files": [...]}]}: names
-/// keep letters, digits, '.', '-' and '_' in files, other characters become '_'. Outputs that are no tensors of numbers
-/// are left out. Errors (bad_input): the command fails, or prints something else.
+/// keep letters, digits, '.', '-' and '_' in files, other characters become '_'. Outputs that are not tensors of
+/// numbers are left out. Errors (bad_input): the command fails, or prints something else.
 Metric command_metric(std::string command);
 
 } // namespace edgec

@@ -57,7 +57,7 @@ public:
   }
   /// The only reader of a node's first output.
   [[nodiscard]] NodeId next(NodeId id) const { return graph_->sole_user(node(id).outputs[0]); }
-  /// Reals of a node's first output, for as long as few others are asked for; null where it is no tensor of numbers.
+  /// Reals of a node's first output, for as long as few others are asked for; null where it is not a tensor of numbers.
   [[nodiscard]] const Reals *reals(NodeId id) {
     const auto at = position_.find(id);
     if (at == position_.end()) return nullptr;
@@ -112,7 +112,7 @@ struct Pair {
     });
   }
 
-  /// Sum of squares that one factor a channel leaves, as if it were not fitted; nothing: one sample more is needed.
+  /// Sum of squares that one factor per channel leaves, as if it were not fitted; nothing: one sample more is needed.
   [[nodiscard]] std::optional<double> left() const {
     double sum = 0;
     for (const Channel &c : channels) {

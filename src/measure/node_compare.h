@@ -14,7 +14,7 @@ struct NodeDifference {
   std::string node, op;  ///< in the test network
   std::string reference; ///< its counterpart
   Noise noise;           ///< count 0: there is nothing to compare
-  /// Its channels come at other scales, which the layers behind it undo: noise is what one positive factor a channel
+  /// Its channels come at other scales, which the layers behind it undo: noise is what one positive factor per channel
   /// leaves.
   bool equalized = false;
   std::size_t channels = 0, kept_channels = 0; ///< of the counterpart, and those that are left; 0: all

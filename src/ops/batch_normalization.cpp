@@ -104,7 +104,7 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   const Dims dims = *args.inputs[0]->concrete();
   for (std::size_t i = 0; i < 4; ++i) {
     if (!args.constant(i + 1) || args.constant(i + 1)->size() != dims[1])
-      return unsupported("statistics that are no constants");
+      return unsupported("statistics that are not constants");
     statistics[i] = to_doubles(*args.constant(i + 1));
   }
   std::vector<float> factors, offsets;

@@ -10,7 +10,7 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   EDGEC_CHECK(require(args, 1));
   const Type &in = *args.input(0);
   const std::int64_t wanted = args.node.get_int("to", 0);
-  if (wanted <= 0 || wanted >= dtype_count) return bad_input(fmt::format("to={} is no element type", wanted));
+  if (wanted <= 0 || wanted >= dtype_count) return bad_input(fmt::format("to={} is not an element type", wanted));
   const auto to = static_cast<DType>(wanted);
   if (in.dtype != DType::undefined && (bits(in.dtype) != bits(to) || bits(to) == 0))
     return bad_input(fmt::format("{} and {} have different numbers of bits", name(in.dtype), name(to)));

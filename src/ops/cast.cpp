@@ -20,7 +20,7 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
     to = args.input(1)->dtype;
   } else {
     const std::int64_t wanted = args.node.get_int("to", 0);
-    if (wanted <= 0 || wanted >= dtype_count) return bad_input(fmt::format("to={} is no element type", wanted));
+    if (wanted <= 0 || wanted >= dtype_count) return bad_input(fmt::format("to={} is not an element type", wanted));
     to = static_cast<DType>(wanted);
   }
   return std::vector<Type>{Type::tensor(to, args.input(0)->shape)};

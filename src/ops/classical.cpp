@@ -93,7 +93,7 @@ Result<std::vector<RuntimeValue>> normalizer_reference(const EvalArgs &args) {
   return one(Tensor::of(args.inputs[0]->dims, std::move(x)));
 }
 
-// ---- LabelEncoder: a value for each key, another for all that is no key
+// ---- LabelEncoder: a value for each key, another for all that is not a key
 
 /// One side of the table, from the attributes KIND_strings, KIND_int64s, KIND_floats or KIND_tensor.
 std::optional<Tensor> table_side(const Node &node, const std::string &kind) {
@@ -204,7 +204,7 @@ Result<std::vector<RuntimeValue>> one_hot_reference(const EvalArgs &args) {
   for (const std::string &key : texts(whole)) {
     const auto found = std::ranges::find(categories, key);
     if (found == categories.end() && args.node.get_int("zeros", 1) == 0)
-      return bad_input(fmt::format("{} is no category", key));
+      return bad_input(fmt::format("{} is not a category", key));
     for (auto category = categories.begin(); category != categories.end(); ++category)
       out.push_back(category == found ? 1 : 0);
   }

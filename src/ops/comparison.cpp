@@ -179,7 +179,7 @@ const OpDef defs[] = {
     comparison<Or>("Or", 1, "either"),
     comparison<Xor>("Xor", 1, "one of both"),
     test<Not>("Not", 1, "not x"),
-    test<IsNaN>("IsNaN", 9, "whether x is no number"),
+    test<IsNaN>("IsNaN", 9, "whether x is not a number"),
     test<IsInf>("IsInf", 10, "whether x is infinite"),
     {.name = "Where",
      .since = 9,

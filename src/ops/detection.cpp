@@ -126,7 +126,7 @@ Result<std::vector<RuntimeValue>> roi_reference(const EvalArgs &args) {
     double width = regions[r * 4 + 2] * scale - shift - x1, height = regions[r * 4 + 3] * scale - shift - y1;
     if (!half) width = std::max(width, 1.0), height = std::max(height, 1.0);
     const double bin_h = height / static_cast<double>(dims[2]), bin_w = width / static_cast<double>(dims[3]);
-    if (!(std::abs(bin_h) < 1e4) || !(std::abs(bin_w) < 1e4)) return bad_input("a region is no box of the operand");
+    if (!(std::abs(bin_h) < 1e4) || !(std::abs(bin_w) < 1e4)) return bad_input("a region is not a box of the operand");
     const auto grid_h = ratio > 0 ? ratio : static_cast<std::int64_t>(std::ceil(bin_h)),
                grid_w = ratio > 0 ? ratio : static_cast<std::int64_t>(std::ceil(bin_w));
     const double count = static_cast<double>(std::max<std::int64_t>(grid_h * grid_w, 1));

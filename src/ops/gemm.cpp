@@ -129,7 +129,7 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
 Result<Kernel> prepare(const PrepareArgs &args) {
   const Spec spec = read_spec(args.node);
   const Tensor *b = args.constant(1), *c = args.constant(2);
-  if (!b || (args.input(2) && !c) || spec.trans_a) return unsupported("B or C is no constant, or A is transposed");
+  if (!b || (args.input(2) && !c) || spec.trans_a) return unsupported("B or C is not a constant, or A is transposed");
   EDGEC_ASSIGN(const ProductStack stack, shape_of(spec, *args.input(0)->concrete(), b->dims));
   if (c) {
     EDGEC_CHECK(bias_strides(c->dims, stack.dims));

@@ -49,7 +49,7 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   return types;
 }
 
-/// Scales and zero points of an operand: one, or one a channel along `axis`.
+/// Scales and zero points of an operand: one, or one per channel along `axis`.
 Result<Quant> quant(const EvalArgs &args, int scale, int zero, int axis) {
   Quant found{{1}, {}, -1, 0};
   if (scale >= 0) found.scales = to_floats(*args.inputs[static_cast<std::size_t>(scale)]);

@@ -122,11 +122,11 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
 Result<Kernel> prepare(const PrepareArgs &args) {
   if (!args.input(0) || args.inputs[0]->quant != args.outputs[0]->quant) return unsupported("the scale changes");
   if (args.input(2) && (!args.constant(2) || (args.input(2)->quant && args.input(2)->quant != args.inputs[0]->quant)))
-    return unsupported("a fill value that is no constant or has another scale");
+    return unsupported("a fill value that is not a constant or has another scale");
   const InferArgs known{.node = args.node, .opset = args.opset, .inputs = args.inputs, .constants = args.constants};
   const Dims dims = *args.inputs[0]->concrete();
   EDGEC_ASSIGN(const auto added, pads(known, dims.size()));
-  if (!added) return unsupported("pads that are no constants");
+  if (!added) return unsupported("pads that are not constants");
   EDGEC_ASSIGN(const Mode how, mode(args.node));
   const Tensor type_only{args.inputs[0]->dtype, dims, {}, nullptr};
   const Tensor *operands[] = {&type_only, nullptr, args.constant(2)};

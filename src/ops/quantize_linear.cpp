@@ -14,7 +14,8 @@ namespace {
 
 Result<DType> wanted_dtype(const Node &node, DType otherwise) {
   const std::int64_t wanted = node.get_int("output_dtype", 0);
-  if (wanted < 0 || wanted >= dtype_count) return bad_input(fmt::format("output_dtype={} is no element type", wanted));
+  if (wanted < 0 || wanted >= dtype_count)
+    return bad_input(fmt::format("output_dtype={} is not an element type", wanted));
   return wanted == 0 ? otherwise : static_cast<DType>(wanted);
 }
 

@@ -226,7 +226,7 @@ Result<Kernel> prepare(const PrepareArgs &args) {
       const auto reduced,
       reduced_axes({.node = args.node, .opset = args.opset, .inputs = args.inputs, .constants = args.constants},
                    dims.size()));
-  if (!reduced) return unsupported("axes that are no constants");
+  if (!reduced) return unsupported("axes that are not constants");
   const Walk walk(dims, *reduced, args.layouts[0]);
   Kernel kernel{{args.layouts[0]}, Layout::plain, 0, 0, "direct", nullptr};
   kernel.run = adds_rows(dims, *reduced) ? direct<F, float>(walk, args.threads) : direct<F, double>(walk, args.threads);

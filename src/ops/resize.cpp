@@ -375,7 +375,7 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   const InferArgs known{.node = args.node, .opset = args.opset, .inputs = args.inputs, .constants = args.constants};
   const Operands given = operands(known);
   if (!given.known || (args.input(1) && args.inputs.size() > 2 && !args.constant(1)))
-    return unsupported("sizes that are no constants");
+    return unsupported("sizes that are not constants");
   const Dims dims = *args.inputs[0]->concrete();
   if (element_count(dims) == 0) return unsupported("an operand without elements");
   EDGEC_ASSIGN(const auto found, plans(args.node, given, dims));

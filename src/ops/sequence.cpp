@@ -57,7 +57,7 @@ std::vector<RuntimeValue> one_value(RuntimeValue value) { return {std::move(valu
 
 Result<std::vector<Type>> infer_empty(const InferArgs &args) {
   const std::int64_t dtype = args.node.get_int("dtype", 1);
-  if (dtype <= 0 || dtype >= dtype_count) return bad_input(fmt::format("dtype={} is no element type", dtype));
+  if (dtype <= 0 || dtype >= dtype_count) return bad_input(fmt::format("dtype={} is not an element type", dtype));
   return std::vector<Type>{sequence_type(Type::tensor(static_cast<DType>(dtype)))};
 }
 Result<std::vector<RuntimeValue>> empty_reference(const EvalArgs &) { return one_value(sequence_of({})); }

@@ -215,7 +215,8 @@ Result<std::vector<RuntimeValue>> stft_reference(const EvalArgs &args) {
 Result<std::vector<Type>> infer_mel(const InferArgs &args) {
   EDGEC_CHECK(require(args, 5));
   const std::int64_t dtype = args.node.get_int("output_datatype", 1);
-  if (dtype <= 0 || dtype >= dtype_count) return bad_input(fmt::format("output_datatype={} is no element type", dtype));
+  if (dtype <= 0 || dtype >= dtype_count)
+    return bad_input(fmt::format("output_datatype={} is not an element type", dtype));
   Shape out(2);
   const auto bins = known_ints(args, 0), length = known_ints(args, 1);
   if (bins && length && bins->size() == 1 && length->size() == 1) {

@@ -161,7 +161,7 @@ Result<Kernel> prepare_slice(const PrepareArgs &args) {
   const InferArgs known{.node = args.node, .opset = args.opset, .inputs = args.inputs, .constants = args.constants};
   EDGEC_ASSIGN(const SliceOperands operands, slice_operands(known));
   EDGEC_ASSIGN(const auto ranges, slice_ranges(operands, *args.inputs[0]->concrete()));
-  if (!ranges) return unsupported("bounds that are no constants");
+  if (!ranges) return unsupported("bounds that are not constants");
   return parts_kernel(args, {*ranges});
 }
 
@@ -297,7 +297,7 @@ Result<Kernel> prepare_split(const PrepareArgs &args) {
   const auto at = static_cast<std::size_t>(axis);
   const InferArgs known{.node = args.node, .opset = args.opset, .inputs = args.inputs, .constants = args.constants};
   EDGEC_ASSIGN(const auto sizes, parts(known, Dim::known(dims[at])));
-  if (!sizes) return unsupported("sizes that are no constants");
+  if (!sizes) return unsupported("sizes that are not constants");
   return parts_kernel(args, split_ranges(dims, at, *sizes));
 }
 

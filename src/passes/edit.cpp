@@ -192,7 +192,7 @@ Status set_input_shapes(Graph &graph, std::span<const ShapeEdit> edits) {
       continue;
     }
     Type type = graph.value(*input).type;
-    if (!type.is_tensor()) return usage_error(fmt::format("input {} is no tensor but {}", name, to_string(type)));
+    if (!type.is_tensor()) return usage_error(fmt::format("input {} is not a tensor but {}", name, to_string(type)));
     if (type.shape && type.shape->size() != shape.size())
       return usage_error(fmt::format("input {} is {}: {} dimensions are given", name, to_string(type), shape.size()));
     if (type.shape) EDGEC_CHECK(bind_symbols(name, *type.shape, shape, bound));

@@ -56,11 +56,11 @@ Result<Json> read_report(const std::string &path) {
   EDGEC_ASSIGN(const Storage file, read_file(path));
   const std::string_view text(reinterpret_cast<const char *>(file.data()), file.size());
   Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) return bad_input(fmt::format("{}: is no JSON", path));
+  if (json.is_discarded()) return bad_input(fmt::format("{}: is not JSON", path));
   const std::string schema = View(json).text("schema");
   if (schema != "edgec-report/1")
     return bad_input(
-        fmt::format("{}: is no report of 'edgec compress' (edgec-report/1): its schema is '{}'", path, schema));
+        fmt::format("{}: is not a report of 'edgec compress' (edgec-report/1): its schema is '{}'", path, schema));
   return json;
 }
 

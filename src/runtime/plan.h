@@ -100,7 +100,7 @@ public:
   ~Runner();
   Result<std::vector<RuntimeValue>> run(std::span<const RuntimeValue> feeds, int worker = 0,
                                         const Observer &observer = nullptr);
-  /// Convenience for tensors in, tensors out; an output that is no tensor is Code::unsupported.
+  /// Convenience for tensors in, tensors out; an output that is not a tensor is Code::unsupported.
   Result<std::vector<Tensor>> run_tensors(std::span<const Tensor> feeds, int worker = 0,
                                           const Observer &observer = nullptr);
   /// The plan for feeds of these types, compiled if need be.

@@ -347,7 +347,7 @@ Result<std::vector<Tensor>> Runner::run_tensors(std::span<const Tensor> feeds, i
   EDGEC_ASSIGN(auto outputs, run(values, worker, observer));
   std::vector<Tensor> tensors;
   for (RuntimeValue &output : outputs) {
-    if (!output.tensor) return unsupported("an output is no tensor");
+    if (!output.tensor) return unsupported("an output is not a tensor");
     tensors.push_back(std::move(*output.tensor));
   }
   return tensors;

@@ -22,7 +22,7 @@ constexpr std::string_view name = "dynamic-activations";
 struct Product {
   NodeId node;
   Tensor codes;  ///< int8 [K, N]
-  Tensor scales; ///< float32, one, or one a column
+  Tensor scales; ///< float32, one, or one per column
 };
 
 Tensor transposed(const Tensor &matrix) {
@@ -52,7 +52,7 @@ std::optional<Product> as_product(const Graph &graph, NodeId id, const Job &job)
   if (!codes || !scales || graph.constant(node.input(0))) return std::nullopt;
   if (!job.scope.allows(node)) return left("left out as asked");
   if (!is_float(graph, node.input(0)) || !is_float(graph, node.outputs[0])) return left("its data is not float32");
-  if (codes->dtype != DType::int8 || codes->rank() != 2) return left("its weight is no matrix of int8 codes");
+  if (codes->dtype != DType::int8 || codes->rank() != 2) return left("its weight is not a matrix of int8 codes");
   if (const Tensor *zeros = graph.constant(dequantize->input(2)); dequantize->input(2).valid())
     if (!zeros || std::ranges::any_of(to_int64s(*zeros), [](std::int64_t zero) { return zero != 0; }))
       return left("its weight's codes have zero points");
@@ -60,7 +60,7 @@ std::optional<Product> as_product(const Graph &graph, NodeId id, const Job &job)
   const bool turned = node.get_int("transB", 0) != 0;
   const std::int64_t axis = dequantize->get_int("axis", 1);
   if (scales->size() != 1 && ((axis + 2) % 2 != (turned ? 0 : 1) || dequantize->get_int("block_size", 0) != 0))
-    return left("its weight has no scale a column");
+    return left("its weight has no scale per column");
   std::vector<float> values(scales->as<float>().begin(), scales->as<float>().end());
   for (float &value : values) value *= node.get_float("alpha", 1);
   const Dims dims = values.size() == 1 ? Dims{} : Dims{static_cast<std::int64_t>(values.size())};

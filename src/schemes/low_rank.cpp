@@ -51,7 +51,7 @@ std::string_view obstacle(const Node &node, const Layer &layer) {
     return std::any_of(layer.dims.begin() + 2, layer.dims.end(), [](std::int64_t d) { return d != 1; })
                ? "its kernel is larger than 1"
                : "";
-  if (layer.dims.size() != 2 || layer.weights.data != 0) return "its weight is no matrix on the right";
+  if (layer.dims.size() != 2 || layer.weights.data != 0) return "its weight is not a matrix on the right";
   if (node.is("MatMul")) return "";
   return node.is("Gemm") && node.get_int("transA", 0) == 0 ? "" : "its operator cannot be split";
 }

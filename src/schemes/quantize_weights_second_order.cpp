@@ -1,7 +1,7 @@
 // Weights as codes with calibration samples: `--weights TYPE`. As quantize-weights, but layer by layer on what the
 // layers before give with their codes: weights are refit to the original's outputs, scales chosen by the error that
-// they leave there, and codes rounded so that those outputs suffer least (compress/grid.h). What is no layer (tables,
-// recurrent networks, bodies), or a weight that several layers share, is rounded to nearest.
+// they leave there, and codes rounded so that those outputs suffer least (compress/grid.h). What is not a layer
+// (tables, recurrent networks, bodies), or a weight that several layers share, is rounded to nearest.
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>

@@ -1,5 +1,5 @@
 // One codebook for the network: `--share BITS --share-codebook network`. Each weight is scale * codebook[index], a
-// scale a tensor, so that many small tensors do not store a codebook each: W becomes Mul(Gather(codebook,
+// scale per tensor, so that many small tensors do not store a codebook each: W becomes Mul(Gather(codebook,
 // Cast(indices)), scale) with one codebook initializer for all. Values are fitted in rounds over the whole network
 // (compress/sharing.h): in each one layer after another is refit on what the compressed layers before it give, finds
 // its scale and its indices, and says which values would serve it, by its H and by what its error means to the answers.

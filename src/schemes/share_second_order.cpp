@@ -1,4 +1,4 @@
-// Weight sharing with calibration samples: `--share BITS`. As share-weights (2^BITS values a tensor and indices), but
+// Weight sharing with calibration samples: `--share BITS`. As share-weights (2^BITS values per tensor and indices), but
 // layer by layer on what the compressed layers before give: the weights are refit to the original's outputs, values and
 // indices chosen so that those outputs suffer least (compress/sharing.h), the bias so that the means behind the
 // activation stay. Weights that pruning made zero stay zero.

@@ -26,7 +26,7 @@ void tighten(std::optional<T> &limit, std::optional<T> other) {
   if (other && (!limit || *other < *limit)) limit = other;
 }
 
-/// "max" and version 1's largest multiple of a page are no limits.
+/// "max" and version 1's largest multiple of a page are not limits.
 std::optional<std::uint64_t> bytes_of(const std::string &text) {
   constexpr std::uint64_t unlimited = std::uint64_t{1} << 60;
   const auto bytes = parse_number<std::uint64_t>(text);

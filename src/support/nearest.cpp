@@ -33,7 +33,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::vector<std::string> nearest(std::string_view word, std::span<const std::string> names, std::size_t limit) {
-  constexpr std::size_t longest = 200; // names come from files: a longer one is no typing mistake
+  constexpr std::size_t longest = 200; // names come from files: a longer one is not a typing mistake
   const std::string wanted = lower(word.substr(0, longest));
   if (wanted.empty()) return {};
   const std::size_t reach = std::max<std::size_t>(2, wanted.size() / 3);

@@ -108,12 +108,13 @@ Result<std::optional<TrainingState>> read_checkpoint(const std::string &path, co
   Reader reader(bytes.subspan(named ? magic.size() : 0));
   if (named) for_each_field(state, reader);
   if (!named || !reader.complete())
-    return usage_error(fmt::format("{}: is no state of training, or not all of it", path));
+    return usage_error(fmt::format("{}: is not a state of training, or not all of it", path));
   if (state.fingerprint != fingerprint)
     return usage_error(fmt::format("{}: is the state of another training: of another network, other samples or other "
                                    "flags; give another folder",
                                    path));
-  if (!is_sound(state, count)) return usage_error(fmt::format("{}: is no state of training, or not all of it", path));
+  if (!is_sound(state, count))
+    return usage_error(fmt::format("{}: is not a state of training, or not all of it", path));
   return std::optional(std::move(state));
 }
 

@@ -26,7 +26,7 @@ struct TrainingState {
 /// Errors: the file cannot be written.
 Status write_checkpoint(const std::string &path, const TrainingState &state);
 
-/// Nothing: there is no such file. Error (usage): it is no state of `count` parameters, or of another training than
+/// Nothing: there is no such file. Error (usage): it is not a state of `count` parameters, or of another training than
 /// `fingerprint`.
 Result<std::optional<TrainingState>> read_checkpoint(const std::string &path, const std::string &fingerprint,
                                                      std::size_t count);

@@ -60,7 +60,7 @@ TEST(Lock, SaysWhatIsWrongWithIt) {
   const auto error_of = [](const char *text) { return parse_lock(*parse_toml(text, "l")).error().message; };
   EXPECT_THAT(error_of("a = 1\n"), HasSubstr("holds no result"));
   EXPECT_THAT(error_of("[[result]]\nbytes = 1\n"), HasSubstr("report is missing"));
-  EXPECT_THAT(error_of("[[result]]\nreport = 'r'\nsize = 1\n"), HasSubstr("'size' is no figure"));
+  EXPECT_THAT(error_of("[[result]]\nreport = 'r'\nsize = 1\n"), HasSubstr("'size' is not a figure"));
   EXPECT_THAT(error_of("[[result]]\nreport = 'r'\nbytes = 'many'\n"), HasSubstr("bytes: a number was expected"));
 }
 

@@ -35,7 +35,7 @@ TEST(Toml, KeepsTheOrderOfTheFile) {
 }
 
 TEST(Toml, NamesTheLineOfAMistake) {
-  EXPECT_THAT(parse_toml("a = 1\nb = \n", "t.toml").error().message, HasSubstr("t.toml: line 2: is no TOML"));
+  EXPECT_THAT(parse_toml("a = 1\nb = \n", "t.toml").error().message, HasSubstr("t.toml: line 2: is not TOML"));
 }
 
 TEST(SweepFile, CrossesNetworksSettingsAndAxes) {
@@ -64,7 +64,7 @@ TEST(SweepFile, ANetworksOptionsBeatThoseOfAll) {
 }
 
 TEST(SweepFile, SaysWhatIsWrong) {
-  EXPECT_THAT(error_of("grids = 1\n"), HasSubstr("'grids' is no part of a sweep file; did you mean 'grid'?"));
+  EXPECT_THAT(error_of("grids = 1\n"), HasSubstr("'grids' is not a part of a sweep file; did you mean 'grid'?"));
   EXPECT_THAT(error_of("[grid]\nprune = [0.5]\n"), HasSubstr("networks: is missing"));
   EXPECT_THAT(error_of(std::string(network) + "[grid]\nprune = 0.5\n"), HasSubstr("prune: a list was expected"));
   EXPECT_THAT(error_of(std::string(network) + "[grid]\nprune = []\n"), HasSubstr("prune: a list was expected"));

@@ -97,7 +97,7 @@ TEST_F(SweepJobTest, PartsOfANetworkAndOfAListCount) {
 TEST_F(SweepJobTest, RefusesWhatASweepSaysItself) {
   const std::string model = file("a.onnx", "a");
   EXPECT_THAT(key({model, {{"output", {"x.onnx"}}}}),
-              HasSubstr("'output' is no option of 'edgec compress' for a sweep"));
+              HasSubstr("'output' is not an option of 'edgec compress' for a sweep"));
   EXPECT_THAT(key({model, {{"pruen", {"1"}}}}), HasSubstr("did you mean 'prune'"));
   EXPECT_THAT(key({model, {{"percentile", {"much"}}}}), HasSubstr("--percentile: 'much' is not a number"));
   EXPECT_THAT(key({"none.onnx", {}}), HasSubstr("none.onnx: cannot open"));

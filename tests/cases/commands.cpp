@@ -79,7 +79,7 @@ Result<std::vector<Tensor>> make_inputs(const Graph &graph) {
   for (const ValueId id : graph.inputs()) {
     const Type &type = graph.value(id).type;
     if (!type.is_tensor() || !type.shape || bits(type.dtype) == 0)
-      return unsupported("inputs that are no tensors of known rank");
+      return unsupported("inputs that are not tensors of known rank");
     Dims dims;
     for (const Dim &dim : *type.shape) dims.push_back(dim.is_known() ? dim.size : 2);
     std::vector<double> values(static_cast<std::size_t>(element_count(dims).value_or(0)));

@@ -29,7 +29,7 @@ struct CompressRun {
   [[nodiscard]] bool poor() const;
 };
 
-/// How far a network is from another one on samples; infinities in the same places are no difference.
+/// How far a network is from another one on samples; infinities in the same places are not a difference.
 struct Distance {
   double least_db = 1e9;      ///< of the outputs that hold numbers and are not always 0
   double least_agreement = 1; ///< of the outputs that hold integers

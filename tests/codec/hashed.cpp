@@ -54,7 +54,7 @@ TEST(Hashed, RefusesHostilePayloads) {
   EXPECT_EQ(message(7, 255), "4278190083 stored for 10 hashed elements");
   EXPECT_EQ(message(4, 4), "the payload has 28 bytes, 32 were expected");
   EXPECT_EQ(message(2, 1), "the payload has 28 bytes, 28 were expected");
-  EXPECT_EQ(message(0, 4, 41), "41 bytes are no whole number of elements of 4 bytes");
+  EXPECT_EQ(message(0, 4, 41), "41 bytes are not a whole number of elements of 4 bytes");
   EXPECT_EQ(message(0, 4, 8), "3 stored for 2 hashed elements");
   for (std::size_t size = 0; size < good.size(); ++size) EXPECT_FALSE(decode_hashed(ByteView(good).first(size), 40));
 }

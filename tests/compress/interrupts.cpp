@@ -1,4 +1,4 @@
-// What was interrupted is no result: weights that were only partly fitted never pass for fitted ones.
+// What was interrupted is not a result: weights that were only partly fitted never pass for fitted ones.
 #include <gtest/gtest.h>
 
 #include <csignal>

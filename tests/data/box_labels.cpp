@@ -42,7 +42,7 @@ TEST_F(ReadBoxLabels, SayWhatIsWrong) {
     const auto labels = read(json);
     ASSERT_FALSE(labels) << json;
     EXPECT_EQ(labels.error().code, Code::bad_input);
-    EXPECT_NE(labels.error().message.find("boxes.json: is no list of boxes in COCO's JSON: "), std::string::npos);
+    EXPECT_NE(labels.error().message.find("boxes.json: is not a list of boxes in COCO's JSON: "), std::string::npos);
   }
 }
 

@@ -122,7 +122,7 @@ Storage text(std::string_view content) { return Storage::copy(std::as_bytes(std:
 
 TEST(Image, RefusesWhatIsNoImage) {
   EXPECT_EQ(message({}), "the file is empty, an image was expected");
-  EXPECT_EQ(message(text("<html>").bytes()), "is no image that can be read; JPEG, PNG and binary PPM are");
+  EXPECT_EQ(message(text("<html>").bytes()), "is not an image that can be read; JPEG, PNG and binary PPM are");
 }
 
 TEST(Image, RefusesCmyk) {

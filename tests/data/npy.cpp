@@ -127,19 +127,19 @@ TEST(Npy, NamesWhatIsWrong) {
             "damaged .npy: a header of 268435456 bytes; up to 65536 are read");
   EXPECT_EQ(message(npy("<f4", "(2, 3)", "1234")), "truncated .npy: float[2,3] takes 24 bytes, 4 follow the header");
   EXPECT_EQ(message(npy("<f4", "(1,)", "12345678")), "damaged .npy: float[1] takes 4 bytes, 8 follow the header");
-  EXPECT_EQ(message(npy("|O", "(1,)", "12345678")), "numpy's type '|O' is no number, truth value or string");
-  EXPECT_EQ(message(npy("<f3", "(1,)", "123")), "numpy's type '<f3' is no number, truth value or string");
+  EXPECT_EQ(message(npy("|O", "(1,)", "12345678")), "numpy's type '|O' is not a number, truth value or string");
+  EXPECT_EQ(message(npy("<f3", "(1,)", "123")), "numpy's type '<f3' is not a number, truth value or string");
   EXPECT_EQ(message(npy("<U0", "(4611686018427387904,)", "")),
-            "numpy's type '<U0' is no number, truth value or string");
-  EXPECT_EQ(message(npy("<M8[D]", "(1,)", "12345678")), "numpy's type '<M8[D]' is no number, truth value or string");
+            "numpy's type '<U0' is not a number, truth value or string");
+  EXPECT_EQ(message(npy("<M8[D]", "(1,)", "12345678")), "numpy's type '<M8[D]' is not a number, truth value or string");
   EXPECT_THAT(message(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }")),
               HasSubstr("structured type"));
   EXPECT_EQ(message(npy("|b1", "(2,)", std::string("\x01\x02", 2))), "damaged .npy: a truth value is neither 0 nor 1");
 }
 
 TEST(Npy, RefusesHostileHeaders) {
-  EXPECT_EQ(message(npy("<f4", "(-1,)", "")), "damaged .npy: a dimension is no number");
-  EXPECT_EQ(message(npy("<f4", "(99999999999999999999,)", "")), "damaged .npy: a dimension is no number");
+  EXPECT_EQ(message(npy("<f4", "(-1,)", "")), "damaged .npy: a dimension is not a number");
+  EXPECT_EQ(message(npy("<f4", "(99999999999999999999,)", "")), "damaged .npy: a dimension is not a number");
   EXPECT_EQ(message(npy("<f8", "(4294967296, 4294967296)", "")),
             "damaged .npy: its shape has more elements than any file");
   EXPECT_EQ(message(npy("<f8", "(999999999999999999, 9)", "")),

@@ -92,7 +92,7 @@ TEST(Preprocess, NamesAWrongKeyOrValue) {
   EXPECT_EQ(message("crop=0"), "--preprocess: crop is '0', a number of pixels (1 to 16384) was expected");
   EXPECT_EQ(message("crop=99999999999"),
             "--preprocess: crop is '99999999999', a number of pixels (1 to 16384) was expected");
-  EXPECT_EQ(message("mean=1,2"), "--preprocess: mean is '1,2', one number, or three (one a channel) was expected");
+  EXPECT_EQ(message("mean=1,2"), "--preprocess: mean is '1,2', one number, or three (one per channel) was expected");
   EXPECT_EQ(message("std=0"), "--preprocess: std is '0', finite numbers, no std of 0 was expected");
   EXPECT_EQ(message("scale=nan"), "--preprocess: scale is 'nan', a number was expected");
   EXPECT_EQ(message("colour=cmyk"), "--preprocess: colour is 'cmyk', rgb, bgr or grey was expected");
@@ -129,7 +129,7 @@ TEST_F(PreprocessFile, NamesWhatIsWrong) {
   EXPECT_EQ(message(path), "--preprocess " + path + ": name an entry as FILE.json:ENTRY; entries are: a, b, c");
   EXPECT_EQ(message(path + ":b"),
             path + ":b: --preprocess: centre_crop is 'big', a number of pixels (1 to 16384) was expected");
-  EXPECT_EQ(message(path + ":c"), path + ": entry 'c': its image is no object");
+  EXPECT_EQ(message(path + ":c"), path + ": entry 'c': its image is not an object");
   write("{not json");
   EXPECT_EQ(message(path + ":a"), path + ": is not a JSON object");
   EXPECT_THAT(message("/nowhere/rules.json:a"), HasSubstr("/nowhere/rules.json: cannot open"));

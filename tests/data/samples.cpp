@@ -256,8 +256,9 @@ TEST_F(Samples, NamesWhatHoldsNoSamples) {
   EXPECT_THAT(message(folder), HasSubstr("the folder holds neither images (.jpg, .jpeg, .png, .ppm, .pgm), nor class "
                                          "folders of images, nor ONNX test data"));
   EXPECT_THAT(message(folder / "missing"), HasSubstr("missing: cannot open: No such file"));
-  EXPECT_THAT(message(write("a.dat", "text")),
-              HasSubstr("a.dat: is no image, .npy, .npz, list of file,label (.csv, .tsv, .txt), or folder of images"));
+  EXPECT_THAT(
+      message(write("a.dat", "text")),
+      HasSubstr("a.dat: is not an image, .npy, .npz, list of file,label (.csv, .tsv, .txt), or folder of images"));
   EXPECT_THAT(message(write("a.csv", "")), HasSubstr("a.csv: is empty, lines of file,label were expected"));
   EXPECT_THAT(message(write("b.csv", "file,label\n")), HasSubstr("b.csv: lists no files"));
   EXPECT_THAT(message(write("c.csv", "file,label\n\"a,1\n")), HasSubstr("c.csv: line 2: a quote is not closed"));
@@ -319,7 +320,7 @@ TEST_F(Samples, AHeaderThatIsNotKnownIsTakenForOne) {
   images();
   copy("rgb.ppm", "b.ppm");
   const std::string path = write("list.csv", "foo,bar\nb.ppm,1\n");
-  EXPECT_EQ(message(path), path + ": line 1: 'foo' is no file; is it a header? `file,label` was expected");
+  EXPECT_EQ(message(path), path + ": line 1: 'foo' is not a file; is it a header? `file,label` was expected");
   EXPECT_THAT(message(write("list.csv", "file,label\nc.ppm,1\n")), HasSubstr("list.csv: line 2: there is no file"));
   EXPECT_THAT(message(write("list.csv", "label\n1\n")), HasSubstr("list.csv: lists no files"));
   EXPECT_THAT(message(write("list.csv", std::string("\xff\xfe"
@@ -339,7 +340,7 @@ TEST_F(Samples, ANamesRankIsItsLabel) {
   EXPECT_EQ((*labels)->place(2), path + ": line 4");
   const auto mixed = write("mixed.csv", "file,label\na.ppm,2\nb.ppm,cat\n");
   EXPECT_THAT(open_labels("", mixed, *opened(mixed)).error().message,
-              HasSubstr("mixed.csv: line 3: the label 'cat' is no whole number >= 0"));
+              HasSubstr("mixed.csv: line 3: the label 'cat' is not a whole number >= 0"));
   const auto gap = write("gap.csv", "file,label\na.ppm,2\nb.ppm,\n");
   EXPECT_THAT(open_labels("", gap, *opened(gap)).error().message, HasSubstr("gap.csv: line 3: no label stands there"));
 }
@@ -367,7 +368,7 @@ TEST_F(Samples, ClassFoldersGiveTheirRanks) {
   fs::create_directories(folder / "all");
   fs::rename(folder / "set", folder / "all" / "train");
   EXPECT_EQ(message(folder / "all"),
-            (folder / "all").string() + ": holds train, which are no classes; give one of them");
+            (folder / "all").string() + ": holds train, which are not classes; give one of them");
 }
 
 TEST_F(Samples, LabelArraysInEverySpelling) {
@@ -420,7 +421,7 @@ TEST_F(Samples, LabelsAreFoundByFile) {
   EXPECT_THAT(labels("file,label\nset/b.png,1\n").error().message,
               HasSubstr("labels.csv: has no label for " + (folder / "set/a.ppm").string()));
   EXPECT_THAT(labels("file,label\nset/b.png,1\nset/a.ppm,cat\n").error().message,
-              HasSubstr("labels.csv: line 3: the label 'cat' is no whole number >= 0"));
+              HasSubstr("labels.csv: line 3: the label 'cat' is not a whole number >= 0"));
   EXPECT_THAT(labels("x/b.png,1\ny/b.png,2\na.ppm,2\n").error().message, HasSubstr("has no label for"));
 }
 
@@ -437,7 +438,7 @@ TEST_F(Samples, LabelsOfArrays) {
   EXPECT_THAT(open_labels(npy("l.npy", counting(DType::int64, {4})), path, *samples).error().message,
               HasSubstr("has labels [4], but there are 3 samples"));
   EXPECT_THAT(open_labels(npy("l.npy", Tensor::of<float>({3}, {0, .5F, 1})), path, *samples).error().message,
-              HasSubstr("l.npy[1]: the label 0.5 is no whole number >= 0"));
+              HasSubstr("l.npy[1]: the label 0.5 is not a whole number >= 0"));
   const std::string bare = npz("b.npz", {{"x", counting(DType::float32, {3, 2})}});
   EXPECT_FALSE(open_labels("", bare, *opened(bare))->has_value());
 }

@@ -75,7 +75,8 @@ struct Broken {
 /// Changed without making the checksums right again.
 const Broken careless[] = {
     {"Empty", [](Bytes &f) { f.clear(); }, "is empty, an .edgec file was expected"},
-    {"OtherFile", [](Bytes &f) { f[1] = std::byte{'P'}; }, "is no .edgec file .its first bytes are not the format's."},
+    {"OtherFile", [](Bytes &f) { f[1] = std::byte{'P'}; },
+     "is not a .edgec file .its first bytes are not the format's."},
     {"TextMode", [](Bytes &f) { f.erase(f.begin() + 4); }, "was damaged by a transfer in text mode; copy it as binary"},
     {"LfsPointer",
      [](Bytes &f) {
@@ -105,7 +106,7 @@ const Broken sealed[] = {
     {"ReservedRow", [](Bytes &f) { put<std::uint32_t>(f, row(0) + 44, 1); },
      "section 0 .graph.: reserved bits of its row are not zero"},
     {"Misaligned", [](Bytes &f) { put<std::uint64_t>(f, row(0) + 8, 257); },
-     "section 0 .graph.: offset 257 is no multiple of 64"},
+     "section 0 .graph.: offset 257 is not a multiple of 64"},
     {"Outside", [](Bytes &f) { put<std::uint64_t>(f, row(1) + 8, UINT64_MAX - 63); },
      "section 1 .tensors.: bytes .* lie outside the file of"},
     {"TooLong", [](Bytes &f) { put<std::uint64_t>(f, row(1) + 16, UINT64_MAX); },
@@ -143,9 +144,9 @@ const Broken sealed[] = {
     {"RawSize", [](Bytes &f) { put<std::uint64_t>(f, row(1) + 32, 64); },
      "section 1 .tensors.: .* bytes, 64 were expected"},
     {"FlatBuffer", [](Bytes &f) { put<std::uint32_t>(f, 256, 1U << 30); },
-     "graph section: it is no well-formed FlatBuffer of this format"},
+     "graph section: it is not a well-formed FlatBuffer of this format"},
     {"Identifier", [](Bytes &f) { f[260] = std::byte{'X'}; },
-     "graph section: it is no well-formed FlatBuffer of this format"},
+     "graph section: it is not a well-formed FlatBuffer of this format"},
     {"Plan", [](Bytes &f) { f[f.size() - 32] = std::byte{9}; }, "memory plan: value 9: "},
     {"PlanPlace", [](Bytes &f) { put<std::uint64_t>(f, f.size() - 16, 1U << 20); },
      "memory plan: value . at 1048576 lies outside the arena"},

@@ -91,7 +91,7 @@ const Bad table[] = {
        auto &einsum = add_node(*m.mutable_graph(), "Einsum", {"x"}, {"z"}, "sum");
        add_attribute(einsum, "equation", onnx::AttributeProto::STRING).set_s("i-{");
      },
-     "Einsum: \"i-{\" is no equation"},
+     "Einsum: \"i-{\" is not an equation"},
     {"bad-equation-of-a-call",
      [](auto &m) {
        m.add_opset_import()->set_domain("my");
@@ -104,7 +104,7 @@ const Bad table[] = {
        call.set_domain("my");
        add_attribute(call, "how", onnx::AttributeProto::STRING).set_s("....");
      },
-     "F: \"....\" is no equation"},
+     "F: \"....\" is not an equation"},
     {"bad-nested-too-deeply", [](auto &m) { nest(*m.mutable_graph(), 40); }, "sub-graphs are nested deeper than 32"},
     {"bad-nested-beyond-all-measure", [](auto &m) { nest(*m.mutable_graph(), 1000); }, "nested too deeply"},
     {"bad-function-that-calls-itself",

@@ -164,7 +164,7 @@ TEST(Text, ErrorsSayWhereAndWhatWasExpected) {
       {"g () => () { = A<a = []>() }", "line 1, column 23: an empty list needs its kind, as in `name: ints = []`"},
       {"g () => () { = A<a: int = 1.5>() }", "line 1, column 30: expected a value of kind int, found float"},
       {"g () => () { = A<a = @b>() }", "line 1, column 22: references to a function's attributes are not supported"},
-      {"<colour: \"red\"> g () => () { }", "line 1, column 9: `colour` is no property of a model"},
+      {"<colour: \"red\"> g () => () { }", "line 1, column 9: `colour` is not a property of a model"},
       {"g () => () { } rest", "line 1, column 16: expected the end of the text, found `rest`"},
   };
   for (const auto &[text, message] : cases) EXPECT_EQ(error_of(text), message);

@@ -102,7 +102,7 @@ TEST(Ops, Numbers) {
   check({
       {"Cast", 13, {attr("to", std::int64_t{7})}, {floats({3}, {1.9F, -1.9F, 3})}, "[3] 1 -1 3"},
       {"Cast", 13, {attr("to", std::int64_t{9})}, {floats({2}, {0, 0.5F})}, "[2] 0 1"},
-      {"Cast", 13, {attr("to", std::int64_t{99})}, {floats({1}, {1})}, "node it (Cast): to=99 is no element type"},
+      {"Cast", 13, {attr("to", std::int64_t{99})}, {floats({1}, {1})}, "node it (Cast): to=99 is not an element type"},
       {"Softmax", 13, {}, {floats({1, 2}, {0, 0})}, "[1,2] 0.5 0.5"},
       {"Softmax", 11, {}, {floats({1, 2, 2}, {0, 0, 0, 0})}, "[1,2,2] 0.25 0.25 0.25 0.25"},
       {"LogSoftmax", 13, {}, {floats({1, 2}, {0, 0})}, "[1,2] -0.693147 -0.693147"},

@@ -83,7 +83,7 @@ Verdict compare(const Graph &graph, const NpzFile &file, const std::vector<Runti
     const GraphOutput &output = graph.outputs()[fetched[k]];
     const auto wanted = recorded(file, "out", output.name);
     if (!wanted) return refused_or_wrong(wanted.error());
-    if (!results[k].tensor) return {Verdict::Kind::wrong, fmt::format("output {} is no tensor", output.name)};
+    if (!results[k].tensor) return {Verdict::Kind::wrong, fmt::format("output {} is not a tensor", output.name)};
     const auto error = error_of(*results[k].tensor, **wanted);
     if (!error) return {Verdict::Kind::wrong, fmt::format("output {}: {}", output.name, error.error().message)};
     const double step = step_of(graph, output.value);

@@ -6,7 +6,7 @@
 namespace edgec::gradients {
 namespace {
 
-/// A number a channel as one that broadcasts over x.
+/// A number per channel as one that broadcasts over x.
 ValueId by_channel(const Backward &g, ValueId value) {
   Dims dims(g.b.dims(g.x()).size(), 1);
   dims[1] = g.b.dims(g.x())[1];

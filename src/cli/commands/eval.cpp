@@ -79,7 +79,7 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_ASSIGN(const Fidelity fidelity, measure_fidelity(reference ? &reference->graph : nullptr, model.graph,
                                                          all_ops(), *data.samples, options));
   if (fidelity.foreign_labels > 0)
-    warn(fmt::format("{}: {} of {} labels are no class of the network: accuracy was not measured",
+    warn(fmt::format("{}: {} of {} labels are not classes of the network: accuracy was not measured",
                      arguments.data.labels.empty() ? arguments.data.path : arguments.data.labels,
                      fidelity.foreign_labels, fidelity.samples));
   const auto &accuracy = fidelity.reference_accuracy ? fidelity.reference_accuracy : fidelity.test_accuracy;

@@ -66,7 +66,7 @@ Error not_flat(ByteView bytes) {
   if (head.starts_with(text_mode)) return bad_input("was damaged by a transfer in text mode; copy it as binary");
   if (head.starts_with("version https://git-lfs"))
     return bad_input("is a Git LFS pointer, not the file itself; run `git lfs pull`");
-  return bad_input("is no .edgec file (its first bytes are not the format's)");
+  return bad_input("is not a .edgec file (its first bytes are not the format's)");
 }
 
 Result<Header> read_header(ByteView bytes) {
@@ -99,7 +99,7 @@ Result<Header> read_header(ByteView bytes) {
 /// Places every section must have: aligned, behind the table, inside the file; `end` is where the one before it ends.
 Status check_place(const Entry &entry, std::uint64_t end, ByteView bytes) {
   if (entry.offset % alignment != 0)
-    return bad_input(fmt::format("offset {} is no multiple of {}", entry.offset, alignment));
+    return bad_input(fmt::format("offset {} is not a multiple of {}", entry.offset, alignment));
   if (entry.offset > bytes.size() || entry.stored_size > bytes.size() - entry.offset)
     return bad_input(
         fmt::format("bytes {} + {} lie outside the file of {}", entry.offset, entry.stored_size, bytes.size()));

@@ -207,7 +207,7 @@ Result<Storage> Reader::slice(const fb::Tensor &stored, std::size_t size) {
   }
   const Storage &section = sections_[stored.section()];
   if (stored.offset() % tensor_alignment != 0)
-    return bad_input(fmt::format("offset {} is no multiple of {}", stored.offset(), tensor_alignment));
+    return bad_input(fmt::format("offset {} is not a multiple of {}", stored.offset(), tensor_alignment));
   if (stored.offset() > section.size() || size > section.size() - stored.offset())
     return bad_input(fmt::format("bytes {} + {} lie outside section {} of {} bytes", stored.offset(), size,
                                  stored.section(), section.size()));
@@ -461,7 +461,7 @@ Result<Model> read_graph_section(ByteView bytes, const SectionLoader &load) {
   constexpr flatbuffers::uoffset_t depth = 16;
   const auto max_tables = static_cast<flatbuffers::uoffset_t>(bytes.size() / 4 + 1);
   flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t *>(bytes.data()), bytes.size(), depth, max_tables);
-  if (!fb::VerifyModelBuffer(verifier)) return bad_input("it is no well-formed FlatBuffer of this format");
+  if (!fb::VerifyModelBuffer(verifier)) return bad_input("it is not a well-formed FlatBuffer of this format");
   return Reader(*fb::GetModel(bytes.data()), bytes.size(), load).read();
 }
 

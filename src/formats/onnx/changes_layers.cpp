@@ -69,8 +69,8 @@ Status refuse_statistics(const OpsetChange &at) {
   return {};
 }
 
-/// What a mask holds where nothing is dropped was not said before opset 12, and was no bool before opset 10. One that
-/// nobody reads changes its type only.
+/// What a mask holds where nothing is dropped was not said before opset 12, and was not a bool before opset 10. One
+/// that nobody reads changes its type only.
 Status refuse_mask(const OpsetChange &at) {
   if (at.is_read(1)) return at.refuse("a mask that is read");
   if (at.node().outputs.size() < 2 || !at.node().outputs[1].valid()) return {};
@@ -91,7 +91,7 @@ Status dropout_without_training(const OpsetChange &at) {
   return {};
 }
 
-/// C was no option.
+/// C was not an option.
 Status put_zero_summand(const OpsetChange &at) {
   const std::vector<double> zero{0};
   if (!at.has(2)) at.set_constant(2, from_doubles(at.type(0).dtype, {1}, zero));
@@ -272,7 +272,7 @@ Status type_of_scale(const OpsetChange &at) {
   return {};
 }
 
-/// Numbers that are no tensors.
+/// Numbers that are not tensors.
 Status constant_as_tensor(const OpsetChange &at) {
   const Node &node = at.node();
   const auto row = [](std::size_t count) { return Dims{static_cast<std::int64_t>(count)}; };

@@ -104,7 +104,7 @@ Status axis_to_operand(const OpsetChange &at) {
 
 Status operand_to_axis(const OpsetChange &at) {
   const Tensor *axis = at.constant(2);
-  if (at.has(2) && (!axis || axis->size() != 1)) return at.refuse("an axis that is no constant");
+  if (at.has(2) && (!axis || axis->size() != 1)) return at.refuse("an axis that is not a constant");
   const std::int64_t value = axis ? to_int64s(*axis)[0] : -2;
   at.drop_inputs(2);
   at.graph.set_attribute(at.id, "axis", value);

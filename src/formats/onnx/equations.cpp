@@ -67,7 +67,7 @@ public:
 
   static Status check(const onnx::AttributeProto &attribute, const std::string &where) {
     if (is_equation(attribute.s())) return {};
-    return bad_input(fmt::format("{}: \"{}\" is no equation: letters, commas, \"...\" and \"->\" make one", where,
+    return bad_input(fmt::format("{}: \"{}\" is not an equation: letters, commas, \"...\" and \"->\" make one", where,
                                  attribute.s().substr(0, 100)));
   }
 

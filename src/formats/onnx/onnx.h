@@ -20,7 +20,7 @@ struct OnnxReadOptions {
 /// Reads a model as it is stored (opsets below 7 are raised to 7), external data beside it included (opened safely).
 /// Big tensors stay in the mapped files, or are copied where they lie badly there; none goes through a protobuf
 /// message, so that a file may have more than 2 GB. Errors (bad_input, unsupported) name the file and say what it is
-/// where it is no ONNX (HTML, Git LFS pointer, zip, TFLite, pickle...). "-" is stdin.
+/// where it is not ONNX (HTML, Git LFS pointer, zip, TFLite, pickle...). "-" is stdin.
 Result<Model> read_onnx(const std::filesystem::path &path, const OnnxReadOptions &options = {});
 
 /// The same of bytes in memory; external data lies beneath `folder`.

@@ -77,7 +77,7 @@ Result<AttributeValue> read_attribute(onnx::AttributeProto &attribute, ExternalD
 /// Any attribute but those that hold graphs: false for these.
 bool put_attribute(const Attribute &attribute, onnx::AttributeProto &proto);
 
-/// What a file that is no ONNX model is, in words ("an HTML page"); empty where nothing is recognised.
+/// What a file that is not an ONNX model is, in words ("an HTML page"); empty where nothing is recognised.
 std::string recognise(ByteView bytes);
 /// Parses a serialized message strictly: errors say truncated, too deep or damaged.
 Status parse_message(ByteView bytes, google::protobuf::Message &message);

@@ -14,8 +14,8 @@ struct Verdict {
 };
 
 /// Checks a model. Where ONNX's shape inference gives other dims than the operators do (of pooling with ceil_mode,
-/// say), those dims of outputs are left out of the model. A graph output whose shape nobody knows is no failure of the
-/// rest.
+/// say), those dims of outputs are left out of the model. A graph output whose shape nobody knows is not a failure of
+/// the rest.
 Verdict settle(onnx::ModelProto &model);
 
 } // namespace edgec::proto

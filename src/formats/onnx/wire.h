@@ -39,7 +39,7 @@ private:
 };
 
 /// The serialized model without big raw data: each tensor that had some says its offset and length in `model`, as
-/// external data in own_file. Nothing: nothing is that big, or the bytes are no message (the parser will say why).
+/// external data in own_file. Nothing: nothing is that big, or the bytes are not a message (the parser will say why).
 std::optional<std::string> lift_tensors(ByteView model);
 
 /// The opposite: `model` is a serialized message whose tensors in own_file have the index of a blob as their offset.

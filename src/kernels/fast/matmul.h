@@ -18,7 +18,7 @@ struct Products {
 
 /// float32; inputs a and b.
 Result<Kernel> matmul(const Products &products, Run run);
-/// Codes of at most 8 bits with one zero point each; the output has one scale a column.
+/// Codes of at most 8 bits with one zero point each; the output has one scale per column.
 Result<Kernel> matmul(const Products &products, Codes a, Codes b, const IntegerOutput &output, Run run);
 
 /// int32 sums of codes of 8 bits, minus their zero points: inputs a, b and, where they are there, scalars of their

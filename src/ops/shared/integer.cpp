@@ -45,7 +45,7 @@ Result<Codes> codes_of(const Type &type) {
     return unsupported(fmt::format("expected one scale for the tensor, found {}", to_string(type)));
   const CodeRange range = CodeRange::of(type.dtype);
   if (quant.zero_point() < range.low || quant.zero_point() > range.high)
-    return bad_input(fmt::format("zero point {} is no {}", quant.zero_point(), name(type.dtype)));
+    return bad_input(fmt::format("zero point {} is not {}", quant.zero_point(), name(type.dtype)));
   return Codes{type.dtype, quant.scale(), quant.zero_point()};
 }
 
@@ -72,7 +72,7 @@ Result<std::vector<std::int16_t>> centred_codes(const Tensor &tensor, const Quan
   const CodeRange range = CodeRange::of(tensor.dtype);
   for (const std::int32_t zero_point : quant.zero_points)
     if (zero_point < range.low || zero_point > range.high)
-      return bad_input(fmt::format("zero point {} is no {}", zero_point, name(tensor.dtype)));
+      return bad_input(fmt::format("zero point {} is not {}", zero_point, name(tensor.dtype)));
   std::vector<std::int16_t> centred(codes.size());
   for (std::size_t i = 0; i < codes.size(); ++i) {
     const std::int32_t zero_point = quant.zero_points.empty() ? 0 : quant.zero_points[i / inner % count];

@@ -17,8 +17,8 @@ Result<bool> quantized_operands(const Type *data, const Type *weight);
 Result<std::vector<std::int16_t>> centred_codes(const Tensor &tensor, const Quant &quant);
 
 /// Everything but the geometry. Output channel c has the weight's scale number c modulo their count along
-/// `channel_axis`, or its only one. `bias` (null: none) holds int32 in units of alpha * sx * sw: one, or one a channel.
-/// `output` is quantized per tensor, or float32.
+/// `channel_axis`, or its only one. `bias` (null: none) holds int32 in units of alpha * sx * sw: one, or one per
+/// channel. `output` is quantized per tensor, or float32.
 struct IntegerOperands {
   const Type &data, &weight;
   const Tensor &weights;

@@ -36,8 +36,8 @@ Tensor take_elements(const Tensor &in, const Dims &dims, std::span<const std::in
 /// `out` one after another. On up to `threads` threads.
 void copy_strided(const std::byte *in, const Dims &dims, std::span<const std::int64_t> strides, std::byte *out,
                   std::size_t width, int threads = 1);
-/// Copies elements by tables, one an axis: out[i, j, ...] = in[tables[0][i], tables[1][j], ...]. A negative entry takes
-/// the cell `fill`. `in` and the result lie row-major in the order of the tables.
+/// Copies elements by tables, one per axis: out[i, j, ...] = in[tables[0][i], tables[1][j], ...]. A negative entry
+/// takes the cell `fill`. `in` and the result lie row-major in the order of the tables.
 void copy_by_tables(const std::byte *in, const Dims &in_dims, std::span<const std::vector<std::int64_t>> tables,
                     const std::byte *fill, std::byte *out, std::size_t width, int threads = 1);
 

@@ -73,7 +73,7 @@ Result<Kernel> prepare_float(const PrepareArgs &args, const ConstantProduct &p, 
 Result<Kernel> prepare_product(const PrepareArgs &args, const ConstantProduct &p) {
   if (p.m * p.n * p.k == 0) return unsupported("an empty product");
   if (p.bias && p.bias->size() != 1 && (p.bias->size() != p.n || p.bias->dims.back() != p.n))
-    return unsupported("a bias that is no row");
+    return unsupported("a bias that is not a row");
   ConvShape shape{.in_channels = p.k, .out_channels = p.n}; // rows are positions of a 1x1 convolution
   shape.axes[2].in = shape.axes[2].out = p.m;
   EDGEC_ASSIGN(const bool integer, quantized_operands(args.input(0), args.input(1)));

@@ -33,7 +33,7 @@ struct ConstantProduct {
   std::int64_t m = 0, n = 0, k = 0;
   bool transposed = false; ///< the constant is [n, k]
   float alpha = 1, beta = 1;
-  const Tensor *bias = nullptr; ///< one, or one a column
+  const Tensor *bias = nullptr; ///< one, or one per column
 };
 Result<Kernel> prepare_product(const PrepareArgs &args, const ConstantProduct &product);
 

@@ -41,7 +41,7 @@ Result<reference::SaturatingConv> saturating(const OpDef &op, const Operands &o)
   EDGEC_ASSIGN(const ConvShape shape, op.as_conv(o.node, o.dims, o.weights->dims));
   if (shape.depthwise()) return unsupported("depthwise convolutions are exact");
   const Tensor *bias = info->bias && *info->bias < o.constants.size() ? o.constants[*info->bias] : nullptr;
-  if (info->bias && o.node.input(*info->bias).valid() && !bias) return unsupported("a bias that is no constant");
+  if (info->bias && o.node.input(*info->bias).valid() && !bias) return unsupported("a bias that is not a constant");
   if (bias && o.node.get_float("beta", 1) != 1) return unsupported("beta with quantized operands");
   EDGEC_ASSIGN(IntegerConv conv, ops::integer_conv({*o.data, *o.weight, *o.weights, info->channel_axis, bias, *o.output,
                                                     shape.out_channels, o.node.get_float("alpha", 1)}));

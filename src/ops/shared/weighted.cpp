@@ -50,7 +50,7 @@ Result<Kernel> prepare_runtime_weights(const PrepareArgs &args, ConvShapeOf shap
   for (const Type *type : {x, w, bias})
     if (type && (type->quant || type->dtype != DType::float32)) return unsupported("weights at run time are float");
   EDGEC_ASSIGN(const ConvShape shape, shape_of(args.node, *x->concrete(), *w->concrete()));
-  if (bias && *bias->concrete() != Dims{shape.out_channels}) return unsupported("no bias a channel");
+  if (bias && *bias->concrete() != Dims{shape.out_channels}) return unsupported("no bias per channel");
   const Run run{args.isa, args.threads};
   return kind == ConvKind::forward ? fast::conv(shape, bias != nullptr, run)
                                    : fast::conv_transpose(shape, bias != nullptr, run);

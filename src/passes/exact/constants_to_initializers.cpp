@@ -21,7 +21,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
     const Type *no_types[] = {nullptr};
     const auto values = evaluate(*op, {.node = node, .opset = graph.opset(), .output_types = no_types});
     if (!values || !values->front().tensor) {
-      context.skip("constants-to-initializers", label, values ? "its value is no tensor" : values.error().message);
+      context.skip("constants-to-initializers", label, values ? "its value is not a tensor" : values.error().message);
       continue;
     }
     replace_by_constant(graph, node.outputs[0], *values->front().tensor);

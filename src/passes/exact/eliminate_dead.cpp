@@ -1,6 +1,6 @@
 // Removes nodes and constants that no graph output depends on:
 //
-//     y = Relu(x)  z = Neg(x)      becomes      y = Relu(x)      where z is no output
+//     y = Relu(x)  z = Neg(x)      becomes      y = Relu(x)      where z is not an output
 //
 // Graph inputs stay, read or not: they are the network's interface.
 #include "passes/pass.h"

@@ -4,7 +4,7 @@
 //     s = Shape(x)  c = Mul(two, three)      becomes      <int64[2] s = {1, 4}, float c = {6}>
 //
 // A node stays where it
-//  - is random, opaque, or holds sub-graphs, or its result is no tensor of known size;
+//  - is random, opaque, or holds sub-graphs, or its result is not a tensor of known size;
 //  - gives more bytes than the constants that go with it, by more than PassContext::fold_growth_limit: codebooks
 //    (Gather of a palette by indices) and ConstantOfShape stay small files;
 //  - is DequantizeLinear: its operand is how a weight is stored, and the quantized form of the file depends on it.

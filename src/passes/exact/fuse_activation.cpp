@@ -26,7 +26,7 @@ struct Limits {
   double low = -infinity, high = infinity;
 };
 
-/// The limits that a node sets; nothing where it is no Relu or Clip, or its bounds are not known or cross.
+/// The limits that a node sets; nothing where it is not a Relu or Clip, or its bounds are not known or cross.
 std::optional<Limits> limits(const Graph &graph, const Node &node) {
   if (node.is("Relu")) return Limits{0, infinity};
   if (!node.is("Clip")) return std::nullopt;

@@ -127,6 +127,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 
 extern const PassDef fuse_bn_forward;
 const PassDef fuse_bn_forward{"fuse-bn-forward",
-                              "Fold BatchNormalization and factors a channel into the Conv after them", run};
+                              "Fold BatchNormalization and factors per channel into the Conv after them", run};
 
 } // namespace edgec::passes

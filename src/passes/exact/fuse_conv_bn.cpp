@@ -226,6 +226,6 @@ Result<bool> run(Graph &graph, const PassContext &context) {
 
 extern const PassDef fuse_conv_bn;
 const PassDef fuse_conv_bn{"fuse-conv-bn",
-                           "Fold BatchNormalization and factors a channel into weights and bias before them", run};
+                           "Fold BatchNormalization and factors per channel into weights and bias before them", run};
 
 } // namespace edgec::passes

@@ -2,9 +2,9 @@
 //
 //     a = MatMul(x, w)  y = Add(a, b)      becomes      y = Gemm(x, w, b)
 //
-// Gemm takes matrices only: not where x's rank is not known to be 2, nor where w is no constant of rank 2. The bias
-// must be a constant with one entry a column ([N] or [1, N]), and nothing else may read the product. A mask is no bias:
-// a layer without infinities can be compressed.
+// Gemm takes matrices only: not where x's rank is not known to be 2, nor where w is not a constant of rank 2. The bias
+// must be a constant with one entry per column ([N] or [1, N]), and nothing else may read the product. A mask is not a
+// bias: a layer without infinities can be compressed.
 #include <algorithm>
 
 #include "measure/logits.h"

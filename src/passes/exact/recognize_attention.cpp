@@ -6,7 +6,7 @@
 // a Transpose makes k of it, which merge-transposes joins with the one that made t. The scale may stand at q or t as
 // well, the mask may be missing. The heads must be known, the batch of all operands provably the same. Attention pads a
 // mask of one key with -infinity where Add would broadcast it, and its mask enlarges no operand: open dims of a mask
-// are believed to be those of the scores, or 1 where that is no matter. A query that sees no key gives 0 instead of
+// are believed to be those of the scores, or 1 where that does not matter. A query that sees no key gives 0 instead of
 // NaN.
 #include "ir/shape_facts.h"
 #include "passes/pass.h"

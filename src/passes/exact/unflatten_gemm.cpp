@@ -5,7 +5,7 @@
 //
 // What computes the second target from the shape of x then goes as well. The leading dims of x and y must be proven to
 // be equal; where K is the product of several last dims of x, a Reshape that joins these stays. w and c are constants,
-// c of one entry a column, and nothing else reads the values between. Not where types are quantized, nor with factors
+// c of one entry per column, and nothing else reads the values between. Not where types are quantized, nor with factors
 // or a transposed a.
 #include <algorithm>
 

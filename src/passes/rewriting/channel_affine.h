@@ -8,7 +8,7 @@
 
 namespace edgec::passes {
 
-/// y = scale * x + shift, an entry a channel.
+/// y = scale * x + shift, an entry per channel.
 struct Affine {
   std::vector<double> scale, shift;
 };
@@ -19,7 +19,7 @@ struct Channels {
   std::int64_t count = 0;
 };
 
-/// A value that constants decide and that broadcasts along the channels only: an entry a channel.
+/// A value that constants decide and that broadcasts along the channels only: an entry per channel.
 std::optional<std::vector<double>> per_channel(const Graph &graph, ValueId id, const Channels &channels,
                                                const OpRegistry &ops);
 

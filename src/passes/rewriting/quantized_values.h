@@ -8,7 +8,7 @@
 namespace edgec::passes {
 
 /// The scale and zero point that a QuantizeLinear or DequantizeLinear applies to `codes` (its output or input); nothing
-/// where they are no constants, no float32, or codes are no integers.
+/// where they are not constants, no float32, or codes are not integers.
 std::optional<Quant> border_quant(const Graph &graph, const Node &node, ValueId codes);
 
 /// Gives an integer value a quantized type where all that write and read it agree on one scale and zero point, directly

@@ -21,7 +21,7 @@ void replace_by_constant(Graph &graph, ValueId from, const Tensor &data);
 /// of gone's; gone's origins join kept's, and gone is removed.
 void absorb(Graph &graph, NodeId kept, NodeId gone);
 
-/// The elements of a constant of numbers; nothing where the value is no constant or quantized.
+/// The elements of a constant of numbers; nothing where the value is not a constant or quantized.
 std::optional<std::vector<double>> reals(const Graph &graph, ValueId id);
 std::optional<std::vector<std::int64_t>> integers(const Graph &graph, ValueId id);
 

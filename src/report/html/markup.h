@@ -8,7 +8,7 @@
 
 namespace edgec {
 
-/// For text and for attributes in double quotes: & < > " ' become references; control characters and what is no UTF-8
+/// For text and for attributes in double quotes: & < > " ' become references; control characters and what is not UTF-8
 /// become U+FFFD.
 std::string escaped(std::string_view text);
 

@@ -240,7 +240,7 @@ private:
     const ValueId output = graph_.node(layer).outputs[0];
     const Tensor *weight = info ? graph_.constant(graph_.node(layer).input(info->weight)) : nullptr;
     if (weight == nullptr || weight->dtype != DType::float32)
-      return unsupported("a layer's weight is no float32 constant");
+      return unsupported("a layer's weight is not a float32 constant");
     for (const ValueId v : live) EDGEC_CHECK(walk.reach(v));
     Graph changed = graph_;
     changed.set_input(layer, info->weight, changed.add_constant(noisy(*weight, layer.index)));

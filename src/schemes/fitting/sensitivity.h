@@ -18,8 +18,8 @@ namespace edgec {
 /// not lead to an output has 0.
 ///
 /// Uses at most 64 of the job's samples; runs from each layer on only. Deterministic for any number of threads.
-/// Code::unsupported: a value between the layers is no tensor, or no output gives reals. Code::bad_input: the outputs
-/// are 0 on all samples, or equal for all classes.
+/// Code::unsupported: a value between the layers is not a tensor, or no output gives reals. Code::bad_input: the
+/// outputs are 0 on all samples, or equal for all classes.
 Result<std::map<NodeId, double>> layer_sensitivities(const Graph &graph, std::span<const NodeId> layers,
                                                      const Job &job);
 

@@ -18,7 +18,7 @@ std::vector<WeightTensor> float_weights(const Graph &graph, const Job &job, std:
     const ValueId weight = node.input(info->weight);
     const Tensor *data = graph.constant(weight);
     if (data == nullptr) {
-      job.skip(pass, node.label(), "its weight is no constant");
+      job.skip(pass, node.label(), "its weight is not a constant");
     } else if (data->rank() < 2) {
       job.skip(pass, node.label(), fmt::format("its weight has rank {}", data->rank()));
     } else if (!is_float(data->dtype)) {

@@ -157,7 +157,7 @@ private:
     if (weights.bias && node.input(*weights.bias).valid() && !graph_.constant(node.input(*weights.bias)))
       return stays_float(node, "its bias is not constant");
     if (!channel_bias(graph_, node, weights))
-      return stays_float(node, "its bias is not one finite number an output channel");
+      return stays_float(node, "its bias is not one finite number per output channel");
     return true;
   }
 

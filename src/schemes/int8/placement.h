@@ -36,7 +36,7 @@ struct Int8Plan {
 };
 
 /// Resolves what is asked of the network's numbers. Says by `job.skip` why a node that could be integer stays float.
-/// Float operators take along what follows: an operator that would read nothing but reals, and is no product, reads
+/// Float operators take along what follows: an operator that would read nothing but reals, and is not a product, reads
 /// reals; codes begin at the next product. Readers of codes that no integer kernel reads compute on their reals.
 Int8Plan plan_int8(const Graph &graph, const Job &job, const NetworkSpec &spec);
 

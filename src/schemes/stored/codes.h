@@ -31,7 +31,7 @@ ValueId add_codes(Graph &graph, ValueId weight, const LineLayout &layout, const 
 /// gave. Codes of 4 bits lie two a byte, a row's first half in the low bits, since Gather takes no smaller elements.
 class StoredTable {
 public:
-  /// `packed`: 4 bits, asymmetric, of a matrix with an even number of columns; else 8 bits, symmetric, a scale a row.
+  /// `packed`: 4 bits, asymmetric, of a matrix with an even number of columns; else 8 bits, symmetric, a scale per row.
   StoredTable(Graph &graph, ValueId table, const Grid &grid, std::span<const std::int16_t> codes, bool packed);
   /// Replaces what the node gives.
   void read_by(Graph &graph, NodeId gather) const;

@@ -116,7 +116,7 @@ bool packs(const Tensor &table, const StoreRequest &request) {
   return request.packed_tables && table.rank() == 2 && table.dims[1] % 2 == 0;
 }
 
-/// Rows that are moved, as those of an embedding, have 8 bits and a scale each, layers at the ends a scale a channel.
+/// Rows that are moved, as those of an embedding, have 8 bits and a scale each, layers at the ends a scale per channel.
 NumberSpec number_of(ValueId id, const Reading &reading, const StoreRequest &request) {
   return reading.moved || request.ends.contains(id) ? NumberSpec{} : request.spec;
 }

@@ -22,7 +22,7 @@ struct StoreRequest {
 /// Whether a constant that lies so may be read through codes and takes fewer bytes so.
 struct StoredPlace {
   LineLayout layout;
-  NumberSpec number;  ///< of what is no table
+  NumberSpec number;  ///< of what is not a table
   bool table = false; ///< only nodes `Gather` of axis 0 in the same graph read it
 };
 

@@ -173,7 +173,7 @@ std::vector<Parameter> float_parameters(const Graph &graph, const Job &job, std:
 
 Result<Trained> tune_parameters(Graph &graph, std::span<const Parameter> parameters, const Job &job,
                                 std::string_view scheme, Tuning tuning) {
-  // The network that was read: cut channels are no part of job.original.
+  // The network that was read: cut channels are not part of job.original.
   const Graph &teacher = job.reference != nullptr ? *job.reference : job.original != nullptr ? *job.original : graph;
   std::vector<std::size_t> samples = job.samples;
   samples.insert(samples.end(), job.more_samples.begin(), job.more_samples.end());
