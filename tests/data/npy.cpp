@@ -152,7 +152,7 @@ TEST(Npy, RefusesHostileHeaders) {
   EXPECT_THAT(message(npy("{'descr': '<f4'}")), HasSubstr("lacks descr, fortran_order or shape"));
   EXPECT_THAT(message(npy("{'descr': '<f4")), HasSubstr("structured type"));
   EXPECT_THAT(message(npy("{")), HasSubstr("a key was expected"));
-  EXPECT_THAT(message(npy("(")), HasSubstr("no dictionary"));
+  EXPECT_THAT(message(npy("(")), HasSubstr("not a dictionary"));
 }
 
 class Npz : public testing::Test {
