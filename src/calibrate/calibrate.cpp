@@ -194,10 +194,15 @@ private:
         return bad_input(fmt::format("value {} holds {}: the network or this sample is broken", describe(view.id),
                                      range.nan ? "NaN" : "infinity"));
       part.ranges[found->second] = range;
-      if (options_.histograms)
-        histograms_[static_cast<std::size_t>(worker) * static_cast<std::size_t>(options_.folds) + fold(number)]
-                   [found->second]
-                       ->add(values);
+      if (options_.histograms) {
+        LogHistogram &histogram =
+            *histograms_[static_cast<std::size_t>(worker) * static_cast<std::size_t>(options_.folds) + fold(number)]
+                        [found->second];
+        if (range.infinite)
+          histogram.add(values);
+        else
+          histogram.add(values, range.low, range.high);
+      }
     }
     const auto positions =
         static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(1, channel_count(view.dims)));

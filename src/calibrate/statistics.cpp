@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 namespace edgec {
 
@@ -26,9 +27,15 @@ Sides &sides_of_thread() {
 
 std::size_t bin_of(float value) { return std::bit_cast<std::uint32_t>(value) >> 18; }
 
+/// How many bins of one sign hold what is at most so large; NaN is behind infinity.
+std::size_t bins_up_to(float magnitude) {
+  if (std::isinf(magnitude) && magnitude > 0) return bins_of_sign;
+  return (magnitude > 0 ? bin_of(magnitude) : 0) + 1;
+}
+
 } // namespace
 
-void LogHistogram::add(std::span<const float> values) {
+void LogHistogram::add(std::span<const float> values, float low, float high) {
   std::uint32_t *const own = counts_.data();
   std::size_t i = 0;
   if (values.size() >= few_values) {
@@ -37,10 +44,11 @@ void LogHistogram::add(std::span<const float> values) {
       ++own[bin_of(values[i])];
       for (std::size_t side = 0; side < more_sides; ++side) ++sides[side][bin_of(values[i + 1 + side])];
     }
-    for (auto &side : sides) {
-      for (std::size_t bin = 0; bin < bin_count; ++bin) own[bin] += side[bin];
-      side.fill(0);
-    }
+    for (const auto [sign, count] : {std::pair{std::size_t{0}, bins_up_to(high)}, {bins_of_sign, bins_up_to(-low)}})
+      for (auto &side : sides) {
+        for (std::size_t bin = sign; bin < sign + count; ++bin) own[bin] += side[bin];
+        std::fill_n(&side[sign], count, 0U);
+      }
   }
   for (; i < values.size(); ++i) ++own[bin_of(values[i])];
   for (const std::size_t sign : {std::size_t{0}, bins_of_sign})

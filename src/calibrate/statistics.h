@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <span>
@@ -19,7 +20,9 @@ namespace edgec {
 class LogHistogram {
 public:
   static constexpr std::size_t bin_count = std::size_t{1} << 14;
-  void add(std::span<const float> values); ///< what is not finite is not counted
+  /// Counts what is finite. All values lie in [low, high], which makes it faster where that is not the whole line.
+  void add(std::span<const float> values, float low = -std::numeric_limits<float>::infinity(),
+           float high = std::numeric_limits<float>::infinity());
   void merge(const LogHistogram &other);
   [[nodiscard]] std::uint64_t total() const;
   /// Calls visit(low, high, count) for each bin that holds something, in ascending order of values; low <= high.

@@ -1,9 +1,11 @@
 #include "calibrate/statistics.h"
 
-#include <gtest/gtest.h>
-
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+
+#include <gtest/gtest.h>
 
 #include "ir/evaluate.h"
 #include "support/random.h"
@@ -53,6 +55,35 @@ TEST(LogHistogram, MergingDoesNotDependOnTheOrder) {
   b.for_each([&](float, float, std::uint32_t n) { merged.push_back(n); });
   whole.for_each([&](float, float, std::uint32_t n) { expected.push_back(n); });
   EXPECT_EQ(merged, expected);
+}
+
+TEST(LogHistogram, CountsAlikeWithinWhateverBoundsAndInWhateverPieces) {
+  constexpr float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const auto bins = [](const LogHistogram &histogram) {
+    std::map<std::size_t, std::uint32_t> found;
+    histogram.for_each_bin([&](std::size_t bin, std::uint32_t count) { found[bin] = count; });
+    return found;
+  };
+  const auto check = [&](std::vector<float> values, float low, float high) {
+    LogHistogram pieces, whole, bounded; // pieces are too small for counts beside the histogram's own
+    for (const float value : values) pieces.add({&value, 1});
+    whole.add(values);
+    bounded.add(values, low, high);
+    EXPECT_EQ(bins(whole), bins(pieces));
+    EXPECT_EQ(bins(bounded), bins(pieces)) << low << " .. " << high;
+  };
+  auto values = normal_values(20000);
+  const auto [low, high] = std::ranges::minmax(values);
+  check(values, low, high);
+  for (float &value : values) value = std::abs(value);
+  check(values, 0.0F, std::ranges::max(values));
+  check(values, -0.0F, std::ranges::max(values));
+  for (float &value : values) value = -value;
+  check(values, std::ranges::min(values), std::ranges::max(values));
+  check(std::vector<float>(20000), 0, 0);
+  values[3] = inf, values[4] = -inf, values[5] = nan, values[6] = -nan;
+  check(values, -inf, inf);
+  check(normal_values(20000), -inf, inf); // nothing of what was not finite is left
 }
 
 TEST(Range, MinmaxHoldsZeroAndEveryValue) {

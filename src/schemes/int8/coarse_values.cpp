@@ -173,10 +173,11 @@ private:
 
 /// More samples of a small network than of a large one; the few that are enough. Open dims hide how large one is.
 std::vector<std::size_t> judging_samples(const Graph &graph, const Job &job) {
-  constexpr double least = 2, most_macs = 4e9;
+  constexpr double least = 2;
+  const double share = job.options<FitOptions>().effort == "fast" ? 0.5 : 1, most_macs = 4e9 * share;
   const bool known = std::ranges::all_of(graph.inputs(),
                                          [&](ValueId input) { return graph.value(input).type.concrete().has_value(); });
-  const double most = known ? 32 : 8;
+  const double most = (known ? 32 : 8) * share;
   const double macs = std::max(1.0, measure_sizes(graph, job.ops, false).macs);
   return some_of(job.samples, static_cast<std::size_t>(std::clamp(most_macs / macs, least, most)));
 }
