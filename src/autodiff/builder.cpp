@@ -1,5 +1,7 @@
 #include "autodiff/builder.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "ir/node_view.h"

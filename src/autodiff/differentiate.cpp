@@ -1,5 +1,6 @@
 #include "autodiff/differentiate.h"
 
+#include <algorithm>
 #include <ranges>
 
 #include <fmt/format.h>

@@ -2,6 +2,7 @@
 // `kept` bits, the others 0) or full. Mantissas lie apart, as they are: modelling them gains nothing.
 #include "codec/float_coder.h"
 
+#include <algorithm>
 #include <bit>
 #include <optional>
 

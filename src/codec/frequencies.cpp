@@ -1,5 +1,6 @@
 #include "codec/frequencies.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace edgec {

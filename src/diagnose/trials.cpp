@@ -271,10 +271,7 @@ private:
     const std::vector<Use> uses = graph_.value(id).uses;
     Type type = graph_.value(id).type;
     const auto cast = [&](ValueId from, DType to) {
-      Node node;
-      node.op = "Cast";
-      node.inputs = {from};
-      node.attributes = {{"to", static_cast<std::int64_t>(to)}};
+      Node node{.op = "Cast", .inputs = {from}, .attributes = {{"to", static_cast<std::int64_t>(to)}}};
       type.dtype = to;
       return graph_.add_op(std::move(node), type);
     };
@@ -383,9 +380,7 @@ ValueId clamped(Graph &graph, ValueId value, Clamp clamp) {
   const Type type = graph.value(value).type;
   for (const auto &[op, bound] : {std::pair{"Max", clamp.low}, {"Min", clamp.high}}) {
     if (std::isinf(bound)) continue;
-    Node node;
-    node.op = op;
-    node.inputs = {value, graph.add_constant(Tensor::scalar(bound))};
+    Node node{.op = op, .inputs = {value, graph.add_constant(Tensor::scalar(bound))}};
     value = graph.add_op(std::move(node), type);
   }
   return value;

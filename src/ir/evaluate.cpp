@@ -5,30 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "ir/scale_index.h"
+
 namespace edgec {
 namespace {
-
-/// Which of the quant's scales element `i` of a tensor of `dims` takes.
-struct ScaleIndex {
-  std::int64_t inner = 1, size = 1, block = 0, blocks = 1;
-  bool per_tensor = true;
-
-  ScaleIndex(const Quant &quant, const Dims &dims) : per_tensor(quant.is_per_tensor()) {
-    if (per_tensor) return;
-    const auto axis = static_cast<std::size_t>(quant.axis);
-    size = dims[axis];
-    for (std::size_t i = axis + 1; i < dims.size(); ++i) inner *= dims[i];
-    block = quant.block;
-    if (block > 0) blocks = (size + block - 1) / block;
-  }
-  [[nodiscard]] std::size_t operator()(std::int64_t i) const {
-    if (per_tensor) return 0;
-    const std::int64_t along = i / inner % size;
-    if (block == 0) return static_cast<std::size_t>(along);
-    // Blocked scales have the tensor's dims with `axis` shrunk to the number of blocks.
-    return static_cast<std::size_t>((i / (inner * size) * blocks + along / block) * inner + i % inner);
-  }
-};
 
 bool same_quants(const EvalArgs &args, const OpDef &op) {
   const Quant *first = nullptr;
@@ -50,7 +30,7 @@ Tensor dequantize(const Tensor &codes, const Quant &quant) {
   const auto values = to_int64s(codes);
   std::vector<float> reals(values.size());
   for (std::size_t i = 0; i < reals.size(); ++i) {
-    const std::size_t k = index(static_cast<std::int64_t>(i));
+    const std::size_t k = index(i);
     reals[i] = static_cast<float>(values[i] - quant.zero_points[k]) * quant.scales[k];
   }
   return Tensor::of(codes.dims, std::move(reals));
@@ -62,7 +42,7 @@ Tensor quantize(const Tensor &reals, DType dtype, const Quant &quant) {
   const auto [low, high] = integer_range(dtype);
   std::vector<std::int64_t> codes(values.size());
   for (std::size_t i = 0; i < codes.size(); ++i) {
-    const std::size_t k = index(static_cast<std::int64_t>(i));
+    const std::size_t k = index(i);
     const float code = std::nearbyint(values[i] / quant.scales[k]) + static_cast<float>(quant.zero_points[k]);
     // NaN compares false with both bounds and becomes the low end.
     codes[i] = code >= static_cast<float>(high) ? high

@@ -240,7 +240,7 @@ private:
   Type same_scale(const Node &node, const OpDef &op, Type found) const {
     if (op.quant != QuantRule::same_scale || found.quant || !found.is_tensor()) return found;
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      if (!op.is_data(i) || !node.inputs[i].valid()) continue;
+      if (!op.data_operands.contains(i) || !node.inputs[i].valid()) continue;
       const Type &source = graph_.value(node.inputs[i]).type;
       if (!source.quant || !source.quant->is_per_tensor()) return found;
       found.dtype = source.dtype;
@@ -360,9 +360,9 @@ private:
       const Type &type = *args.types[i];
       if (op.shape_only && type.shape)
         coded[i] = {type.dtype, encode(*type.shape), {}, nullptr};
-      else if (op.is_data(i) && args.dims[i] && type.concrete())
+      else if (op.data_operands.contains(i) && args.dims[i] && type.concrete())
         coded[i] = Tensor::of<std::int64_t>(*type.concrete(), encode(*args.dims[i]));
-      else if (!op.is_data(i) && args.constants[i])
+      else if (!op.data_operands.contains(i) && args.constants[i])
         coded[i] = *args.constants[i];
       else
         return;

@@ -2,9 +2,10 @@
 // the OpDef and name no operator themselves.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -102,6 +103,26 @@ enum class QuantRule : unsigned char {
   not_data,    ///< its output is not a real-valued data (shapes, indices): never quantized
 };
 
+/// Some operands of an operator, by their numbers; of those from the 32nd on all or none.
+class OperandSet {
+public:
+  constexpr OperandSet(std::initializer_list<unsigned> operands) {
+    for (const unsigned operand : operands) bits_ |= 1U << operand;
+  }
+  static constexpr OperandSet all() {
+    OperandSet set{};
+    set.bits_ = ~0U;
+    return set;
+  }
+  [[nodiscard]] constexpr bool contains(std::size_t operand) const {
+    return operand < 32 ? (bits_ >> operand & 1U) != 0 : bits_ == ~0U;
+  }
+  friend bool operator==(OperandSet, OperandSet) = default;
+
+private:
+  std::uint32_t bits_ = 0;
+};
+
 /// Which operands are weights: how Conv, ConvTranspose, Gemm, MatMul look to pruning and quantization.
 struct WeightInfo {
   std::size_t data = 0, weight = 1;
@@ -175,13 +196,10 @@ struct OpDef {
   bool shape_only = false;        ///< reads its operands' shapes, not their elements
   QuantRule quant = QuantRule::float_only;
   std::pair<float, float> fixed_range{0, 0};
-  /// Operands that are data for QuantRule (others are shapes, axes...); empty: operand 0. {-1}: all.
-  std::span<const int> data_operands = {};
-  [[nodiscard]] bool is_data(std::size_t operand) const {
-    if (data_operands.empty()) return operand == 0;
-    return std::ranges::any_of(data_operands,
-                               [&](int index) { return index == -1 || index == static_cast<int>(operand); });
-  }
+  OperandSet data_operands = {0}; ///< that QuantRule speaks of; others are shapes, axes...
+  /// Scales of channels go through: an output channel is computed from its own input channel alone, and f(a x) = a f(x)
+  /// for a > 0.
+  bool scales_with_channels = false;
 
   /// Types of the outputs; unknown stays unknown. Errors only for what no valid model has.
   Result<std::vector<Type>> (*infer)(const InferArgs &) = nullptr;

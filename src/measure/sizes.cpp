@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ir/node_view.h"
+#include "ir/scale_index.h"
 #include "support/cancel.h"
 #include "support/file.h"
 
@@ -66,27 +67,6 @@ std::uint64_t distinct_values(const Tensor &tensor) {
   }
 }
 
-/// Index of the scale that element i uses: per tensor, per channel or per block.
-struct ScaleIndex {
-  std::int64_t inner = 1, axis = 1, block = 1, per_axis = 1;
-  bool one = true;
-
-  ScaleIndex(const Quant &quant, const Dims &dims) {
-    if (quant.zero_points.size() <= 1 || quant.axis < 0 || quant.axis >= static_cast<int>(dims.size())) return;
-    one = false;
-    for (auto d = static_cast<std::size_t>(quant.axis) + 1; d < dims.size(); ++d) inner *= dims[d];
-    axis = dims[static_cast<std::size_t>(quant.axis)];
-    block = std::max<std::int64_t>(1, quant.block);
-    per_axis = (axis + block - 1) / block;
-  }
-  [[nodiscard]] std::size_t operator()(std::int64_t element) const {
-    if (one) return 0;
-    const std::int64_t along = element / inner % axis;
-    if (block == 1) return static_cast<std::size_t>(along);
-    return static_cast<std::size_t>((element / inner / axis * per_axis + along / block) * inner + element % inner);
-  }
-};
-
 std::uint64_t count_zeros(const Tensor &tensor, const std::optional<Quant> &quant) {
   std::uint64_t zeros = 0;
   if (!quant && bits(tensor.dtype) >= 8) {
@@ -105,7 +85,7 @@ std::uint64_t count_zeros(const Tensor &tensor, const std::optional<Quant> &quan
   const auto codes = to_int64s(tensor);
   const ScaleIndex index(*quant, tensor.dims);
   for (std::size_t i = 0; i < codes.size(); ++i) {
-    const std::size_t at = std::min(index(static_cast<std::int64_t>(i)), quant->zero_points.size() - 1);
+    const std::size_t at = std::min(index(i), quant->zero_points.size() - 1);
     zeros += codes[i] == quant->zero_points[at] ? 1 : 0;
   }
   return zeros;

@@ -218,8 +218,6 @@ Result<Kernel> prepare_codes(const PrepareArgs &args) {
   return kernel;
 }
 
-constexpr int every[] = {-1};
-
 template <class F>
 OpDef binary(std::string_view name, int since, std::string_view summary, QuantRule quant = QuantRule::float_only) {
   return {.name = name,
@@ -227,7 +225,7 @@ OpDef binary(std::string_view name, int since, std::string_view summary, QuantRu
           .summary = summary,
           .elementwise = true,
           .quant = quant,
-          .data_operands = every,
+          .data_operands = OperandSet::all(),
           .infer = infer_broadcast,
           .reference = binary_reference<F>,
           .prepare = std::is_same_v<F, BitwiseAnd> || std::is_same_v<F, BitwiseOr> || std::is_same_v<F, BitwiseXor> ||

@@ -79,8 +79,6 @@ Result<Kernel> prepare(const PrepareArgs &args) {
   return unsupported("another element type");
 }
 
-constexpr int every[] = {-1};
-
 template <class F>
 OpDef comparison(std::string_view name, int since, std::string_view summary) {
   return {.name = name,
@@ -88,7 +86,7 @@ OpDef comparison(std::string_view name, int since, std::string_view summary) {
           .summary = summary,
           .elementwise = true,
           .quant = QuantRule::not_data,
-          .data_operands = every,
+          .data_operands = OperandSet::all(),
           .infer = infer,
           .reference = reference<F>,
           .prepare = prepare<F>,
@@ -167,8 +165,6 @@ Result<std::vector<RuntimeValue>> where_reference(const EvalArgs &args) {
   return one(cells.finish(dims, std::move(out)));
 }
 
-constexpr int where_data[] = {1, 2};
-
 const OpDef defs[] = {
     comparison<Equal>("Equal", 1, "a = b"),
     comparison<Less>("Less", 1, "a < b"),
@@ -187,7 +183,7 @@ const OpDef defs[] = {
      .elementwise = true,
      .moves_data = true,
      .quant = QuantRule::same_scale,
-     .data_operands = where_data,
+     .data_operands = {1, 2},
      .infer = infer_where,
      .reference = where_reference,
      .axes = elementwise_axes,

@@ -155,13 +155,12 @@ Axes axes(const AxisArgs &args) {
   return found;
 }
 
-constexpr int every[] = {-1};
 const OpDef defs[] = {{.name = "Concat",
                        .summary = "operands one after another along an axis",
                        .integer_reference = true,
                        .moves_data = true,
                        .quant = QuantRule::same_scale,
-                       .data_operands = every,
+                       .data_operands = OperandSet::all(),
                        .infer = infer,
                        .reference = reference,
                        .prepare = prepare,

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include "kernels/reference/conv.h"
+
 #include "ops/shared/integer.h"
 #include "ops/shared/weighted.h"
 #include "ops/shared/window.h"
+#include <algorithm>
 
 namespace edgec::ops {
 namespace {

@@ -169,11 +169,10 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   return one(from_doubles(args.inputs[0]->dtype, dims, out));
 }
 
-constexpr int every[] = {-1};
 const OpDef defs[] = {{.name = "Einsum",
                        .since = 12,
                        .summary = "sums of products over named axes",
-                       .data_operands = every,
+                       .data_operands = OperandSet::all(),
                        .infer = infer,
                        .reference = reference}};
 

@@ -114,7 +114,7 @@ struct Numbers {
   }
   [[nodiscard]] Steps steps(const EvalArgs &args) const {
     const float *zeros = of.size() > 2 && !of[2].empty() ? of[2].data() : nullptr;
-    return {ScaleIndex(args.node, args.inputs[0]->dims, args.inputs[1]->size()), CodeRange(args.node),
+    return {scale_index(args.node, args.inputs[0]->dims, args.inputs[1]->size()), CodeRange(args.node),
             args.inputs[0]->size(), of[1], zeros};
   }
 };
@@ -135,9 +135,9 @@ struct Prepared {
   Layout layout;
 
   explicit Prepared(const PrepareArgs &args)
-      : index(args.node, *args.inputs[0]->concrete(), *element_count(*args.inputs[1]->concrete())), range(args.node),
-        elements(*element_count(*args.inputs[0]->concrete())), scales(*element_count(*args.inputs[1]->concrete())),
-        layout(scales == 1 ? args.layouts[0] : Layout::plain) {}
+      : index(scale_index(args.node, *args.inputs[0]->concrete(), *element_count(*args.inputs[1]->concrete()))),
+        range(args.node), elements(*element_count(*args.inputs[0]->concrete())),
+        scales(*element_count(*args.inputs[1]->concrete())), layout(scales == 1 ? args.layouts[0] : Layout::plain) {}
   [[nodiscard]] Steps steps(const KernelIo &io) const {
     const auto *scale = reinterpret_cast<const float *>(io.inputs[1]);
     const auto *zeros = io.inputs.size() > 2 ? reinterpret_cast<const float *>(io.inputs[2]) : nullptr;

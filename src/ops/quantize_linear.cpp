@@ -37,7 +37,7 @@ Result<std::vector<RuntimeValue>> quantize_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_quantize));
   const Tensor &x = *args.inputs[0], &scale = *args.inputs[1];
   const DType to = types[0].dtype;
-  const ScaleIndex index(args.node, x.dims, scale.size());
+  const ScaleIndex index = scale_index(args.node, x.dims, scale.size());
   const auto reals = to_floats(x), scales = to_floats(scale);
   const auto zeros = args.input(2) ? to_floats(*args.inputs[2]) : std::vector<float>(scales.size());
   if (zeros.size() != scales.size())
@@ -61,7 +61,7 @@ Result<std::vector<RuntimeValue>> quantize_reference(const EvalArgs &args) {
 Result<std::vector<RuntimeValue>> dequantize_reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const auto types, concrete_outputs(args, infer_dequantize));
   const Tensor &x = *args.inputs[0], &scale = *args.inputs[1];
-  const ScaleIndex index(args.node, x.dims, scale.size());
+  const ScaleIndex index = scale_index(args.node, x.dims, scale.size());
   const auto scales = to_floats(scale);
   const auto count = args.input(2) ? static_cast<std::size_t>(args.inputs[2]->size()) : scales.size();
   if (count != scales.size()) return bad_input(fmt::format("{} zero points for {} scales", count, scales.size()));

@@ -255,6 +255,7 @@ OpDef same_elements(std::string_view name, std::string_view summary, decltype(Op
           .summary = summary,
           .moves_data = true,
           .quant = QuantRule::same_scale,
+          .scales_with_channels = name == "Flatten", // of axis 1
           .infer = infer,
           .reference = reference,
           .prepare = prepare_copy,

@@ -159,14 +159,12 @@ Result<std::vector<RuntimeValue>> cache_reference(const EvalArgs &args) {
   return one(scattered(cache, update, targets, Reduction::none));
 }
 
-constexpr int data_and_updates[] = {0, 2};
-
 OpDef scattering(std::string_view name, int since, std::string_view summary, decltype(OpDef::infer) infer,
                  decltype(OpDef::reference) reference) {
   return {.name = name,
           .since = since,
           .summary = summary,
-          .data_operands = data_and_updates,
+          .data_operands = {0, 2},
           .infer = infer,
           .reference = reference};
 }

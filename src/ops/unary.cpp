@@ -14,6 +14,7 @@ OpDef function(std::string_view name, int since, std::string_view summary, Quant
           .elementwise = true,
           .quant = quant,
           .fixed_range = range,
+          .scales_with_channels = std::is_same_v<F, Relu> || std::is_same_v<F, LeakyRelu>,
           .infer = infer_same,
           .reference = unary_reference<F>,
           .prepare = std::is_same_v<F, BitwiseNot> ? nullptr : prepare_unary<F>,

@@ -98,10 +98,7 @@ private:
 
   ValueId add(std::string op, std::vector<ValueId> inputs, Type type, NodeId before,
               std::vector<Attribute> attributes = {}) {
-    Node node;
-    node.op = std::move(op);
-    node.inputs = std::move(inputs);
-    node.attributes = std::move(attributes);
+    Node node{.op = std::move(op), .inputs = std::move(inputs), .attributes = std::move(attributes)};
     return graph_.add_op(std::move(node), std::move(type), before);
   }
 
@@ -111,9 +108,7 @@ private:
     if (!fresh) return found->second;
     Type codes = graph_.value(value).type;
     codes.dtype = DType::uint8;
-    Node node;
-    node.op = "DynamicQuantizeLinear";
-    node.inputs = {value};
+    Node node{.op = "DynamicQuantizeLinear", .inputs = {value}};
     const Type scale = Type::tensor(DType::float32, Dims{}), zero = Type::tensor(DType::uint8, Dims{});
     found->second = {graph_.add_value(codes), graph_.add_value(scale), graph_.add_value(zero)};
     node.outputs = {found->second.codes, found->second.scale, found->second.zero};

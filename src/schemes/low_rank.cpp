@@ -218,9 +218,7 @@ private:
       (*between.shape)[static_cast<std::size_t>(axis)] = Dim::known(static_cast<std::int64_t>(one.rank));
     }
     const bool conv = graph.node(id).is("Conv");
-    Node first;
-    first.op = conv ? "Conv" : "MatMul";
-    first.origins = graph.node(id).origins;
+    Node first{.op = conv ? "Conv" : "MatMul", .origins = graph.node(id).origins};
     if (first.origins.empty()) first.origins = {graph.node(id).label()};
     if (conv) first.attributes = graph.node(id).attributes;
     const ValueId data = graph.node(id).inputs[info.data];

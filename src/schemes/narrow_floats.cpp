@@ -54,10 +54,7 @@ private:
   bool changed_ = false;
 
   ValueId cast(ValueId from, DType to) {
-    Node node;
-    node.op = "Cast";
-    node.inputs = {from};
-    node.attributes = {{"to", static_cast<std::int64_t>(to)}};
+    Node node{.op = "Cast", .inputs = {from}, .attributes = {{"to", static_cast<std::int64_t>(to)}}};
     Type type = graph_.value(from).type;
     type.dtype = to;
     changed_ = true;

@@ -58,10 +58,7 @@ private:
 
   /// `gives`: the value that it gives; none: a fresh one.
   ValueId fake_quantized(ValueId reals, const Grid &grid, NodeId before, ValueId gives = {}) {
-    Node node;
-    node.op = "FakeQuantize";
-    node.domain = "edgec";
-    node.inputs = {reals, grid.scale};
+    Node node{.op = "FakeQuantize", .domain = "edgec", .inputs = {reals, grid.scale}};
     if (std::ranges::any_of(grid.zeros, [](std::int32_t zero) { return zero != 0; })) {
       const std::vector<float> zeros(grid.zeros.begin(), grid.zeros.end());
       node.inputs.push_back(graph_.add_constant(Tensor::of(graph_.constant(grid.scale)->dims, zeros)));

@@ -1,5 +1,6 @@
 // The entropy coders: what goes in comes out, sizes are near what information theory allows, and the fast rANS reader
 // gives what a reader written from FORMAT.md gives.
+#include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -119,9 +119,7 @@ private:
   std::map<ValueId, float> scales_;
 
   static Node node_of(std::string op, std::vector<ValueId> inputs) {
-    Node node;
-    node.op = std::move(op);
-    node.inputs = std::move(inputs);
+    Node node{.op = std::move(op), .inputs = std::move(inputs)};
     return node;
   }
 

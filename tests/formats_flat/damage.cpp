@@ -166,9 +166,7 @@ Bytes tiny_file() {
   ValueId at = graph.add_input("x", type);
   const ValueId one = graph.add_constant(Tensor::of<float>({4}, {1, 2, 3, 4}), "one");
   for (int i = 0; i < 2; ++i) {
-    Node node;
-    node.op = "Add";
-    node.inputs = {at, one};
+    Node node{.op = "Add", .inputs = {at, one}};
     at = graph.add_op(node, type);
   }
   graph.add_output(at, "y");

@@ -1,5 +1,6 @@
 #include "tests/formats_flat/models.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -135,12 +136,11 @@ SubGraph nested_graph() {
   outer.doc = "what happens if";
   const ValueId x = outer.add_capture("x", Type::tensor(DType::float32, Dims{2}));
   const ValueId cond = outer.add_capture("cond", Type::tensor(DType::boolean, Dims{}));
-  Node node;
-  node.op = "If";
-  node.name = "nested";
-  node.inputs = {cond};
-  node.captures = {x};
-  node.attributes = {{"then_branch", std::make_shared<const Graph>(inner)}};
+  Node node{.op = "If",
+            .name = "nested",
+            .inputs = {cond},
+            .captures = {x},
+            .attributes = {{"then_branch", std::make_shared<const Graph>(inner)}}};
   outer.add_output(outer.add_op(node, Type::tensor(DType::float32, Dims{2})), "out");
   outer.opsets[""] = 21;
   return std::make_shared<const Graph>(outer);
@@ -148,9 +148,7 @@ SubGraph nested_graph() {
 
 Node every_attribute() {
   const Tensor weights = Tensor::of<float>({2}, {1.5F, -0.0F});
-  Node node;
-  node.op = "Everything";
-  node.domain = "org.example";
+  Node node{.op = "Everything", .domain = "org.example"};
   node.overload = "v2";
   node.doc = "documented";
   node.metadata = {{"k", "v"}, {"k", ""}};
@@ -246,9 +244,7 @@ Model small_network() {
   graph.opsets[""] = 13;
   ValueId at = graph.add_input("image", Type::tensor(DType::float32, Dims{1, 16, 8, 8}));
   const auto layer = [&](const std::string &op, std::vector<ValueId> inputs) {
-    Node node;
-    node.op = op;
-    node.name = op + "_" + std::to_string(graph.node_count());
+    Node node{.op = op, .name = op + "_" + std::to_string(graph.node_count())};
     node.origins = {node.name};
     node.inputs = std::move(inputs);
     at = graph.add_op(node, Type::tensor(DType::float32, Dims{1, 16, 8, 8}));
@@ -289,19 +285,16 @@ Model coded_network() {
     codes[i] = static_cast<std::int8_t>(random.normal() * scale);
   }
   const std::vector<float> one{0.0123F};
-  Node real;
-  real.op = "DequantizeLinear";
-  real.inputs = {graph.add_constant(Tensor::of({256, 32, 3, 3}, codes), "codes", Quant{one, {0}, -1, 0}),
-                 graph.add_constant(Tensor::of<float>({}, one), "step")};
+  Node real{.op = "DequantizeLinear",
+            .inputs = {graph.add_constant(Tensor::of({256, 32, 3, 3}, codes), "codes", Quant{one, {0}, -1, 0}),
+                       graph.add_constant(Tensor::of<float>({}, one), "step")}};
   const ValueId weight = graph.add_op(real, Type::tensor(DType::float32, Dims{256, 32, 3, 3}));
   std::vector<float> halves(256), scales(256);
   for (std::size_t i = 0; i < 256; ++i) {
     halves[i] = static_cast<float>(static_cast<double>(random.below(2048)) * 0x1p-10 - 1);
     scales[i] = static_cast<float>(0x1p-8 * static_cast<double>(1 + random.below(3)));
   }
-  Node conv;
-  conv.op = "Conv";
-  conv.inputs = {input, weight, graph.add_constant(Tensor::of({256}, halves), "bias")};
+  Node conv{.op = "Conv", .inputs = {input, weight, graph.add_constant(Tensor::of({256}, halves), "bias")}};
   const ValueId large = graph.add_op(conv, Type::tensor(DType::float32, Dims{1, 256, 8, 8}));
   std::vector<std::byte> nibbles(256 * 9 / 2);
   const auto nibble = [&] { return std::array<int, 10>{0, 0, 0, 0, 0, 0, 1, 15, 2, 14}[random.below(10)]; };
@@ -309,11 +302,10 @@ Model coded_network() {
     const int first = nibble();
     byte = static_cast<std::byte>(first + 16 * nibble());
   }
-  Node depthwise;
-  depthwise.op = "Conv";
-  depthwise.attributes = {{"group", std::int64_t{256}}};
-  depthwise.inputs = {large, graph.add_constant(Tensor::of_bytes(DType::int4, {256, 1, 3, 3}, nibbles), "nibbles",
-                                                Quant{scales, std::vector<std::int32_t>(256), 0, 0})};
+  Node depthwise{.op = "Conv",
+                 .inputs = {large, graph.add_constant(Tensor::of_bytes(DType::int4, {256, 1, 3, 3}, nibbles), "nibbles",
+                                                      Quant{scales, std::vector<std::int32_t>(256), 0, 0})},
+                 .attributes = {{"group", std::int64_t{256}}}};
   graph.add_output(graph.add_op(depthwise, Type::tensor(DType::float32, Dims{1, 256, 8, 8})), "scores");
   return model;
 }

@@ -60,9 +60,7 @@ Model hashed_network(const std::string &hint) {
   const Type type = Type::tensor(DType::float32, Dims{20, 40});
   const ValueId x = graph.add_input("x", type), weights = graph.add_constant(Tensor::of({20, 40}, values), "w");
   graph.set_metadata(weights, {{std::string(hashed_key), hint}}, "");
-  Node add;
-  add.op = "Add";
-  add.inputs = {x, weights};
+  Node add{.op = "Add", .inputs = {x, weights}};
   graph.add_output(graph.add_op(std::move(add), type), "y");
   return model;
 }

@@ -96,9 +96,7 @@ TEST_F(ExternalData, IsWrittenBesideTheModel) {
   const std::vector<float> values(1000, 1.5F);
   const ValueId x = model.graph.add_input("x", Type::tensor(DType::float32, Dims{1000}));
   const ValueId w = model.graph.add_constant(Tensor::of<float>({1000}, values), "w");
-  Node add;
-  add.op = "Add";
-  add.inputs = {x, w};
+  Node add{.op = "Add", .inputs = {x, w}};
   model.graph.add_output(model.graph.add_op(add, Type::tensor(DType::float32, Dims{1000})), "y");
   const auto written = write_onnx(model, folder / "m.onnx", {.external_data = true});
   ASSERT_TRUE(written) << written.error().message;

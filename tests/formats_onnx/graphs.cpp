@@ -82,9 +82,7 @@ TEST(OnnxGraphs, TakenNamesBecomeShortFreeOnes) {
   const Type type = Type::tensor(DType::float32, Dims{2});
   ValueId last = graph.add_input("a", type);
   for (int i = 0; i < 3; ++i) {
-    Node node;
-    node.op = "Relu";
-    node.inputs = {last};
+    Node node{.op = "Relu", .inputs = {last}};
     last = graph.add_op(node, type);
     graph.set_name(last, "out"); // thrice, and an output's
   }

@@ -6,10 +6,7 @@ namespace edgec {
 namespace {
 
 Node relu(ValueId input, ValueId output) {
-  Node node;
-  node.op = "Relu";
-  node.inputs = {input};
-  node.outputs = {output};
+  Node node{.op = "Relu", .inputs = {input}, .outputs = {output}};
   return node;
 }
 

@@ -22,10 +22,7 @@ struct Builder {
     return graph.add_input("x" + std::to_string(graph.inputs().size()), Type::tensor(dtype, std::move(shape)));
   }
   ValueId op(std::string type, std::vector<ValueId> inputs, std::vector<Attribute> attributes = {}, Type out = {}) {
-    Node node;
-    node.op = std::move(type);
-    node.inputs = std::move(inputs);
-    node.attributes = std::move(attributes);
+    Node node{.op = std::move(type), .inputs = std::move(inputs), .attributes = std::move(attributes)};
     return graph.add_op(std::move(node), std::move(out));
   }
   ValueId constant(Ints values) { return graph.add_constant(ints(std::move(values))); }

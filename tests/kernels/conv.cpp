@@ -1,5 +1,6 @@
 #include "kernels/fast/conv.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/fast/conv_onednn.h"

@@ -52,9 +52,7 @@ protected:
   ValueId input_ = graph_.add_input("x", Type::tensor(DType::float32, Dims{1, 10}));
 
   ValueId apply(const char *op, ValueId value) {
-    Node node;
-    node.op = op;
-    node.inputs = {value};
+    Node node{.op = op, .inputs = {value}};
     return graph_.add_op(std::move(node), Type::tensor(DType::float32));
   }
 };

@@ -19,9 +19,7 @@ struct Operand {
 };
 
 inline Node node_of(std::string op, std::vector<Attribute> attributes) {
-  Node node;
-  node.op = std::move(op);
-  node.attributes = std::move(attributes);
+  Node node{.op = std::move(op), .attributes = std::move(attributes)};
   node.outputs.resize(1);
   return node;
 }

@@ -1,6 +1,7 @@
 // FakeQuantize beside QuantizeLinear and DequantizeLinear, and its gradient beside the formula.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/isa.h"
@@ -40,10 +41,7 @@ Tensor uniform(const Dims &dims, double low, double high, Random &random) {
 /// An operator of edgec's domain by its reference and by its kernel, which must agree bit for bit.
 std::vector<Tensor> run(const char *op, const Layouts &layout, float low, float high, std::vector<Tensor> inputs,
                         std::size_t outputs) {
-  Node node;
-  node.op = op;
-  node.domain = "edgec";
-  node.attributes = {{"low", low}, {"high", high}};
+  Node node{.op = op, .domain = "edgec", .attributes = {{"low", low}, {"high", high}}};
   if (layout.axis >= 0) node.attributes.push_back({"axis", std::int64_t{layout.axis}});
   if (layout.block > 0) node.attributes.push_back({"block_size", layout.block});
   const OpDef &def = *all_ops().find(node);
@@ -124,9 +122,7 @@ TEST(FakeQuantize, HasTheGradientOfLearnedSteps) {
 }
 
 TEST(FakeQuantize, RefusesScalesAndZeroPointsThatDoNotFit) {
-  Node node;
-  node.op = "FakeQuantize";
-  node.domain = "edgec";
+  Node node{.op = "FakeQuantize", .domain = "edgec"};
   const Tensor x = test::floats({2, 3}, std::vector<float>(6)), one = test::floats({1}, {1}),
                two = test::floats({2}, {1, 1}), none = test::floats({0}, {});
   for (const auto &operands : {std::vector{&x, &two}, std::vector{&x, &one, &two}, std::vector{&x, &one, &none}}) {

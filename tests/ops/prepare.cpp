@@ -43,9 +43,7 @@ public:
   Comparison(const Problem &problem, bool quantized, std::uint64_t seed)
       : problem_(problem), quantized_(quantized), random_(seed) {
     graph_.opsets[""] = problem.opset;
-    Node node;
-    node.op = problem.op;
-    node.attributes = problem.attributes;
+    Node node{.op = problem.op, .attributes = problem.attributes};
     for (const Dims &dims : problem.data) node.inputs.push_back(data(dims));
     for (const auto &tensor : problem.rest) node.inputs.push_back(tensor ? graph_.add_constant(*tensor) : ValueId{});
     for (std::size_t i = 0; i < problem.outputs; ++i) {

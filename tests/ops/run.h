@@ -28,10 +28,7 @@ struct OneNode {
   OneNode(std::string op, std::int64_t opset, Attributes attributes, const std::vector<std::optional<Tensor>> &inputs,
           std::size_t outputs = 1) {
     graph.opsets[""] = opset;
-    Node node;
-    node.op = std::move(op);
-    node.name = "it";
-    node.attributes = std::move(attributes);
+    Node node{.op = std::move(op), .name = "it", .attributes = std::move(attributes)};
     for (const auto &input : inputs) node.inputs.push_back(input ? graph.add_constant(*input) : ValueId{});
     for (std::size_t i = 0; i < outputs; ++i) node.outputs.push_back(graph.add_value({}));
     id = graph.add_node(std::move(node));

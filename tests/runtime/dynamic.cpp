@@ -55,9 +55,7 @@ TEST(Dynamic, ProductsOfCodes) {
       feeds.push_back(std::move(tensor));
       return id;
     };
-    Node node;
-    node.op = "MatMulInteger";
-    node.inputs = {input(random_codes(random, left, a)), {}};
+    Node node{.op = "MatMulInteger", .inputs = {input(random_codes(random, left, a)), {}}};
     const Tensor weight = random_codes(random, right, b);
     node.inputs[1] = random.below(2) == 0 ? input(weight) : graph.add_constant(weight);
     if (random.below(4) > 0) node.inputs.push_back(input(random_codes(random, left, {})));
@@ -80,9 +78,7 @@ TEST(Dynamic, CodesOfReals) {
     for (float &value : values) value = static_cast<float>(middle + spread * random.normal());
     Graph graph;
     graph.opsets[""] = 13;
-    Node node;
-    node.op = "DynamicQuantizeLinear";
-    node.inputs = {graph.add_input("x", Type::tensor(DType::float32, dims))};
+    Node node{.op = "DynamicQuantizeLinear", .inputs = {graph.add_input("x", Type::tensor(DType::float32, dims))}};
     for (int i = 0; i < 3; ++i) node.outputs.push_back(graph.add_value(Type()));
     const std::vector<ValueId> outputs = node.outputs;
     graph.add_node(std::move(node));

@@ -169,10 +169,9 @@ private:
   }
 
   void follow_one() {
-    Node node;
-    node.op = std::array{
-        "Relu", "Clip", "Clip", "LeakyRelu", "LeakyRelu", "Sigmoid", "HardSwish", "Tanh", "Elu"}[random_.below(9)];
-    node.inputs = {at_};
+    Node node{.op = std::array{"Relu", "Clip", "Clip", "LeakyRelu", "LeakyRelu", "Sigmoid", "HardSwish", "Tanh",
+                               "Elu"}[random_.below(9)],
+              .inputs = {at_}};
     if (node.op == "Clip") bounds(node);
     if (node.op == "LeakyRelu" && !one_in(3)) node.attributes = {{"alpha", number()}};
     add(std::move(node), Type::tensor(DType::float32));
@@ -203,9 +202,7 @@ private:
     const Dims dims = node.op == "PRelu" ? Dims{1} : other_dims();
     ValueId other = operand(numbers(dims));
     if (node.op != "PRelu" && one_in(6)) {
-      Node before;
-      before.op = one_in(2) ? "Reshape" : "Abs";
-      before.inputs = {other};
+      Node before{.op = one_in(2) ? "Reshape" : "Abs", .inputs = {other}};
       const auto rank = static_cast<std::int64_t>(dims.size());
       if (before.op == "Reshape")
         before.inputs.push_back(input(Tensor::of(Dims{rank}, std::vector<std::int64_t>(dims))));
@@ -229,9 +226,8 @@ private:
   }
 
   void follow_codes() {
-    Node node;
-    node.op = std::array{"Relu", "Clip", "Clip", "LeakyRelu", "Sigmoid", "Add"}[random_.below(6)];
-    node.inputs = {at_};
+    Node node{.op = std::array{"Relu", "Clip", "Clip", "LeakyRelu", "Sigmoid", "Add"}[random_.below(6)],
+              .inputs = {at_}};
     if (node.op == "Clip") bounds(node);
     Type out = type();
     out.shape.reset();

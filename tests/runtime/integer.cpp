@@ -38,26 +38,22 @@ Graph quantized_network(Random &random) {
     return type;
   };
   const auto [conv_scales, conv_bias_scales] = channels(24, 0, 0.0173F);
-  Node conv;
-  conv.op = "Conv";
-  conv.attributes = {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}};
-  conv.inputs = {x, graph.add_constant(random_codes<std::int8_t>(random, {24, 16, 3, 3}, -127, 127), "w", conv_scales),
-                 graph.add_constant(random_codes<std::int32_t>(random, {24}, -9000, 9000), "b", conv_bias_scales)};
+  Node conv{
+      .op = "Conv",
+      .inputs = {x, graph.add_constant(random_codes<std::int8_t>(random, {24, 16, 3, 3}, -127, 127), "w", conv_scales),
+                 graph.add_constant(random_codes<std::int32_t>(random, {24}, -9000, 9000), "b", conv_bias_scales)},
+      .attributes = {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}}};
   const ValueId hidden = graph.add_op(std::move(conv), quantized({1, 24, 9, 9}, 0.0291F, 97));
-  Node pool;
-  pool.op = "GlobalAveragePool";
-  pool.inputs = {hidden};
+  Node pool{.op = "GlobalAveragePool", .inputs = {hidden}};
   const ValueId pooled = graph.add_op(std::move(pool), quantized({1, 24, 1, 1}, 0.0117F, 101));
-  Node flatten;
-  flatten.op = "Flatten";
-  flatten.inputs = {pooled};
+  Node flatten{.op = "Flatten", .inputs = {pooled}};
   const ValueId flat = graph.add_op(std::move(flatten), quantized({1, 24}, 0.0117F, 101));
   const auto [gemm_scales, gemm_bias_scales] = channels(10, 0, 0.0117F);
-  Node gemm;
-  gemm.op = "Gemm";
-  gemm.attributes = {{"transB", std::int64_t{1}}};
-  gemm.inputs = {flat, graph.add_constant(random_codes<std::int8_t>(random, {10, 24}, -127, 127), "v", gemm_scales),
-                 graph.add_constant(random_codes<std::int32_t>(random, {10}, -9000, 9000), "c", gemm_bias_scales)};
+  Node gemm{
+      .op = "Gemm",
+      .inputs = {flat, graph.add_constant(random_codes<std::int8_t>(random, {10, 24}, -127, 127), "v", gemm_scales),
+                 graph.add_constant(random_codes<std::int32_t>(random, {10}, -9000, 9000), "c", gemm_bias_scales)},
+      .attributes = {{"transB", std::int64_t{1}}}};
   graph.add_output(graph.add_op(std::move(gemm), Type::tensor(DType::float32, Dims{1, 10})), "y");
   graph.add_output(hidden, "hidden");
   return graph;

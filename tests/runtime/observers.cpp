@@ -1,6 +1,7 @@
 // Observers see every value that a plan was asked to keep, once a run, also those that no input reaches.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <map>
 
 #include "ir/text.h"

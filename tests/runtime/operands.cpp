@@ -30,10 +30,9 @@ TEST(Operands, HaveAnAddressUnlessTheyAreLeftOut) {
     const std::vector<float> values(static_cast<std::size_t>(*element_count(dims)));
     Graph graph;
     graph.opsets = {{"", 17}};
-    Node node;
-    node.op = "Addresses";
-    node.inputs = {graph.add_input("x", Type::tensor(DType::float32, dims)), ValueId(),
-                   graph.add_constant(Tensor::of(dims, values), "c")};
+    Node node{.op = "Addresses",
+              .inputs = {graph.add_input("x", Type::tensor(DType::float32, dims)), ValueId(),
+                         graph.add_constant(Tensor::of(dims, values), "c")}};
     graph.add_output(graph.add_op(std::move(node), Type::tensor(DType::uint8, Dims{3})), "y");
     const std::vector<Tensor> feeds{Tensor::of(dims, values)};
     const auto found = Runner(graph, ops, {}).run_tensors(feeds);

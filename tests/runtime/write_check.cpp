@@ -68,10 +68,7 @@ TEST(CheckedPlan, NamesTheNodeWhoseKernelLeavesElementsUnwritten) {
   const OpRegistry ops({&half});
   Graph graph;
   graph.opsets = {{"", 17}};
-  Node node;
-  node.op = "Half";
-  node.name = "it";
-  node.inputs = {graph.add_input("x", Type::tensor(DType::float32, Dims{4}))};
+  Node node{.op = "Half", .name = "it", .inputs = {graph.add_input("x", Type::tensor(DType::float32, Dims{4}))}};
   graph.add_output(graph.add_op(std::move(node), Type::tensor(DType::float32, Dims{4})), "y");
   PlanOptions options;
   options.check_writes = true;

@@ -1,4 +1,5 @@
 // Sharing that is fitted to samples: one codebook for the network, and hashed weights.
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <gmock/gmock.h>

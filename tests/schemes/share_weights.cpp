@@ -25,9 +25,7 @@ Graph network(std::int64_t opset) {
     std::vector<float> numbers(static_cast<std::size_t>(64 * columns));
     for (std::size_t i = 0; i < numbers.size(); ++i)
       numbers[i] = i % 2 == 0 ? 0.0F : static_cast<float>(random.normal());
-    Node node;
-    node.op = "MatMul";
-    node.name = "layer" + std::to_string(columns);
+    Node node{.op = "MatMul", .name = "layer" + std::to_string(columns)};
     node.origins = {node.name};
     node.inputs = {at, graph.add_constant(Tensor::of({64, columns}, numbers), "w" + std::to_string(columns))};
     at = graph.add_op(node, Type::tensor(DType::float32, Dims{1, columns}));

@@ -1,6 +1,8 @@
 // --target: each runtime gets the numbers that it computes on, and keeps floats where it has no integers.
 #include "schemes/int8/target.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>

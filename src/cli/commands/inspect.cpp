@@ -1,4 +1,5 @@
 // edgec inspect: what a network is, without running it.
+#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <map>

@@ -1,4 +1,5 @@
 // GraphProto to Graph: names become values, outer names become captures, nodes are sorted.
+#include <algorithm>
 #include <fmt/format.h>
 #include <unordered_map>
 #include <unordered_set>
@@ -188,11 +189,8 @@ Status GraphReader::read_attributes(onnx::NodeProto &proto, Scope &scope, int de
 }
 
 Status GraphReader::read_node(onnx::NodeProto &proto, Scope &scope, int depth, std::string origin) {
-  Node node;
-  node.op = proto.op_type();
-  node.domain = domain_name(proto.domain());
-  node.name = proto.name();
-  node.doc = proto.doc_string();
+  Node node{
+      .op = proto.op_type(), .domain = domain_name(proto.domain()), .name = proto.name(), .doc = proto.doc_string()};
   node.overload = proto.overload();
   node.metadata = read_metadata(proto);
   node.origins = {origin};
@@ -218,9 +216,7 @@ Status GraphReader::read_outputs(const onnx::GraphProto &proto, Scope &scope) {
       return bad_input(fmt::format("graph output \"{}\" is listed twice", output.name()));
     if (!own || std::ranges::find(scope.graph.captures(), id) != scope.graph.captures().end()) {
       // ONNX forbids an outer value as a sub-graph's output.
-      Node identity;
-      identity.op = "Identity";
-      identity.inputs = {id};
+      Node identity{.op = "Identity", .inputs = {id}};
       id = scope.graph.add_op(std::move(identity), scope.graph.value(id).type);
       model_.notes.push_back(
           fmt::format("sub-graph output \"{}\" is a value from outside: an Identity was put in", output.name()));

@@ -29,22 +29,19 @@ bool OpsetChange::is_read(std::size_t output) const {
 
 ValueId OpsetChange::put(std::string op, std::vector<ValueId> inputs, std::vector<Attribute> attributes,
                          Type type) const {
-  Node made;
-  made.op = std::move(op);
-  made.inputs = std::move(inputs);
-  made.attributes = std::move(attributes);
-  made.origins = node().origins;
+  Node made{
+      .op = std::move(op), .inputs = std::move(inputs), .attributes = std::move(attributes), .origins = node().origins};
   return graph.add_op(std::move(made), std::move(type), id);
 }
 
 void OpsetChange::put_after(std::string op, std::vector<ValueId> more, std::vector<Attribute> attributes, Type type,
                             std::size_t output) const {
-  Node made;
-  made.op = std::move(op);
-  made.attributes = std::move(attributes);
-  made.origins = node().origins;
-  made.outputs = {node().outputs[output]};
-  made.inputs = {graph.detach_output(id, output, std::move(type))};
+  const ValueId given = node().outputs[output]; // until it is detached
+  Node made{.op = std::move(op),
+            .inputs = {graph.detach_output(id, output, std::move(type))},
+            .outputs = {given},
+            .attributes = std::move(attributes),
+            .origins = node().origins};
   made.inputs.insert(made.inputs.end(), more.begin(), more.end());
   graph.add_node(std::move(made));
 }

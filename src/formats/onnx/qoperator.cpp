@@ -126,11 +126,10 @@ bool spell_qoperator(Speller &speller, NodeId id) {
   if (!attributes) return false;
   auto operands = coded_operands(speller, *form, node);
   if (!operands) return false;
-  Node made;
-  made.op = form->coded;
-  made.domain = form->domain;
-  made.inputs = std::move(*operands);
-  made.attributes = std::move(*attributes);
+  Node made{.op = std::string(form->coded),
+            .domain = std::string(form->domain),
+            .inputs = std::move(*operands),
+            .attributes = std::move(*attributes)};
   if (form->coded == "QLinearSoftmax") made.attributes.push_back({"opset", speller.graph.opset()});
   if (!form->domain.empty()) speller.graph.opsets.emplace(form->domain, 1);
   speller.replace(id, std::move(made));
@@ -187,9 +186,7 @@ private:
 
 /// `axis`: that of the scales, where there are several.
 ValueId Unfolder::dequantize(const Coded &coded, int axis, NodeId before) {
-  Node node;
-  node.op = "DequantizeLinear";
-  node.inputs = {coded.tensor, coded.scale};
+  Node node{.op = "DequantizeLinear", .inputs = {coded.tensor, coded.scale}};
   const Tensor scale = *graph_.constant(coded.scale);
   const std::optional<Tensor> zero =
       coded.zero_point.valid() ? std::optional(*graph_.constant(coded.zero_point)) : std::nullopt;
@@ -241,10 +238,10 @@ bool Unfolder::unfold(NodeId id, const Form &form) {
     plain.outputs = {y.tensor};
     graph_.add_node(std::move(plain), id);
   } else {
-    Node quantize;
-    quantize.op = "QuantizeLinear";
-    quantize.inputs = {
-        graph_.add_op(std::move(plain), Type::tensor(DType::float32, graph_.value(y.tensor).type.shape), id), y.scale};
+    Node quantize{
+        .op = "QuantizeLinear",
+        .inputs = {graph_.add_op(std::move(plain), Type::tensor(DType::float32, graph_.value(y.tensor).type.shape), id),
+                   y.scale}};
     if (y.zero_point.valid()) quantize.inputs.push_back(y.zero_point);
     quantize.outputs = {y.tensor};
     graph_.add_node(std::move(quantize), id);

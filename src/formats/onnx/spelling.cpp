@@ -125,16 +125,14 @@ bool Speller::runs_on_codes(const Node &node) const {
            value.type.quant == first->type.quant;
   };
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    if (op->is_data(i) ? !agrees(node.inputs[i]) : quant(node.inputs[i]) != nullptr) return false;
+    if (op->data_operands.contains(i) ? !agrees(node.inputs[i]) : quant(node.inputs[i]) != nullptr) return false;
   }
   return std::ranges::all_of(node.outputs, agrees);
 }
 
 Node Speller::border(std::string_view op, ValueId quantized, ValueId input, bool keep_zero_point) {
   const Quant q = *quant(quantized); // a copy: constants are added below
-  Node node;
-  node.op = op;
-  node.inputs = {input, scale(quantized)};
+  Node node{.op = std::string(op), .inputs = {input, scale(quantized)}};
   if (keep_zero_point || !all_zero(q)) node.inputs.push_back(zero_point(quantized));
   if (!q.is_per_tensor() && q.axis != 1) node.attributes.push_back({"axis", std::int64_t{q.axis}}); // 1 is the default
   if (q.block > 0) node.attributes.push_back({"block_size", q.block});

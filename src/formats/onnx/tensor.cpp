@@ -1,4 +1,5 @@
 // TensorProto and SparseTensorProto to and from tensors.
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <fmt/format.h>

@@ -38,10 +38,7 @@ public:
     return ops(std::move(type), std::move(inputs), std::move(attributes), 1)[0];
   }
   std::vector<ValueId> ops(std::string type, std::vector<ValueId> inputs, Attributes attributes, std::size_t outputs) {
-    Node made;
-    made.op = std::move(type);
-    made.inputs = std::move(inputs);
-    made.attributes = std::move(attributes);
+    Node made{.op = std::move(type), .inputs = std::move(inputs), .attributes = std::move(attributes)};
     for (std::size_t i = 0; i < outputs; ++i) made.outputs.push_back(graph.add_value(unknown));
     const auto values = made.outputs;
     graph.add_node(std::move(made));

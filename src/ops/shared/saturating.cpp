@@ -1,4 +1,5 @@
 // Operators as a processor with AVX2 and without VNNI runs them under onnxruntime.
+#include <algorithm>
 #include <deque>
 #include <memory>
 

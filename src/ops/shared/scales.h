@@ -1,10 +1,9 @@
-// How the scales of quantizing operators lie over a tensor: one, one along an axis, or one for each block of it.
+// The scales of quantizing operators: whether they fit the tensor, and which is whose.
 #pragma once
-
-#include <algorithm>
 
 #include <fmt/format.h>
 
+#include "ir/scale_index.h"
 #include "ops/shared/shape.h"
 
 namespace edgec::ops {
@@ -30,44 +29,10 @@ inline Status check_scale(const InferArgs &args) {
   return {};
 }
 
-/// Which scale element `i` of the tensor takes.
-class ScaleIndex {
-public:
-  ScaleIndex(const Node &node, const Dims &dims, std::int64_t scales) : one_(scales == 1) {
-    if (one_) return;
-    const auto axis = static_cast<std::size_t>(*normalize_axis(node.get_int("axis", 1), static_cast<int>(dims.size())));
-    size_ = dims[axis];
-    inner_ = product(dims, axis + 1, dims.size());
-    block_ = node.get_int("block_size", 0);
-    if (block_ > 0) blocks_ = (size_ + block_ - 1) / block_;
-  }
-  std::size_t operator()(std::size_t i) const {
-    if (one_) return 0;
-    const auto at = static_cast<std::int64_t>(i);
-    const std::int64_t along = at / inner_ % size_;
-    if (block_ == 0) return static_cast<std::size_t>(along);
-    return static_cast<std::size_t>((at / (inner_ * size_) * blocks_ + along / block_) * inner_ + at % inner_);
-  }
-
-  /// The tensor as runs of elements: visit(first, count, scale of the first, whether each has one of its own).
-  template <class Visit>
-  void for_each_run(std::int64_t elements, Visit visit) const {
-    const auto run = [&](std::int64_t first, std::int64_t count, bool each) {
-      const auto at = static_cast<std::size_t>(first);
-      if (count > 0) visit(at, static_cast<std::size_t>(count), (*this)(at), each);
-    };
-    if (one_) return run(0, elements, false);
-    if (block_ == 0 || inner_ > 1) {
-      for (std::int64_t first = 0; first < elements; first += inner_) run(first, inner_, block_ > 0);
-      return;
-    }
-    for (std::int64_t line = 0; line < elements; line += size_)
-      for (std::int64_t k = 0; k < size_; k += block_) run(line + k, std::min(block_, size_ - k), false);
-  }
-
-private:
-  bool one_;
-  std::int64_t size_ = 1, inner_ = 1, block_ = 0, blocks_ = 1;
-};
+/// Which scale an element of the tensor takes that a node with so many scales reads, once check_scale() has passed.
+inline ScaleIndex scale_index(const Node &node, const Dims &dims, std::int64_t scales) {
+  if (scales == 1) return {};
+  return {dims, *normalize_axis(node.get_int("axis", 1), static_cast<int>(dims.size())), node.get_int("block_size", 0)};
+}
 
 } // namespace edgec::ops

@@ -55,10 +55,7 @@ void rewrite(Graph &graph, NodeId id, NodeId last) {
   weight.dims = {rows, columns};
   Type type = graph.value(conv.inputs[0]).type;
   type.shape = Shape{type.shape->front(), Dim::known(columns)};
-  Node flatten;
-  flatten.op = "Flatten";
-  flatten.origins = conv.origins;
-  flatten.inputs = {conv.inputs[0]};
+  Node flatten{.op = "Flatten", .inputs = {conv.inputs[0]}, .origins = conv.origins};
   graph.set_input(id, 0, graph.add_op(std::move(flatten), std::move(type), id));
   graph.set_input(id, 1, graph.add_constant(std::move(weight), graph.value(conv.inputs[1]).name));
   for (const char *attribute : {"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"})

@@ -124,7 +124,7 @@ bool Folder::fold_data(NodeId id, const OpDef &op) {
   std::vector<std::size_t> operands;
   std::vector<Quant> quants;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    if (!op.is_data(i) || !node.inputs[i].valid()) continue;
+    if (!op.data_operands.contains(i) || !node.inputs[i].valid()) continue;
     const ValueId codes = codes_before(node.inputs[i]);
     if (!is_plain_code(codes)) return false;
     operands.push_back(i);

@@ -18,7 +18,7 @@ constexpr std::string_view pass = "hoist-elementwise";
 
 bool moves_first_operand(const Graph &graph, const Node &node, const OpRegistry &ops) {
   const OpDef *op = ops.find(node);
-  return op && op->moves_data && op->data_operands.empty() && !op->shape_only && node.outputs.size() == 1 &&
+  return op && op->moves_data && op->data_operands == OperandSet{0} && !op->shape_only && node.outputs.size() == 1 &&
          !node.inputs.empty() && node.inputs[0].valid() && node.captures.empty() &&
          !graph.value(node.inputs[0]).type.is_quantized() && !graph.is_output(node.outputs[0]);
 }

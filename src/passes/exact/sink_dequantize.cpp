@@ -20,7 +20,7 @@ constexpr std::string_view pass = "sink-dequantize";
 /// Moves data, from its first operand, as constants say.
 bool moves_first_operand(const Graph &graph, const Node &node, const OpRegistry &ops) {
   const OpDef *op = ops.find(node);
-  if (!op || !op->moves_data || !op->data_operands.empty() || op->shape_only || !op->reference) return false;
+  if (!op || !op->moves_data || op->data_operands != OperandSet{0} || op->shape_only || !op->reference) return false;
   if (node.outputs.size() != 1 || !node.captures.empty()) return false;
   return std::all_of(node.inputs.begin() + 1, node.inputs.end(),
                      [&](ValueId id) { return !id.valid() || graph.constant(id); });

@@ -92,9 +92,7 @@ std::optional<Match> match(const Graph &graph, NodeId id, const ShapeFacts &fact
 ValueId operand(Graph &graph, NodeId id, const Match &found) {
   if (found.target.empty()) return found.x;
   const NodeId first = graph.value(graph.node(id).inputs[0]).producer;
-  Node reshape;
-  reshape.op = "Reshape";
-  reshape.origins = graph.node(first).origins;
+  Node reshape{.op = "Reshape", .origins = graph.node(first).origins};
   const auto rank = static_cast<std::int64_t>(found.target.size());
   reshape.inputs = {found.x, graph.add_constant(Tensor::of<std::int64_t>({rank}, found.target))};
   Type type = graph.value(graph.node(found.last).outputs[0]).type;
@@ -115,10 +113,7 @@ void rewrite(Graph &graph, NodeId id, const Match &found) {
   const ValueId product = graph.node(id).outputs[0];
   ValueId result = product;
   if (found.bias.valid()) {
-    Node add;
-    add.op = "Add";
-    add.origins = graph.node(id).origins;
-    add.inputs = {product, found.bias};
+    Node add{.op = "Add", .inputs = {product, found.bias}, .origins = graph.node(id).origins};
     result = graph.add_op(std::move(add), type, found.last);
   }
   const std::string name = graph.value(out).name;

@@ -56,7 +56,7 @@ void CodeClasses::grow(Class &members, std::vector<ValueId> &open, const Node &n
     if (id.valid() && members.values.insert(id).second) open.push_back(id);
   };
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
-    if (op.is_data(i)) add(node.inputs[i]);
+    if (op.data_operands.contains(i)) add(node.inputs[i]);
   for (const ValueId id : node.outputs) add(id);
 }
 
@@ -84,7 +84,7 @@ void CodeClasses::check(Class &members, ValueId id) const {
     const Node &reader = graph_.node(use.node);
     if (is_dequantizer(reader) && use.index == 0)
       agree(members, reader, id);
-    else if (!moves_codes(reader) || !ops_.find(reader)->is_data(use.index))
+    else if (!moves_codes(reader) || !ops_.find(reader)->data_operands.contains(use.index))
       members.broken = true;
   }
   if (value.type.quant && value.type.quant != members.quant) members.broken = true;
@@ -104,7 +104,7 @@ CodeClasses::Class CodeClasses::gather(ValueId seed) {
     if (const Node *producer = graph_.producer(id)) grow(members, open, *producer);
     for (const Use &use : graph_.value(id).uses) {
       const Node &reader = graph_.node(use.node);
-      if (moves_codes(reader) && ops_.find(reader)->is_data(use.index)) grow(members, open, reader);
+      if (moves_codes(reader) && ops_.find(reader)->data_operands.contains(use.index)) grow(members, open, reader);
     }
   }
   return members;

@@ -8,10 +8,7 @@ namespace {
 bool is_cast(const Node &node, DType to) { return node.is("Cast") && node.get_int("to", 0) == static_cast<int>(to); }
 
 ValueId add_cast(Graph &graph, ValueId from, DType to, NodeId before = {}) {
-  Node node;
-  node.op = "Cast";
-  node.inputs = {from};
-  node.attributes = {{"to", static_cast<std::int64_t>(to)}};
+  Node node{.op = "Cast", .inputs = {from}, .attributes = {{"to", static_cast<std::int64_t>(to)}}};
   Type type = graph.value(from).type;
   type.dtype = to;
   return graph.add_op(std::move(node), std::move(type), before);

@@ -10,10 +10,9 @@ namespace {
 ValueId add_border(Graph &graph, std::string op, ValueId input, NumberSpec number, const Quant &quant, Type type,
                    NodeId before) {
   const std::int64_t zero[] = {quant.zero_point()};
-  Node node;
-  node.op = std::move(op);
-  node.inputs = {input, graph.add_constant(Tensor::scalar(quant.scale())),
-                 graph.add_constant(from_int64s(number.storage(), {}, zero))};
+  Node node{.op = std::move(op),
+            .inputs = {input, graph.add_constant(Tensor::scalar(quant.scale())),
+                       graph.add_constant(from_int64s(number.storage(), {}, zero))}};
   return graph.add_op(std::move(node), std::move(type), before);
 }
 

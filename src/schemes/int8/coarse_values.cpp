@@ -97,9 +97,7 @@ private:
   std::size_t copied_ = 0;
 
   ValueId add_op(std::string op, std::vector<ValueId> inputs, Type type, NodeId before) {
-    Node node;
-    node.op = std::move(op);
-    node.inputs = std::move(inputs);
+    Node node{.op = std::move(op), .inputs = std::move(inputs)};
     if (node.op == "ReduceSumSquare") node.attributes = {{"keepdims", std::int64_t{0}}};
     return graph_.add_op(std::move(node), std::move(type), before);
   }

@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <set>
 
 #include "ir/node_view.h"
 #include "passes/channels.h"
@@ -20,11 +19,9 @@ constexpr std::array betas{0.0, 0.25, 0.5};
 constexpr double least_factor = 1.0 / 64, largest_factor = 64;
 constexpr double activation_levels = 255;
 
-/// Each output channel depends on its own input channel only, and f(a x) = a f(x) for a > 0.
-bool keeps_channels(const Node &node) {
-  static const std::set<std::string, std::less<>> names{
-      "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Identity", "Flatten", "Relu", "LeakyRelu"};
-  return node.domain.empty() && names.contains(node.op) && !(node.is("Flatten") && node.get_int("axis", 1) != 1);
+bool scales_with_channels(const Job &job, const Node &node) {
+  const OpDef *op = job.ops.find(node);
+  return op != nullptr && op->scales_with_channels && !(node.is("Flatten") && node.get_int("axis", 1) != 1);
 }
 
 std::optional<WeightInfo> scalable_weights(const Graph &graph, const Job &job, const Node &node) {
@@ -63,7 +60,7 @@ bool find_readers(const Graph &graph, const Job &job, ValueId value, std::vector
       readers.push_back({use.node, *info});
       continue;
     }
-    if (!keeps_channels(node) || use.index != 0 || node.outputs.size() != 1) return false;
+    if (!scales_with_channels(job, node) || use.index != 0 || node.outputs.size() != 1) return false;
     if (!find_readers(graph, job, node.outputs[0], readers)) return false;
   }
   return true;

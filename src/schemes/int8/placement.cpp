@@ -13,14 +13,14 @@ namespace edgec {
 std::vector<std::size_t> data_operands(const OpDef &op, const Node &node) {
   std::vector<std::size_t> found;
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
-    if (op.is_data(i)) found.push_back(i);
+    if (op.data_operands.contains(i)) found.push_back(i);
   return found;
 }
 
 bool reads_codes(const Int8Plan &plan, const OpRegistry &ops, const Graph &graph, const Use &use) {
   if (!plan.integer.contains(use.node)) return false;
   const Node &reader = graph.node(use.node);
-  return use.index < reader.inputs.size() && ops.find(reader)->is_data(use.index);
+  return use.index < reader.inputs.size() && ops.find(reader)->data_operands.contains(use.index);
 }
 
 namespace {

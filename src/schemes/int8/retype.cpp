@@ -109,9 +109,7 @@ private:
     const auto real = [&](int code) {
       return graph_.add_constant(Tensor::scalar(static_cast<float>(code - quant.zero_point()) * quant.scale()));
     };
-    Node clip;
-    clip.op = "Clip";
-    clip.inputs = {id, real(number.low()), real(number.high())};
+    Node clip{.op = "Clip", .inputs = {id, real(number.low()), real(number.high())}};
     return graph_.add_op(std::move(clip), graph_.value(id).type);
   }
 
@@ -235,9 +233,7 @@ private:
 
   /// The reals that constant codes stand for, computed before `reader`.
   ValueId reals_of(ValueId codes, const Quant &quant, NodeId reader) {
-    Node node;
-    node.op = "DequantizeLinear";
-    node.inputs = {codes, graph_.add_constant(scales_tensor(quant))};
+    Node node{.op = "DequantizeLinear", .inputs = {codes, graph_.add_constant(scales_tensor(quant))}};
     if (quant.axis >= 0) node.attributes = {{"axis", std::int64_t{quant.axis}}};
     const Dims dims = graph_.constant(codes)->dims;
     return graph_.add_op(std::move(node), Type::tensor(DType::float32, dims), reader);

@@ -30,10 +30,7 @@ ValueId look_up(Graph &graph, ValueId weight, ValueId codebook, std::span<const 
   const std::vector<std::int64_t> indices(codes.begin(), codes.end());
   const ValueId stored =
       graph.add_constant(from_int64s(index_type, dims, indices), suffixed(graph, weight, "_indices"));
-  Node cast;
-  cast.op = "Cast";
-  cast.inputs = {stored};
-  cast.attributes = {{"to", static_cast<std::int64_t>(DType::int32)}};
+  Node cast{.op = "Cast", .inputs = {stored}, .attributes = {{"to", static_cast<std::int64_t>(DType::int32)}}};
   Node gather;
   gather.op = "Gather";
   const NodeId first = graph.nodes().front();
@@ -72,9 +69,7 @@ std::optional<ValueId> add_scaled_lookup(Graph &graph, ValueId weight, ValueId c
   if (!saves(graph, weight, after, job, pass, label)) return std::nullopt;
   const ValueId factor = graph.add_constant(Tensor::scalar(scale), suffixed(graph, weight, "_scale"));
   const ValueId values = look_up(graph, weight, codebook, codes, index_type);
-  Node mul;
-  mul.op = "Mul";
-  mul.inputs = {values, factor};
+  Node mul{.op = "Mul", .inputs = {values, factor}};
   const Type type = graph.value(values).type;
   return graph.add_op(std::move(mul), type, graph.nodes().front());
 }

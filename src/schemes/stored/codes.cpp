@@ -66,10 +66,7 @@ NodeId first_node(const Graph &graph) { return graph.nodes().front(); }
 /// A node with one output before `before`.
 ValueId add(Graph &graph, const char *op, std::vector<ValueId> inputs, Type type, NodeId before,
             std::vector<Attribute> attributes = {}) {
-  Node node;
-  node.op = op;
-  node.inputs = std::move(inputs);
-  node.attributes = std::move(attributes);
+  Node node{.op = op, .inputs = std::move(inputs), .attributes = std::move(attributes)};
   return graph.add_op(std::move(node), std::move(type), before);
 }
 
