@@ -258,7 +258,8 @@ Samples npz_samples(const std::filesystem::path &path, std::span<const InputSpec
     names.push_back(exact ? input.name : others.size() == 1 ? others.front() : "x");
     if (!npz.has(names.back()))
       return bad_input(fmt::format("{}: has no array named '{}' as the network's input{}; there are: {}", path.string(),
-                                   input.name, inputs.size() == 1 ? " or 'x'" : "", fmt::join(npz.names(), ", ")));
+                                   input.name, inputs.size() == 1 && input.name != "x" ? " or 'x'" : "",
+                                   fmt::join(npz.names(), ", ")));
     EDGEC_ASSIGN(Tensor array, npz.read(names.back(), input.type.dtype));
     arrays.push_back(std::move(array));
   }

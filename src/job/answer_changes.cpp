@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "support/file.h"
+#include "support/base64.h"
 
 namespace edgec {
 namespace {

@@ -27,9 +27,6 @@ Status check_writable(const std::filesystem::path &path);
 /// SHA-256 of bytes (FIPS 180-4), 64 lower-case hexadecimal digits.
 std::string sha256(ByteView bytes);
 
-/// Base64 of bytes (RFC 4648), padded.
-std::string base64(std::string_view bytes);
-
 /// Lets pages of a mapped file go from memory; what is touched again is read again. Bytes elsewhere stay.
 void release_pages(const Storage &bytes);
 /// Calls `visit` with one piece after another, in order; of a mapped file only one piece is in memory at a time.

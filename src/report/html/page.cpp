@@ -178,6 +178,31 @@ std::string page_of(const std::string &title, const std::string &version, const 
                                    {"data", embedded(data)}});
 }
 
+std::string network_page(const nlohmann::ordered_json &report) {
+  const View run(report), after = run.at("after");
+  Markup html;
+  html.leaf("h1", title_of(run)).open("div", {{"class", "tiles"}});
+  const auto tile = [&](const char *name, const std::string &value) {
+    html.open("div", {{"class", "tile"}}).leaf("span", name, {{"class", "name"}}).leaf("b", value).close();
+  };
+  tile("Size", bytes_text(after.number_or("bytes", 0)));
+  tile("Parameters", grouped(static_cast<std::uint64_t>(std::clamp(after.number_or("parameters", 0), 0.0, 1e18))));
+  tile("Bits each", fmt::format("{:.1f}", after.number_or("bits_per_parameter", 0)));
+  tile("Multiply-accumulates", fmt::format("{:.3g} M", after.number_or("macs", 0) / 1e6));
+  tile("Nodes", fmt::format("{:.0f}", after.number_or("nodes", 0)));
+  html.close();
+  for (const Figure &figure : figures_of_page) {
+    const std::string_view id = figure.id;
+    if (id != "size" && id != "weights" && id != "network" && id != "provenance") continue;
+    const Markup body = figure.render(run);
+    if (body.is_empty()) continue;
+    html.open("section", {{"aria-labelledby", std::string(id)}}).leaf("h2", figure.title, {{"id", std::string(id)}});
+    html.add(body).close();
+  }
+  return page_of("edgec: " + title_of(run), run.at("provenance").text("version"), html,
+                 nlohmann::ordered_json::array({report}));
+}
+
 std::string html_report(const std::vector<nlohmann::ordered_json> &reports) {
   const std::vector<View> runs(reports.begin(), reports.end());
   const std::string title = runs.size() == 1 ? title_of(runs[0]) : fmt::format("{} runs", runs.size());

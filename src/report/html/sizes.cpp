@@ -56,8 +56,8 @@ void add_bars(Markup &html, const View &run, const std::vector<LayerBytesBeside>
   const double before = run.at("before").number_or("bytes", 0), after = run.at("after").number_or("bytes", 0);
   const double largest = std::max({before, after, 1.0});
   const auto parts = pieces(layers, &LayerBytesBeside::after, after);
-  html.add(stack("before", pieces(layers, &LayerBytesBeside::before, before), before, largest));
-  html.add(stack("after", parts, after, largest)).open("ul", {{"class", "key"}});
+  if (before > 0) html.add(stack("before", pieces(layers, &LayerBytesBeside::before, before), before, largest));
+  html.add(stack(before > 0 ? "after" : "the file", parts, after, largest)).open("ul", {{"class", "key"}});
   for (const Piece &piece : parts)
     if (piece.bytes > 0) key_entry(html, piece.css, shortened(piece.name, 40));
   html.close();
@@ -71,9 +71,11 @@ Markup sizes(const View &run) {
   if (layers.empty()) return html;
   html.open("figure");
   add_bars(html, run, layers);
-  html.leaf("figcaption",
-            "Both bars have one scale. Weights of the input that no layer of the result is named after were "
-            "merged into others. A file that packs its weights (.edgec) is shown as if all packed alike.");
+  html.leaf("figcaption", run.has("layers_before") && run.has("before")
+                              ? "Both bars have one scale. Weights of the input that no layer of the result is named "
+                                "after were merged into others. A file that packs its weights (.edgec) is shown as if "
+                                "all packed alike."
+                              : "A file that packs its weights (.edgec) is shown as if all packed alike.");
   html.close().open("details");
   html.leaf("summary", fmt::format("All {} layers", layers.size()));
   begin_table(html, "Bytes by layer", {{"layer"}, {"operator"}, {"before", true}, {"after", true}, {"bits", true}});
