@@ -24,6 +24,7 @@ SEED = 7
 EPOCHS = 60
 CALIB_SAMPLES = 300
 TEST_SAMPLES = 450
+SEQUENCES = 150
 OPSET = 13
 
 DATA = {
@@ -67,6 +68,67 @@ def digits_mlp():
                  classifier=nn.Linear(64, 10))
 
 
+class Attention(nn.Module):
+    """Two heads, every position reading every other one."""
+
+    def __init__(self, width, heads=2):
+        super().__init__()
+        self.heads = heads
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, x):
+        def split(y):
+            return y.reshape(y.shape[0], y.shape[1], self.heads, -1).transpose(1, 2)
+        query, key, value = split(self.query(x)), split(self.key(x)), split(self.value(x))
+        shares = torch.softmax(query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5), -1)
+        return self.out((shares @ value).transpose(1, 2).flatten(2))
+
+
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = Attention(width)
+        self.mlp = named(up=nn.Linear(width, 2 * width), gelu=nn.GELU(), down=nn.Linear(2 * width, width))
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class digits_transformer(nn.Module):
+    """Reads a picture as 64 tokens, the 17 counts of its pixels, as a language model reads text."""
+    content = "input x: float32 [N,1,8,8], made tokens by its first nodes; output logits: float32 [N,10]"
+
+    def __init__(self, width=32):
+        super().__init__()
+        self.tokens = nn.Embedding(17, width)
+        self.places = nn.Parameter(torch.randn(64, width) / 8)
+        self.block1, self.block2 = Block(width), Block(width)
+        self.norm, self.classifier = nn.LayerNorm(width), nn.Linear(width, 10)
+
+    def forward(self, x):
+        y = self.tokens((x.flatten(1) * 16).round().long()) + self.places
+        return self.classifier(self.norm(self.block2(self.block1(y)).mean(1)))
+
+
+class digits_gru(nn.Module):
+    """Reads a picture row by row. Its state goes in and out, so that rows may come one at a time."""
+    content = "inputs x: float32 [N,T,8], state: float32 [1,N,32]; outputs logits: float32 [N,10], next: float32 [1,N,32]"
+
+    def __init__(self, width=32):
+        super().__init__()
+        self.width = width
+        self.gru, self.classifier = nn.GRU(8, width, batch_first=True), nn.Linear(width, 10)
+
+    def step(self, rows, state):
+        said, state = self.gru(rows, state)
+        return self.classifier(said[:, -1]), state
+
+    def forward(self, x):
+        return self.step(x[:, 0], torch.zeros(1, len(x), self.width))[0]
+
+
 def shifted(x, generator):
     """Each image moved by up to one pixel each way: 1347 training samples are few."""
     padded = nn.functional.pad(x, (1, 1, 1, 1))
@@ -99,6 +161,22 @@ def export(model, path):
                       do_constant_folding=False)
 
 
+def export_step(model, path):
+    model.forward = model.step
+    torch.onnx.export(model, (torch.zeros(1, 8, 8), torch.zeros(1, 1, model.width)), str(path), opset_version=OPSET,
+                      input_names=["x", "state"], output_names=["logits", "next"],
+                      dynamic_axes={"x": {0: "N", 1: "T"}, "state": {1: "N"}, "logits": {0: "N"}, "next": {1: "N"}},
+                      do_constant_folding=False)
+
+
+def sequences(model, x, y):
+    """The second half of each picture, and the state that the first half left: arrays of whole inputs of one sample each."""
+    rows = torch.from_numpy(x)[:, 0]
+    with torch.no_grad():
+        state = model.step(rows[:, :4], torch.zeros(1, len(rows), model.width))[1]
+    return {"x": x[:, :, 4:], "state": state.numpy().transpose(1, 0, 2)[:, None], "y": y}
+
+
 def described(path, **facts):
     data = path.read_bytes()
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), **facts}
@@ -124,15 +202,22 @@ def main():
         "digits_calib.npz": described(out / "digits_calib.npz", content=f"x: the first {CALIB_SAMPLES} of {len(train_x)} training samples"),
         "digits_test.npz": described(out / "digits_test.npz", content=f"x, y: the {len(test_x)} samples held out from training"),
     }
-    for make in (digits_cnn, digits_mlp):
+    for make in (digits_cnn, digits_mlp, digits_transformer, digits_gru):
         torch.manual_seed(SEED)
         model = train(make(), torch.from_numpy(train_x), torch.from_numpy(train_y))
         path = out / f"{make.__name__}.onnx"
-        export(model, path)
         with torch.no_grad():
             right = int((model(torch.from_numpy(test_x)).argmax(1).numpy() == test_y).sum())
+        if make is digits_gru:
+            halves = out / "digits_halves.npz"
+            np.savez_compressed(halves, **sequences(model, test_x[:SEQUENCES], test_y[:SEQUENCES]))
+            files[halves.name] = described(
+                halves, content=f"x, state, y: of the first {SEQUENCES} test samples the second half and the state of digits_gru before it")
+            export_step(model, path)
+        else:
+            export(model, path)
         files[path.name] = described(
-            path, content="input x: float32 [N,1,8,8]; output logits: float32 [N,10]", opset=OPSET,
+            path, content=getattr(make, "content", "input x: float32 [N,1,8,8]; output logits: float32 [N,10]"), opset=OPSET,
             parameters=sum(p.numel() for p in model.parameters()), test_top1=round(right / len(test_y), 4),
             test_right=f"{right} of {len(test_y)}")
         print(f"{path.name}: {right} of {len(test_y)} right, {files[path.name]['bytes']} bytes")

@@ -47,7 +47,7 @@ Markup front_section(const SweepTable &table, const std::string &network) {
   plane.front = front_of(points);
   const std::string title = fmt::format("{}: size and {}", file_name(network), scale.name);
   html.open("section").leaf("h2", title).open("figure");
-  html.open("div", {{"class", "scroll"}}).add(figures::drawing_of(plane, title)).close().open("ul", {{"class", "key"}});
+  html.add(figures::drawing_of(plane, title)).open("ul", {{"class", "key"}});
   figures::key_entry(html, "b-poor", "the front: no other is both smaller and better");
   figures::key_entry(html, "b-after", "other results");
   return html.close().close().close();

@@ -50,4 +50,11 @@ Image to_grey(const Image &image) {
   return out;
 }
 
+Image thumbnail(const Image &image, int side) {
+  const int longer = std::max(image.width, image.height);
+  if (longer <= side) return image;
+  const auto scaled = [&](int length) { return std::max(1, length * side / longer); };
+  return resize(image, scaled(image.width), scaled(image.height), Filter::bilinear);
+}
+
 } // namespace edgec

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "support/result.h"
@@ -35,6 +36,11 @@ Result<Image> decode_image(ByteView file);
 Result<Image> decode_jpeg(ByteView file); ///< libjpeg-turbo; CMYK is refused
 Result<Image> decode_png(ByteView file);  ///< libpng; colour profiles and gamma are ignored
 Result<Image> decode_ppm(ByteView file);  ///< P5 and P6 with up to 255 levels
+
+/// A JPEG of `quality` 1 .. 100; the same bytes on every processor.
+std::string encode_jpeg(const Image &image, int quality);
+/// At most side x side pixels, of the same shape; smaller ones stay.
+Image thumbnail(const Image &image, int side);
 
 /// Whether the name ends like an image that decode_image may read (.jpg, .jpeg, .png, .ppm, .pgm, any case).
 bool has_image_extension(const std::filesystem::path &path);

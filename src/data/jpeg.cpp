@@ -57,4 +57,17 @@ Result<Image> decode_jpeg(ByteView file) {
   return bad_input(fmt::format("damaged JPEG: {}", reason(decoder.get())));
 }
 
+std::string encode_jpeg(const Image &image, int quality) {
+  const std::unique_ptr<void, Close> encoder(tjInitCompress());
+  unsigned char *data = nullptr;
+  unsigned long size = 0;
+  const bool grey = image.channels == 1;
+  if (encoder)
+    tjCompress2(encoder.get(), image.pixels.data(), image.width, 0, image.height, grey ? TJPF_GRAY : TJPF_RGB, &data,
+                &size, grey ? TJSAMP_GRAY : TJSAMP_420, quality, TJFLAG_ACCURATEDCT);
+  std::string file(reinterpret_cast<const char *>(data), data == nullptr ? 0 : size);
+  tjFree(data);
+  return file;
+}
+
 } // namespace edgec

@@ -39,6 +39,8 @@ public:
   [[nodiscard]] virtual std::size_t batch() const { return 1; }
   /// The image that a row comes from; empty where it is none.
   [[nodiscard]] virtual std::filesystem::path file(std::size_t /*row*/) const { return {}; }
+  /// What a row shows, for people to look at; nothing where it is no picture or cannot be read.
+  [[nodiscard]] virtual std::optional<Image> picture(std::size_t /*row*/) const { return std::nullopt; }
   /// What is done to a sample, told for the first one, in one line.
   [[nodiscard]] virtual std::string description() const = 0;
 

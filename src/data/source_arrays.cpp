@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "data/fit.h"
@@ -60,7 +61,7 @@ Tensor fill_up(const Tensor &tensor, std::int64_t count) {
 }
 
 /// One picture of an array of images.
-Image picture(const Tensor &array, std::int64_t index, int axis) {
+Image image_at(const Tensor &array, std::int64_t index, int axis) {
   const Tensor one = slice(array, index, 1);
   const auto pixels = one.as<std::uint8_t>();
   const auto dim = [&](int i) { return static_cast<int>(one.dims[static_cast<std::size_t>(i)]); };
@@ -73,6 +74,27 @@ Image picture(const Tensor &array, std::int64_t index, int axis) {
   for (std::size_t i = 0; i < count; ++i)
     for (std::size_t c = 0; c < static_cast<std::size_t>(image.channels); ++c)
       image.pixels[i * image.channels + c] = pixels[c * count + i];
+  return image;
+}
+
+/// Numbers [1,C,H,W] or [1,H,W,C] of one or three channels as a picture, the smallest black and the largest white.
+std::optional<Image> drawn(const Tensor &tensor) {
+  if (tensor.rank() != 4 || tensor.dims[0] != 1 || tensor.dtype == DType::string || tensor.size() == 0) return {};
+  const auto is_colour = [](std::int64_t channels) { return channels == 1 || channels == 3; };
+  const bool last = is_colour(tensor.dims[3]), first = is_colour(tensor.dims[1]);
+  if ((!first && !last) || tensor.size() > max_image_pixels) return {};
+  const auto values = to_doubles(tensor);
+  const auto [low, high] = std::ranges::minmax(values);
+  if (!std::isfinite(high - low) || high <= low) return {};
+  const std::size_t height = first ? 2 : 1, width = first ? 3 : 2, channel = first ? 1 : 3;
+  Image image(static_cast<int>(tensor.dims[width]), static_cast<int>(tensor.dims[height]),
+              static_cast<int>(tensor.dims[channel]));
+  const auto channels = static_cast<std::size_t>(image.channels), count = values.size() / channels;
+  for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t c = 0; c < channels; ++c) {
+      const double value = values[first ? c * count + i : i * channels + c];
+      image.pixels[i * channels + c] = static_cast<std::uint8_t>(255 * (value - low) / (high - low) + 0.5);
+    }
   return image;
 }
 
@@ -94,6 +116,19 @@ public:
       sample.push_back(std::move(tensor));
     }
     return sample;
+  }
+
+  /// Of the first input.
+  std::optional<Image> picture(std::size_t row) const override {
+    const Source &source = sources_.front();
+    if (source.cut == Source::Cut::same_for_all) return {};
+    Tensor one = slice(source.array, static_cast<std::int64_t>(row), 1);
+    if (!source.images) {
+      if (source.cut == Source::Cut::whole_inputs) one.dims.erase(one.dims.begin());
+      return drawn(one);
+    }
+    const auto image = shape_image(image_at(one, 0, *channel_axis(one, *rule_)), *rule_);
+    return image ? std::optional(*image) : std::nullopt;
   }
 
   std::string description() const override {
@@ -128,11 +163,11 @@ private:
 
   Result<Tensor> batch_of_images(const Source &source, std::int64_t first, std::int64_t count) const {
     const int axis = *channel_axis(source.array, *rule_);
-    if (source.batch == 1) return prepare_image(picture(source.array, first, axis), *rule_, source.input);
+    if (source.batch == 1) return prepare_image(image_at(source.array, first, axis), *rule_, source.input);
     std::vector<std::byte> bytes;
     Tensor last;
     for (std::int64_t i = first; i < first + count; ++i) {
-      EDGEC_ASSIGN(last, prepare_image(picture(source.array, i, axis), *rule_, source.input));
+      EDGEC_ASSIGN(last, prepare_image(image_at(source.array, i, axis), *rule_, source.input));
       bytes.insert(bytes.end(), last.data.bytes().begin(), last.data.bytes().end());
     }
     last.dims.front() = count;
@@ -223,7 +258,8 @@ Samples npz_samples(const std::filesystem::path &path, std::span<const InputSpec
     names.push_back(exact ? input.name : others.size() == 1 ? others.front() : "x");
     if (!npz.has(names.back()))
       return bad_input(fmt::format("{}: has no array named '{}' as the network's input{}; there are: {}", path.string(),
-                                   input.name, inputs.size() == 1 ? " or 'x'" : "", fmt::join(npz.names(), ", ")));
+                                   input.name, inputs.size() == 1 && input.name != "x" ? " or 'x'" : "",
+                                   fmt::join(npz.names(), ", ")));
     EDGEC_ASSIGN(Tensor array, npz.read(names.back(), input.type.dtype));
     arrays.push_back(std::move(array));
   }

@@ -45,6 +45,10 @@ public:
   std::size_t rows() const override { return files_.size(); }
   std::size_t batch() const override { return batch_; }
   std::filesystem::path file(std::size_t row) const override { return files_[row]; }
+  std::optional<Image> picture(std::size_t row) const override {
+    const auto image = shaped(row);
+    return image ? std::optional(**image) : std::nullopt;
+  }
   std::string label(std::size_t index) const override { return files_[index * batch_].string(); }
 
   Result<Sample> load(std::size_t index) const override {

@@ -9,6 +9,7 @@
 
 #include "data/made_up.h"
 #include "formats/flat/flat.h"
+#include "job/answer_changes.h"
 #include "job/calibrate_file.h"
 #include "job/judgement.h"
 #include "job/spellings.h"
@@ -285,6 +286,10 @@ Result<Report> measure(const CompressFile &a, const Model &source, const Compres
   if (with.evaluation)
     EDGEC_CHECK(evaluate_written(reference, written, *with.evaluation, with.metric ? &*with.metric : nullptr, options,
                                  line, report));
+  if (each_layer && report.evaluated)
+    report.changes = answer_changes(report.evaluated->fidelity, *with.evaluation);
+  else if (each_layer && report.verified)
+    report.changes = answer_changes(report.verified->fidelity, with.calibration);
   if (each_layer) EDGEC_CHECK(measure_layers(source, written, with.calibration, isa, report));
   if (a.latency) line.begin("measuring latency");
   if (a.latency) EDGEC_CHECK(measure_latencies(with.stored, written, with.calibration, options, report));

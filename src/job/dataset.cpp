@@ -42,6 +42,7 @@ public:
   [[nodiscard]] std::size_t rows() const override { return from_->rows(); }
   [[nodiscard]] std::size_t batch() const override { return from_->batch(); }
   [[nodiscard]] std::filesystem::path file(std::size_t row) const override { return from_->file(row); }
+  [[nodiscard]] std::optional<Image> picture(std::size_t row) const override { return from_->picture(row); }
   [[nodiscard]] std::string description() const override { return from_->description(); }
   [[nodiscard]] Result<Sample> load(std::size_t index) const override {
     EDGEC_ASSIGN(Sample sample, from_->load(index));

@@ -166,6 +166,7 @@ Result<std::shared_ptr<const Outputs>> reference_outputs(Candidate &reference, c
 struct SampleResult {
   std::vector<Noise> outputs;
   std::vector<OutputNoise> answers;
+  std::vector<std::optional<ChangedAnswer>> changed; // of each output
   std::size_t reference_rank = 0, test_rank = 0;
   bool foreign_label = false;
 };
@@ -259,6 +260,17 @@ OutputNoise compare_answers(const Answer &answer, const Reals &expected, const R
   return result;
 }
 
+/// Where the one answer of a sample is another one.
+std::optional<ChangedAnswer> changed_answer(const OutputNoise &compared, std::span<const double> wanted,
+                                            std::span<const double> found) {
+  if (compared.answers != 1 || compared.agreeing == 1 || wanted.size() < 2) return std::nullopt;
+  const auto place = [](std::span<const double> scores) {
+    return static_cast<std::size_t>(std::ranges::max_element(scores) - scores.begin());
+  };
+  const std::size_t before = place(wanted), after = place(found);
+  return ChangedAnswer{0, before, after, wanted[before] - wanted[after], found[after] - found[before]};
+}
+
 void compare(const Candidate &reference, const Outputs &expected, const Candidate &test, const Outputs &got, Row row,
              SampleResult &result) {
   result.outputs.resize(reference.outputs());
@@ -270,6 +282,8 @@ void compare(const Candidate &reference, const Outputs &expected, const Candidat
                        rows_of(reference.answers()[i], wanted.dims) == rows_of(test.answers()[i], found.dims);
     result.answers.push_back(alike ? compare_answers(reference.answers()[i], wanted, found, row)
                                    : compare_answers({}, expected[i], got[i], row));
+    result.changed.push_back(alike ? changed_answer(result.answers.back(), row.of(wanted), row.of(found))
+                                   : changed_answer(result.answers.back(), row.of(expected[i]), row.of(got[i])));
   }
 }
 
@@ -311,7 +325,11 @@ void sum_up_answers(const std::vector<SampleResult> &results, const Candidate &r
   const OutputNoise *least = nullptr;
   for (const OutputNoise &output : answers)
     if (output.answers > 0 && (least == nullptr || output.share() < least->share())) least = &output;
-  if (least != nullptr) fidelity.answers = least->answers, fidelity.agreeing = least->agreeing;
+  if (least == nullptr) return;
+  fidelity.answers = least->answers, fidelity.agreeing = least->agreeing;
+  for (const SampleResult &result : results)
+    if (const auto &changed = result.changed[static_cast<std::size_t>(least - answers.data())])
+      fidelity.changed.push_back(*changed);
 }
 
 Fidelity sum_up(const std::vector<SampleResult> &results, const Candidate *reference, bool labelled) {
@@ -470,6 +488,8 @@ Result<Fidelity> measure(const Graph *reference, std::span<const Graph *const> t
     for (std::size_t at = first_row[item]; at < first_row[item + 1]; ++at) {
       const Row row{at - first_row[item], batch};
       if (expected) compare(*expected, *wanted, candidate, got, row, results[at]);
+      for (auto &changed : results[at].changed)
+        if (changed) changed->row = index * batch + row.index;
       if (options.labels == nullptr) continue;
       const std::int64_t label_of_row = (*options.labels)[index * batch + row.index];
       const auto logits = row.of(got[candidate.place(0)]);

@@ -69,12 +69,21 @@ struct Changes {
   std::size_t gained = 0; ///< the test
 };
 
+/// A sample that two networks answer otherwise.
+struct ChangedAnswer {
+  std::size_t row = 0;           ///< of the set of samples
+  std::size_t before = 0;        ///< class that the reference answers
+  std::size_t after = 0;         ///< and the test
+  double lead = 0, lead_now = 0; ///< of the answer over the other network's: in the reference's scores, in the test's
+};
+
 struct Fidelity {
   std::size_t samples = 0;
-  std::size_t answers = 0;  ///< of the output with the least agreement (find_answers()); 0: none has classes
-  std::size_t agreeing = 0; ///< of them, those that both networks give alike
-  bool compared = false;    ///< a reference was there: all that follows but the accuracies is measured
-  OutputNoise logits;       ///< of the output with the least SQNR, before its Softmax; those that are always 0 last
+  std::size_t answers = 0;            ///< of the output with the least agreement (find_answers()); 0: none has classes
+  std::size_t agreeing = 0;           ///< of them, those that both networks give alike
+  std::vector<ChangedAnswer> changed; ///< where each sample has one answer of that output: those not alike
+  bool compared = false;              ///< a reference was there: all that follows but the accuracies is measured
+  OutputNoise logits; ///< of the output with the least SQNR, before its Softmax; those that are always 0 last
   std::vector<OutputNoise> outputs;     ///< tensors only, as they are given
   std::optional<double> median_sqnr_db; ///< of the samples, of the same logits; nothing: at least half are equal
   std::optional<Accuracy> reference_accuracy, test_accuracy;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "measure/answer_changes.h"
 #include "measure/fidelity.h"
 #include "measure/histogram.h"
 #include "measure/pareto.h"
@@ -126,6 +127,7 @@ struct Report {
   bool made_up = false;                      ///< there were made-up samples only: no figure is taken on them
   std::string unverified;                    ///< why it could not be compared; empty: it was, or there was no data
   std::optional<MeasuredFidelity> evaluated; ///< with the labels of --eval: accuracy of both
+  std::optional<AnswerChanges> changes; ///< behind `evaluated`, else `verified`, where samples have one answer each
   std::optional<LatencyFigures> latency_before, latency_after;
   std::uint64_t peak_memory_bytes = 0; ///< of the process; 0: not known
   double seconds = 0;                  ///< of the whole command

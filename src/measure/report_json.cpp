@@ -104,6 +104,15 @@ Json to_json(const LayerFigures &layer) {
           {"weights", to_json(layer.weights)}};
 }
 
+Json to_json(const ClassPair &pair) { return {{"before", pair.before}, {"after", pair.after}, {"count", pair.count}}; }
+
+Json to_json(const ChangedSample &sample) {
+  const auto text = [](const std::string &value) { return value.empty() ? Json() : Json(value); };
+  return {{"name", sample.name},         {"before", sample.before},     {"after", sample.after},
+          {"right", text(sample.right)}, {"lead", finite(sample.lead)}, {"lead_now", finite(sample.lead_now)},
+          {"jpeg", text(sample.picture)}};
+}
+
 Json to_json(const BudgetFigures &budget) {
   Json json{
       {"name", budget.name}, {"limit", finite(budget.limit)}, {"found", finite(budget.found)}, {"met", budget.met}};
@@ -113,15 +122,21 @@ Json to_json(const BudgetFigures &budget) {
 }
 
 template <class T>
-Json or_null(const std::optional<T> &value) {
-  return value ? to_json(*value) : Json();
-}
-
-template <class T>
 Json list(const std::vector<T> &values) {
   Json array = Json::array();
   for (const T &value : values) array.push_back(to_json(value));
   return array;
+}
+
+Json to_json(const AnswerChanges &changes) {
+  const auto count = [](std::optional<std::size_t> samples) { return samples ? Json(*samples) : Json(); };
+  return {{"samples", changes.samples},      {"changed", changes.changed},   {"lost", count(changes.lost)},
+          {"gained", count(changes.gained)}, {"pairs", list(changes.pairs)}, {"shown", list(changes.shown)}};
+}
+
+template <class T>
+Json or_null(const std::optional<T> &value) {
+  return value ? to_json(*value) : Json();
 }
 
 } // namespace
@@ -134,6 +149,7 @@ std::string report_json(const Report &report) {
                     {"verified", or_null(report.verified)},
                     {"unverified", report.unverified},
                     {"evaluated", or_null(report.evaluated)},
+                    {"changes", or_null(report.changes)},
                     {"latency_before", or_null(report.latency_before)},
                     {"latency_after", or_null(report.latency_after)},
                     {"peak_memory_bytes", report.peak_memory_bytes > 0 ? Json(report.peak_memory_bytes) : Json()},

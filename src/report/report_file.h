@@ -25,6 +25,8 @@ Result<std::string> report_file_text(const std::string &json, const std::string 
 /// A saved report. Error (bad_input) names the file: no JSON, or no report of edgec.
 Result<nlohmann::ordered_json> read_report(const std::string &path);
 
+/// The page of one network, of a report of which only `after`, `layers` and `nodes` are told.
+std::string network_page(const nlohmann::ordered_json &report);
 std::string html_report(const std::vector<nlohmann::ordered_json> &reports);
 std::string markdown_report(const std::vector<nlohmann::ordered_json> &reports);
 /// A test suite for each report, a case for each budget and for the verification.

@@ -1,6 +1,7 @@
 // A saved report, read without trust: what is absent or of another kind is not there.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <nlohmann/json.hpp>

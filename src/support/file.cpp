@@ -14,6 +14,8 @@
 #include <memory>
 #include <new>
 
+#include "support/nearest.h"
+
 namespace edgec {
 namespace {
 
@@ -31,6 +33,23 @@ struct Descriptor {
 Error failed(const std::filesystem::path &path, const char *what) {
   const Code code = errno == ENOSPC || errno == ENOMEM || errno == EDQUOT ? Code::resource : Code::bad_input;
   return {code, fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno))};
+}
+
+/// "; did you mean 'model.onnx'?" where the folder of a file that is not there has one whose name is a few edits away.
+std::string name_like(const std::filesystem::path &path) {
+  constexpr std::size_t most_looked_at = 1000;
+  const std::string wanted = path.filename().string();
+  std::error_code error;
+  std::string best;
+  std::size_t least = wanted.size() / 4 + 1, looked_at = 0;
+  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  for (const auto &entry : std::filesystem::directory_iterator(folder, error)) {
+    if (++looked_at > most_looked_at) break;
+    const std::string name = entry.path().filename().string();
+    const std::size_t edits = edit_distance(wanted, name);
+    if (edits < least || (edits == least && !best.empty() && name < best)) least = edits, best = name;
+  }
+  return best.empty() ? "" : fmt::format("; did you mean '{}'?", best);
 }
 
 /// What keeps a file from being written is the disk, its folder or its owner: never the input.
@@ -65,7 +84,14 @@ Result<Storage> read_stream(int fd, const std::filesystem::path &path) {
 
 Result<Storage> map_file(const std::filesystem::path &path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.fd < 0) return failed(path, "cannot open");
+  if (file.fd < 0) {
+    const int why = errno;
+    const std::string like = why == ENOENT ? name_like(path) : "";
+    errno = why;
+    Error error = failed(path, "cannot open");
+    error.message += like;
+    return error;
+  }
   struct stat info {};
   if (::fstat(file.fd, &info) != 0) return failed(path, "cannot read");
   if (S_ISDIR(info.st_mode)) return bad_input(fmt::format("{}: is a folder, a file was expected", path.string()));

@@ -120,6 +120,25 @@ std::string message(ByteView bytes) {
 
 Storage text(std::string_view content) { return Storage::copy(std::as_bytes(std::span(content))); }
 
+TEST(Image, JpegsThatAreWrittenCanBeRead) {
+  Image image(20, 12, 3);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(i / 3);
+  const std::string file = encode_jpeg(image, 95);
+  const auto read = decode_jpeg(std::as_bytes(std::span(file)));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->width, 20);
+  EXPECT_EQ(read->height, 12);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) EXPECT_NEAR(read->pixels[i], image.pixels[i], 12);
+  EXPECT_EQ(encode_jpeg(image, 95), file);
+}
+
+TEST(Image, ThumbnailsKeepTheirShape) {
+  EXPECT_EQ(thumbnail(Image(200, 50, 1), 64).height, 16);
+  EXPECT_EQ(thumbnail(Image(200, 50, 1), 64).width, 64);
+  EXPECT_EQ(thumbnail(Image(1000, 1, 3), 64).height, 1);
+  EXPECT_EQ(thumbnail(Image(8, 8, 1), 64).width, 8);
+}
+
 TEST(Image, RefusesWhatIsNoImage) {
   EXPECT_EQ(message({}), "the file is empty, an image was expected");
   EXPECT_EQ(message(text("<html>").bytes()), "is not an image that can be read; JPEG, PNG and binary PPM are");

@@ -125,6 +125,35 @@ TEST_F(Samples, AFixedBatchTakesSeveralImages) {
   EXPECT_TRUE(std::ranges::equal(last.data.bytes().first(2880), last.data.bytes().last(2880)));
 }
 
+TEST_F(Samples, PicturesAreShownAsTheNetworkSeesThem) {
+  images();
+  copy("rgb.png", "a.png");
+  const auto files = opened(folder);
+  ASSERT_TRUE(files);
+  ASSERT_TRUE(files->picture(0));
+  EXPECT_EQ(files->picture(0)->width, 20);
+  EXPECT_EQ(files->picture(0)->height, 12);
+  const Tensor pixels = Tensor::of<std::uint8_t>({1, 3, 1, 2}, {1, 2, 3, 4, 5, 6});
+  inputs = {input("x", DType::float32, "N,3,1,2")};
+  const auto array = opened(npy("a.npy", pixels)); // with a preprocessing these are pixels
+  ASSERT_TRUE(array && array->picture(0));
+  EXPECT_EQ(array->picture(0)->pixels, (std::vector<std::uint8_t>{1, 3, 5, 2, 4, 6}));
+}
+
+TEST_F(Samples, NumbersOfThreeOrOneChannelsAreShownBetweenTheirExtremes) {
+  inputs = {input("x", DType::float32, "N,1,2,2")};
+  const auto samples = opened(npy("a.npy", Tensor::of<float>({2, 1, 2, 2}, {-1, 1, 0, 1, 5, 5, 5, 5})));
+  ASSERT_TRUE(samples && samples->picture(0));
+  EXPECT_EQ(samples->picture(0)->pixels, (std::vector<std::uint8_t>{0, 255, 128, 255}));
+  EXPECT_FALSE(samples->picture(1)); // all alike: nothing is to be seen
+}
+
+TEST_F(Samples, WhatIsNoPictureShowsNothing) {
+  const auto samples = opened(npy("a.npy", counting(DType::float32, {3, 2})));
+  ASSERT_TRUE(samples);
+  EXPECT_FALSE(samples->picture(0));
+}
+
 TEST_F(Samples, NpzArraysByInputNames) {
   inputs = {input("ids", DType::int64, "N,2"), input("scale", DType::float32, "")};
   inputs[1].type.shape = Shape{};

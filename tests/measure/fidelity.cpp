@@ -131,6 +131,19 @@ TEST(MeasureFidelity, ComparesLogitsAndCountsLabels) {
   EXPECT_GT(fidelity->outputs[0].noise.max_error, 0.2);
 }
 
+TEST(MeasureFidelity, NamesTheAnswersThatChanged) {
+  const auto fidelity = measured(Rows(three_rows, 1), nullptr);
+  ASSERT_TRUE(fidelity);
+  ASSERT_EQ(fidelity->changed.size(), 1U);
+  const ChangedAnswer &changed = fidelity->changed[0];
+  EXPECT_EQ(changed.row, 1U);
+  EXPECT_EQ(changed.before, 1U);
+  EXPECT_EQ(changed.after, 0U);
+  EXPECT_DOUBLE_EQ(changed.lead, 1);     // of 3 and 4
+  EXPECT_DOUBLE_EQ(changed.lead_now, 1); // of 3 and 2
+  EXPECT_EQ(measured(Rows(three_rows, 2), nullptr, 1, "2")->changed[0].row, 1U);
+}
+
 TEST(MeasureFidelity, DoesNotDependOnThreadsOrBatch) {
   const std::vector<std::int64_t> labels{1, 0, 1};
   const auto one = measured(Rows(three_rows, 1), &labels), two = measured(Rows(three_rows, 1), &labels, 2);

@@ -45,6 +45,8 @@ Report full_report() {
   report.after = ModelFigures{1'290'000, 1'235'496, 617'748, 1'235'496, 349.2e6, 70};
   report.verified = MeasuredFidelity{fidelity(), "calib.csv, 200 held-out samples", "net.onnx", false};
   report.evaluated = report.verified;
+  report.changes =
+      AnswerChanges{200, 9, 5, 3, {{"cat", "dog", 9}}, {{"a.jpg", "cat", "dog", "cat", 1.5, 0.25, "AAAA"}}};
   report.latency_before = LatencyFigures{1, 50, 10, 11, 9};
   report.latency_after = LatencyFigures{1, 50, 4, 5, 3};
   report.peak_memory_bytes = 123'000'000;

@@ -1,5 +1,6 @@
 // edgec inspect: what a network is, without running it.
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <map>
@@ -36,24 +37,55 @@ std::string shape_text(const std::optional<Dims> &dims) {
   return dims ? fmt::format("{}", fmt::join(*dims, "x")) : std::string("-");
 }
 
+struct Parameters {
+  std::uint64_t count = 0, bytes = 0;
+};
+
+Parameters parameters_of(const LayerSizes &layer) {
+  Parameters sum;
+  for (const TensorSizes &constant : layer.constants) {
+    if (!constant.parameter) continue;
+    sum.count += constant.elements;
+    sum.bytes += constant.bytes;
+  }
+  return sum;
+}
+
+/// As long as a layer's part of the largest one's bytes.
+std::string bar(std::uint64_t bytes, std::uint64_t most) {
+  constexpr double longest = 8;
+  const double share = most == 0 ? 0 : static_cast<double>(bytes) / static_cast<double>(most);
+  return std::string(static_cast<std::size_t>(std::ceil(longest * share)), '#');
+}
+
 std::string layer_table(const GraphSizes &sizes) {
-  Table table({"layer", "operator", "output", "parameters", "bytes", "MACs", "zeros", "distinct", "bits"});
+  constexpr std::size_t room_for_bars = 100;
+  const std::size_t width = output_width();
+  const bool bars = width == 0 || width >= room_for_bars;
+  std::vector<std::string> heading{"layer", "operator", "output",   "parameters", "bytes",
+                                   "MACs",  "zeros",    "distinct", "bits"};
+  if (bars) heading.push_back("of the largest");
+  Table table(std::move(heading));
+  std::uint64_t most = 0;
+  for (const LayerSizes &layer : sizes.layers) most = std::max(most, parameters_of(layer).bytes);
   for (const LayerSizes &layer : sizes.layers) {
-    std::uint64_t parameters = 0, bytes = 0;
-    for (const TensorSizes &constant : layer.constants) {
-      if (!constant.parameter) continue;
-      parameters += constant.elements;
-      bytes += constant.bytes;
-    }
+    const auto [parameters, bytes] = parameters_of(layer);
     const TensorSizes *weight = largest(layer);
     const auto zeros =
         weight == nullptr ? "-" : percent(static_cast<double>(weight->zeros), static_cast<double>(weight->elements));
-    table.add({layer.label, layer.op, shape_text(layer.output), grouped(parameters), grouped(bytes),
-               layer.macs ? grouped(static_cast<std::uint64_t>(*layer.macs)) : "-", zeros,
-               weight == nullptr ? "-" : grouped(weight->distinct),
-               weight == nullptr ? "-" : fmt::to_string(weight->bits)});
+    std::vector<std::string> row{layer.label,
+                                 layer.op,
+                                 shape_text(layer.output),
+                                 grouped(parameters),
+                                 grouped(bytes),
+                                 layer.macs ? grouped(static_cast<std::uint64_t>(*layer.macs)) : "-",
+                                 zeros,
+                                 weight == nullptr ? "-" : grouped(weight->distinct),
+                                 weight == nullptr ? "-" : fmt::to_string(weight->bits)};
+    if (bars) row.push_back(bar(bytes, most));
+    table.add(std::move(row));
   }
-  return table.text(output_width());
+  return table.text(width);
 }
 
 std::string operators_text(const GraphSizes &sizes) {
@@ -223,7 +255,7 @@ CommandRun declare(Options &options) {
   auto arguments = std::make_shared<Arguments>();
   options.argument("MODEL", &arguments->model, "the network, .onnx or .edgec; - is standard input");
   options.flag("--layers", &arguments->layers,
-               "each layer with its parameters, bytes, MACs, zeros, distinct values and bits");
+               "each layer with its parameters, bytes and a bar of them, MACs, zeros, distinct values and bits");
   options.flag("--json", &arguments->json, "as JSON");
   return [arguments] { return run(*arguments); };
 }

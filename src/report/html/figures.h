@@ -14,7 +14,8 @@ Markup sizes(const View &run);
 Markup layer_error(const View &run);
 Markup activations(const View &run);
 Markup weights(const View &run);
-Markup search(const View &run);
+Markup changed_answers(const View &run);
+Markup tradeoff(const View &run);
 Markup network(const View &run);
 Markup left_float(const View &run);
 Markup provenance(const View &run);
@@ -28,8 +29,26 @@ struct Kind {
 Kind kind_of(const std::string &number);
 
 /// An svg element with its text alternative, still open.
-Markup drawing(double width, double height, const std::string &title, std::string_view css = {});
+Markup drawing(double width, double height, const std::string &title);
 std::string place(double number);
+
+/// A drawing as wide as the page: shapes are stretched along x, `width` units of theirs to the page's width; along y a
+/// unit is a pixel. Texts beside them are not, so that a phone shows them as large as any other.
+class Plot {
+public:
+  Plot(double width, double height, std::string title);
+  [[nodiscard]] Markup &shapes() { return shapes_; }
+  /// To the left of the shapes, at a height.
+  void label_y(double y, const std::string &text);
+  /// Below the shapes, about a place; at the ends it stays within.
+  void label_x(double x, const std::string &text);
+  [[nodiscard]] Markup drawn() const;
+
+private:
+  double width_, height_;
+  std::string title_;
+  Markup shapes_, labels_;
+};
 
 /// Columns of a table that can be sorted; numbers stand to the right.
 struct Column {
@@ -46,7 +65,9 @@ void key_entry(Markup &html, std::string_view css, std::string_view text);
 struct PlanePoint {
   double bytes = 0, value = 0;
   bool stands_out = false;
-  std::string text; ///< shown beside its figures
+  std::string text;                                ///< shown beside its figures
+  bool given = false;                              ///< the network that was read
+  std::optional<std::pair<double, double>> sure{}; ///< the interval of the value
 };
 struct Plane {
   std::vector<PlanePoint> points;   ///< at least one
@@ -56,8 +77,8 @@ struct Plane {
 };
 Markup drawing_of(const Plane &plane, const std::string &title);
 
-/// A small histogram with the range in which numbers are kept, if any.
-Markup histogram(const View &counts, const std::string &title, std::optional<std::pair<double, double>> range);
+/// A small histogram with the range in which numbers are kept, if any. Its caption says what it shows.
+Markup histogram(const View &counts, std::optional<std::pair<double, double>> range);
 
 } // namespace edgec::figures
 

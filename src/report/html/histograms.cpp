@@ -48,7 +48,7 @@ Markup activations(const View &run) {
                  clipped = 100 * value.number_or("clipped", 0);
     const std::string text = fmt::format("{:.0f} bits for {:.3g} .. {:.3g}, {} clipped", value.number_or("bits", 8),
                                          low, high, percent_text(clipped));
-    pictures.push_back(captioned(histogram(value.at("seen"), name + ": " + text, std::pair(low, high)), name, text));
+    pictures.push_back(captioned(histogram(value.at("seen"), std::pair(low, high)), name, text));
   }
   html.leaf(
       "p",
@@ -72,8 +72,7 @@ Markup weights(const View &run) {
     const std::string text =
         fmt::format("{:.1f} bits, {:.0f} different values, {:.0f} % zero", layer.number_or("bits_per_parameter", 0),
                     layer.number_or("distinct", 0), all > 0 ? 100 * zeros / all : 0);
-    pictures.push_back(captioned(histogram(layer.at("weights"), layer.text("name") + ": " + text, std::nullopt),
-                                 layer.text("name"), text));
+    pictures.push_back(captioned(histogram(layer.at("weights"), std::nullopt), layer.text("name"), text));
   }
   html.leaf(
       "p",

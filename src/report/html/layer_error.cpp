@@ -9,48 +9,41 @@ namespace {
 
 std::string colour(double sqnr_db) { return sqnr_db < 15 ? "b-poor" : sqnr_db < 25 ? "b-look" : "b-good"; }
 
-void add_chart(Markup &html, const std::vector<LayerLoss> &nodes) {
-  constexpr double width = 960, left = 40, top = 10, high = 170, own_top = 200, own_high = 60;
-  const double step = (width - left) / static_cast<double>(nodes.size());
-  double most = 40, share = 0.01;
-  for (const LayerLoss &node : nodes) most = std::max(most, node.sqnr_db), share = std::max(share, node.share);
-  Markup svg =
-      drawing(width, own_top + own_high + 22,
-              fmt::format("Signal to noise behind each of {} nodes, and the part of the error that arises in each",
-                          nodes.size()),
-              "wide");
-  for (double db = 0; db <= most; db += most > 80 ? 20 : 10) {
-    const double y = top + high * (1 - db / most);
-    svg.empty("path", {{"d", fmt::format("M{} {}H{}", place(left), place(y), place(width))}, {"class", "grid"}});
-    svg.leaf("text", fmt::format("{:.0f}", db),
-             {{"x", place(left - 6)}, {"y", place(y + 4)}, {"text-anchor", "end"}, {"class", "axis"}});
+constexpr double width = 960, top = 6, high = 170, own_top = 196, own_high = 60;
+
+/// Signal to noise upward, the part of the error that arises there downward.
+void add_node(Markup &svg, const LayerLoss &node, double x, double wide, double most_db, double most_share) {
+  const double tall = high * std::clamp(node.sqnr_db, 0.0, most_db) / most_db, own = own_high * node.share / most_share;
+  svg.open("g").leaf("title", fmt::format("{}: {:.1f} dB behind it, {:.1f} % of the error arises here", node.name,
+                                          node.sqnr_db, 100 * node.share));
+  const auto bar = [&](double y, double height, const std::string &css) {
+    svg.empty("rect",
+              {{"x", place(x)}, {"y", place(y)}, {"width", place(wide)}, {"height", place(height)}, {"class", css}});
+  };
+  bar(top + high - tall, std::max(tall, 1.0), colour(node.sqnr_db));
+  if (own > 0.3) bar(own_top, own, "b-poor");
+  svg.close();
+}
+
+Markup chart(const std::vector<LayerLoss> &nodes) {
+  double most_db = 40, most_share = 0.01;
+  for (const LayerLoss &node : nodes)
+    most_db = std::max(most_db, node.sqnr_db), most_share = std::max(most_share, node.share);
+  Plot plot(width, own_top + own_high,
+            fmt::format("Signal to noise behind each of {} nodes, and the part of the error that arises in each",
+                        nodes.size()));
+  for (double db = 0; db <= most_db; db += most_db > 80 ? 20 : 10) {
+    const double y = top + high * (1 - db / most_db);
+    plot.shapes().empty("path", {{"d", fmt::format("M0 {}H{}", place(y), place(width))}, {"class", "grid"}});
+    plot.label_y(y, fmt::format("{:.0f} dB", db));
   }
-  svg.leaf("text", "dB", {{"x", "0"}, {"y", "14"}, {"class", "axis"}});
-  svg.leaf("text", "arises", {{"x", "0"}, {"y", place(own_top + 12)}, {"class", "axis"}});
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const LayerLoss &node = nodes[i];
-    const double x = left + step * static_cast<double>(i), tall = high * std::clamp(node.sqnr_db, 0.0, most) / most;
-    const double wide = std::max(0.6, step * 0.78);
-    svg.open("g").leaf("title", fmt::format("{}: {:.1f} dB behind it, {:.1f} % of the error arises here", node.name,
-                                            node.sqnr_db, 100 * node.share));
-    svg.empty("rect", {{"x", place(x)},
-                       {"y", place(top + high - tall)},
-                       {"width", place(wide)},
-                       {"height", place(std::max(tall, 1.0))},
-                       {"class", colour(node.sqnr_db)}});
-    const double own = own_high * node.share / share;
-    if (own > 0.3)
-      svg.empty("rect", {{"x", place(x)},
-                         {"y", place(own_top)},
-                         {"width", place(wide)},
-                         {"height", place(own)},
-                         {"class", "b-poor"}});
-    svg.close();
-  }
-  svg.leaf("text", "first node", {{"x", place(left)}, {"y", place(own_top + own_high + 18)}, {"class", "axis"}});
-  svg.leaf("text", "last node",
-           {{"x", place(width)}, {"y", place(own_top + own_high + 18)}, {"text-anchor", "end"}, {"class", "axis"}});
-  html.open("div", {{"class", "scroll"}}).add(svg.close()).close();
+  plot.label_y(own_top + 8, "arises");
+  const double step = width / static_cast<double>(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    add_node(plot.shapes(), nodes[i], step * static_cast<double>(i), std::max(0.6, step * 0.78), most_db, most_share);
+  plot.label_x(0, "first node");
+  plot.label_x(width, "last node");
+  return plot.drawn();
 }
 
 } // namespace
@@ -59,8 +52,7 @@ Markup layer_error(const View &run) {
   Markup html;
   const std::vector<LayerLoss> nodes = losses(run);
   if (nodes.empty()) return html;
-  html.open("figure");
-  add_chart(html, nodes);
+  html.open("figure").add(chart(nodes));
   html.open("ul", {{"class", "key"}});
   key_entry(html, "b-good", "25 dB or more");
   key_entry(html, "b-look", "15 to 25 dB");

@@ -22,6 +22,11 @@ std::vector<Place> layout(const std::vector<std::vector<std::size_t>> &inputs) {
   std::vector<std::vector<std::size_t>> rows;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     for (const std::size_t input : inputs[i]) places[i].row = std::max(places[i].row, places[input].row + 1);
+  }
+  for (std::size_t i = inputs.size(); i-- > 0;) // what reads nothing stands above its first reader
+    for (const std::size_t input : inputs[i])
+      if (inputs[input].empty()) places[input].row = std::max<std::size_t>(places[i].row, 1) - 1;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
     rows.resize(std::max(rows.size(), places[i].row + 1));
     rows[places[i].row].push_back(i);
   }
@@ -37,6 +42,17 @@ std::vector<Place> layout(const std::vector<std::vector<std::size_t>> &inputs) {
       places[row[i]].column = static_cast<double>(i) - static_cast<double>(row.size() - 1) / 2;
   }
   return places;
+}
+
+/// From the foot of a node to the head of another one; where it passes rows between them, aside of what stands there.
+std::string wire(double ax, double ay, double bx, double by) {
+  if (by - ay <= gap_y || ax != bx)
+    return fmt::format("M{} {}C{} {} {} {} {} {}", place(ax), place(ay), place(ax), place(ay + gap_y), place(bx),
+                       place(by - gap_y), place(bx), place(by));
+  const double aside = ax + wide / 2 + gap_x / 2;
+  return fmt::format("M{} {}C{} {} {} {} {} {}V{}C{} {} {} {} {} {}", place(ax), place(ay), place(ax),
+                     place(ay + gap_y / 2), place(aside), place(ay), place(aside), place(ay + gap_y), place(by - gap_y),
+                     place(aside), place(by), place(bx), place(by - gap_y / 2), place(bx), place(by));
 }
 
 void add_node(Markup &svg, const View &node, double x, double y) {
@@ -77,15 +93,13 @@ Markup network(const View &run) {
   const auto x = [&](std::size_t i) { return 10 + (places[i].column - least) * (wide + gap_x); };
   const auto y = [&](std::size_t i) { return 10 + static_cast<double>(places[i].row) * (tall + gap_y); };
   Markup svg = drawing(
-      20 + (most - least) * (wide + gap_x) + wide, 20 + rows * (tall + gap_y) - gap_y,
+      20 + (most - least) * (wide + gap_x) + wide + gap_x, 20 + rows * (tall + gap_y) - gap_y,
       fmt::format("The written network, {} nodes from the inputs downward, coloured by the numbers they compute with",
                   nodes.size()));
   std::string wires;
   for (std::size_t i = 0; i < nodes.size(); ++i)
     for (const std::size_t input : inputs[i]) {
-      const double ax = x(input) + wide / 2, ay = y(input) + tall, bx = x(i) + wide / 2, by = y(i), bend = gap_y;
-      wires += fmt::format("M{} {}C{} {} {} {} {} {}", place(ax), place(ay), place(ax), place(ay + bend), place(bx),
-                           place(by - bend), place(bx), place(by));
+      wires += wire(x(input) + wide / 2, y(input) + tall, x(i) + wide / 2, y(i));
     }
   svg.empty("path", {{"d", wires}, {"class", "wire"}});
   std::map<std::string_view, std::string_view> kinds;
@@ -96,7 +110,7 @@ Markup network(const View &run) {
   }
   html.open("figure").open("div", {{"class", "picture"},
                                    {"tabindex", "0"},
-                                   {"role", "region"},
+                                   {"role", "group"},
                                    {"aria-label", "The network; scroll to look around"}});
   html.add(svg.close()).close().open("ul", {{"class", "key"}});
   for (const auto &[css, text] : kinds) key_entry(html, css, text);

@@ -1,4 +1,5 @@
 // The page: a template, its figures as rows of a table, several runs below a comparison.
+#include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -16,10 +17,14 @@ struct Figure {
 };
 constexpr Figure figures_of_page[] = {
     {"findings", "What stands out", figures::stands_out, nullptr},
+    {"tradeoff", "Size and accuracy", figures::tradeoff, nullptr},
     {"size", "Size by layer", figures::sizes, "The report has no sizes of layers."},
     {"error", "Error by layer, and where it comes from", figures::layer_error,
-     "No layer was measured, or none differs: that takes samples (--calib)."},
-    {"curve", "Sizes that the search saw", figures::search, nullptr},
+     "No layer was measured, or none differs: that takes samples (--calib), and layers that keep their names, which "
+     "the "
+     "coded weights of .edgec do not."},
+    {"answers", "Answers that changed", figures::changed_answers,
+     "No answers were compared: that takes samples (--calib, --eval) and one answer each."},
     {"activations", "Activations and their ranges", figures::activations, nullptr},
     {"weights", "Weights", figures::weights, nullptr},
     {"network", "The network", figures::network, "The report has no graph."},
@@ -27,8 +32,17 @@ constexpr Figure figures_of_page[] = {
     {"provenance", "Where this comes from", figures::provenance, nullptr},
 };
 
+/// Reals with as many digits as any figure has use for.
+void shorten(nlohmann::ordered_json &data) {
+  if (data.is_structured())
+    for (auto &member : data) shorten(member);
+  else if (data.is_number_float())
+    data = std::stod(fmt::format("{:.6g}", data.get<double>()));
+}
+
 /// JSON that cannot end the script element it stands in.
-std::string embedded(const nlohmann::ordered_json &data) {
+std::string embedded(nlohmann::ordered_json data) {
+  shorten(data);
   std::string safe;
   for (const char c : data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace))
     c == '<' ? safe += "\\u003c" : c == '>' ? safe += "\\u003e" : safe += c;
@@ -51,8 +65,9 @@ std::string title_of(const View &run) {
   return file_name(from.text("input")) + (output.empty() ? "" : " \xE2\x86\x92 " + output);
 }
 
-/// Ids are unique where a page has several runs.
-Markup run_body(const View &run, std::size_t index) {
+/// Ids are unique where a page has several runs, and names begin with the run's, if it has one.
+Markup run_body(const View &run, std::size_t index, const std::string &name = {}) {
+  const std::string of = name.empty() ? "" : name + "-title ";
   Markup html;
   html.leaf("span", verdict_text(run), {{"class", std::string(badge(verdict_of(run)))}});
   html.add(figures::tiles(run));
@@ -63,10 +78,30 @@ Markup run_body(const View &run, std::size_t index) {
     if (body.is_empty()) body.leaf("p", figure.missing, {{"class", "soft"}});
     const std::string id = fmt::format("{}-{}", figure.id, index + 1);
     links.leaf("a", figure.title, {{"href", "#" + id}});
-    sections.open("section", {{"id", id}, {"aria-labelledby", id + "-title"}});
+    sections.open("section", {{"id", id}, {"aria-labelledby", of + id + "-title"}});
     sections.leaf("h2", figure.title, {{"id", id + "-title"}}).add(body).close();
   }
-  return html.open("nav", {{"aria-label", "Figures"}}).add(links).close().add(sections);
+  const std::string figures = fmt::format("nav-{}", index + 1);
+  html.open("nav", {{"aria-labelledby", of + figures}}).leaf("b", "Figures", {{"id", figures}});
+  return html.add(links).close().add(sections);
+}
+
+/// What runs that all measured it are worth: accuracy, else how many answers stayed.
+void add_plane(Markup &html, const std::vector<View> &runs) {
+  const auto top1 = [](const View &run) { return run.at("evaluated").number("top1"); };
+  const auto agreement = [](const View &run) {
+    return run.at(run.has("verified") ? "verified" : "evaluated").number("agreement");
+  };
+  const bool labelled = std::ranges::all_of(runs, [&](const View &run) { return top1(run).has_value(); });
+  figures::Plane plane{{}, "%", {}};
+  for (const View &run : runs) {
+    const auto bytes = run.at("after").number("bytes"), share = labelled ? top1(run) : agreement(run);
+    if (!bytes || !share) return;
+    plane.points.push_back({*bytes, 100 * *share, false, title_of(run)});
+  }
+  const char *what = labelled ? "Top-1 accuracy over size" : "Answers that stayed the same over size";
+  html.open("figure").add(figures::drawing_of(plane, what));
+  html.leaf("figcaption", fmt::format("{}. Point at a run for its name.", what)).close();
 }
 
 /// The runs of a page side by side.
@@ -101,6 +136,7 @@ Markup comparison(const std::vector<View> &runs) {
     html.leaf("td", verdict_text(run)).close();
   }
   figures::end_table(html);
+  add_plane(html, runs);
   return html.close();
 }
 
@@ -109,8 +145,9 @@ Markup body_of(const std::vector<View> &runs) {
   if (runs.size() == 1) return html.leaf("h1", title_of(runs[0])).add(run_body(runs[0], 0));
   html.leaf("h1", fmt::format("{} runs", runs.size())).add(comparison(runs));
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    html.open("details", {{"id", fmt::format("run-{}", i + 1)}, {"open", ""}});
-    html.leaf("summary", title_of(runs[i])).add(run_body(runs[i], i)).close();
+    const std::string name = fmt::format("run-{}", i + 1);
+    html.open("details", {{"id", name}, {"open", ""}}).leaf("summary", title_of(runs[i]), {{"id", name + "-title"}});
+    html.add(run_body(runs[i], i, name)).close();
   }
   return html;
 }
@@ -139,6 +176,31 @@ std::string page_of(const std::string &title, const std::string &version, const 
                                    {"version", escaped(version)},
                                    {"body", body.str()},
                                    {"data", embedded(data)}});
+}
+
+std::string network_page(const nlohmann::ordered_json &report) {
+  const View run(report), after = run.at("after");
+  Markup html;
+  html.leaf("h1", title_of(run)).open("div", {{"class", "tiles"}});
+  const auto tile = [&](const char *name, const std::string &value) {
+    html.open("div", {{"class", "tile"}}).leaf("span", name, {{"class", "name"}}).leaf("b", value).close();
+  };
+  tile("Size", bytes_text(after.number_or("bytes", 0)));
+  tile("Parameters", grouped(static_cast<std::uint64_t>(std::clamp(after.number_or("parameters", 0), 0.0, 1e18))));
+  tile("Bits each", fmt::format("{:.1f}", after.number_or("bits_per_parameter", 0)));
+  tile("Multiply-accumulates", fmt::format("{:.3g} M", after.number_or("macs", 0) / 1e6));
+  tile("Nodes", fmt::format("{:.0f}", after.number_or("nodes", 0)));
+  html.close();
+  for (const Figure &figure : figures_of_page) {
+    const std::string_view id = figure.id;
+    if (id != "size" && id != "weights" && id != "network" && id != "provenance") continue;
+    const Markup body = figure.render(run);
+    if (body.is_empty()) continue;
+    html.open("section", {{"aria-labelledby", std::string(id)}}).leaf("h2", figure.title, {{"id", std::string(id)}});
+    html.add(body).close();
+  }
+  return page_of("edgec: " + title_of(run), run.at("provenance").text("version"), html,
+                 nlohmann::ordered_json::array({report}));
 }
 
 std::string html_report(const std::vector<nlohmann::ordered_json> &reports) {

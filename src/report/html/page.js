@@ -1,14 +1,19 @@
 'use strict';
-// What a page without scripts has already: all figures and texts. This adds sorting, zooming and saving.
+// What a page without scripts has already: all figures and texts. This adds sorting, rows for phones, zooming and saving.
 for (const table of document.querySelectorAll('table.sort')) {
-  [...table.tHead.rows[0].cells].forEach((head, column) => {
+  const heads = [...table.tHead.rows[0].cells];
+  if (heads.length > 5) { // on a phone each row is a list of its own
+    table.classList.add('wide-table');
+    for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, i) => { cell.dataset.k = heads[i].textContent; });
+  }
+  heads.forEach((head, column) => {
     const button = document.createElement('button');
     button.type = 'button';
     button.textContent = head.textContent;
     head.replaceChildren(button);
     button.addEventListener('click', () => {
       const down = head.getAttribute('aria-sort') !== 'descending';
-      for (const other of table.tHead.rows[0].cells) other.removeAttribute('aria-sort');
+      for (const other of heads) other.removeAttribute('aria-sort');
       head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
       const key = row => {
         const cell = row.cells[column];

@@ -33,31 +33,31 @@ std::vector<Piece> pieces(const std::vector<LayerBytesBeside> &layers, double La
   return found;
 }
 
-void stack(Markup &svg, double y, const std::string &label, const std::vector<Piece> &parts, double file,
-           double scale) {
-  svg.leaf("text", label, {{"x", "0"}, {"y", place(y + 22)}});
-  double x = 62;
+constexpr double bar_width = 1000, bar_height = 30;
+
+/// One file; `largest` bytes are as wide as the page.
+Markup stack(const char *when, const std::vector<Piece> &parts, double file, double largest) {
+  Plot plot(bar_width, bar_height, fmt::format("Bytes by layer {}: {}", when, bytes_text(file)));
+  double x = 0;
   for (const Piece &piece : parts) {
-    const double wide = piece.bytes * scale;
+    const double wide = bar_width * piece.bytes / largest;
     if (wide < 0.05) continue;
-    svg.open("rect",
-             {{"x", place(x)}, {"y", place(y)}, {"width", place(wide)}, {"height", "34"}, {"class", piece.css}});
-    svg.leaf("title", fmt::format("{}: {}", piece.name, bytes_text(piece.bytes))).close();
+    plot.shapes().open("rect",
+                       {{"x", place(x)}, {"width", place(wide)}, {"height", place(bar_height)}, {"class", piece.css}});
+    plot.shapes().leaf("title", fmt::format("{}: {}", piece.name, bytes_text(piece.bytes))).close();
     x += wide;
   }
-  svg.leaf("text", bytes_text(file), {{"x", place(x + 6)}, {"y", place(y + 22)}});
+  Markup html;
+  html.open("div", {{"class", "stack"}}).open("div").leaf("b", when).text(" " + bytes_text(file)).close();
+  return html.add(plot.drawn()).close();
 }
 
 void add_bars(Markup &html, const View &run, const std::vector<LayerBytesBeside> &layers) {
-  constexpr double width = 960, room = 810;
   const double before = run.at("before").number_or("bytes", 0), after = run.at("after").number_or("bytes", 0);
-  const double scale = room / std::max({before, after, 1.0});
-  Markup svg = drawing(
-      width, 92, fmt::format("Bytes by layer: {} before, {} after", bytes_text(before), bytes_text(after)), "wide");
-  stack(svg, 4, "before", pieces(layers, &LayerBytesBeside::before, before), before, scale);
+  const double largest = std::max({before, after, 1.0});
   const auto parts = pieces(layers, &LayerBytesBeside::after, after);
-  stack(svg, 52, "after", parts, after, scale);
-  html.open("div", {{"class", "scroll"}}).add(svg.close()).close().open("ul", {{"class", "key"}});
+  if (before > 0) html.add(stack("before", pieces(layers, &LayerBytesBeside::before, before), before, largest));
+  html.add(stack(before > 0 ? "after" : "the file", parts, after, largest)).open("ul", {{"class", "key"}});
   for (const Piece &piece : parts)
     if (piece.bytes > 0) key_entry(html, piece.css, shortened(piece.name, 40));
   html.close();
@@ -71,9 +71,11 @@ Markup sizes(const View &run) {
   if (layers.empty()) return html;
   html.open("figure");
   add_bars(html, run, layers);
-  html.leaf("figcaption",
-            "Both bars have one scale. Weights of the input that no layer of the result is named after were "
-            "merged into others. A file that packs its weights (.edgec) is shown as if all packed alike.");
+  html.leaf("figcaption", run.has("layers_before") && run.has("before")
+                              ? "Both bars have one scale. Weights of the input that no layer of the result is named "
+                                "after were merged into others. A file that packs its weights (.edgec) is shown as if "
+                                "all packed alike."
+                              : "A file that packs its weights (.edgec) is shown as if all packed alike.");
   html.close().open("details");
   html.leaf("summary", fmt::format("All {} layers", layers.size()));
   begin_table(html, "Bytes by layer", {{"layer"}, {"operator"}, {"before", true}, {"after", true}, {"bits", true}});
