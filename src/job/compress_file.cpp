@@ -429,11 +429,14 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
   if (!a.ranges.empty()) {
     EDGEC_ASSIGN(ranges, read_range_tables(a.ranges, source.source_sha256));
   }
+  EDGEC_ASSIGN(const CodedInput coded, take_codes(source.graph, a.settings));
+  EDGEC_CHECK(check_combination(a));
   choose_for_tokens(a, source.graph);
   choose_pruning(a, source.graph);
   EDGEC_ASSIGN(Measuring with, open_measuring(a, source.graph, isa));
   choose_for_made_up(a, source.graph, with.calibration, isa);
   CompressRequest request = request_of(a);
+  request.coded = coded;
   request.progress = &line;
   request.isa = isa;
   request.scope = std::move(scope);
