@@ -57,7 +57,7 @@ Status take_weight_bits(const CodeKinds &kinds, Settings &settings) {
   return {};
 }
 
-Result<CodedInput> take_static(const CodeKinds &kinds, Settings &settings) {
+Result<CodedInput> take_static(const CodeKinds &kinds, Settings &settings, const std::optional<WholeCodes> &whole) {
   auto &int8 = settings.edit<Int8Options>();
   if (int8.wanted() && !int8.is_static()) return CodedInput{.uncodes = true}; // other kinds of codes were asked for
   if (shares(settings))
@@ -69,15 +69,19 @@ Result<CodedInput> take_static(const CodeKinds &kinds, Settings &settings) {
                        "--max-size or --rate");
   if (settings.get<StoredOptions>().wanted()) EDGEC_CHECK(take_weight_bits(kinds, settings));
   if (!int8.wanted()) int8.mode = "static";
+  if (whole && whole->max_size < whole->bytes && kinds.weight.bits == 8 && int8.weight_bits == 8) {
+    int8.weight_bits = 4;
+    say("--max-size: this format stores codes whole, so weights get 4 bits (a file OUT.edgec has finer steps)");
+  }
   const bool keeps = !int8.renews_values();
   say(fmt::format("{} values and the weights of {} layers are codes already: {}", kinds.values, kinds.weights,
                   keeps ? "values keep theirs, weights get codes anew" : "both get codes anew"));
-  return CodedInput{.uncodes = true, .keeps = keeps};
+  return CodedInput{.uncodes = true, .keeps = keeps, .frees = !keeps};
 }
 
 } // namespace
 
-Result<CodedInput> take_codes(const Graph &graph, Settings &settings) {
+Result<CodedInput> take_codes(const Graph &graph, Settings &settings, const std::optional<WholeCodes> &whole) {
   const CodeKinds kinds = code_kinds(graph, all_ops());
   if (kinds.values + kinds.weights == 0) return CodedInput{};
   const auto wanted = wanted_schemes(settings);
@@ -85,7 +89,7 @@ Result<CodedInput> take_codes(const Graph &graph, Settings &settings) {
       wanted, [&](const SchemeDef *scheme) { return scheme->uncodes != nullptr && scheme->uncodes(settings); });
   const bool becomes_static = kinds.values == 0 && settings.get<Int8Options>().is_static();
   if (!uncodes && !becomes_static) return CodedInput{};
-  return kinds.values == 0 ? Result<CodedInput>(take_stored(kinds, settings)) : take_static(kinds, settings);
+  return kinds.values == 0 ? Result<CodedInput>(take_stored(kinds, settings)) : take_static(kinds, settings, whole);
 }
 
 } // namespace edgec

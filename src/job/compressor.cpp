@@ -63,9 +63,9 @@ private:
 
   /// The reals of a network of codes, which answer as it does but for the last bits.
   Status uncode_network() {
-    const bool keeps = request_.coded.keeps;
-    EDGEC_ASSIGN(kept_, uncode(result_.graph, all_ops(), keeps ? Saturation::kept : Saturation::freed));
-    if (keeps) job_.kept = &kept_;
+    const CodedInput &coded = request_.coded;
+    EDGEC_ASSIGN(kept_, uncode(result_.graph, all_ops(), coded.frees ? Saturation::freed : Saturation::kept));
+    if (coded.keeps) job_.kept = &kept_;
     job_.original_answers = false;
     return {};
   }

@@ -113,6 +113,31 @@ TEST(Uncoded, ValuesGetTheirCodesBack) {
   EXPECT_GT(sqnr_db(codes, again), 12);
 }
 
+/// As onnxruntime's tools leave it: a Relu went into the QuantizeLinear behind a float operator.
+TEST(Uncoded, SaturationBehindAFloatOperatorIsARelu) {
+  Graph codes = parse_graph(R"(<opset_import: ["" : 13]>
+    g (float[1,3,8,8] x) => (float[1,3,8,8] z) <float s = {0.02}, uint8 zero = {0}> {
+      a = Neg(x)
+      q = QuantizeLinear(a, s, zero)
+      r = DequantizeLinear(q, s, zero)
+      z = Add(r, x)
+    })")
+                    .value();
+  for (const ValueId id : codes.values())
+    if (codes.value(id).name == "q") {
+      Type type = codes.value(id).type;
+      type.dtype = DType::uint8;
+      type.quant = Quant::per_tensor(0.02F, 0);
+      codes.set_type(id, type);
+    }
+  ASSERT_TRUE(infer_types(codes, all_ops()));
+  for (const Saturation saturation : {Saturation::kept, Saturation::freed}) {
+    Graph reals = codes;
+    ASSERT_TRUE(uncode(reals, all_ops(), saturation));
+    EXPECT_GT(sqnr_db(codes, reals), 35); // without the Relu about 0
+  }
+}
+
 TEST(Uncoded, WeightsAloneBecomeReals) {
   const Graph codes = run_pass("quantize-weights", residual(), Noise(), {"weights=int4", "effort=fast"}).graph;
   const CodeKinds kinds = code_kinds(codes, all_ops());

@@ -45,6 +45,25 @@ bool reads_reals_of_codes(const Graph &graph, ValueId id, const OpRegistry &ops)
   return false;
 }
 
+/// Where values of a type saturate.
+Clamp ends_of(const Type &type) {
+  const auto [low, high] = integer_range(type.dtype);
+  const auto real = [&](std::int64_t code) {
+    return static_cast<float>(code - type.quant->zero_point()) * type.quant->scale();
+  };
+  return {real(low), real(high)};
+}
+
+/// Those of a Relu or Relu6 that became saturation; infinite where it does not look like one.
+Clamp activation_ends(const Type &type) {
+  constexpr float relu6 = 6;
+  const Clamp ends = ends_of(type);
+  if (ends.low != 0) return {-infinity, infinity};
+  return {0, std::abs(ends.high - relu6) < type.quant->scale() ? relu6 : infinity};
+}
+
+bool are_open(Clamp ends) { return std::isinf(ends.low) && std::isinf(ends.high); }
+
 class Uncoder {
 public:
   Uncoder(Graph &graph, const OpRegistry &ops, Saturation saturation)
@@ -95,21 +114,52 @@ private:
 
   /// Notes that the reals of `value` had these codes. What has others already gets a name for these.
   ValueId keep(ValueId value, ValueId codes) {
-    const Type &type = codes_.value(codes).type;
-    const auto [at, fresh] = kept_.values.try_emplace(value, number_of(type.dtype, false), *type.quant);
-    if (fresh || at->second.quant == *type.quant) return value;
+    const auto [at, fresh] = kept_.values.try_emplace(value, kept_of(codes));
+    if (fresh || at->second.quant == *quant_of(codes_, codes)) return value;
     Node same;
     same.op = "Identity";
     same.inputs = {value};
     const ValueId copy = graph_.add_op(std::move(same), graph_.value(value).type);
-    kept_.values[copy] = {number_of(type.dtype, false), *type.quant};
+    kept_.values[copy] = kept_of(codes);
     return copy;
   }
 
   void quantize(NodeId id) {
     const ValueId codes = codes_.node(id).outputs[0];
-    graph_.replace_uses(codes, keep(graph_.node(id).inputs[0], codes));
+    ValueId reals = graph_.node(id).inputs[0];
+    const Node *giver = graph_.producer(reals);
+    const Clamp ends = kept_ends(codes_.value(codes).type);
+    if (giver != nullptr && !as_clamp(graph_, *giver) && !are_open(ends)) {
+      kept_.values.try_emplace(reals, kept_of(codes)); // saturation may do the Clip's work
+      reals = graph_.add_op(clip_of(reals, ends), Type(graph_.value(reals).type));
+      note_end(graph_.value(reals).producer);
+    }
+    graph_.replace_uses(codes, keep(reals, codes));
     graph_.remove(id);
+  }
+
+  [[nodiscard]] KeptCodes::Value kept_of(ValueId codes) const {
+    const Type &type = codes_.value(codes).type;
+    return {number_of(type.dtype, false), *type.quant};
+  }
+
+  [[nodiscard]] Clamp kept_ends(const Type &type) const {
+    return saturation_ == Saturation::kept ? ends_of(type) : activation_ends(type);
+  }
+
+  Node clip_of(ValueId reals, Clamp ends) {
+    Node clip;
+    clip.op = "Clip";
+    clip.inputs = {reals};
+    for (const float end : {ends.low, ends.high})
+      clip.inputs.push_back(std::isinf(end) ? ValueId{} : graph_.add_constant(Tensor::scalar(end)));
+    if (!clip.inputs.back().valid()) clip.inputs.pop_back();
+    return clip;
+  }
+
+  void note_end(NodeId clip) {
+    kept_.nodes.insert(clip);
+    kept_.ends.insert(clip);
   }
 
   void dequantize(NodeId id) {
@@ -180,30 +230,14 @@ private:
     const Type &type = codes_.value(y).type;
     const Type reals = Type::tensor(DType::float32, type.shape);
     graph_.set_type(y, reals);
-    kept_.values[y] = {number_of(type.dtype, false), *type.quant};
-    const Clamp ends = saturates ? ends_of(type) : Clamp{-infinity, infinity};
-    if (ends.low == -infinity && ends.high == infinity) return;
-    const auto bound = [&](float real) {
-      return std::isinf(real) ? ValueId{} : graph_.add_constant(Tensor::scalar(real));
-    };
-    Node clip;
-    clip.op = "Clip";
+    kept_.values[y] = kept_of(y);
+    const Clamp ends = kept_ends(type);
+    if (!saturates || are_open(ends)) return;
     const ValueId unclipped = graph_.detach_output(id, index, reals);
     kept_.values[unclipped] = kept_.values[y]; // saturation may do the Clip's work
-    clip.inputs = {unclipped, bound(ends.low), bound(ends.high)};
+    Node clip = clip_of(unclipped, ends);
     clip.outputs = {y};
-    kept_.nodes.insert(graph_.add_node(std::move(clip)));
-  }
-
-  /// Where values of a type saturate, as far as that is to stay.
-  [[nodiscard]] Clamp ends_of(const Type &type) const {
-    const auto [low, high] = integer_range(type.dtype);
-    const float scale = type.quant->scale();
-    const auto real = [&](std::int64_t code) { return static_cast<float>(code - type.quant->zero_point()) * scale; };
-    const Clamp ends{real(low), real(high)};
-    if (saturation_ == Saturation::kept) return ends;
-    constexpr float relu6 = 6;
-    return {ends.low == 0 ? 0 : -infinity, ends.low == 0 && std::abs(ends.high - relu6) < scale ? relu6 : infinity};
+    note_end(graph_.add_node(std::move(clip)));
   }
 
   /// Whether the codes that a node reads and gives have the scales that its operator asks for: some tools' have not.

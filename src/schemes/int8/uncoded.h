@@ -20,6 +20,7 @@ struct KeptCodes {
   std::map<ValueId, Value> values;      ///< of values that one layer hands to the next, and constants beside them
   std::map<NodeId, NumberSpec> weights; ///< of layers
   std::set<NodeId> nodes;               ///< that computed on codes, or with weights in codes
+  std::set<NodeId> ends;                ///< Clips that stand for saturation
 };
 
 /// Which kinds of numbers of a network are codes behind QuantizeLinear, DequantizeLinear or integer operators.
