@@ -116,7 +116,97 @@ RangeTable cache_of(std::string_view text) {
   return table;
 }
 
+/// What codes of each value stand for, by its key.
+std::map<std::string, Range> ranges_of(const RangeTable &table, const RangeChoice &choice) {
+  std::map<std::string, Range> found;
+  for (const auto &[key, halves] : table.values) {
+    ValueStatistics all = halves[0];
+    all.merge(halves[1], 1, 1);
+    if (all.infinite || all.minimum >= all.maximum) continue;
+    found[key] = choose_range(all, choice.method, choice.percentile);
+  }
+  return found;
+}
+
+/// Steps of 8 bits from `low` on; AIMET's offset is added to codes, ONNX's zero point subtracted.
+struct Encoding {
+  double scale, low;
+  int offset;
+};
+constexpr int codes = 255;
+
+Encoding encoding_of(Range range) {
+  const Quant quant = asymmetric_quant(range, 8);
+  const auto scale = static_cast<double>(quant.scale());
+  return {scale, scale * -quant.zero_point(), -quant.zero_point()};
+}
+
+/// Version 0.6.1: lists of encodings by name.
+std::string aimet_text(const std::map<std::string, Range> &ranges) {
+  Json encodings = Json::object();
+  for (const auto &[key, range] : ranges) {
+    const Encoding found = encoding_of(range);
+    encodings[key] = Json::array({{{"bitwidth", 8},
+                                   {"dtype", "int"},
+                                   {"is_symmetric", "False"},
+                                   {"min", found.low},
+                                   {"max", found.low + codes * found.scale},
+                                   {"offset", found.offset},
+                                   {"scale", found.scale}}});
+  }
+  const Json json{
+      {"version", "0.6.1"}, {"activation_encodings", std::move(encodings)}, {"param_encodings", Json::object()}};
+  return json.dump(2, ' ', true) + '\n';
+}
+
+/// Version 1.0.0, that --quantization_overrides of QNN's converters takes.
+std::string qnn_text(const std::map<std::string, Range> &ranges) {
+  Json encodings = Json::array();
+  for (const auto &[key, range] : ranges) {
+    const Encoding found = encoding_of(range);
+    encodings.push_back({{"name", key},
+                         {"bw", 8},
+                         {"dtype", "INT"},
+                         {"enc_type", "PER_TENSOR"},
+                         {"is_sym", false},
+                         {"offset", Json::array({found.offset})},
+                         {"scale", Json::array({found.scale})}});
+  }
+  const Json json{
+      {"version", "1.0.0"}, {"activation_encodings", std::move(encodings)}, {"param_encodings", Json::array()}};
+  return json.dump(2, ' ', true) + '\n';
+}
+
+/// TensorRT reads a cache only where its first line names the calibrator in use: trtexec has this one.
+std::string tensorrt_text(const std::map<std::string, Range> &ranges) {
+  std::string text = "TRT-8601-EntropyCalibration2\n";
+  for (const auto &[key, range] : ranges) {
+    const float most = std::max(std::abs(range.low), std::abs(range.high));
+    text += fmt::format("{}: {:08x}\n", key, std::bit_cast<std::uint32_t>(most / 127));
+  }
+  return text;
+}
+
+constexpr ForeignTable tables[] = {
+    {"aimet", ".json", "encodings 0.6.1"},
+    {"qnn", ".json", "encodings 1.0.0, for --quantization_overrides"},
+    {"tensorrt", "", "a calibration cache"},
+};
+
 } // namespace
+
+std::span<const ForeignTable> foreign_tables() { return tables; }
+
+Result<std::string> foreign_ranges_text(const RangeTable &table, const ForeignTable &format,
+                                        const RangeChoice &choice) {
+  const auto ranges = ranges_of(table, choice);
+  if (format.name == "aimet") return aimet_text(ranges);
+  if (format.name == "qnn") return qnn_text(ranges);
+  for (const auto &[key, range] : ranges)
+    if (key.find_first_of("\r\n") != key.npos)
+      return bad_input(fmt::format("value {}: a calibration cache has no words for line breaks in names", key));
+  return tensorrt_text(ranges);
+}
 
 Result<std::optional<RangeTable>> parse_foreign_ranges(std::string_view text) {
   const bool cache = text.starts_with("TRT-");

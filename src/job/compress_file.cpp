@@ -113,6 +113,24 @@ Status lower_opset(const CompressFile &a, const Graph &stored, Written &written)
   return {};
 }
 
+/// The size that a file of whole codes is to have; nothing: none, or codes take as many bytes as they need. What comes
+/// from standard input cannot be read again in the opset of smaller codes.
+std::optional<WholeCodes> whole_codes(const CompressFile &a, const Model &source) {
+  const auto &size = a.settings.get<RateOptions>().max_size;
+  if (!size || a.format->coded || a.model == "-") return std::nullopt;
+  return WholeCodes{source.source_bytes, static_cast<std::size_t>(*size)};
+}
+
+/// Completes what was asked for where the network has codes; it is read again where that needs a newer opset.
+Result<CodedInput> complete_for_codes(CompressFile &a, const ReadOptions &first, Model &source, StoredGraph &stored) {
+  EDGEC_ASSIGN(const CodedInput coded, take_codes(source.graph, a.settings, whole_codes(a, source)));
+  EDGEC_CHECK(check_combination(a));
+  EDGEC_ASSIGN(const ReadOptions again, reading(a));
+  if (again.least_opset <= first.least_opset) return coded;
+  EDGEC_ASSIGN(source, read_model(a.model, again, &a.edits, &stored));
+  return coded;
+}
+
 CompressRequest request_of(const CompressFile &a) {
   CompressRequest request;
   request.settings = a.settings;
@@ -363,6 +381,14 @@ std::string dry_run_text(const CompressFile &a, const CompressRequest &request, 
                      samples.description, options_text(a.recorded), plan_text(plan_of(request), a.verbose));
 }
 
+/// Whether the file's products of uint8 with int8 are more than a sum of 16 bits holds, and onnxruntime may compute
+/// them.
+bool saturates_without_vnni(const CompressFile &a) {
+  const auto &int8 = a.settings.get<Int8Options>();
+  return a.asks("quantize-int8") && !a.format->coded && int8.target.empty() && int8.weight_bits == 8 &&
+         int8.activation_bits == 8;
+}
+
 /// Budgets, warnings and advice.
 void judge(const CompressFile &a, CompressedFile &done) {
   done.met = judge_budgets(a.settings.get<RateOptions>(), done.report) && done.met;
@@ -372,6 +398,9 @@ void judge(const CompressFile &a, CompressedFile &done) {
   const bool prunes =
       std::ranges::any_of(wanted, [](const SchemeDef *scheme) { return scheme->name.starts_with("prune-"); });
   if (a.settings.get<TuneOptions>().labels < 1) judge_quality(a.asks("quantize-int8"), prunes, done.report);
+  if (saturates_without_vnni(a))
+    done.report.next.push_back("--target ort-avx2 where processors lack VNNI: sums of this file saturate in "
+                               "onnxruntime there, and answers are lost");
   for (const SchemeDef *scheme : wanted)
     if (!scheme->only_flat.empty() && !a.format->coded)
       done.report.next.push_back(fmt::format("-o OUT.edgec: {}", scheme->only_flat));
@@ -427,18 +456,20 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
   EDGEC_ASSIGN(const Isa isa, a.run.isa());
   EDGEC_ASSIGN(const ReadOptions reading_options, reading(a));
   StoredGraph stored; // what the result is measured against
-  EDGEC_ASSIGN(const Model source, read_model(a.model, reading_options, &a.edits, &stored));
+  EDGEC_ASSIGN(Model source, read_model(a.model, reading_options, &a.edits, &stored));
   EDGEC_CHECK(check_weights(source.graph).in(a.model));
   EDGEC_ASSIGN(Scope scope, a.scope.scope(source.graph));
   RangeTable ranges;
   if (!a.ranges.empty()) {
     EDGEC_ASSIGN(ranges, read_range_tables(a.ranges, source.source_sha256));
   }
+  EDGEC_ASSIGN(const CodedInput coded, complete_for_codes(a, reading_options, source, stored));
   choose_for_tokens(a, source.graph);
   choose_pruning(a, source.graph);
   EDGEC_ASSIGN(Measuring with, open_measuring(a, source.graph, isa));
   choose_for_made_up(a, source.graph, with.calibration, isa);
   CompressRequest request = request_of(a);
+  request.coded = coded;
   request.progress = &line;
   request.isa = isa;
   request.scope = std::move(scope);

@@ -7,6 +7,7 @@
 #include "ops/registry.h"
 #include "runtime/parts.h"
 #include "schemes/fitting/weights.h"
+#include "schemes/int8/uncoded.h"
 
 namespace edgec {
 namespace {
@@ -39,6 +40,7 @@ public:
 
   Result<Compressed> run() {
     EDGEC_CHECK(run_exact());
+    if (request_.coded.uncodes && !stopped_) EDGEC_CHECK(uncode_network());
     EDGEC_CHECK(run_phase(Phase::structure));
     const Graph original = result_.graph; // shares its tensors
     job_.original = &original;
@@ -57,6 +59,16 @@ private:
   Compressed result_;
   std::shared_ptr<const Graph> trained_; // SchemeReport
   bool stopped_ = false;                 // --stop-after was reached
+  KeptCodes kept_;
+
+  /// The reals of a network of codes, which answer as it does but for the last bits.
+  Status uncode_network() {
+    const CodedInput &coded = request_.coded;
+    EDGEC_ASSIGN(kept_, uncode(result_.graph, all_ops(), coded.frees ? Saturation::freed : Saturation::kept));
+    if (coded.keeps) job_.kept = &kept_;
+    job_.original_answers = false;
+    return {};
+  }
 
   [[nodiscard]] Job job_of(const Graph &source) const {
     Job job{{.ops = all_ops(), .channel_multiple = request_.channel_multiple}};

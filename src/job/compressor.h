@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "job/coded_input.h"
 #include "job/dataset.h"
 #include "job/pass_flags.h"
 #include "job/progress.h"
@@ -16,6 +17,7 @@ struct CompressRequest {
   Settings settings; ///< of every scheme
   Scope scope;
   PassFlags passes;
+  CodedInput coded;
   int channel_multiple = 1;                                     ///< PassContext
   bool border_nodes = false;                                    ///< Job
   bool cross_fit = true;                                        ///< Job

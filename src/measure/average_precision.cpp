@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t most_detections = 100; // of an image
 constexpr double least_score = 0.01, double_overlap = 0.5;
 constexpr int recall_points = 101;
+constexpr double recall_step = 0.01;
 
 double area(const Corners &box) { return std::max(0.0, box[2] - box[0]) * std::max(0.0, box[3] - box[1]); }
 
@@ -64,8 +65,9 @@ double average_precision(std::vector<Verdict> verdicts, std::size_t labels) {
   for (std::size_t i = precision.size(); i-- > 1;) precision[i - 1] = std::max(precision[i - 1], precision[i]);
   double sum = 0;
   for (int point = 0; point < recall_points; ++point) {
-    const double wanted = point / static_cast<double>(recall_points - 1);
-    const auto place = std::ranges::lower_bound(recall, wanted - 1e-12);
+    // As numpy.linspace rounds them, which pycocotools compares with: 0.57 is a little more than 57 of 100.
+    const double wanted = point + 1 == recall_points ? 1 : point * recall_step;
+    const auto place = std::ranges::lower_bound(recall, wanted);
     if (place != recall.end()) sum += precision[static_cast<std::size_t>(place - recall.begin())];
   }
   return sum / recall_points;

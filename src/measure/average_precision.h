@@ -23,8 +23,8 @@ double intersection_over_union(const Corners &a, const Corners &b);
 std::vector<Detection> without_doubles(std::vector<Detection> found, double overlap, std::size_t most);
 
 /// Mean over categories that have boxes, and over intersections over union of .5, .55 .. .95, of the precision at
-/// recalls of 0, .01 .. 1 (Lin et al. 2014; pycocotools' COCOeval of bounding boxes, all areas). Of each image at most
-/// 100 detections count. 0 where there are no boxes.
+/// recalls of 0, .01 .. 1 (Lin et al. 2014; pycocotools' COCOeval of bounding boxes, all areas; scripts/check_map runs
+/// both). Of each image at most 100 detections count. 0 where there are no boxes.
 double mean_average_precision(std::span<const std::vector<Detection>> found,
                               std::span<const std::vector<LabelledBox>> labels, std::size_t categories);
 

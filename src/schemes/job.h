@@ -18,6 +18,8 @@
 
 namespace edgec {
 
+struct KeptCodes; // schemes/int8/uncoded.h
+
 /// Called with what is being done, how far it is and out of how much.
 using Progress = std::function<void(std::string_view what, std::size_t done, std::size_t all)>;
 
@@ -38,6 +40,7 @@ struct Job : PassContext {
   const std::vector<std::int64_t> *labels = nullptr; ///< of each row of `calibration`; null: there are none
   bool made_up = false;               ///< the samples are nobody's: what is fitted to them must not rely on them
   const RangeTable *ranges = nullptr; ///< of more samples than those: activations' ranges come from it
+  const KeptCodes *kept = nullptr;    ///< codes that the network read had: its values get these; null: it had none
   const Graph *original = nullptr;    ///< before any scheme that changed weights, same ids; null: there was none
   const Graph *reference = nullptr;   ///< what networks are judged beside; null: nothing is judged
   std::shared_ptr<const ReferenceOutputs> reference_outputs = nullptr; ///< those of `reference` on `calibration`

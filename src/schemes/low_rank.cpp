@@ -295,6 +295,7 @@ const SchemeDef low_rank{.name = pass_name,
                          .fits = true,
                          .learns = Learns::floats,
                          .meets_size = true,
+                         .uncodes = always,
                          .declare = declare,
                          .wanted = wanted,
                          .run = run};

@@ -73,6 +73,7 @@ const SchemeDef prune_magnitude{.name = name,
                                 .learns = Learns::floats,
                                 .only_flat = zeros_take_place,
                                 .meets_size = true,
+                                .uncodes = always,
                                 .wanted = wanted,
                                 .run = run};
 

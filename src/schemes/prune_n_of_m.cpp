@@ -66,6 +66,7 @@ const SchemeDef prune_n_of_m{.name = name,
                              .learns = Learns::floats,
                              .only_flat = zeros_take_place,
                              .meets_size = true,
+                             .uncodes = always,
                              .wanted = wanted,
                              .run = run};
 

@@ -21,6 +21,7 @@
 #include "schemes/int8/overrides.h"
 #include "schemes/int8/source.h"
 #include "schemes/int8/target.h"
+#include "schemes/int8/uncoded.h"
 #include "schemes/rate/rate_search.h"
 #include "schemes/scheme.h"
 #include "schemes/stored/options.h"
@@ -121,9 +122,42 @@ void leave_to_target(const Target &target, const Graph &graph, const Job &job, N
   }
 }
 
+/// What is asked where values have codes already: these and no others, and weights of as many bits at most.
+NetworkSpec kept_spec(const Graph &graph, const KeptCodes &kept, NetworkSpec spec) {
+  for (const ValueId id : graph.values()) {
+    const auto found = kept.values.find(id);
+    spec.other_values[id] = found == kept.values.end() ? std::nullopt : std::optional(found->second.number);
+  }
+  for (const NodeId id : graph.nodes())
+    if (!kept.nodes.contains(id)) spec.float_nodes.insert(id);
+  for (const auto &[id, number] : kept.weights)
+    if (number.bits < spec.weights.bits) spec.other_weights[id] = number;
+  return spec;
+}
+
+/// The network of codes that was read, as floats, with the codes that its values had.
+Result<Int8Source> prepare_again(const Graph &graph, const Job &job) {
+  NetworkSpec spec = kept_spec(graph, *job.kept, spec_of(job.options<Int8Options>()));
+  EDGEC_CHECK(apply_overrides(graph, job, spec));
+  Job quiet = job;
+  quiet.note = nullptr;
+  Int8Source source{
+      graph, job.original ? *job.original : graph, spec, plan_int8(graph, quiet, spec), {}, std::nullopt, {}, {}, 0};
+  for (const auto &[id, number] : source.plan.quantized)
+    if (const auto found = job.kept->values.find(id); found != job.kept->values.end())
+      source.plan.exact[id] = found->second.quant;
+  std::size_t layers = 0;
+  for (const Int8Layer &layer : source.plan.layers) layers += job.kept->weights.contains(layer.node) ? 1 : 0;
+  job.say(int8_name, "",
+          fmt::format("{} values keep the codes that they had, {} layers get weights anew", source.plan.exact.size(),
+                      layers));
+  return source;
+}
+
 /// The networks, not yet calibrated. Inputs whose values fit 8-bit codes have exactly those, others 16 bits where
 /// asked.
 Result<Int8Source> prepare(const Graph &graph, const Job &job) {
+  if (job.kept != nullptr) return prepare_again(graph, job);
   std::map<ValueId, Quant> exact;
   const auto &options = job.options<Int8Options>();
   NetworkSpec spec = spec_of(options);
@@ -266,6 +300,12 @@ Status quantize_at_rate(Graph &graph, Int8Source &source, const Job &job, Scheme
 Result<SchemeOutcome> run(Graph &graph, const Job &given) {
   Job job = given;
   auto &options = job.settings.edit<Int8Options>();
+  const CodeKinds coded = code_kinds(graph, job.ops);
+  if (coded.values > 0)
+    job.say(
+        int8_name, "",
+        fmt::format("{} values and the weights of {} layers are codes already: kept (--recalibrate finds new ranges)",
+                    coded.values, coded.weights));
   EDGEC_ASSIGN(Int8Source source, prepare(graph, job));
   const bool judged = job.reference != nullptr && job.samples.size() >= 2;
   bool calibrated = false;
@@ -279,7 +319,7 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
         fmt::format("{} of {} layers stay float, and what is between them: all in codes, QuantizeLinear and "
                     "DequantizeLinear would make the file larger (a file OUT.edgec has none)",
                     source.left, source.left + source.plan.layers.size()));
-  if (options.range == "auto" && judged) {
+  if (options.range == "auto" && judged && job.kept == nullptr) {
     EDGEC_ASSIGN(options.range, best_range(source, job));
   }
   if (rounds_weights(job.settings) && !source.plan.layers.empty()) {
@@ -296,6 +336,7 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
   Graph quantized;
   EDGEC_ASSIGN(const std::size_t layers, quantize_source(quantized, source, both, job));
   outcome.changed = layers > 0;
+  outcome.satisfied = coded.values > 0;
   if (!outcome.changed) return outcome;
   graph = std::move(quantized);
   EDGEC_ASSIGN(outcome.activations, activation_figures(source, options));
@@ -330,6 +371,10 @@ void declare(Options &options, Settings &settings) {
       .records();
   only_static(options.add("--range", "METHOD", &int8.range, "how activation ranges are chosen"))
       .one_of({"minmax", "percentile", "entropy", "mse", "auto"})
+      .records();
+  only_static(options.flag("--recalibrate", &int8.recalibrate,
+                           "a network of codes: find the ranges of its values anew on the samples of --calib, instead "
+                           "of keeping its codes"))
       .records();
   only_static(options.add("--percentile", "P", &int8.percentile, "of --range percentile"))
       .between(50, 100)
@@ -422,20 +467,22 @@ std::vector<SchemeStep> steps(const Job &job) {
 } // namespace
 
 extern const SchemeDef quantize_int8;
-const SchemeDef quantize_int8{.name = int8_name,
-                              .flag = "--int8",
-                              .summary = "Static int8: weights per channel, activations per tensor, biases corrected",
-                              .phase = Phase::numbers,
-                              .place = 80,
-                              .needs = Needs::samples,
-                              .fits = true,
-                              .learns = Learns::codes,
-                              .meets_size = true,
-                              .declare = declare,
-                              .wanted = wanted,
-                              .check = check,
-                              .least_opset = least_opset,
-                              .steps = steps,
-                              .run = run};
+const SchemeDef quantize_int8{
+    .name = int8_name,
+    .flag = "--int8",
+    .summary = "Static int8: weights per channel, activations per tensor, biases corrected",
+    .phase = Phase::numbers,
+    .place = 80,
+    .needs = Needs::samples,
+    .fits = true,
+    .learns = Learns::codes,
+    .meets_size = true,
+    .uncodes = [](const Settings &settings) { return settings.get<Int8Options>().renews_codes(); },
+    .declare = declare,
+    .wanted = wanted,
+    .check = check,
+    .least_opset = least_opset,
+    .steps = steps,
+    .run = run};
 
 } // namespace edgec::schemes

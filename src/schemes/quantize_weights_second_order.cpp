@@ -157,6 +157,7 @@ const SchemeDef quantize_weights_second_order{
     .needs = Needs::samples,
     .fits = true,
     .learns = Learns::codes,
+    .uncodes = always,
     .wanted = wanted,
     .check = check_stored,
     .least_opset = stored_opset,

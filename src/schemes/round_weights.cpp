@@ -198,6 +198,7 @@ const SchemeDef round_weights{
     .place = 90,
     .needs = Needs::samples,
     .fits = true,
+    .uncodes = always,
     .declare = declare,
     .wanted = wanted,
     .least_opset = [](const Settings &, bool) { return std::int64_t{13}; }, // scales per channel

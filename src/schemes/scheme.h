@@ -60,6 +60,9 @@ struct SchemeStep {
   double weight;
 };
 
+/// SchemeDef::uncodes, of most.
+inline bool always(const Settings &) { return true; }
+
 struct SchemeDef {
   std::string_view name;    ///< "share-hash": file share_hash.cpp, symbol schemes::share_hash
   std::string_view flag;    ///< that asks for it: "--share-hash"
@@ -72,6 +75,8 @@ struct SchemeDef {
   bool trains = false;             ///< what it leaves is what later schemes come near to, not what was there before all
   std::string_view only_flat = {}; ///< why an .onnx file gets no smaller; empty: it does
   bool meets_size = false; ///< rounds weights at a rate, or leaves that to round-weights, where a size is to be met
+  /// Whether it starts from the reals of a network of codes (schemes/int8/uncoded.h). Null: it takes what is float.
+  bool (*uncodes)(const Settings &) = nullptr;
   /// Declares the options, bound to structs in the settings; null: those of another scheme say when it is wanted.
   void (*declare)(Options &, Settings &) = nullptr;
   bool (*wanted)(const Settings &) = nullptr;

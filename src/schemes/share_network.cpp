@@ -151,6 +151,7 @@ const SchemeDef share_network{.name = pass_name,
                               .needs = Needs::data,
                               .fits = true,
                               .learns = Learns::codes,
+                              .uncodes = always,
                               .wanted = wanted,
                               .least_opset = lookup_opset,
                               .run = run};

@@ -54,6 +54,7 @@ const SchemeDef share_weights{.name = name,
                               .summary = "each weight tensor keeps 2^BITS values and indices",
                               .place = 50,
                               .learns = Learns::codes,
+                              .uncodes = always,
                               .wanted = wanted,
                               .least_opset = lookup_opset,
                               .run = run};

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <map>
+
 namespace edgec {
 namespace {
 
@@ -77,6 +81,52 @@ TEST(ForeignRanges, WhatIsWrongWithThemIsSaid) {
     ASSERT_FALSE(found) << text;
     EXPECT_EQ(found.error().code, Code::bad_input);
   }
+}
+
+/// Values of which two halves of samples saw these numbers.
+RangeTable own_table(const std::map<std::string, std::array<std::vector<float>, 2>> &seen) {
+  RangeTable table;
+  for (const auto &[name, halves] : seen)
+    for (std::size_t half = 0; half < 2; ++half) {
+      ValueStatistics &statistics = table.values[name][half];
+      statistics.histogram = std::make_shared<LogHistogram>();
+      for (const float x : halves[half]) {
+        statistics.minimum = std::min(statistics.minimum, x);
+        statistics.maximum = std::max(statistics.maximum, x);
+        statistics.histogram->add({&x, 1});
+      }
+    }
+  return table;
+}
+
+TEST(ForeignRanges, WhatIsWrittenIsReadAgain) {
+  RangeTable table = own_table({{"a", {{{-1, 0.5F}, {2, 0.25F}}}}, {"b: c", {{{0, 4}, {3, 1}}}}, {"zero", {}}});
+  table.values["mask"] = table.values["a"];
+  table.values["mask"][1].infinite = true;
+  for (const ForeignTable &format : foreign_tables()) {
+    const auto text = foreign_ranges_text(table, format, {.method = RangeMethod::minmax});
+    ASSERT_TRUE(text) << text.error().message;
+    const RangeTable again = table_of(*text);
+    EXPECT_EQ(again.values.size(), 2U) << format.name; // none of what was not seen, or is infinite
+    const bool symmetric = format.name == "tensorrt";
+    const auto near = [&](const char *name, float low, float high) {
+      for (const ValueStatistics &half : again.values.at(name)) {
+        EXPECT_NEAR(half.minimum, symmetric ? -high : low, (high - low) / 255) << format.name;
+        EXPECT_NEAR(half.maximum, high, (high - low) / 255) << format.name;
+      }
+    };
+    near("a", -1, 2);
+    near("b: c", 0, 4);
+    // Written once more, the ranges are the same: they are what codes reach.
+    EXPECT_EQ(foreign_ranges_text(again, format, {.method = RangeMethod::minmax}).value(), *text) << format.name;
+  }
+}
+
+TEST(ForeignRanges, NamesThatACacheCannotHoldAreRefused) {
+  const RangeTable table = own_table({{"a\nb", {{{-1, 1}, {0, 1}}}}});
+  EXPECT_EQ(foreign_ranges_text(table, foreign_tables()[2], {}).error().message,
+            "value a\nb: a calibration cache has no words for line breaks in names");
+  EXPECT_TRUE(foreign_ranges_text(table, foreign_tables()[0], {}));
 }
 
 } // namespace

@@ -46,5 +46,17 @@ TEST(RateBracket, MovesOnWhereSizesDoNot) {
   EXPECT_GT(bracket.next(), 2);
 }
 
+TEST(RateBracket, ComesBackFromRatesThatLeaveHardlyAWeight) {
+  const auto size = [](double rate) { // far out it rises with the rate, a little
+    const double log = std::log2(rate);
+    return log > 0 ? 100 + 10 * log : 100 - 300 * log;
+  };
+  RateBracket bracket(2000, 1996, -300);
+  double rate = 1024;
+  for (int i = 0; i < 8 && size(rate) < 1992; ++i) bracket.add(rate, size(rate)), rate = bracket.next();
+  EXPECT_GE(size(rate), 1992);
+  EXPECT_LE(size(rate), 2000);
+}
+
 } // namespace
 } // namespace edgec

@@ -29,13 +29,14 @@ ValueId add_dequantize(Graph &graph, ValueId codes, NumberSpec number, const Qua
   return add_border(graph, "DequantizeLinear", codes, number, quant, std::move(reals), before);
 }
 
-void drop_saturated_clamps(Graph &graph) {
+void drop_saturated_clamps(Graph &graph, const std::set<NodeId> *ends) {
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
     if (!node.is("QuantizeLinear")) continue;
     const Type &codes = graph.value(node.outputs[0]).type;
     const NodeId before = graph.value(node.inputs[0]).producer;
-    if (!codes.quant || bits(codes.dtype) != 4 || !before.valid()) continue;
+    if (!codes.quant || !before.valid()) continue;
+    if (bits(codes.dtype) != 4 && (ends == nullptr || !ends->contains(before))) continue;
     const auto clamp = as_clamp(graph, graph.node(before));
     if (!clamp || graph.sole_user(node.inputs[0]) != id) continue;
     const auto code = [&](float real) {

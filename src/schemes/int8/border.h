@@ -1,6 +1,8 @@
 // Where float and codes meet.
 #pragma once
 
+#include <set>
+
 #include "schemes/precision.h"
 
 namespace edgec {
@@ -13,7 +15,7 @@ ValueId add_dequantize(Graph &graph, ValueId codes, NumberSpec number, const Qua
                        NodeId before = {});
 
 /// Clip and Relu that only a QuantizeLinear to 4 bits reads, which saturates within their bounds, go: onnxruntime
-/// (1.31) does not load a Clip there.
-void drop_saturated_clamps(Graph &graph);
+/// (1.31) does not load a Clip there. Those among `ends` go before other codes, too.
+void drop_saturated_clamps(Graph &graph, const std::set<NodeId> *ends = nullptr);
 
 } // namespace edgec

@@ -26,10 +26,17 @@ struct Int8Options {
                            ///< what layers read but the first and the last
   std::vector<std::string> keep_float, precision; ///< rules of int8/overrides.h
   std::string target;           ///< the runtime that computes it (int8/target.h); empty: none in particular
+  bool recalibrate = false;     ///< a network of codes gets new ranges
   bool integer_results = false; ///< every integer operator but Gemm has a quantized output (QOperator files)
 
   [[nodiscard]] bool wanted() const { return !mode.empty(); }
   [[nodiscard]] bool is_static() const { return mode == "auto" || mode == "static"; }
+  /// Whether values that are codes already get other ones.
+  [[nodiscard]] bool renews_values() const {
+    return recalibrate || input_bits != 8 || activation_bits != 8 || !target.empty() || !precision.empty();
+  }
+  /// The same of values or weights.
+  [[nodiscard]] bool renews_codes() const { return renews_values() || weight_bits != 8 || !keep_float.empty(); }
 };
 
 } // namespace edgec

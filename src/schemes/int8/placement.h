@@ -32,7 +32,7 @@ struct Int8Plan {
   std::map<NodeId, NodeId> absorbed_by;    ///< Relu or Clip -> the node whose saturation may do its work
   std::map<ValueId, std::pair<float, float>> fixed_ranges;
   std::vector<Int8Layer> layers;  ///< in order
-  std::map<ValueId, Quant> exact; ///< codes of inputs that lose nothing by them
+  std::map<ValueId, Quant> exact; ///< codes that are known: of inputs that lose nothing by them, and kept ones
 };
 
 /// Resolves what is asked of the network's numbers. Says by `job.skip` why a node that could be integer stays float.

@@ -10,6 +10,7 @@
 #include "schemes/int8/fit_weights.h"
 #include "schemes/int8/options.h"
 #include "schemes/int8/retype.h"
+#include "schemes/int8/uncoded.h"
 #include "schemes/stored/constants.h"
 
 namespace edgec {
@@ -131,7 +132,7 @@ Result<std::size_t> quantize_source(Graph &graph, const Int8Source &source, std:
   steps.progress = layer_progress(job, "fitting layers");
   if (!job.options<Int8Options>().no_bias_correction || steps.fit)
     EDGEC_CHECK(compress_layers(graph, source.original, pointers_to(layers), source.means_of(folds), job, steps));
-  drop_saturated_clamps(graph);
+  drop_saturated_clamps(graph, job.kept != nullptr ? &job.kept->ends : nullptr);
   graph.remove_dead();
   const StoreRequest rest{.layers = false, .searched = job.options<FitOptions>().second_order};
   EDGEC_ASSIGN(const bool stored, store_constants(graph, rest, job, int8_name));

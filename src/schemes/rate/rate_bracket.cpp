@@ -44,7 +44,9 @@ double RateBracket::next() const {
     const double share = within_ > most_interpolations ? 0.5 : (above->bytes - wanted_) / (above->bytes - below->bytes);
     return std::exp2(std::lerp(above->log_rate, below->log_rate, std::clamp(share, 0.02, 0.98)));
   }
-  const Point &start = points_.front();
+  // Where sizes fall with the rate that is the nearest one; where hardly a weight is left they need not.
+  const auto [lowest, highest] = std::ranges::minmax_element(points_, {}, &Point::log_rate);
+  const Point &start = above && below ? points_.front() : below ? *lowest : *highest;
   const double step = std::clamp((wanted_ - start.bytes) / slope(), -largest_step, largest_step);
   const double least = flat_ > 0 ? std::min(std::exp2(flat_), largest_step) : least_step; // off a plateau
   return std::exp2(start.log_rate + std::copysign(std::max(std::abs(step), least), step));
