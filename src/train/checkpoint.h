@@ -16,7 +16,7 @@ struct TrainingState {
   std::uint64_t step = 0, steps = 0;
   std::uint64_t dealt = 0; ///< batches that were drawn
   double rate = 0, before = 0, after = 0;
-  double mean_left = 1, square_left = 1; ///< Adam's
+  double mean_left = 1, square_left = 1; ///< GradientMoments
   bool pruned = false, judged_pruned = false;
   std::vector<float> values, best, mean, square;
   std::vector<float> squares; ///< of gradients, where weights go on the way

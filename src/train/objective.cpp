@@ -133,19 +133,28 @@ Result<ValueId> cross_entropy(Builder &b, Graph &graph, ValueId answer, Objectiv
 } // namespace
 
 Result<Objective> make_objective(const Graph &student, const OpRegistry &ops, std::span<const ValueId> parameters,
-                                 Loss loss, std::span<const double> powers, double hard) {
+                                 Loss loss, std::span<const double> powers, double hard,
+                                 std::span<const ValueId> features) {
   Objective made{.graph = student};
   Graph &graph = made.graph;
   made.inputs = graph.inputs();
   for (const ValueId constant : parameters) made.parameters.push_back(opened(graph, constant, made.parameters.size()));
   Builder b(graph, ops);
   const auto answers = find_answers(graph);
+  const auto target_of = [&](ValueId id) {
+    const std::string name = fmt::format("target.{}", made.targets.size());
+    return made.targets.emplace_back(graph.add_input(name, graph.value(id).type));
+  };
+  const auto add = [&](ValueId part) { made.loss = made.loss.valid() ? b.add(made.loss, part) : part; };
   for (std::size_t i = 0; i < answers.size() && hard < 1; ++i) {
     const Type type = graph.value(answers[i].value).type;
     if (!type.is_tensor() || type.dtype != DType::float32) continue;
-    made.targets.push_back(graph.add_input(fmt::format("target.{}", i), type));
-    const ValueId part = loss_of(b, loss, answers[i], made.targets.back(), powers[i]);
-    made.loss = made.loss.valid() ? b.add(made.loss, part) : part;
+    const double power = powers[made.targets.size()];
+    add(loss_of(b, loss, answers[i], target_of(answers[i].value), power));
+  }
+  for (const ValueId id : hard < 1 ? features : std::span<const ValueId>()) {
+    const double power = powers[made.targets.size()] * static_cast<double>(features.size());
+    add(squared_error(b, id, target_of(id), power));
   }
   if (hard > 0) {
     EDGEC_ASSIGN(const ValueId right, cross_entropy(b, graph, answers[0].value, made));

@@ -20,7 +20,7 @@ enum class Loss {
 /// The same nodes as the student's; parameters and the teacher's answers are graph inputs.
 struct Objective {
   Graph graph;
-  std::vector<ValueId> inputs, parameters, targets; ///< graph inputs, in this order
+  std::vector<ValueId> inputs, parameters, targets; ///< graph inputs, in this order; targets: answers, then features
   std::optional<ValueId> labels;                    ///< the last graph input: [rows, classes], shares of each class
   ValueId loss;
   std::vector<ValueId> gradients; ///< of the parameters, in their order
@@ -37,9 +37,11 @@ Result<Graph> with_batch(const Graph &graph, const OpRegistry &ops, std::span<co
 Result<std::int64_t> classes_of(const Graph &graph);
 
 /// `student`: all shapes known (with_batch()). `parameters`: float32 constants of it. `powers`: the mean square of each
-/// of the teacher's answers. `hard`: the share of the cross-entropy with the right classes in the loss; the rest is
-/// `loss`, and at 1 there are no targets. Error: as differentiate() and classes_of().
+/// of the teacher's answers, then of its features. `hard`: the share of the cross-entropy with the right classes in the
+/// loss; the rest is `loss` and the mean over `features`, values of the student, of their squared error; at 1 there are
+/// no targets. Error: as differentiate() and classes_of().
 Result<Objective> make_objective(const Graph &student, const OpRegistry &ops, std::span<const ValueId> parameters,
-                                 Loss loss, std::span<const double> powers, double hard = 0);
+                                 Loss loss, std::span<const double> powers, double hard = 0,
+                                 std::span<const ValueId> features = {});
 
 } // namespace edgec

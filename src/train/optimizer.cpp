@@ -6,7 +6,22 @@
 
 namespace edgec {
 
-void Adam::step(std::span<float> values, std::span<const float> gradients, double rate) {
+void Optimizer::step(std::span<float> values, std::span<const float> gradients, double rate) {
+  if (descent_ == Descent::adam)
+    step_adam(values, gradients, rate);
+  else
+    step_sgd(values, gradients, rate);
+}
+
+void Optimizer::step_sgd(std::span<float> values, std::span<const float> gradients, double rate) {
+  constexpr float keeps = 0.9F;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    moments_.mean[i] = keeps * moments_.mean[i] + gradients[i];
+    values[i] -= static_cast<float>(pace(i) * pace(i) * rate * static_cast<double>(moments_.mean[i]));
+  }
+}
+
+void Optimizer::step_adam(std::span<float> values, std::span<const float> gradients, double rate) {
   constexpr double keeps_mean = 0.9, keeps_square = 0.999, epsilon = 1e-8;
   moments_.mean_left *= keeps_mean;
   moments_.square_left *= keeps_square;
@@ -16,8 +31,7 @@ void Adam::step(std::span<float> values, std::span<const float> gradients, doubl
                  v = keeps_square * moments_.square[i] + (1 - keeps_square) * g * g;
     moments_.mean[i] = static_cast<float>(m);
     moments_.square[i] = static_cast<float>(v);
-    const double pace = pace_.empty() ? 1 : pace_[i];
-    values[i] -= static_cast<float>(pace * rate * m * of_mean / (std::sqrt(v * of_square) + epsilon));
+    values[i] -= static_cast<float>(pace(i) * rate * m * of_mean / (std::sqrt(v * of_square) + epsilon));
   }
 }
 

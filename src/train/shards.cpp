@@ -49,6 +49,7 @@ Status Shards::prepare(std::span<const std::size_t> samples) {
   Shards many(student_, parameters_, teacher_, ops_, samples_, options_);
   if (many.resize(samples, rows) && many.answers_like(*this, samples)) {
     sized_ = std::move(many.sized_);
+    features_ = std::move(many.features_);
     teach_ = std::move(many.teach_);
     rows_ = rows;
   }
@@ -63,8 +64,28 @@ Status Shards::resize(std::span<const std::size_t> samples, std::int64_t rows) {
   EDGEC_ASSIGN(sized_, with_batch(student_, ops_, types_, rows));
   EDGEC_ASSIGN(const Graph teacher, with_batch(teacher_, ops_, types_, rows));
   EDGEC_CHECK(check_teacher(teacher));
-  EDGEC_ASSIGN(teach_, compile(teacher, float_answers(teacher)));
+  std::vector<ValueId> fetches = float_answers(teacher);
+  answers_ = fetches.size();
+  EDGEC_ASSIGN(const std::vector<ValueId> features, pair_features(teacher));
+  fetches.insert(fetches.end(), features.begin(), features.end());
+  EDGEC_ASSIGN(teach_, compile(teacher, std::move(fetches)));
   return {};
+}
+
+Result<std::vector<ValueId>> Shards::pair_features(const Graph &teacher) {
+  features_.clear();
+  std::vector<ValueId> found;
+  for (const FeaturePair &pair : options_.features) {
+    const Value &mine = sized_.value(pair.student), &its = teacher.value(pair.teacher);
+    if (mine.type == its.type) {
+      features_.push_back(pair.student);
+      found.push_back(pair.teacher);
+    } else if (pair.asked) {
+      return unsupported(fmt::format("features: {} of the network that is trained is {}, {} of its teacher {}",
+                                     mine.name, to_string(mine.type), its.name, to_string(its.type)));
+    }
+  }
+  return found;
 }
 
 bool Shards::answers_like(const Shards &single, std::span<const std::size_t> samples) const {
@@ -76,7 +97,7 @@ bool Shards::answers_like(const Shards &single, std::span<const std::size_t> sam
     const auto alone = single.feeds(std::span(shard).subspan(row, 1));
     const auto expected = alone ? run(single.teach_, 0, alone->inputs) : Result<Feeds>(alone.error());
     if (!expected) return false;
-    for (std::size_t k = 0; k < expected->size(); ++k)
+    for (std::size_t k = 0; k < answers_; ++k)
       if (!is_row(*(*answers)[k].tensor, *(*expected)[k].tensor, row)) return false;
   }
   return true;
@@ -98,7 +119,7 @@ Result<double> Shards::loss(std::span<const Tensor> values, std::span<const std:
   std::vector<double> losses(shards.size());
   EDGEC_CHECK(parallel_for(shards.size(), options_.threads, [&](std::size_t i, int worker) -> Status {
     EDGEC_ASSIGN(Fed fed, feeds(shards[i]));
-    EDGEC_ASSIGN(Feeds wanted, targets(worker, fed));
+    EDGEC_ASSIGN(Feeds wanted, targets(worker, fed, false));
     EDGEC_ASSIGN(const auto results, run(loss_, worker, std::move(fed.inputs), values, std::move(wanted)));
     losses[i] = static_cast<double>(results[0].tensor->as<float>()[0]);
     return {};
@@ -110,7 +131,7 @@ Result<BatchGradient> Shards::gradient(std::span<const Tensor> values, std::span
   std::vector<std::vector<RuntimeValue>> results(batch.size() / rows());
   EDGEC_CHECK(parallel_for(results.size(), options_.threads, [&](std::size_t i, int worker) -> Status {
     EDGEC_ASSIGN(Fed fed, varied_feeds(batch.subspan(i * rows(), rows())));
-    EDGEC_ASSIGN(Feeds wanted, targets(worker, fed));
+    EDGEC_ASSIGN(Feeds wanted, targets(worker, fed, true));
     EDGEC_ASSIGN(results[i], run(gradient_, worker, std::move(fed.inputs), values, std::move(wanted)));
     return {};
   }));
@@ -158,8 +179,10 @@ Result<Shards::Runnable> Shards::compile(const Graph &graph, std::vector<ValueId
 }
 
 Result<Shards::Runnable> Shards::compile_gradients(Loss loss, bool gradients) const {
+  const bool projection = loss == Loss::projection;
+  const auto features = gradients && !projection ? std::span<const ValueId>(features_) : std::span<const ValueId>();
   EDGEC_ASSIGN(const Objective made,
-               make_objective(sized_, ops_, parameters_, loss, powers_, loss == Loss::projection ? 0 : options_.hard));
+               make_objective(sized_, ops_, parameters_, loss, powers_, projection ? 0 : options_.hard, features));
   std::vector<ValueId> fetches{made.loss};
   if (gradients) fetches.insert(fetches.end(), made.gradients.begin(), made.gradients.end());
   return compile(made.graph, std::move(fetches));
@@ -228,9 +251,10 @@ Result<Shards::Fed> Shards::varied_feeds(std::span<const Draw> draws) const {
   return stacked_shard(shard);
 }
 
-Result<Shards::Feeds> Shards::targets(int worker, const Fed &fed) const {
+Result<Shards::Feeds> Shards::targets(int worker, const Fed &fed, bool features) const {
   if (options_.hard >= 1) return fed.right;
   EDGEC_ASSIGN(Feeds wanted, run(teach_, worker, fed.inputs));
+  if (!features) wanted.erase(wanted.begin() + static_cast<std::ptrdiff_t>(answers_), wanted.end());
   if (options_.hard > 0) wanted.insert(wanted.end(), fed.right.begin(), fed.right.end());
   return wanted;
 }

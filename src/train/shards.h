@@ -9,13 +9,15 @@
 #include "runtime/plan.h"
 #include "train/augment.h"
 #include "train/batches.h"
+#include "train/features.h"
 #include "train/objective.h"
 
 namespace edgec {
 
 struct ShardOptions {
   Loss loss = Loss::squared_error;
-  double hard = 0; ///< make_objective()
+  double hard = 0;                   ///< make_objective()
+  std::vector<FeaturePair> features; ///< matched while training; what judges are answers alone
   Augmentation augmentation;
   int threads = 1;
   Isa isa = Isa::scalar;
@@ -41,6 +43,7 @@ public:
   Status prepare_projection();
 
   [[nodiscard]] std::size_t rows() const { return static_cast<std::size_t>(rows_); }
+  [[nodiscard]] std::size_t features() const { return features_.size(); } ///< pairs that are matched
 
   /// The mean loss on samples as they are.
   [[nodiscard]] Result<double> loss(std::span<const Tensor> values, std::span<const std::size_t> samples) const;
@@ -66,8 +69,10 @@ private:
   const SampleCache &samples_;
   const ShardOptions &options_;
   std::int64_t rows_ = 1;
-  std::vector<Type> types_; ///< of a sample's inputs
-  Graph sized_;             ///< the student for one shard
+  std::vector<Type> types_;       ///< of a sample's inputs
+  Graph sized_;                   ///< the student for one shard
+  std::vector<ValueId> features_; ///< the student's; the teacher's are fetched after its answers
+  std::size_t answers_ = 0;       ///< the teacher's
   std::vector<double> powers_;
   Runnable teach_, loss_, gradient_, projection_;
 
@@ -83,8 +88,10 @@ private:
   /// Error (unsupported): it has another shape than the first, for which everything is made.
   [[nodiscard]] Result<Sample> load(std::size_t index) const;
   [[nodiscard]] Fed stacked_shard(std::span<const Sample> shard) const;
-  /// The teacher's answers and the right ones, as far as they count.
-  [[nodiscard]] Result<Feeds> targets(int worker, const Fed &fed) const;
+  /// The teacher's answers, its features where they are wanted, and the right answers, as far as they count.
+  [[nodiscard]] Result<Feeds> targets(int worker, const Fed &fed, bool features) const;
+  /// Chooses features_; gives the teacher's. Error (unsupported): those of a pair that was asked for differ in shape.
+  Result<std::vector<ValueId>> pair_features(const Graph &teacher);
   [[nodiscard]] Status check_teacher(const Graph &teacher) const;
   [[nodiscard]] Feeds signs(std::uint64_t seed) const;
   static Result<std::vector<RuntimeValue>> run(const Runnable &run, int worker, Feeds feeds,

@@ -80,12 +80,14 @@ private:
   std::size_t zeros_ = 0, prunable_ = 0;
 };
 
-/// What little was lost is lost again at a high rate; much takes one (measured from 3 to 16 dB below the answers).
-double rate_for(Loss loss, double hard, double before) {
+/// What little was lost is lost again at a high rate; much takes one (measured from 3 to 16 dB below the answers). SGD,
+/// whose steps shrink with the gradients, takes ten times as much.
+double rate_for(const TrainOptions &options, double before) {
   constexpr double little = 0.06, much = 0.2; // 12 and 7 dB
-  if (hard > 0) return 5e-4;
-  if (loss != Loss::squared_error) return 1e-3;
-  return before <= little ? 3e-4 : before <= much ? 1e-3 : 2e-3;
+  const double unit = options.descent == Descent::sgd ? 10 : 1;
+  if (options.hard > 0) return unit * 5e-4;
+  if (options.loss != Loss::squared_error) return unit * 1e-3;
+  return unit * (before <= little ? 3e-4 : before <= much ? 1e-3 : 2e-3);
 }
 
 /// What has no classes is refused when the loss is made.
@@ -100,8 +102,12 @@ public:
   Trainer(const Graph &student, std::span<const Parameter> parameters, const Graph &teacher, const OpRegistry &ops,
           const SampleSet &samples, const TrainOptions &options)
       : options_(options), cache_(samples, options.memory, right_answers(student, options)), row_(student, parameters),
-        ids_(values_of(parameters)), shard_options_{options.loss, options.hard, options.augmentation, options.threads,
-                                                    options.isa},
+        ids_(values_of(parameters)), shard_options_{.loss = options.loss,
+                                                    .hard = options.hard,
+                                                    .features = options.features,
+                                                    .augmentation = options.augmentation,
+                                                    .threads = options.threads,
+                                                    .isa = options.isa},
         shards_(student, ids_, teacher, ops, cache_, shard_options_) {}
 
   Result<Trained> run(std::span<const std::size_t> indices) {
@@ -111,10 +117,10 @@ public:
     EDGEC_CHECK(shards_.prepare(held_out_));
     EDGEC_CHECK(shards_.prepare_loss());
     if (prunes()) EDGEC_CHECK(shards_.prepare_projection());
-    Trained trained{.samples = learnt_.size(), .held_out = held_out_.size()};
+    Trained trained{.samples = learnt_.size(), .held_out = held_out_.size(), .features = shards_.features()};
     EDGEC_ASSIGN(trained.before, judge());
     trained.after = trained.before;
-    trained.rate = options_.rate > 0 ? options_.rate : rate_for(options_.loss, options_.hard, trained.before);
+    trained.rate = options_.rate > 0 ? options_.rate : rate_for(options_, trained.before);
     EDGEC_ASSIGN(const auto saved, saved_state(indices));
     trained.steps = saved ? saved->steps : 0;
     if (!saved) {
@@ -189,9 +195,12 @@ private:
     if (options_.checkpoint.empty()) return std::optional<TrainingState>();
     const Augmentation &how = options_.augmentation;
     std::string text =
-        fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {}", options_.steps, options_.cpu_seconds, options_.batch,
-                    options_.rate, static_cast<int>(options_.loss), options_.hard, options_.zeros, options_.seed,
-                    how.mixup, how.flips, how.shifts, static_cast<int>(options_.isa), fmt::join(indices, ","));
+        fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}", static_cast<int>(options_.descent), options_.steps,
+                    options_.cpu_seconds, options_.batch, options_.rate, static_cast<int>(options_.loss), options_.hard,
+                    options_.zeros, options_.seed, how.mixup, how.flips, how.shifts, static_cast<int>(options_.isa),
+                    fmt::join(indices, ","));
+    for (const FeaturePair &pair : options_.features)
+      text += fmt::format(" {}={}", pair.student.index, pair.teacher.index);
     EDGEC_ASSIGN(const Sample first, cache_.load(indices[0]));
     for (const Tensor &tensor : first) text += sha256(tensor.data);
     text += sha256(std::as_bytes(std::span(row_.values)));
@@ -200,7 +209,7 @@ private:
   }
 
   [[nodiscard]] Status save(const Trained &trained, std::size_t step, const Deck &deck,
-                            const AdamMoments &moments) const {
+                            const GradientMoments &moments) const {
     if (options_.checkpoint.empty()) return {};
     return write_checkpoint(options_.checkpoint, {.fingerprint = fingerprint_,
                                                   .step = step,
@@ -221,13 +230,13 @@ private:
                                                   .free = row_.free});
   }
 
-  /// Puts a state in place; gives Adam's moments.
-  AdamMoments restore(const TrainingState &state, Trained &trained, Deck &deck) {
+  /// Puts a state in place; gives the optimizer's moments.
+  GradientMoments restore(const TrainingState &state, Trained &trained, Deck &deck) {
     row_.values = state.values, row_.free = state.free;
     best_ = state.best, squares_ = state.squares, judged_pruned_ = state.judged_pruned;
     trained.after = state.after, trained.pruned = state.pruned, trained.rate = state.rate;
     while (deck.dealt() < state.dealt) deck.deal(batch());
-    AdamMoments moments;
+    GradientMoments moments;
     moments.mean = state.mean, moments.square = state.square;
     moments.mean_left = state.mean_left, moments.square_left = state.square_left;
     return moments;
@@ -236,13 +245,14 @@ private:
   Status descend(Trained &trained, const std::optional<TrainingState> &saved) {
     best_ = row_.values;
     Deck deck(learnt_, options_.seed);
-    Adam adam(saved ? restore(*saved, trained, deck) : AdamMoments(row_.values.size()), row_.pace);
+    Optimizer optimizer(options_.descent, saved ? restore(*saved, trained, deck) : GradientMoments(row_.values.size()),
+                        row_.pace);
     const std::size_t pause = std::max<std::size_t>(1, trained.steps / judgements);
     for (std::size_t step = saved ? saved->step : 0; step < trained.steps; ++step) {
       if (options_.progress) options_.progress(step, trained.steps);
       if (interrupted()) {
         take_interrupt();
-        EDGEC_CHECK(save(trained, step, deck, adam.moments()));
+        EDGEC_CHECK(save(trained, step, deck, optimizer.moments()));
         trained.steps = step;
         trained.interrupted = true;
         break;
@@ -252,11 +262,11 @@ private:
       if (!std::isfinite(found.loss)) break; // what was best so far stands
       for (std::size_t i = 0; i < found.values.size(); ++i)
         if (row_.free[i] == 0) found.values[i] = 0;
-      adam.step(row_.values, found.values, scheduled_rate(trained.rate, step, trained.steps));
+      optimizer.step(row_.values, found.values, scheduled_rate(trained.rate, step, trained.steps));
       row_.hold();
       if ((step + 1) % pause != 0 && step + 1 != trained.steps) continue;
       EDGEC_CHECK(keep_best(trained, step));
-      EDGEC_CHECK(save(trained, step + 1, deck, adam.moments()));
+      EDGEC_CHECK(save(trained, step + 1, deck, optimizer.moments()));
     }
     return {};
   }

@@ -8,7 +8,9 @@
 
 #include "data/samples.h"
 #include "train/augment.h"
+#include "train/features.h"
 #include "train/objective.h"
+#include "train/optimizer.h"
 
 namespace edgec {
 
@@ -17,10 +19,12 @@ struct TrainOptions {
   double cpu_seconds = 0; ///< of this process, those of all threads
   std::size_t batch = 32; ///< samples a step
   double rate = 0;        ///< the largest that the schedule comes to; 0: by how much was lost
+  Descent descent = Descent::adam;
   Loss loss = Loss::squared_error;
   double hard = 0; ///< share of the cross-entropy with `labels` in the loss; 1: the teacher is not asked
   std::span<const std::int64_t> labels; ///< a class for each row of the samples
-  double zeros = 0; ///< share of zeros that the parameters with zeros come to while they are trained
+  double zeros = 0;                  ///< share of zeros that the parameters with zeros come to while they are trained
+  std::vector<FeaturePair> features; ///< ShardOptions
   Augmentation augmentation;
   std::uint64_t seed = 0;
   int threads = 1;
@@ -49,6 +53,7 @@ Result<std::vector<Tensor>> gradient_squares(const Graph &network, std::span<con
 
 struct Trained {
   std::size_t steps = 0, samples = 0, held_out = 0; ///< steps made; samples trained on; samples judged on
+  std::size_t features = 0;                         ///< pairs that were matched
   double rate = 0;                                  ///< the largest of the schedule
   double before = 0, after = 0;                     ///< the loss on held-out samples: of the network given, of the best
   bool interrupted = false;                         ///< stopped on the way

@@ -6,10 +6,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "formats/onnx/onnx.h"
+#include "ir/node_view.h"
 #include "kernels/isa.h"
 #include "ops/registry.h"
 #include "runtime/plan.h"
@@ -21,7 +23,7 @@ namespace {
 
 constexpr std::int64_t rows = 8;
 
-/// A plan of the gradients of all float constants of rank 2 and more, and what it is fed.
+/// A plan of the gradients of all weights and biases, and what it is fed.
 struct TrainingStep {
   std::shared_ptr<const Plan> plan;
   std::vector<RuntimeValue> feeds;
@@ -31,6 +33,18 @@ Tensor random_tensor(const Dims &dims, Random &random) {
   std::vector<float> values(static_cast<std::size_t>(*element_count(dims)));
   for (float &value : values) value = static_cast<float>(random.uniform(-1, 1));
   return Tensor::of(dims, std::move(values));
+}
+
+std::vector<ValueId> weights_and_biases(const Graph &graph) {
+  std::set<ValueId> found;
+  for (const NodeId id : graph.nodes()) {
+    const Node &node = graph.node(id);
+    const auto info = weights_of(graph, node, all_ops());
+    if (!info) continue;
+    found.insert(node.input(info->weight));
+    if (info->bias && node.input(*info->bias).valid()) found.insert(node.input(*info->bias));
+  }
+  return {found.begin(), found.end()};
 }
 
 Result<TrainingStep> make_step(const std::string &path) {
@@ -43,10 +57,7 @@ Result<TrainingStep> make_step(const std::string &path) {
     inputs.push_back(type);
   }
   EDGEC_ASSIGN(const Graph graph, with_batch(model.graph, all_ops(), inputs, rows));
-  std::vector<ValueId> parameters;
-  for (const ValueId id : graph.values())
-    if (const Tensor *data = graph.constant(id); data && data->dtype == DType::float32 && data->rank() > 1)
-      parameters.push_back(id);
+  const std::vector<ValueId> parameters = weights_and_biases(graph);
   const std::vector<double> powers(answers_of(graph).size(), 1);
   EDGEC_ASSIGN(const Objective objective, make_objective(graph, all_ops(), parameters, Loss::squared_error, powers));
   TrainingStep step;

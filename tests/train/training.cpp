@@ -1,4 +1,4 @@
-// The pieces of training, and training itself.
+// Training itself.
 #include <gmock/gmock.h>
 
 #include <unistd.h>
@@ -15,116 +15,14 @@
 #include "ir/text.h"
 #include "kernels/isa.h"
 #include "ops/registry.h"
-#include "support/file.h"
 #include "train/batches.h"
-#include "train/checkpoint.h"
-#include "train/optimizer.h"
 #include "train/shards.h"
-#include "train/sparsity.h"
 #include "train/trainer.h"
 
 namespace edgec {
 namespace {
 
-using testing::Each;
-using testing::ElementsAre;
 using testing::HasSubstr;
-
-TEST(Optimizer, StepsByTheRateAtFirst) { // whatever a gradient's size: m / sqrt(v) is its sign
-  Adam adam(AdamMoments(3));
-  std::vector<float> values{1, 1, 1};
-  adam.step(values, std::vector<float>{100, -0.01F, 0}, 0.1);
-  EXPECT_NEAR(values[0], 0.9, 1e-6);
-  EXPECT_NEAR(values[1], 1.1, 1e-6);
-  EXPECT_EQ(values[2], 1);
-}
-
-TEST(Optimizer, FindsTheBottomOfABowl) {
-  Adam adam(AdamMoments(2));
-  std::vector<float> values{3, -2};
-  constexpr std::size_t steps = 500;
-  for (std::size_t i = 0; i < steps; ++i)
-    adam.step(values, std::vector<float>{2 * (values[0] - 1), 20 * (values[1] - 0.5F)}, scheduled_rate(0.1, i, steps));
-  EXPECT_NEAR(values[0], 1, 1e-3);
-  EXPECT_NEAR(values[1], 0.5, 1e-3);
-}
-
-TEST(Schedule, RisesThenFallsToNothing) {
-  for (const std::size_t steps : {1U, 7U, 100U, 5000U}) {
-    double largest = 0;
-    for (std::size_t i = 0; i < steps; ++i) largest = std::max(largest, scheduled_rate(1, i, steps));
-    EXPECT_NEAR(largest, 1, 1e-9) << steps;
-  }
-  EXPECT_NEAR(scheduled_rate(1, 0, 1000), 0.02, 1e-9);
-  EXPECT_LT(scheduled_rate(1, 999, 1000), 1e-4);
-}
-
-TEST(Schedule, OfZerosIsCubicAndEndsThere) {
-  EXPECT_EQ(scheduled_zeros(0.5, 0.9, 0, 1000), 0.5);
-  EXPECT_NEAR(scheduled_zeros(0.5, 0.9, 349, 1000), 0.9 - 0.4 / 8, 1e-9); // half of the way
-  EXPECT_EQ(scheduled_zeros(0.5, 0.9, 999, 1000), 0.9);
-  for (std::size_t i = 1; i < 1000; ++i)
-    EXPECT_GE(scheduled_zeros(0.5, 0.9, i, 1000), scheduled_zeros(0.5, 0.9, i - 1, 1000));
-}
-
-TEST(Sparsity, ClearsTheLeastWorthyOfAllAndLeavesAFloor) {
-  std::vector<char> kept(60, 1);
-  std::vector<float> worth(60);
-  std::iota(worth.begin(), worth.end(), 0.0F); // segment 0 is worth less than segment 1
-  const std::vector<Segment> segments{{0, 40}, {40, 20}};
-  clear_least(kept, worth, segments, 0.5);
-  EXPECT_EQ(std::count(kept.begin(), kept.begin() + 30, 0), 30);
-  EXPECT_EQ(std::count(kept.begin() + 30, kept.end(), 0), 0);
-  clear_least(kept, worth, segments, 0.8); // 48: the first segment keeps 2
-  EXPECT_EQ(std::count(kept.begin(), kept.end(), 0), 48);
-  EXPECT_THAT(std::vector<char>(kept.begin() + 38, kept.begin() + 40), Each(1));
-  const auto before = kept;
-  clear_least(kept, worth, segments, 0.3); // nothing comes back
-  EXPECT_EQ(kept, before);
-}
-
-Sample one_input(Dims dims, float first) {
-  std::vector<float> values(static_cast<std::size_t>(*element_count(dims)));
-  std::iota(values.begin(), values.end(), first);
-  return {Tensor::of(std::move(dims), std::move(values))};
-}
-
-TEST(Augmentation, KeepsShapesAndStaysWithinTheSamples) {
-  for (const Dims &dims : {Dims{1, 3, 16, 16}, Dims{1, 1, 49, 10}, Dims{1, 20}, Dims{1, 8, 8}}) {
-    const Sample a = one_input(dims, 0), b = one_input(dims, 5000);
-    const auto of_a = a[0].as<float>(), of_b = b[0].as<float>();
-    for (std::uint64_t seed = 0; seed < 50; ++seed) {
-      Random random(seed);
-      const Sample found = augmented(a, b, {}, random);
-      ASSERT_EQ(found.size(), 1U);
-      EXPECT_EQ(found[0].dims, dims);
-      for (const float x : found[0].as<float>()) {
-        EXPECT_GE(x, of_a.front());
-        EXPECT_LE(x, of_b.back());
-      }
-    }
-  }
-}
-
-TEST(Augmentation, DoesNothingToWhatItCannotVary) {
-  Random random(1);
-  const Sample tokens{Tensor::of({1, 4}, std::vector<std::int64_t>{1, 2, 3, 4})},
-      others{Tensor::of({1, 4}, std::vector<std::int64_t>{5, 6, 7, 8})};
-  const Sample row = one_input({1, 12}, 0);
-  for (int i = 0; i < 20; ++i) {
-    EXPECT_TRUE(identical(augmented(tokens, others, {}, random)[0], tokens[0]));
-    EXPECT_TRUE(identical(augmented(row, row, {false, false, false}, random)[0], row[0]));
-  }
-}
-
-TEST(Deck, DealsEachSampleOnceARound) {
-  const std::vector<std::size_t> cards{3, 5, 7, 11, 13};
-  Deck deck(cards, 9);
-  std::vector<std::size_t> dealt;
-  for (const Draw &draw : deck.deal(5)) dealt.push_back(draw.sample);
-  std::ranges::sort(dealt);
-  EXPECT_EQ(dealt, cards);
-}
 
 /// Normal numbers.
 class Numbers : public SampleSet {
@@ -214,6 +112,69 @@ TEST(Training, BringsAnswersBackAndKeepsZeros) {
       const auto values = network.graph.constant(parameter.value)->as<float>();
       for (std::size_t i = 0; parameter.keeps_zeros && i < values.size(); i += 3) EXPECT_EQ(values[i], 0);
     }
+  }
+}
+
+Graph parsed(const char *text) {
+  auto graph = parse_graph(text);
+  EXPECT_TRUE(graph) << graph.error().message;
+  EXPECT_TRUE(infer_types(*graph, all_ops()));
+  return *std::move(graph);
+}
+
+/// Of two convolutions in a row the first is to give what the teacher's first gives: answers alone do not tell.
+TEST(Training, MatchesFeatures) {
+  constexpr const char *chain = "<opset_import: [\"\" : 17]> g (float[1,3,8,8] x) => (float[1,2,8,8] y)"
+                                "<float[2,3,1,1] v = {1, 2, -1, 0.5, -2, 1}, float[2,2,1,1] w = {1, -1, 0.5, 2}>"
+                                "{ h = Conv(x, v)  y = Conv(h, w) }";
+  const Graph teacher = parsed(chain);
+  const auto constant_of = [](const Graph &graph, std::string_view name) {
+    for (const ValueId id : graph.values())
+      if (graph.value(id).name == name) return id;
+    return ValueId{};
+  };
+  double apart[2] = {0, 0};
+  for (const bool matched : {false, true}) {
+    Graph student = teacher;
+    const ValueId v = constant_of(student, "v"), w = constant_of(student, "w");
+    student.set_data(v, random_tensor({2, 3, 1, 1}, 1));
+    student.set_data(w, random_tensor({2, 2, 1, 1}, 2));
+    const std::vector<Parameter> parameters{{v}, {w}};
+    TrainOptions options{.steps = 300, .rate = 0.05};
+    if (matched) options.features = *named_features("h=h", student, teacher);
+    const Numbers samples({1, 3, 8, 8});
+    const auto found = train(student, parameters, teacher, all_ops(), samples, all_of(samples), options);
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(found->features, matched ? 1U : 0U);
+    EXPECT_LT(found->after, 1e-2); // of the answers alone
+    const auto mine = student.constant(v)->as<float>(), its = teacher.constant(v)->as<float>();
+    for (std::size_t i = 0; i < mine.size(); ++i) apart[matched ? 1 : 0] += std::abs(double{mine[i]} - double{its[i]});
+  }
+  EXPECT_GT(apart[0], 1);
+  EXPECT_LT(apart[1], 0.1);
+}
+
+TEST(Training, RefusesFeaturesOfOtherShapes) {
+  const Graph teacher =
+      parsed("<opset_import: [\"\" : 17]> g (float[1,3,8,8] x) => (float[1,3,8,8] y) <float[3] w = {1,2,3}>"
+             "{ h = Relu(x)  p = GlobalAveragePool(h)  m = Mul(p, p)  a = Add(h, m) y = Sigmoid(a) }");
+  for (const bool asked : {true, false}) {
+    Graph student = parsed("<opset_import: [\"\" : 17]> g (float[1,3,8,8] x) => (float[1,3,8,8] y)"
+                           "<float[3,3,1,1] w = {1,2,3, 2,3,4, 0,1,1}> { h = Conv(x, w)  y = Sigmoid(h) }");
+    TrainOptions options{.steps = 10};
+    options.features = *named_features("h=p", student, teacher);
+    options.features[0].asked = asked;
+    std::vector<Parameter> parameters;
+    for (const ValueId id : student.values())
+      if (student.constant(id) != nullptr) parameters.push_back({id});
+    const Numbers samples({1, 3, 8, 8});
+    const auto found = train(student, parameters, teacher, all_ops(), samples, all_of(samples), options);
+    ASSERT_EQ(static_cast<bool>(found), !asked);
+    if (asked)
+      EXPECT_THAT(found.error().message, HasSubstr("features: h of the network that is trained is float[1,3,8,8], p "
+                                                   "of its teacher float[1,3,1,1]"));
+    else
+      EXPECT_EQ(found->features, 0U);
   }
 }
 
@@ -308,8 +269,8 @@ TEST(Training, GoesOnFromACheckpointBitForBit) {
   const auto folder = std::filesystem::temp_directory_path() / fmt::format("edgec-training-{}", getpid());
   std::filesystem::create_directories(folder);
   const auto kept = (folder / "whole.state").string();
-  for (const double zeros : {0.0, 0.6}) {
-    TrainOptions options{.steps = 40, .rate = 0.01, .zeros = zeros};
+  for (const auto &[zeros, descent] : {std::pair{0.0, Descent::adam}, {0.6, Descent::adam}, {0.0, Descent::sgd}}) {
+    TrainOptions options{.steps = 40, .rate = 0.01, .descent = descent, .zeros = zeros};
     options.checkpoint = kept;
     std::set<std::string> moments;
     options.progress = [&](std::size_t done, std::size_t) {
@@ -328,7 +289,7 @@ TEST(Training, GoesOnFromACheckpointBitForBit) {
     for (const std::string &moment : moments) {
       Network again = small_network();
       damage(again);
-      TrainOptions from{.steps = 40, .rate = 0.01, .zeros = zeros, .threads = 2};
+      TrainOptions from{.steps = 40, .rate = 0.01, .descent = descent, .zeros = zeros, .threads = 2};
       from.checkpoint = moment;
       const auto found = train_damaged(again, original.graph, from);
       ASSERT_TRUE(found) << found.error().message;
@@ -343,39 +304,6 @@ TEST(Training, GoesOnFromACheckpointBitForBit) {
     EXPECT_THAT(refused.error().message, HasSubstr("is the state of another training"));
   }
   std::filesystem::remove_all(folder);
-}
-
-TEST(Checkpoint, IsReadWholeOrRefused) {
-  const auto path = (std::filesystem::temp_directory_path() / fmt::format("edgec-state-{}", getpid())).string();
-  TrainingState state{.fingerprint = std::string(64, 'a'), .step = 3, .steps = 9, .values = {1, 2}, .free = {1, 0}};
-  for (auto *numbers : {&state.best, &state.mean, &state.square}) *numbers = {3, 4};
-  ASSERT_TRUE(write_checkpoint(path, state));
-  const auto found = read_checkpoint(path, state.fingerprint, 2);
-  ASSERT_TRUE(found && *found);
-  EXPECT_EQ((*found)->values, state.values);
-  EXPECT_EQ((*found)->free, state.free);
-  EXPECT_EQ((*found)->step, 3U);
-  const std::string whole = [&] {
-    const auto bytes = read_file(path);
-    return std::string(reinterpret_cast<const char *>(bytes->data()), bytes->size());
-  }();
-  for (std::size_t size = 0; size < whole.size(); ++size) {
-    const std::string part = whole.substr(0, size);
-    const ByteView view = std::as_bytes(std::span(part));
-    ASSERT_TRUE(write_file(path, {&view, 1}, true));
-    EXPECT_FALSE(read_checkpoint(path, state.fingerprint, 2)) << size;
-  }
-  for (auto spoil : {+[](TrainingState &s) { s.mean.pop_back(); }, +[](TrainingState &s) { s.squares = {1}; },
-                     +[](TrainingState &s) { s.step = 10; }, +[](TrainingState &s) { s.dealt = UINT64_MAX; }}) {
-    TrainingState spoiled = state;
-    spoil(spoiled);
-    ASSERT_TRUE(write_checkpoint(path, spoiled));
-    EXPECT_FALSE(read_checkpoint(path, state.fingerprint, 2));
-  }
-  std::filesystem::remove(path);
-  const auto none = read_checkpoint(path, state.fingerprint, 2);
-  ASSERT_TRUE(none);
-  EXPECT_FALSE(*none);
 }
 
 /// Labels that a network answers with, and it does not know them yet.
@@ -469,7 +397,7 @@ TEST(Training, TakesSamplesOfOneShape) {
     [[nodiscard]] std::string label(std::size_t) const override { return "growing"; }
     [[nodiscard]] std::string description() const override { return "growing"; }
     [[nodiscard]] Result<Sample> load(std::size_t index) const override {
-      return one_input({1, 6, static_cast<std::int64_t>(4 + index / 18)}, 0);
+      return Sample{random_tensor({1, 6, static_cast<std::int64_t>(4 + index / 18)}, index)};
     }
   };
   Graph graph;

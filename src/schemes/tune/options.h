@@ -15,7 +15,9 @@ struct TuneOptions {
   std::size_t steps = 0;
   double cpu_seconds = 0;
   std::optional<double> rate;
+  std::string optimizer = "adam";
   std::string loss = "squared-error";
+  std::string features = "none"; ///< or auto, or pairs of names
   std::string augment = "all";
   std::string checkpoint; ///< a folder for states of training; empty: none are kept
   double labels = 0;      ///< share of the right answers in the loss; 1: no teacher

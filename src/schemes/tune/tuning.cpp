@@ -49,6 +49,7 @@ TrainOptions train_options(const Job &job, Tuning tuning) {
   TrainOptions options{.steps = static_cast<std::size_t>(std::ceil(tuning.share * static_cast<double>(tune.steps))),
                        .cpu_seconds = tuning.share * tune.cpu_seconds,
                        .rate = tune.rate.value_or(0),
+                       .descent = tune.optimizer == "sgd" ? Descent::sgd : Descent::adam,
                        .loss = tune.loss == "divergence" ? Loss::divergence
                                : tune.loss == "cosine"   ? Loss::cosine
                                                          : Loss::squared_error,
@@ -67,6 +68,13 @@ TrainOptions train_options(const Job &job, Tuning tuning) {
   return options;
 }
 
+Result<std::vector<FeaturePair>> features_of(const std::string &asked, const Graph &student, const Graph &teacher,
+                                             const OpRegistry &ops) {
+  if (asked == "none") return std::vector<FeaturePair>();
+  if (asked == "auto") return features_of_one_name(student, teacher, ops);
+  return named_features(asked, student, teacher);
+}
+
 /// "600 steps at a rate of 0.001 on 160 samples; on 40 others 12.2 dB before, 14.1 dB after": no figures of made-up
 /// samples.
 std::string text_of(const Trained &trained, const Job &job) {
@@ -76,8 +84,10 @@ std::string text_of(const Trained &trained, const Job &job) {
       job.options<TuneOptions>().loss == "squared-error" && job.options<TuneOptions>().labels == 0
           ? fmt::format("{:.1f} dB before, {:.1f} dB after", db(trained.before), db(trained.after))
           : fmt::format("a loss of {:.4g} before, {:.4g} after", trained.before, trained.after);
-  return fmt::format("{} steps at a rate of {:.2g} on {} samples; on {} others {}", trained.steps, trained.rate,
-                     trained.samples, trained.held_out, figures);
+  const std::string features =
+      job.options<TuneOptions>().features == "none" ? "" : fmt::format(" with {} features", trained.features);
+  return fmt::format("{} steps at a rate of {:.2g} on {} samples{}; on {} others {}", trained.steps, trained.rate,
+                     trained.samples, features, trained.held_out, figures);
 }
 
 /// "600" steps, or "60s" of CPU time.
@@ -101,12 +111,18 @@ void TuneOptions::declare(Options &options, const std::string &prefix, std::stri
     Option &option = options.add("--" + prefix + name, text, target, help);
     return condition.empty() ? option.records() : option.needs(condition).records();
   };
-  row("rate", "RATE", &rate, "the largest learning rate; 0.0003 to 0.002 by how much was lost unless given")
+  row("rate", "RATE", &rate,
+      "the largest learning rate; unless given 0.0003 to 0.002 by how much was lost, ten times that for sgd")
       .between(1e-7, 1);
   row("loss", "LOSS", &loss,
       "how far answers are from the original's. squared-error: of the numbers; divergence: of the shares of classes; "
       "cosine: of directions")
       .one_of({"squared-error", "divergence", "cosine"});
+  row("optimizer", "HOW", &optimizer, "how gradients become steps. adam, or sgd with a momentum of 0.9")
+      .one_of({"adam", "sgd"});
+  row("features", "auto|none|A=B,...", &features,
+      "values inside that are to become like the teacher's, too: A of the network that is trained, B of its teacher; "
+      "auto: those at the ends of blocks that have one name and shape");
   Option &kept =
       options.add("--" + prefix + "checkpoint", "DIR", &checkpoint,
                   "keep the state of training in this folder, and go on from it where the same training was stopped");
@@ -178,6 +194,7 @@ Result<Trained> tune_parameters(Graph &graph, std::span<const Parameter> paramet
   std::vector<std::size_t> samples = job.samples;
   samples.insert(samples.end(), job.more_samples.begin(), job.more_samples.end());
   TrainOptions options = train_options(job, tuning);
+  EDGEC_ASSIGN(options.features, features_of(job.options<TuneOptions>().features, graph, teacher, job.ops));
   if (const std::string &folder = job.options<TuneOptions>().checkpoint; !folder.empty()) {
     std::error_code failed;
     std::filesystem::create_directories(folder, failed);
