@@ -246,7 +246,8 @@ private:
     if (op == nullptr || op->quant != QuantRule::same_scale || !has_codes(codes_, node.outputs[0])) return true;
     const Quant &given = *quant_of(codes_, node.outputs[0]);
     for (std::size_t i = 0; i < node.inputs.size(); ++i)
-      if (op->is_data(i) && has_codes(codes_, node.inputs[i]) && *quant_of(codes_, node.inputs[i]) != given)
+      if (op->data_operands.contains(i) && has_codes(codes_, node.inputs[i]) &&
+          *quant_of(codes_, node.inputs[i]) != given)
         return false;
     return true;
   }
