@@ -39,8 +39,9 @@ TEST(Toml, NamesTheLineOfAMistake) {
 }
 
 TEST(SweepFile, CrossesNetworksSettingsAndAxes) {
-  const auto sweep = parsed("networks = ['models/digits_[cm]*.onnx']\n[options]\neffort = 'fast'\n[grid]\nprune = [false, "
-                            "0.5]\nkeep-float = [['first', 'last'], 'Conv']\n[[setting]]\nint8 = true\n[[setting]]\n");
+  const auto sweep =
+      parsed("networks = ['models/digits_[cm]*.onnx']\n[options]\neffort = 'fast'\n[grid]\nprune = [false, "
+             "0.5]\nkeep-float = [['first', 'last'], 'Conv']\n[[setting]]\nint8 = true\n[[setting]]\n");
   ASSERT_TRUE(sweep) << sweep.error().message;
   EXPECT_THAT(sweep->varied(), ElementsAre("int8", "prune", "keep-float"));
   const auto all = sweep->combinations();
