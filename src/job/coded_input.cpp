@@ -60,6 +60,7 @@ Status take_weight_bits(const CodeKinds &kinds, Settings &settings) {
 Result<CodedInput> take_static(const CodeKinds &kinds, Settings &settings, const std::optional<WholeCodes> &whole) {
   auto &int8 = settings.edit<Int8Options>();
   if (int8.wanted() && !int8.is_static()) return CodedInput{.uncodes = true}; // other kinds of codes were asked for
+  if (shares(settings) && kinds.weights == 0) return CodedInput{}; // layers are of reals: values keep their codes
   if (shares(settings))
     return usage_error("--share: layers of this network compute on codes, and shared values are reals; --max-size, "
                        "--prune and --weights int4 make its codes smaller");
