@@ -139,8 +139,7 @@ void name_output(const fs::path &folder, const fs::path &output) {
 Status write_failure(const fs::path &folder, const JobFailure &failure) {
   const Json json{{"schema", "edgec-failure/1"}, {"status", failure.status}, {"message", failure.message}};
   const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  const ByteView bytes = std::as_bytes(std::span(text));
-  return write_file(folder / "failure.json", {&bytes, 1}, true);
+  return write_file(folder / "failure.json", text, true);
 }
 
 } // namespace edgec

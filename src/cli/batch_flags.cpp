@@ -25,10 +25,7 @@ struct Declared {
   }
 };
 
-Status write_text(const std::filesystem::path &path, const std::string &text) {
-  const ByteView bytes = std::as_bytes(std::span(text));
-  return write_file(path, {&bytes, 1}, true);
-}
+Status write_text(const std::filesystem::path &path, const std::string &text) { return write_file(path, text, true); }
 
 } // namespace
 

@@ -39,8 +39,7 @@ Status write_texts(const std::string &folder, const std::vector<std::pair<std::s
   std::filesystem::create_directories(folder, failed);
   if (failed) return resource_error(fmt::format("{}: {}", folder, failed.message()));
   for (const auto &[name, text] : names_and_texts) {
-    const ByteView bytes = std::as_bytes(std::span(text));
-    EDGEC_CHECK(write_file(fmt::format("{}/{}", folder, name), {&bytes, 1}, true));
+    EDGEC_CHECK(write_file(fmt::format("{}/{}", folder, name), text, true));
   }
   return {};
 }

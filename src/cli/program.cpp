@@ -57,8 +57,7 @@ Result<Outcome> run_command(DeclaredCommand &command) {
     EDGEC_CHECK(check_ending(command.shared.save_recipe, recipe_ending).in("--save-recipe"));
     const std::string text = recipe_text(command.options);
     const Option *force = command.options.find("force");
-    const ByteView bytes = std::as_bytes(std::span(text));
-    EDGEC_CHECK(write_file(command.shared.save_recipe, {&bytes, 1}, force != nullptr && force->given));
+    EDGEC_CHECK(write_file(command.shared.save_recipe, text, force != nullptr && force->given));
   }
   return command.run();
 }

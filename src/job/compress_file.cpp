@@ -328,8 +328,7 @@ std::optional<Pareto> curve_of(const CompressFile &a, const Compressed &compress
 }
 
 Status write_text(const std::string &path, const std::string &text, bool force) {
-  const ByteView bytes = std::as_bytes(std::span(text));
-  return write_file(path, {&bytes, 1}, force);
+  return write_file(path, text, force);
 }
 
 /// What was asked for beside the network.

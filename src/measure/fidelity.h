@@ -89,8 +89,7 @@ struct Fidelity {
   std::optional<Accuracy> reference_accuracy, test_accuracy;
   Changes top1_changes, top5_changes; ///< where there are both accuracies
   std::optional<Score> score;         ///< where a metric was asked for and could be told
-  std::size_t foreign_labels =
-      0; ///< labels that are not classes of the network: more than 0, and accuracy means nothing
+  std::size_t foreign_labels = 0;     ///< that are not classes of the network: more than 0, and accuracy means nothing
 
   /// Share of the answers that stayed the same; nothing: no output has classes.
   [[nodiscard]] std::optional<double> agreement() const {

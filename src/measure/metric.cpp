@@ -75,8 +75,7 @@ Status write_outputs(const NetworkOutputs &outputs, const std::filesystem::path 
   }
   const std::string text =
       Json{{"samples", samples}, {"outputs", list}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  const ByteView bytes = std::as_bytes(std::span(text));
-  return write_file(folder / "outputs.json", {&bytes, 1}, false);
+  return write_file(folder / "outputs.json", text, false);
 }
 
 Result<double> run_command(const std::string &command, const NetworkOutputs &outputs) {

@@ -142,6 +142,11 @@ Status write_file(const std::filesystem::path &path, std::span<const ByteView> p
   return status;
 }
 
+Status write_file(const std::filesystem::path &path, std::string_view text, bool force) {
+  const ByteView bytes = std::as_bytes(std::span(text));
+  return write_file(path, {&bytes, 1}, force);
+}
+
 namespace {
 
 /// SHA-256 of what it is fed.

@@ -5,6 +5,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "support/result.h"
 #include "support/storage.h"
@@ -20,6 +21,7 @@ Result<Storage> read_file(const std::filesystem::path &path);
 /// Writes `parts` one after another to a temporary file beside `path`, syncs it and renames it: all of it or nothing.
 /// Without `force` an existing file is an error (Code::usage). "-" writes to stdout.
 Status write_file(const std::filesystem::path &path, std::span<const ByteView> parts, bool force);
+Status write_file(const std::filesystem::path &path, std::string_view text, bool force);
 
 /// Whether write_file() can make a file there; found out before long work. Nothing is left.
 Status check_writable(const std::filesystem::path &path);

@@ -93,8 +93,7 @@ bool is_sound(const TrainingState &state, std::size_t count) {
 Status write_checkpoint(const std::string &path, const TrainingState &state) {
   std::string bytes(magic);
   for_each_field(state, Writer(bytes));
-  const ByteView view = std::as_bytes(std::span(bytes));
-  return write_file(path, {&view, 1}, true);
+  return write_file(path, bytes, true);
 }
 
 Result<std::optional<TrainingState>> read_checkpoint(const std::string &path, const std::string &fingerprint,

@@ -73,8 +73,7 @@ Result<Outcome> run(Arguments &arguments) {
   EDGEC_CHECK(check(arguments));
   EDGEC_ASSIGN(const RangeTable table, table_of(arguments));
   EDGEC_ASSIGN(const std::string text, text_of(table, arguments));
-  const ByteView bytes = std::as_bytes(std::span(text));
-  EDGEC_CHECK(write_file(arguments.output.path, {&bytes, 1}, arguments.output.force));
+  EDGEC_CHECK(write_file(arguments.output.path, text, arguments.output.force));
   say(fmt::format("wrote {}, ranges of {} values on {} samples", arguments.output.path, table.values.size(),
                   table.samples));
   return Outcome::done;

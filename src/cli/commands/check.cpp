@@ -76,8 +76,7 @@ Status update(const Arguments &arguments, const std::vector<LockedResult> &lock)
     for (const LockedResult &locked : lock) reports.push_back(locked.report);
   EDGEC_ASSIGN(const std::vector<LockedResult> found, read_results(reports));
   const std::string text = lock_text(updated(lock, found));
-  const ByteView bytes = std::as_bytes(std::span(text));
-  EDGEC_CHECK(write_file(arguments.lock, {&bytes, 1}, true));
+  EDGEC_CHECK(write_file(arguments.lock, text, true));
   say(fmt::format("wrote {}, {}", arguments.lock, count_of(found.size(), "result")));
   return {};
 }

@@ -28,8 +28,7 @@ Result<Outcome> run(const Arguments &arguments) {
     EDGEC_ASSIGN(reports.emplace_back(), read_report(file));
   }
   EDGEC_ASSIGN(const std::string text, report_file_text(reports, path));
-  const ByteView bytes = std::as_bytes(std::span(text));
-  EDGEC_CHECK(write_file(path, {&bytes, 1}, arguments.output.force));
+  EDGEC_CHECK(write_file(path, text, arguments.output.force));
   return Outcome::done;
 }
 

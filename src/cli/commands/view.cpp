@@ -43,8 +43,7 @@ Result<Outcome> run(const Arguments &arguments) {
   EDGEC_CHECK(check_output(path, inputs, force));
   EDGEC_ASSIGN(const Model model, read_model(arguments.model));
   const std::string text = network_page(nlohmann::ordered_json::parse(report_json(described(arguments.model, model))));
-  const ByteView bytes = std::as_bytes(std::span(text));
-  EDGEC_CHECK(write_file(path, {&bytes, 1}, force));
+  EDGEC_CHECK(write_file(path, text, force));
   return Outcome::done;
 }
 

@@ -116,10 +116,7 @@ private:
   ValueId keep(ValueId value, ValueId codes) {
     const auto [at, fresh] = kept_.values.try_emplace(value, kept_of(codes));
     if (fresh || at->second.quant == *quant_of(codes_, codes)) return value;
-    Node same;
-    same.op = "Identity";
-    same.inputs = {value};
-    const ValueId copy = graph_.add_op(std::move(same), graph_.value(value).type);
+    const ValueId copy = graph_.add_op({.op = "Identity", .inputs = {value}}, graph_.value(value).type);
     kept_.values[copy] = kept_of(codes);
     return copy;
   }
@@ -148,9 +145,7 @@ private:
   }
 
   Node clip_of(ValueId reals, Clamp ends) {
-    Node clip;
-    clip.op = "Clip";
-    clip.inputs = {reals};
+    Node clip{.op = "Clip", .inputs = {reals}};
     for (const float end : {ends.low, ends.high})
       clip.inputs.push_back(std::isinf(end) ? ValueId{} : graph_.add_constant(Tensor::scalar(end)));
     if (!clip.inputs.back().valid()) clip.inputs.pop_back();
@@ -166,24 +161,23 @@ private:
     const Node &node = codes_.node(id);
     const bool constant = codes_.constant(node.inputs[0]) != nullptr;
     if (constant && !stands_for_layer_weights(node.outputs[0])) return;
+    if (constant)
+      for (const Use &use : codes_.value(node.outputs[0]).uses)
+        note_weights(use.node, *weights_of(codes_, codes_.node(use.node), ops_));
     graph_.replace_uses(node.outputs[0], constant ? reals_of(node.inputs[0]) : graph_.node(id).inputs[0]);
     graph_.remove(id);
   }
 
   /// Whether nothing reads it but as weights or biases of layers that get codes again.
-  [[nodiscard]] bool stands_for_layer_weights(ValueId reals) {
-    return std::ranges::all_of(codes_.value(reals).uses,
-                               [&](const Use &use) {
-                                 const Node &reader = codes_.node(use.node);
-                                 const auto info = weights_of(codes_, reader, ops_);
-                                 if (!info || (use.index != info->weight && use.index != info->bias)) return false;
-                                 if (kinds_.values > 0 && !has_codes(codes_, reader.input(info->data)) &&
-                                     !reads_reals_of_codes(codes_, reader.input(info->data), ops_))
-                                   return false;
-                                 note_weights(use.node, *info);
-                                 return true;
-                               }) &&
-           !codes_.is_output(reals);
+  [[nodiscard]] bool stands_for_layer_weights(ValueId reals) const {
+    const auto gets_codes = [&](const Use &use) {
+      const Node &reader = codes_.node(use.node);
+      const auto info = weights_of(codes_, reader, ops_);
+      if (!info || (use.index != info->weight && use.index != info->bias)) return false;
+      const ValueId data = reader.input(info->data);
+      return kinds_.values == 0 || has_codes(codes_, data) || reads_reals_of_codes(codes_, data, ops_);
+    };
+    return !codes_.is_output(reals) && std::ranges::all_of(codes_.value(reals).uses, gets_codes);
   }
 
   void note_weights(NodeId id, const WeightInfo &info) {
