@@ -104,8 +104,8 @@ public:
   [[nodiscard]] Cause find() const {
     if (tensor_.is_half()) return half();
     const CodeRange range = range_of(tensor_);
-    const double low = std::max(seen_.minimum, tensor_.clamp ? tensor_.clamp->low : seen_.minimum);
-    const double high = std::min(seen_.maximum, tensor_.clamp ? tensor_.clamp->high : seen_.maximum);
+    const double low = std::max<double>(seen_.minimum, tensor_.clamp ? tensor_.clamp->low : seen_.minimum);
+    const double high = std::min<double>(seen_.maximum, tensor_.clamp ? tensor_.clamp->high : seen_.maximum);
     for (const auto &found :
          {beyond(range, low, high), narrow(range, low, high), joined(), scores(range), channel(range)})
       if (!found.text.empty()) return found;
@@ -131,8 +131,8 @@ private:
   [[nodiscard]] Cause beyond(CodeRange range, double low, double high) const {
     if (!seen_.histogram) return {};
     CodeRange wide = range; // what the activation takes away is none of the codes' doing
-    if (tensor_.clamp && static_cast<double>(tensor_.clamp->low) >= range.low - range.step) wide.low = -INFINITY;
-    if (tensor_.clamp && static_cast<double>(tensor_.clamp->high) <= range.high + range.step) wide.high = INFINITY;
+    if (tensor_.clamp && tensor_.clamp->low >= range.low - range.step) wide.low = -INFINITY;
+    if (tensor_.clamp && tensor_.clamp->high <= range.high + range.step) wide.high = INFINITY;
     const Outside found = outside(*seen_.histogram, wide);
     const double share = found.below + found.above;
     if (share < notable_share || found.cut < found.rounding) return {};

@@ -380,7 +380,7 @@ ValueId clamped(Graph &graph, ValueId value, Clamp clamp) {
   const Type type = graph.value(value).type;
   for (const auto &[op, bound] : {std::pair{"Max", clamp.low}, {"Min", clamp.high}}) {
     if (std::isinf(bound)) continue;
-    Node node{.op = op, .inputs = {value, graph.add_constant(Tensor::scalar(bound))}};
+    Node node{.op = op, .inputs = {value, graph.add_constant(Tensor::scalar(static_cast<float>(bound)))}};
     value = graph.add_op(std::move(node), type);
   }
   return value;

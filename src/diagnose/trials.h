@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "ir/clamp.h"
 #include "ir/opdef.h"
 #include "schemes/fitting/weights.h"
 

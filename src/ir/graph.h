@@ -214,6 +214,7 @@ struct Model {
   std::map<std::string, Tensor> input_defaults;   // stored values of inputs that the caller may override
   std::string source_sha256;                      // of the file it was read from
   std::uint64_t source_bytes = 0;                 // of that file, external data included
+  std::vector<std::string> source_weights;        // paths of its external data
   std::string source_failure;                     // what ONNX's checker found wrong with that file; empty: nothing
   bool qoperator = false;                         // that file spelled integer operators as QLinearConv and its kin
   std::vector<std::string> notes;                 // what the reader changed or found, in words: for the report

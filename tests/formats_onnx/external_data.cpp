@@ -90,14 +90,21 @@ TEST_F(ExternalData, OffsetsAndLengthsAreChecked) {
   EXPECT_THAT(message_of(read("w.bin", "0", {}, std::int64_t{1} << 40)), HasSubstr("4398046511104 bytes at offset 0"));
 }
 
-TEST_F(ExternalData, IsWrittenBesideTheModel) {
+/// Adds `values` to its input.
+Model addition(const std::vector<float> &values) {
   Model model;
   model.graph.opsets[""] = 13;
-  const std::vector<float> values(1000, 1.5F);
-  const ValueId x = model.graph.add_input("x", Type::tensor(DType::float32, Dims{1000}));
-  const ValueId w = model.graph.add_constant(Tensor::of<float>({1000}, values), "w");
+  const Dims dims{static_cast<std::int64_t>(values.size())};
+  const ValueId x = model.graph.add_input("x", Type::tensor(DType::float32, dims));
+  const ValueId w = model.graph.add_constant(Tensor::of<float>(dims, values), "w");
   Node add{.op = "Add", .inputs = {x, w}};
-  model.graph.add_output(model.graph.add_op(add, Type::tensor(DType::float32, Dims{1000})), "y");
+  model.graph.add_output(model.graph.add_op(add, Type::tensor(DType::float32, dims)), "y");
+  return model;
+}
+
+TEST_F(ExternalData, IsWrittenBesideTheModel) {
+  const std::vector<float> values(1000, 1.5F);
+  const Model model = addition(values);
   const auto written = write_onnx(model, folder / "m.onnx", {.external_data = true});
   ASSERT_TRUE(written) << written.error().message;
   EXPECT_EQ(fs::file_size(folder / "m.onnx.data"), 4000U);
@@ -105,6 +112,21 @@ TEST_F(ExternalData, IsWrittenBesideTheModel) {
   const auto read_back = read_onnx(folder / "m.onnx");
   ASSERT_TRUE(read_back) << read_back.error().message;
   EXPECT_EQ(to_floats(*test::constant_of(read_back->graph)), values);
+}
+
+TEST_F(ExternalData, OfTheInputIsNeverOverwritten) {
+  const std::vector<float> values(1000, 1.5F);
+  ASSERT_TRUE(write_onnx(addition(values), folder / "m.onnx", {.external_data = true}));
+  const auto model = read_onnx(folder / "m.onnx");
+  ASSERT_TRUE(model) << model.error().message;
+  fs::create_hard_link(folder / "m.onnx.data", folder / "other.onnx.data");
+  for (const char *name : {"m.onnx", "other.onnx", "m.onnx.data"}) {
+    const auto written = write_onnx(*model, folder / name, {.force = true, .external_data = true});
+    EXPECT_EQ(written.error().code, Code::usage);
+    EXPECT_THAT(written.error().message, HasSubstr("holds weights of the input")) << name;
+  }
+  EXPECT_TRUE(write_onnx(*model, folder / "other.onnx", {.force = true})); // with its weights inside
+  EXPECT_TRUE(read_onnx(folder / "m.onnx"));
 }
 
 } // namespace

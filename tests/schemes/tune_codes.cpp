@@ -124,6 +124,10 @@ TEST(FakeQuantized, WritesBackTheSameCodesWhereNothingWasTrained) {
   }
 }
 
+/// Beyond, an error is a few codes that fall otherwise: of a dozen samples that judge, others show decibels more or
+/// less.
+constexpr double little_error_db = 48;
+
 TEST(TuneCodes, BringsAnswersBackInWhatTheFileComputes) {
   for (const Case &c : cases) {
     SCOPED_TRACE(testing::PrintToString(c.words));
@@ -137,7 +141,7 @@ TEST(TuneCodes, BringsAnswersBackInWhatTheFileComputes) {
     ASSERT_TRUE(report) << report.error().message;
     const double before = sqnr(coded.original, coded.codes, coded.samples, 30);
     const double slack = before > 40 ? 1.5 : 0.3; // a dozen samples judge; of little error there is little to learn
-    EXPECT_GE(sqnr(coded.original, tuned, coded.samples, 30), before + c.gain_db - slack);
+    EXPECT_GE(sqnr(coded.original, tuned, coded.samples, 30), std::min(before + c.gain_db - slack, little_error_db));
     for (const NodeId id : tuned.nodes()) EXPECT_NE(tuned.node(id).domain, "edgec");
   }
 }

@@ -150,4 +150,10 @@ std::uint64_t ExternalData::total_bytes() const {
   return total;
 }
 
+std::vector<std::string> ExternalData::paths() const {
+  std::vector<std::string> paths;
+  for (const auto &[location, storage] : files_) paths.push_back((folder_ / location).string());
+  return paths;
+}
+
 } // namespace edgec::proto

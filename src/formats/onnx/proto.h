@@ -22,6 +22,8 @@ public:
   Result<Storage> bytes(const onnx::TensorProto &tensor, std::size_t size);
   /// Bytes of all files opened so far.
   [[nodiscard]] std::uint64_t total_bytes() const;
+  /// Their paths.
+  [[nodiscard]] std::vector<std::string> paths() const;
 
 private:
   std::filesystem::path folder_;

@@ -76,6 +76,7 @@ Result<Model> parse(Storage bytes, const std::filesystem::path &folder, const On
   EDGEC_ASSIGN(Model model, read_model(proto, options, external));
   model.source_sha256 = digest;
   model.source_bytes = size + external.total_bytes();
+  model.source_weights = external.paths();
   return model;
 }
 

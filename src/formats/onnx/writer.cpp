@@ -95,6 +95,16 @@ bool is_huge(const Graph &graph) {
   return bytes > (std::uint64_t{1} << 31) - (std::uint64_t{1} << 26);
 }
 
+/// Error: the file holds weights that the model was read from.
+Status keep_source(const Model &model, const std::filesystem::path &path) {
+  std::error_code ignored;
+  for (const std::string &source : model.source_weights)
+    if (std::filesystem::equivalent(path, source, ignored))
+      return usage_error(fmt::format("{}: holds weights of the input; an input is never overwritten, name another file",
+                                     path.string()));
+  return {};
+}
+
 } // namespace
 
 Result<std::string> serialize_onnx(const Model &model, const OnnxWriteOptions &options,
@@ -109,6 +119,8 @@ Status write_onnx(const Model &model, const std::filesystem::path &path, const O
   if (beside && path == "-")
     return usage_error("a model with its weights in a file beside it cannot go to standard output");
   const auto data_path = weights_beside(path);
+  EDGEC_CHECK(keep_source(model, path));
+  if (beside) EDGEC_CHECK(keep_source(model, data_path));
   EDGEC_ASSIGN(const auto made, serialize(model, options, beside ? proto::Weights::external : proto::Weights::lowered,
                                           data_path.filename().string(), warnings)
                                     .in(path.string()));

@@ -61,24 +61,27 @@ void OnednnCall::run(const KernelIo &io) const {
   const Turn turn{shared_->busy};
   const std::unique_ptr<Binding> own = turn.taken ? nullptr : with_onednn([this] { return bind(); });
   Binding &binding = turn.taken ? *shared_ : *own;
-  for (std::size_t i = 0; i < arguments_.size(); ++i) {
-    const OnednnArgument &argument = arguments_[i];
-    const std::byte *bytes = nullptr;
-    switch (argument.from) {
-    case OnednnArgument::From::input: bytes = io.inputs[argument.number]; break;
-    case OnednnArgument::From::output: bytes = io.outputs[argument.number]; break;
-    case OnednnArgument::From::scratch: bytes = io.scratch + argument.number; break;
-    case OnednnArgument::From::constant: continue;
-    }
-    dnnl_memory_set_data_handle(binding.arguments[i].memory, const_cast<std::byte *>(bytes));
-  }
   const OmpThreads scope(threads_);
   with_onednn([&] {
+    for (std::size_t i = 0; i < arguments_.size(); ++i) point(binding, i, io);
     dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive_.get(), binding.stream.get(),
                                                    static_cast<int>(binding.arguments.size()),
                                                    binding.arguments.data()),
                             "oneDNN could not run its kernel");
   });
+}
+
+void OnednnCall::point(Binding &binding, std::size_t number, const KernelIo &io) const {
+  const OnednnArgument &argument = arguments_[number];
+  const std::byte *bytes = nullptr;
+  switch (argument.from) {
+  case OnednnArgument::From::input: bytes = io.inputs[argument.number]; break;
+  case OnednnArgument::From::output: bytes = io.outputs[argument.number]; break;
+  case OnednnArgument::From::scratch: bytes = io.scratch + argument.number; break;
+  case OnednnArgument::From::constant: return;
+  }
+  dnnl::error::wrap_c_api(dnnl_memory_set_data_handle(binding.arguments[number].memory, const_cast<std::byte *>(bytes)),
+                          "oneDNN could not take the memory of a value");
 }
 
 namespace {

@@ -49,6 +49,8 @@ public:
 private:
   struct Binding;
   std::unique_ptr<Binding> bind() const;
+  /// Points an argument's memory at the caller's bytes.
+  void point(Binding &binding, std::size_t number, const KernelIo &io) const;
   dnnl::primitive primitive_;
   std::vector<OnednnArgument> arguments_;
   int threads_;

@@ -13,6 +13,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ir/clamp.h"
 #include "passes/pass.h"
 #include "passes/rewriting/rewrite.h"
 
@@ -22,27 +23,14 @@ namespace {
 constexpr std::string_view pass = "fuse-activation";
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-struct Limits {
-  double low = -infinity, high = infinity;
-};
-
-/// The limits that a node sets; nothing where it is not a Relu or Clip, or its bounds are not known or cross.
-std::optional<Limits> limits(const Graph &graph, const Node &node) {
-  if (node.is("Relu")) return Limits{0, infinity};
-  if (!node.is("Clip")) return std::nullopt;
-  Limits out{node.get_float("min", -std::numeric_limits<float>::infinity()),
-             node.get_float("max", std::numeric_limits<float>::infinity())};
-  for (const std::size_t i : {1U, 2U}) {
-    if (!node.input(i).valid()) continue;
-    const auto bound = scalar(graph, node.input(i));
-    if (!bound) return std::nullopt;
-    (i == 1 ? out.low : out.high) = *bound;
-  }
-  return out.low <= out.high ? std::optional(out) : std::nullopt;
+/// The limits that a node sets; nothing where it sets none, or its bounds are not known or cross.
+std::optional<Clamp> limits(const Graph &graph, const Node &node) {
+  const auto clamp = as_clamp(graph, node);
+  return clamp && clamp->low <= clamp->high ? clamp : std::nullopt;
 }
 
 /// Reals that a value can hold, as far as its type or its producer's OpDef says.
-Limits range_of(const Graph &graph, ValueId id, const OpRegistry &ops) {
+Clamp range_of(const Graph &graph, ValueId id, const OpRegistry &ops) {
   const Type &type = graph.value(id).type;
   if (type.quant && type.quant->is_per_tensor() && bits(type.dtype) <= 16) {
     const auto [low, high] = integer_range(type.dtype);
@@ -56,7 +44,7 @@ Limits range_of(const Graph &graph, ValueId id, const OpRegistry &ops) {
 }
 
 /// Makes the node limit `x` instead: Relu where that says it, else Clip.
-void set_limits(Graph &graph, NodeId id, ValueId x, Limits to) {
+void set_limits(Graph &graph, NodeId id, ValueId x, Clamp to) {
   graph.remove_attribute(id, "min");
   graph.remove_attribute(id, "max");
   graph.drop_input(id, 1);
@@ -77,7 +65,7 @@ void set_limits(Graph &graph, NodeId id, ValueId x, Limits to) {
 bool is_plain_float(const Type &type) { return is_float(type.dtype) && bits(type.dtype) >= 16 && !type.is_quantized(); }
 
 /// Joins a limit with the one before it.
-bool join(Graph &graph, NodeId id, Limits outer, const PassContext &context) {
+bool join(Graph &graph, NodeId id, Clamp outer, const PassContext &context) {
   const ValueId middle = graph.node(id).inputs[0];
   const NodeId first = graph.value(middle).producer;
   if (!first.valid() || graph.sole_user(middle) != id || !is_plain_float(graph.value(middle).type)) return false;
@@ -97,7 +85,7 @@ Result<bool> run(Graph &graph, const PassContext &context) {
     const auto outer = limits(graph, graph.node(id));
     if (!outer) continue;
     const ValueId in = graph.node(id).inputs[0], out = graph.node(id).outputs[0];
-    const Limits inside = range_of(graph, in, context.ops);
+    const Clamp inside = range_of(graph, in, context.ops);
     if (inside.low >= outer->low && inside.high <= outer->high && can_replace(graph, out, in)) {
       context.say(pass, graph.node(id).label(), "removed: its operand is always within its limits");
       graph.replace_uses(out, in);

@@ -10,9 +10,9 @@
 // that hold it.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numbers>
 
+#include "ir/clamp.h"
 #include "passes/pass.h"
 #include "passes/rewriting/match.h"
 #include "passes/rewriting/rewrite.h"
@@ -34,13 +34,8 @@ Attribute real(std::string name, double value) { return {std::move(name), static
 ValueId clipped(const Graph &graph, ValueId value) {
   const Node *clip = made_by(graph, value, "Clip");
   if (!clip) return {};
-  const bool operands = clip->input(1).valid() || clip->input(2).valid();
-  const auto bound = [&](std::size_t i, const char *name) {
-    return operands ? (clip->input(i).valid() ? scalar(graph, clip->inputs[i]) : std::nullopt)
-                    : std::optional<double>(clip->get_float(name, std::numeric_limits<float>::quiet_NaN()));
-  };
-  const auto low = bound(1, "min"), high = bound(2, "max");
-  return low && high && *low == 0 && *high == 6 ? plus_number(graph, clip->inputs[0], 3) : ValueId{};
+  const auto clamp = as_clamp(graph, *clip);
+  return clamp && clamp->low == 0 && clamp->high == 6 ? plus_number(graph, clip->inputs[0], 3) : ValueId{};
 }
 
 bool is_hard_sigmoid(const Node &node) {

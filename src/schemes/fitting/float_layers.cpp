@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "ir/clamp.h"
 #include "ir/node_view.h"
 #include "schemes/fitting/channel_bias.h"
 #include "schemes/fitting/held_out.h"

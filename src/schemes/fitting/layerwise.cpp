@@ -145,8 +145,7 @@ private:
     std::erase_if(open, [&](const Layer *layer) { return layer->bias.empty() || !means_.contains(layer->target); });
     for (int step = 0; step < newton_steps && !open.empty(); ++step) {
       std::map<ValueId, Interval> outputs;
-      for (const Layer *layer : open)
-        outputs[layer->output] = layer->clamp ? Interval{layer->clamp->low, layer->clamp->high} : Interval{};
+      for (const Layer *layer : open) outputs[layer->output] = layer->clamp ? interval(*layer->clamp) : Interval{};
       EDGEC_ASSIGN(const auto seen, now_.observe(outputs));
       std::erase_if(open, [&](Layer *layer) {
         const double worst = step_towards(*layer, seen.at(layer->output), means_.at(layer->target).channel_mean);
@@ -173,6 +172,10 @@ private:
       worst = std::max(worst, std::abs(missing) / scale);
     }
     return worst;
+  }
+
+  static Interval interval(const Clamp &clamp) {
+    return {static_cast<float>(clamp.low), static_cast<float>(clamp.high)};
   }
 
   static double spread(std::span<const double> means) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compress/refit.h"
+#include "ir/clamp.h"
 #include "schemes/fitting/weights.h"
 
 namespace edgec {

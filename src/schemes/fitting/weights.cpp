@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <limits>
 #include <set>
 
 #include "ir/node_view.h"
@@ -57,20 +56,6 @@ bool reads_input(const Graph &graph, const OpRegistry &ops, NodeId node) {
       if (v.valid()) stack.push_back(v);
   }
   return true;
-}
-
-std::optional<Clamp> as_clamp(const Graph &graph, const Node &node) {
-  constexpr float infinity = std::numeric_limits<float>::infinity();
-  if (node.is("Relu")) return Clamp{0, infinity};
-  if (!node.is("Clip")) return std::nullopt;
-  Clamp clamp{node.get_float("min", -infinity), node.get_float("max", infinity)};
-  for (const std::size_t i : {1U, 2U}) {
-    if (!node.input(i).valid()) continue;
-    const Tensor *bound = graph.constant(node.input(i));
-    if (!bound || bound->dtype != DType::float32 || bound->size() != 1) return std::nullopt;
-    (i == 1 ? clamp.low : clamp.high) = bound->as<float>()[0];
-  }
-  return clamp;
 }
 
 void replace_weight(Graph &graph, const WeightTensor &weight, ValueId replacement) {

@@ -29,12 +29,6 @@ bool is_depthwise(const Graph &graph, const WeightTensor &weight);
 /// Whether no other node with weights stands between it and the graph's inputs.
 bool reads_input(const Graph &graph, const OpRegistry &ops, NodeId node);
 
-/// Relu or Clip with constant bounds: the interval it clamps to.
-struct Clamp {
-  float low, high;
-};
-std::optional<Clamp> as_clamp(const Graph &graph, const Node &node);
-
 /// The readers read `replacement` instead; the old constant goes where nobody else reads it.
 void replace_weight(Graph &graph, const WeightTensor &weight, ValueId replacement);
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "formats/onnx/element_types.h"
+#include "ir/clamp.h"
 #include "schemes/fitting/weights.h"
 #include "schemes/half/half_range.h"
 

@@ -1,8 +1,6 @@
 #include "schemes/int8/border.h"
 
-#include <cmath>
-
-#include "schemes/fitting/weights.h"
+#include "ir/clamp.h"
 
 namespace edgec {
 namespace {
@@ -39,11 +37,7 @@ void drop_saturated_clamps(Graph &graph, const std::set<NodeId> *ends) {
     if (bits(codes.dtype) != 4 && (ends == nullptr || !ends->contains(before))) continue;
     const auto clamp = as_clamp(graph, graph.node(before));
     if (!clamp || graph.sole_user(node.inputs[0]) != id) continue;
-    const auto code = [&](float real) {
-      return std::nearbyint(real / codes.quant->scale()) + static_cast<float>(codes.quant->zero_point());
-    };
-    const auto [low, high] = integer_range(codes.dtype);
-    if (code(clamp->low) > static_cast<float>(low) || code(clamp->high) < static_cast<float>(high)) continue;
+    if (!saturates_within(codes, *clamp)) continue;
     graph.add_origins(id, graph.node(before).origins);
     graph.set_input(id, 0, graph.node(before).inputs[0]);
     graph.remove(before);

@@ -110,7 +110,7 @@ double predicted_noise(std::vector<ReaderColumns> &readers, const ValueStatistic
 std::vector<double> candidate(std::vector<double> norms, const EqualizedTensor &tensor, const ValueStatistics &seen,
                               double alpha, double beta) {
   const bool bounded = tensor.clamp && std::isfinite(tensor.clamp->high);
-  const double top = bounded ? static_cast<double>(tensor.clamp->high) : *std::ranges::max_element(seen.channel_peak);
+  const double top = bounded ? tensor.clamp->high : *std::ranges::max_element(seen.channel_peak);
   const double mean_norm = std::max(1e-30, *std::ranges::max_element(norms));
   std::vector<double> factors(norms.size(), 1.0);
   for (std::size_t c = 0; c < factors.size(); ++c) {

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "ir/clamp.h"
 #include "schemes/fitting/weights.h"
 
 namespace edgec {

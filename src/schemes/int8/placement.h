@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "ir/clamp.h"
 #include "ir/opdef.h"
 #include "schemes/fitting/weights.h"
 #include "schemes/precision.h"

@@ -158,15 +158,9 @@ private:
     if (!plan_.integer.contains(activation)) return;
     const ValueId inner = graph_.node(activation).inputs[0];
     const ValueId outer = graph_.node(activation).outputs[0];
-    const Quant quant = *graph_.value(outer).type.quant;
-    const Clamp clamp = *as_clamp(graph_, graph_.node(activation));
-    const auto code = [&](float real) {
-      return std::nearbyint(real / quant.scale()) + static_cast<float>(quant.zero_point());
-    };
-    Type type = graph_.value(outer).type;
+    const Type type = graph_.value(outer).type;
     graph_.set_type(inner, type);
-    const auto [low, high] = integer_range(type.dtype);
-    if (code(clamp.low) > static_cast<float>(low) || code(clamp.high) < static_cast<float>(high)) {
+    if (!saturates_within(type, *as_clamp(graph_, graph_.node(activation)))) {
       clamped_outputs_[producer] = outer;
       return;
     }

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "ir/clamp.h"
 #include "ir/evaluate.h"
 #include "ir/node_view.h"
 #include "schemes/fitting/weights.h"
