@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "calibrate/patches.h"
+#include "compress/gram.h"
 #include "support/parallel.h"
 #include "support/vectorize.h"
 

@@ -1,13 +1,10 @@
 #include "compress/matrix.h"
 
 #include <cmath>
-#include <cstring>
 #include <optional>
 
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
-
-#include "support/vectorize.h"
 
 extern "C" void openblas_set_num_threads(int threads);
 
@@ -146,53 +143,6 @@ Matrix inverse(const Matrix &h, double ridge) {
   view(x) =
       factor->solve(Eigen::MatrixXd::Identity(static_cast<Eigen::Index>(h.rows), static_cast<Eigen::Index>(h.rows)));
   return x;
-}
-
-namespace {
-
-constexpr std::size_t few = 9, lanes = 16;
-
-bool has_fused_products() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("fma") != 0;
-#else
-  return false;
-#endif
-}
-
-using Lanes [[gnu::vector_size(lanes * sizeof(float))]] = float;
-
-[[gnu::always_inline]] inline void add_row(const float *a, const Lanes &b, Lanes (&sums)[few]) {
-#pragma GCC unroll 9
-  for (std::size_t i = 0; i < few; ++i) sums[i] += a[i] * b; // fused (-ffp-contract)
-}
-
-/// Of nine columns each, those of a depthwise 3 x 3 convolution: too few for a call of BLAS, whose order of sums (of
-/// its small kernels, with fused products) this keeps. Reads `lanes` numbers of each row of b but the last.
-EDGEC_VECTOR_CLONES void gram_of_few(std::size_t n, const float *a, std::size_t a_stride, const float *b,
-                                     std::size_t b_stride, float *out) {
-  Lanes sums[few] = {}, numbers{};
-  for (; n > 1; --n, a += a_stride, b += b_stride) {
-    std::memcpy(&numbers, b, sizeof numbers);
-    add_row(a, numbers, sums);
-  }
-  numbers = Lanes{};
-  std::memcpy(&numbers, b, few * sizeof(float));
-  if (n > 0) add_row(a, numbers, sums);
-  for (std::size_t i = 0; i < few; ++i) std::memcpy(out + i * few, &sums[i], few * sizeof(float));
-}
-
-} // namespace
-
-void gram(std::size_t n, const float *a, std::size_t ka, std::size_t a_stride, const float *b, std::size_t kb,
-          std::size_t b_stride, float *out) {
-  if (has_fused_products() && ka == few && kb == few && b_stride >= lanes)
-    return gram_of_few(n, a, a_stride, b, b_stride, out);
-  using Strided = Eigen::Map<const RowMajor<float>, 0, Eigen::OuterStride<>>;
-  const auto index = [](std::size_t i) { return static_cast<Eigen::Index>(i); };
-  const Strided left(a, index(n), index(ka), Eigen::OuterStride<>(index(a_stride)));
-  const Strided right(b, index(n), index(kb), Eigen::OuterStride<>(index(b_stride)));
-  Eigen::Map<RowMajor<float>>(out, index(ka), index(kb)).noalias() = left.transpose() * right;
 }
 
 } // namespace edgec

@@ -45,8 +45,5 @@ PartSolution remove_part(const Matrix &g, std::span<const std::size_t> part, std
                          std::span<const double> w, bool want_inverse);
 /// (H + ridge I)^-1.
 Matrix inverse(const Matrix &h, double ridge);
-/// out[ka, kb] = a^T b for a[n, ka] and b[n, kb], rows `a_stride` and `b_stride` apart, in float32.
-void gram(std::size_t n, const float *a, std::size_t ka, std::size_t a_stride, const float *b, std::size_t kb,
-          std::size_t b_stride, float *out);
 
 } // namespace edgec

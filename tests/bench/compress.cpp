@@ -2,6 +2,7 @@
 // as the argument. Items are weights.
 #include <benchmark/benchmark.h>
 
+#include "compress/gram.h"
 #include "compress/rate_distortion.h"
 #include "compress/refit.h"
 #include "compress/rounding.h"

@@ -45,20 +45,6 @@ double rounding_error(const Matrix &w, const std::vector<std::int8_t> &codes, co
   return inner_product(difference, product(difference, h));
 }
 
-TEST(Gram, OfTheLastNineColumnsIsTheSumOfProducts) {
-  constexpr std::size_t rows = 37, width = 21, few = 9, offset = width - few;
-  const Matrix a = random_matrix(rows, width, 1), b = random_matrix(rows, width, 2);
-  const std::vector<float> x(a.data.begin(), a.data.end()), y(b.data.begin(), b.data.end());
-  std::vector<float> sums(few * few);
-  gram(rows, &x[offset], few, width, &y[offset], few, width, sums.data());
-  for (std::size_t i = 0; i < few; ++i)
-    for (std::size_t j = 0; j < few; ++j) {
-      double expected = 0;
-      for (std::size_t row = 0; row < rows; ++row) expected += a(row, offset + i) * b(row, offset + j);
-      EXPECT_NEAR(sums[i * few + j], expected, 1e-4) << i << ", " << j;
-    }
-}
-
 TEST(Moments, CovarianceIsAboutTheMeans) {
   const Moments m = moments_of(3, 4000, 0.1, 1);
   const Covariance c = covariance(m);
