@@ -53,16 +53,13 @@ Matrix some_rows(const Matrix &weights) {
 class DampingSearch {
 public:
   DampingSearch(std::span<const FitGroup> groups, int threads)
-      : groups_(groups), threads_(threads), parts_(2 * groups.size()) {}
+      : groups_(groups), threads_(threads), weights_(groups.size()), parts_(2 * groups.size()) {}
 
   /// The errors have one valley: downhill from the middle.
   Result<double> best() {
-    EDGEC_CHECK(each_task([&](std::size_t task) {
-      const FitGroup &group = groups_[task / 2];
-      parts_[task].weights = some_rows(group.weights);
-      parts_[task].here.emplace(parts_[task].weights, group.folds[task % 2]);
-      parts_[task].there.emplace(parts_[task].weights, group.folds[1 - task % 2]);
-    }));
+    std::ranges::transform(groups_, weights_.begin(), [](const FitGroup &group) { return some_rows(group.weights); });
+    EDGEC_CHECK(each_task(
+        [&](std::size_t task) { parts_[task].emplace(weights_[task / 2], groups_[task / 2].folds[task % 2]); }));
     std::size_t place = 3;
     EDGEC_ASSIGN(double least, error(place));
     for (const int step : {-1, 1}) {
@@ -80,13 +77,10 @@ public:
   }
 
 private:
-  struct Fold {
-    Matrix weights;
-    std::optional<Part> here, there;
-  };
   std::span<const FitGroup> groups_;
   int threads_;
-  std::vector<Fold> parts_; // of each group, fitted to the first fold and to the second
+  std::vector<Matrix> weights_;            // of each group, or some rows
+  std::vector<std::optional<Part>> parts_; // of each group, its first fold and its second
 
   template <class Task>
   Status each_task(Task &&task) {
@@ -99,7 +93,8 @@ private:
   Result<double> error(std::size_t place) {
     std::vector<double> errors(parts_.size());
     EDGEC_CHECK(each_task([&](std::size_t i) {
-      errors[i] = parts_[i].there->error(parts_[i].here->fit(parts_[i].weights, dampings[place]));
+      const Part &here = *parts_[i], &other = *parts_[i ^ 1U];
+      errors[i] = other.error(here.fit(weights_[i / 2], dampings[place]));
     }));
     return std::accumulate(errors.begin(), errors.end(), 0.0); // in order
   }

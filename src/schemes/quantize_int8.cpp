@@ -232,7 +232,8 @@ std::vector<std::size_t> judging_samples(const Graph &graph, const Job &job) {
   return some_of(job.samples, static_cast<std::size_t>(std::clamp(most_macs / macs, least, most)));
 }
 
-/// Equalizes where that gains on held-out halves of some samples; judged by plain rounding and bias correction, whose
+/// Equalizes where that gains on held-out halves of some samples (one half alone may lack the sample that loses by it);
+/// judged by plain rounding and bias correction, whose
 /// noise comes from the same ranges and steps. Returns whether that left the source calibrated: all samples judged.
 Result<bool> equalize_where_better(Int8Source &source, const Job &job) {
   const bool judged = job.options<Int8Options>().equalize == "auto";

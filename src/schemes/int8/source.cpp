@@ -34,6 +34,13 @@ void aim_at_original(std::vector<Int8LayerState> &layers, const Int8Source &sour
   }
 }
 
+/// Whether rounding is all that is done to the layers, to 8 bits: what half of the positions show of their inputs then
+/// does as well.
+bool round_little(const std::vector<Int8LayerState> &layers) {
+  return std::ranges::all_of(layers,
+                             [](const Int8LayerState &layer) { return layer.number.bits >= 8 && layer.keep.empty(); });
+}
+
 /// Ranges of the job's table in place of those that its samples showed.
 Status take_ranges(Int8Source &source, const Job &job) {
   std::size_t missing = 0, taken = 0;
@@ -120,6 +127,7 @@ Result<std::size_t> quantize_source(Graph &graph, const Int8Source &source, std:
   aim_at_original(layers, source);
   LayerSteps steps;
   steps.positions = job.options<FitOptions>().positions;
+  if (rate == 0 && round_little(layers)) steps.positions = (steps.positions + 1) / 2;
   if (rate > 0)
     steps.fit = [&](Layer &layer, std::span<const FitGroup> groups) {
       return fit_int8_rate(graph, static_cast<Int8LayerState &>(layer), groups, rate, source.sensitivities, job);
