@@ -134,6 +134,16 @@ struct Walk {
       (is_reduced[i] ? reduced_steps : kept_steps).push_back(steps[i]);
     }
   }
+
+  /// Whether the elements of one sum are neighbours, in whatever order.
+  [[nodiscard]] bool reduced_lie_side_by_side() const {
+    std::int64_t count = 1, last = 0;
+    for (std::size_t i = 0; i < reduced.size(); ++i) {
+      count *= reduced[i];
+      last += (reduced[i] - 1) * reduced_steps[i];
+    }
+    return count > 0 && last == count - 1;
+  }
 };
 
 /// Offsets of all elements of an array of `dims`, in order.
@@ -223,11 +233,10 @@ concept SumsUp = std::is_same_v<F, Sum> || std::is_same_v<F, Mean> || std::is_sa
 /// The kernel that gathers in A, float or double.
 template <class F, class A>
 std::function<void(const KernelIo &)> direct(const Walk &walk, int threads) {
-  std::vector<std::int64_t> inner = offsets(walk.reduced, walk.reduced_steps);
-  const std::size_t size = inner.size();
-  const bool side_by_side = SumsUp<F> && std::is_same_v<A, double> && size > 0 &&
-                            *std::ranges::max_element(inner) == static_cast<std::int64_t>(size) - 1;
-  if (side_by_side) inner.clear();
+  const auto size = static_cast<std::size_t>(product(walk.reduced, 0, walk.reduced.size()));
+  const bool side_by_side = SumsUp<F> && std::is_same_v<A, double> && walk.reduced_lie_side_by_side();
+  std::vector<std::int64_t> inner; // as many as there are elements
+  if (!side_by_side) inner = offsets(walk.reduced, walk.reduced_steps);
   return [inner = std::move(inner), size, side_by_side, outer = offsets(walk.kept, walk.kept_steps),
           threads](const KernelIo &io) {
     const auto *x = reinterpret_cast<const float *>(io.inputs[0]);
