@@ -222,9 +222,11 @@ Result<InputScale> fit_images(Witness &witness, std::vector<MadeUpInput> &inputs
     if (input.kind == InputKind::image) input.preprocess = candidates[ranking[0].second].rule;
   const auto figure = [&](std::size_t i) { return std::abs(ranking[i].first); };
   InputScale found;
-  found.evidence = fmt::format("images in {}: {} {:.2g}; next {}, {:.2g}", candidates[ranking[0].second].name,
-                               normed ? "first BatchNormalization, KL" : "mutual information of answers and pictures,",
-                               figure(0), candidates[ranking[1].second].name, figure(1));
+  const bool tied = behind - ranking.begin() > 1;
+  found.evidence =
+      fmt::format("images in {}: {} {:.2g}; {} {}, {:.2g}", candidates[ranking[0].second].name,
+                  normed ? "first BatchNormalization, KL" : "mutual information of answers and pictures,", figure(0),
+                  tied ? "too near to tell apart:" : "next", candidates[ranking[1].second].name, figure(1));
   found.certain = normed ? figure(0) < 2 : figure(0) > 0.2;
   return found;
 }
