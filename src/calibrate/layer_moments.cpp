@@ -34,7 +34,9 @@ public:
     columns_ = static_cast<std::size_t>(shape_.group_in() * shape_.taps());
     width_ = columns_ * static_cast<std::size_t>(shape_.groups);
     const auto groups = static_cast<std::size_t>(shape_.groups);
-    std::vector<std::vector<Moments>> moments(groups, std::vector<Moments>(folds, Moments(columns_)));
+    std::vector<std::vector<Moments>> moments(groups);
+    for (auto &group : moments) // each made where it stays: they may be large
+      for (group.reserve(folds); group.size() < folds;) group.emplace_back(columns_);
     const std::size_t per_sample = std::min(positions_, static_cast<std::size_t>(shape_.batch * shape_.out_area()));
     const std::size_t step =
         std::clamp<std::size_t>(rows_at_once / std::max<std::size_t>(per_sample, 1), 1, samples_at_once);

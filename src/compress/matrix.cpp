@@ -1,7 +1,9 @@
 #include "compress/matrix.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
@@ -77,13 +79,18 @@ Matrix solve_rows(const Matrix &h, double ridge, const Matrix &b) {
   return x;
 }
 
-Matrix inverse_factor(const Matrix &h, double ridge) {
+Matrix inverse_factor(Matrix h, double ridge) {
   // With the order of columns reversed H = L L^T; turned back, L is an upper triangular R with H = R R^T and U = R^-1.
+  const std::size_t k = h.rows;
   const Factor factor(view(h).reverse(), ridge);
-  Eigen::MatrixXd inverted = Eigen::MatrixXd::Identity(view(h).rows(), view(h).cols());
+  h = {};
+  Matrix u(k, k); // as columns, which are its rows
+  Eigen::Map<Eigen::MatrixXd> inverted(u.data.data(), static_cast<Eigen::Index>(k), static_cast<Eigen::Index>(k));
+  inverted.setIdentity();
   factor->matrixL().solveInPlace(inverted);
-  Matrix u(h.rows, h.columns);
-  view(u) = inverted.reverse();
+  std::ranges::reverse(u.data);
+  for (std::size_t row = 0; row < k; ++row)
+    for (std::size_t column = 0; column < row; ++column) std::swap(u(row, column), u(column, row));
   return u;
 }
 

@@ -32,7 +32,7 @@ double mean_diagonal(const Matrix &h);
 /// X of X (H + ridge I) = B for symmetric H >= 0; the ridge grows tenfold until the factorization succeeds.
 Matrix solve_rows(const Matrix &h, double ridge, const Matrix &b);
 /// Upper triangular U with (H + ridge I)^-1 = U^T U, as Frantar et al. 2022 (GPTQ) walk it; ridge as above.
-Matrix inverse_factor(const Matrix &h, double ridge);
+Matrix inverse_factor(Matrix h, double ridge);
 /// x of (H_PP + ridge I) x = b_P for a part P of the indices, ridge as above; the inverse's diagonal where wanted.
 struct PartSolution {
   std::vector<double> x, inverse_diagonal;

@@ -48,7 +48,7 @@ struct Metric {
   std::vector<float> h;      // damped, ordered
   double mean_weight = 0;    // of 1 / [H^-1]_jj
 
-  explicit Metric(const Matrix &given) : order(given.rows), factor(given.rows * given.rows) {
+  explicit Metric(Matrix given) : order(given.rows), factor(given.rows * given.rows) {
     const std::size_t k = given.rows;
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t i) { return given(i, i); });
@@ -56,9 +56,10 @@ struct Metric {
     for (std::size_t i = 0; i < k; ++i)
       for (std::size_t j = 0; j < k; ++j) ordered(i, j) = given(order[i], order[j]);
     const double ridge = damping * mean_diagonal(given) + 1e-8;
-    const Matrix u = inverse_factor(ordered, ridge);
-    for (std::size_t i = 0; i < k; ++i) ordered(i, i) += ridge;
+    given = {};
     h.assign(ordered.data.begin(), ordered.data.end());
+    for (std::size_t i = 0; i < k; ++i) h[i * k + i] = static_cast<float>(ordered(i, i) + ridge);
+    const Matrix u = inverse_factor(std::move(ordered), ridge);
     for (std::size_t i = 0; i < k; ++i) {
       for (std::size_t j = i; j < k; ++j) factor[i * k + j] = static_cast<float>(u(i, j) / u(i, i));
     }

@@ -167,15 +167,16 @@ Lanes best_scales(Tile &tile, const Lanes &scales, const RoundingMetric &metric,
 
 } // namespace
 
-RoundingMetric::RoundingMetric(const Matrix &h_, double damping) : order(h_.rows), mean(mean_diagonal(h_)) {
+RoundingMetric::RoundingMetric(Matrix h_, double damping) : order(h_.rows), mean(mean_diagonal(h_)) {
   const std::size_t k = h_.rows;
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t i) { return h_(i, i); });
   Matrix ordered(k, k);
   for (std::size_t i = 0; i < k; ++i)
     for (std::size_t j = 0; j < k; ++j) ordered(i, j) = h_(order[i], order[j]);
+  h_ = {};
   h.assign(ordered.data.begin(), ordered.data.end());
-  const Matrix u = inverse_factor(ordered, damping * mean);
+  const Matrix u = inverse_factor(std::move(ordered), damping * mean);
   factor.resize(k * k);
   weight.resize(k);
   for (std::size_t i = 0; i < k; ++i) weight[i] = static_cast<float>(1 / (u(i, i) * u(i, i)));

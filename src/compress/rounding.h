@@ -19,7 +19,7 @@ struct RoundingMetric {
   double mean = 0;           ///< of H's diagonal
 
   /// `damping`: share of H's mean diagonal.
-  RoundingMetric(const Matrix &h, double damping);
+  RoundingMetric(Matrix h, double damping);
   [[nodiscard]] std::size_t columns() const { return order.size(); }
 };
 

@@ -129,7 +129,7 @@ private:
     const LayerInputs inputs{one.layer.node, data, data, type, type, &node, job_.ops.find(node), one.layer.dims};
     auto moments =
         layer_moments(walk, walk, inputs, job_.samples.size(), 1, job_.options<FitOptions>().positions, job_.threads);
-    EDGEC_CHECK(moments);
+    if (!moments) return std::move(moments).error(); // no copy is made of what may be large
     const Covariance seen = covariance(std::move(moments->front().front()), !one.layer.bias.empty());
     const std::vector<double> spectrum = output_spectrum(one.layer.original, seen.h);
     const double lost = std::accumulate(

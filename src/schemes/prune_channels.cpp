@@ -126,7 +126,7 @@ private:
                              &node,      job_.ops.find(node), layer.dims};
     auto moments = layer_moments(walk, walk, inputs, job_.samples.size(), 1, positions, job_.threads);
     if (!moments && moments.error().code == Code::unsupported) return {};
-    EDGEC_CHECK(moments);
+    if (!moments) return std::move(moments).error(); // no copy is made of what may be large
     found = covariance(std::move(moments->front().front()), !layer.bias.empty());
     found.c = {};
     return {};

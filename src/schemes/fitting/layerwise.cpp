@@ -14,6 +14,9 @@ namespace {
 /// Power of the white noise that is added to made-up samples, as a share of theirs.
 constexpr double made_up_noise = 0.1;
 
+/// Bytes of a layer's second moments up to which folds are kept apart: 2,300 columns.
+constexpr std::size_t most_moments = std::size_t{256} << 20;
+
 constexpr int newton_steps = 3;
 /// Below this share of free values the slope is too uncertain for a Newton step.
 constexpr double least_free_share = 0.02;
@@ -88,9 +91,9 @@ private:
                        job_.ops.find(node),
                        layer.dims};
     auto moments =
-        layer_moments(before_, now_, inputs, job_.samples.size(), steps_.folds, steps_.positions, job_.threads);
+        layer_moments(before_, now_, inputs, job_.samples.size(), folds_for(layer), steps_.positions, job_.threads);
     if (!moments && moments.error().code == Code::unsupported) return {};
-    EDGEC_CHECK(moments);
+    if (!moments) return std::move(moments).error(); // no copy is made of what may be large
     std::vector<FitGroup> groups = fit_groups(layer, std::move(*moments));
     if (job_.made_up)
       for (FitGroup &group : groups) distrust(group);
@@ -107,6 +110,12 @@ private:
     }
     steps_.store_bias(layer);
     return {};
+  }
+
+  /// Each fold, and their sum, has two matrices. What is too wide for that does without the search that needs folds.
+  [[nodiscard]] std::size_t folds_for(const Layer &layer) const {
+    const std::size_t matrix = layer.original.columns * layer.original.columns * sizeof(double);
+    return matrix * 2 * (steps_.folds + 1) * layer.groups() <= most_moments ? steps_.folds : 1;
   }
 
   static void distrust(FitGroup &group) {

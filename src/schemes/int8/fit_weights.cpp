@@ -65,7 +65,7 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup>
       bias.assign(layer.bias.begin() + static_cast<std::ptrdiff_t>(g * rows),
                   layer.bias.begin() + static_cast<std::ptrdiff_t>((g + 1) * rows));
     r.scales = symmetric_scales(channel_maxima(values, span), bias, layer.input_scale, levels);
-    const RoundingMetric metric(groups[g].all.h, damping);
+    const RoundingMetric metric(std::move(groups[g].all.h), damping);
     RoundingOptions options{
         .levels = levels, .sweeps = job.options<FitOptions>().rounding_sweeps, .threads = inner_threads};
     options.scale_factors = factors(columns, layer.number.bits);
