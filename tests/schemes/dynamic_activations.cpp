@@ -44,9 +44,9 @@ Graph network(const std::string &text) {
   return graph;
 }
 
-Graph compressed(const Graph &before, const Rows &rows, Words words = {}) {
+Graph compressed(const Graph &before, const Rows &rows, Words words = {}, const char *mode = "int8=dynamic") {
   Graph graph = before;
-  words.emplace_back("int8=dynamic");
+  words.emplace_back(mode);
   Job job = job_of(rows, words);
   job.settings.edit<StoredOptions>().own_samples = false;
   const auto schemes = wanted_schemes(job.settings);
@@ -118,6 +118,66 @@ TEST(DynamicActivations, GoWithNoOtherCodes) {
       refused |= scheme->check != nullptr && !scheme->check(settings);
     EXPECT_TRUE(refused) << fmt::format("{}", fmt::join(words, " "));
   }
+}
+
+TEST(DynamicActivations, LstmsOfBothDirectionsMultiplyCodesInOnnxruntime) {
+  const Rows rows({7, 2, 20});
+  const Graph before = network(R"(
+    g (float[7,2,20] x, float[2,96,20] w, float[2,96,24] r, float[2,192] b, float[2,2,24] h) => (float[7,2,2,24] y) {
+      y = LSTM<hidden_size = 24, direction = "bidirectional">(x, w, r, b, , h)
+    })");
+  const Graph after = compressed(before, rows, {"target=ort"});
+  EXPECT_EQ(count(after, "DynamicQuantizeLSTM"), 1U);
+  EXPECT_EQ(count(after, "DequantizeLinear"), 0U);
+  EXPECT_EQ(after.opset("com.microsoft"), 1);
+  EXPECT_GT(sqnr(before, after, rows, 8), 35);
+  EXPECT_EQ(count(compressed(before, rows), "LSTM"), 1U); // other runtimes do not have that operator
+}
+
+TEST(DynamicActivations, AStepOfAnLstmRoundsWhatItReadsAndItsState) {
+  const Rows rows({1, 1, 20});
+  const std::string operands = "float[1,1,20] x, float[1,96,20] w, float[1,96,24] r, float[1,1,24] h";
+  const Graph plain =
+      network("g (" + operands + ") => (float[1,1,1,24] y) { y = LSTM<hidden_size = 24>(x, w, r, , , h) }");
+  const Graph rounded = network("g (" + operands + R"() => (float[1,1,1,24] y) {
+      xq, xs, xz = DynamicQuantizeLinear(x)   xr = DequantizeLinear(xq, xs, xz)
+      hq, hs, hz = DynamicQuantizeLinear(h)   hr = DequantizeLinear(hq, hs, hz)
+      y = LSTM<hidden_size = 24>(xr, w, r, , , hr)
+    })");
+  EXPECT_GT(sqnr(compressed(rounded, rows, {}, "int8=weights"), compressed(plain, rows, {"target=ort"}), rows, 8), 90);
+}
+
+/// A branch that holds an LSTM of x with weights of its own.
+SubGraph branch(const Type &x, std::uint64_t seed) {
+  Graph body;
+  body.opsets[""] = 13;
+  Random random(seed);
+  std::vector<ValueId> operands{body.add_capture("x", x)};
+  for (const Dims &dims : {Dims{1, 96, 20}, Dims{1, 96, 24}}) {
+    std::vector<double> values(static_cast<std::size_t>(*element_count(dims)));
+    for (double &value : values) value = 0.4 * random.normal();
+    operands.push_back(body.add_constant(from_doubles(DType::float32, dims, values)));
+  }
+  Node lstm{.op = "LSTM", .inputs = operands, .attributes = {{"hidden_size", std::int64_t{24}}}};
+  body.add_output(body.add_op(std::move(lstm), Type::tensor(DType::float32, Dims{7, 1, 1, 24})), "y");
+  return std::make_shared<const Graph>(std::move(body));
+}
+
+TEST(DynamicActivations, LstmsInBranchesMultiplyCodesToo) {
+  const Rows rows({7, 1, 20});
+  Graph before;
+  before.opsets[""] = 13;
+  const Type series = Type::tensor(DType::float32, Dims{7, 1, 20});
+  const ValueId x = before.add_input("x", series);
+  const ValueId yes = before.add_constant(from_int64s(DType::boolean, {}, std::vector<std::int64_t>{1}));
+  Node choice{.op = "If",
+              .inputs = {yes},
+              .captures = {x, x},
+              .attributes = {{"then_branch", branch(series, 1)}, {"else_branch", branch(series, 2)}}};
+  before.add_output(before.add_op(std::move(choice), Type::tensor(DType::float32, Dims{7, 1, 1, 24})), "y");
+  const Graph after = compressed(before, rows, {"target=ort"});
+  EXPECT_GT(sqnr(before, after, rows, 8), 35);
+  EXPECT_EQ(after.opset("com.microsoft"), 1);
 }
 
 } // namespace
