@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ir/text.h"
+#include "schemes/dynamic/undo.h"
 #include "schemes/stored/options.h"
 #include "support/random.h"
 #include "tests/schemes/run_scheme.h"
@@ -178,6 +179,74 @@ TEST(DynamicActivations, LstmsInBranchesMultiplyCodesToo) {
   const Graph after = compressed(before, rows, {"target=ort"});
   EXPECT_GT(sqnr(before, after, rows, 8), 35);
   EXPECT_EQ(after.opset("com.microsoft"), 1);
+  EXPECT_EQ(count_dynamic(after), 2U);
+}
+
+/// The same with reals for what was codes, and how many products and LSTMs that were.
+Graph undone(Graph graph, std::size_t expected) {
+  EXPECT_EQ(count_dynamic(graph), expected);
+  EXPECT_EQ(undo_dynamic(graph, all_ops()).value(), expected);
+  EXPECT_EQ(count_dynamic(graph), 0U);
+  EXPECT_TRUE(infer_types(graph, all_ops()));
+  return graph;
+}
+
+TEST(UndoDynamic, GivesBackTheRealsOfProductsAndLstms) {
+  const Rows rows({4, 48});
+  const Graph before = network(R"(
+    g (float[4,48] x, float[48,48] a, float[48,48] b, float[40,48] c, float[40] d) => (float[4,40] y) {
+      q = MatMul(x, a)  k = MatMul(x, b)  s = Add(q, k)
+      y = Gemm<transB = 1>(s, c, d)
+    })");
+  const Graph back = undone(compressed(before, rows), 3);
+  EXPECT_EQ(count(back, "MatMul"), 3U);
+  EXPECT_EQ(count(back, "DynamicQuantizeLinear"), 0U);
+  const double weights_only = sqnr(before, compressed(before, rows, {}, "int8=weights"), rows, 8);
+  EXPECT_NEAR(sqnr(before, back, rows, 8), weights_only, 0.01); // the same codes, and nothing else is rounded
+
+  const Rows series({7, 2, 20});
+  const Graph lstm = network(R"(
+    g (float[7,2,20] x, float[2,96,20] w, float[2,96,24] r) => (float[7,2,2,24] y) {
+      y = LSTM<hidden_size = 24, direction = "bidirectional">(x, w, r)
+    })");
+  const Graph again = undone(compressed(lstm, series, {"target=ort"}), 1);
+  EXPECT_NEAR(sqnr(lstm, again, series, 8), sqnr(lstm, compressed(lstm, series, {}, "int8=weights"), series, 8), 0.01);
+}
+
+TEST(UndoDynamic, TakesConvolutionsAsOnnxruntimeWritesThem) {
+  const Rows rows({1, 2, 5, 5});
+  const std::string head = "g (float[1,2,5,5] x) => (float[1,3,3,3] y) <int8[3,2,3,3] w = {";
+  std::string codes, reals;
+  Random random(3);
+  for (int i = 0; i < 54; ++i) {
+    const auto code = static_cast<int>(random.below(255)) - 127;
+    codes += fmt::format("{}{}", i > 0 ? ", " : "", code);
+    reals += fmt::format("{}{}", i > 0 ? ", " : "", 0.5 * (code - 3));
+  }
+  Graph dynamic = parse_graph("<opset_import: [\"\" : 13]>\n" + head + codes + R"(}, int8 zw = {3}, float sw = {0.5}> {
+      xq, sx, zx = DynamicQuantizeLinear(x)
+      s = Mul(sx, sw)  i = ConvInteger(xq, w, zx, zw)  r = Cast<to = 1>(i)  y = Mul(r, s)
+    })")
+                      .value();
+  EXPECT_TRUE(infer_types(dynamic, all_ops()));
+  Graph plain =
+      parse_graph("<opset_import: [\"\" : 13]>\ng (float[1,2,5,5] x) => (float[1,3,3,3] y) <float[3,2,3,3] w = {" +
+                  reals + "}> { y = Conv(x, w) }")
+          .value();
+  EXPECT_TRUE(infer_types(plain, all_ops()));
+  const Graph back = undone(dynamic, 1);
+  EXPECT_GT(sqnr(plain, back, rows, 8), 120);
+  EXPECT_LT(sqnr(plain, dynamic, rows, 8), 70); // which rounds what it reads
+}
+
+TEST(UndoDynamic, LeavesWhatIsWrittenInOtherWords) {
+  Graph graph = parse_graph(R"(<opset_import: ["" : 13]>
+    g (float[1,2] x) => (int32[1,2] y) <int8[2,2] w = {1, 2, 3, 4}> {
+      xq, sx, zx = DynamicQuantizeLinear(x)  y = MatMulInteger(xq, w, zx)
+    })")
+                    .value();
+  EXPECT_EQ(undo_dynamic(graph, all_ops()).value(), 0U);
+  EXPECT_EQ(count(graph, "MatMulInteger"), 1U);
 }
 
 } // namespace
