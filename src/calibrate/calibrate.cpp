@@ -212,8 +212,14 @@ private:
       part.positions[found->second] = positions;
     }
     if (const auto found = spread_index_.find(view.id); found != spread_index_.end()) {
-      part.spreads[found->second] = channel_spread(values, view.dims, channels_last);
-      part.spread_positions[found->second] = positions;
+      if (options_.last_axis.contains(view.id) && !view.dims.empty() && view.dims.back() > 0) {
+        const Dims rows{static_cast<std::int64_t>(count) / view.dims.back(), view.dims.back()};
+        part.spreads[found->second] = channel_spread(values, rows, false);
+        part.spread_positions[found->second] = static_cast<double>(rows[0]);
+      } else {
+        part.spreads[found->second] = channel_spread(values, view.dims, channels_last);
+        part.spread_positions[found->second] = positions;
+      }
     }
     return {};
   }

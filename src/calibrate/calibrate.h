@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <vector>
 
 #include "calibrate/channels.h"
@@ -15,6 +16,7 @@ struct CalibrationOptions {
   std::vector<ValueId> ranges;          ///< values whose range is wanted
   std::vector<ValueId> channel_means;   ///< values whose channel means are wanted
   std::vector<ValueId> channel_spreads; ///< values whose channel peaks and powers are wanted
+  std::set<ValueId> last_axis;          ///< of these, those whose channels are their last axis
   std::vector<ValueId> fetches;         ///< values given to `fetched`
   bool histograms = false;              ///< percentile and MSE need them
   int folds = 2;                        ///< statistics are kept apart for sample index modulo folds

@@ -29,17 +29,20 @@ bool shares(const Settings &settings) {
 
 /// Layers that compute on reals get codes of the kind that they had, unless what was asked for says which.
 CodedInput take_stored(const CodeKinds &kinds, Settings &settings) {
+  const std::size_t layers = kinds.weights + kinds.dynamic;
   const bool chosen = settings.get<Int8Options>().wanted() || settings.get<StoredOptions>().wanted() ||
                       shares(settings) || rounds_weights(settings);
   if (chosen) {
-    say(fmt::format("the weights of {} layers are codes already: what they stand for is compressed", kinds.weights));
+    say(fmt::format("the weights of {} layers are codes already: what they stand for is compressed", layers));
     return {.uncodes = true};
   }
+  if (kinds.dynamic > 0) settings.edit<Int8Options>().mode = "dynamic";
   const std::string type = type_of_codes(kinds.weight);
   auto &stored = settings.edit<StoredOptions>();
   stored.type = type.empty() ? "int8" : type;
   stored.block = kinds.weight.block;
-  say(fmt::format("the weights of {} layers are codes already: they are again ({})", kinds.weights, stored.type));
+  say(fmt::format("the weights of {} layers are codes already: they are again ({}{})", layers, stored.type,
+                  kinds.dynamic > 0 ? ", values by the ranges that they have when the network runs" : ""));
   return {.uncodes = true};
 }
 
@@ -84,7 +87,7 @@ Result<CodedInput> take_static(const CodeKinds &kinds, Settings &settings, const
 
 Result<CodedInput> take_codes(const Graph &graph, Settings &settings, const std::optional<WholeCodes> &whole) {
   const CodeKinds kinds = code_kinds(graph, all_ops());
-  if (kinds.values + kinds.weights == 0) return CodedInput{};
+  if (kinds.values + kinds.weights + kinds.dynamic == 0) return CodedInput{};
   const auto wanted = wanted_schemes(settings);
   const bool uncodes = std::ranges::any_of(
       wanted, [&](const SchemeDef *scheme) { return scheme->uncodes != nullptr && scheme->uncodes(settings); });

@@ -5,8 +5,9 @@
 #include <fmt/ranges.h>
 
 #include "job/doubts.h"
-#include "measure/latency.h"
 #include "measure/node_compare.h"
+#include "measure/paired_latency.h"
+#include "measure/steadiness.h"
 #include "ops/registry.h"
 
 namespace edgec {
@@ -63,6 +64,24 @@ Result<MeasuredFidelity> measure_all(const Reference &reference, const Written &
   return MeasuredFidelity{std::move(fidelity), data.description, reference.name, data.synthetic};
 }
 
+/// Where much is lost on `samples`, whether the reference is steady enough for anything to be near it.
+Status check_steadiness(const Reference &reference, const Dataset &data, std::span<const std::size_t> samples,
+                        FidelityOptions options, Report &report) {
+  constexpr double fair_sqnr_db = 20, steady_sqnr_db = 30;
+  constexpr std::size_t enough = 32;
+  const Fidelity &found = report.verified->fidelity;
+  if (!found.logits.numbers || found.sqnr_db() >= fair_sqnr_db) return {};
+  options.indices = samples.first(std::min(enough, samples.size()));
+  EDGEC_ASSIGN(const Fidelity itself, measure_steadiness(reference.model.graph, all_ops(), *data.samples, options));
+  if (itself.sqnr_db() < steady_sqnr_db)
+    report.warnings.push_back(
+        fmt::format("{} is not steady: its own answers differ by {:.1f} dB where its inputs are larger by {:g} of "
+                    "themselves (codes "
+                    "that round coarsely do that), so that much of the error is its own; judge by its task (--eval)",
+                    reference.name, itself.sqnr_db(), input_nudge));
+  return {};
+}
+
 } // namespace
 
 Status verify_written(const Reference &reference, const Compressed &compressed, const Written &written,
@@ -86,6 +105,8 @@ Status verify_written(const Reference &reference, const Compressed &compressed, 
   }
   if (!measured) return std::move(measured).error();
   report.verified = *std::move(measured);
+  const auto judged = fitted && !data.rest.empty() ? data.unseen() : std::span(data.indices);
+  EDGEC_CHECK(check_steadiness(reference, data, judged, options, report));
   if (!fitted && seen) report.verified->samples += ", to which it was fitted: on others the error is larger";
   return fitted ? check_written(compressed, written, data, options, line, report) : Status{};
 }
@@ -122,23 +143,24 @@ Status measure_layers(const Model &source, const Written &written, const Dataset
   return {};
 }
 
+namespace {
+
+LatencyFigures latency_figures(std::vector<double> seconds) {
+  std::ranges::sort(seconds);
+  const Latency latency{.seconds = std::move(seconds)};
+  return {1, latency.seconds.size(), 1e3 * latency.quantile(0.5), 1e3 * latency.quantile(0.9),
+          1e3 * latency.quantile(0)};
+}
+
+} // namespace
+
 Status measure_latencies(const Model &source, const Written &written, const Dataset &data,
                          const FidelityOptions &options, Report &report) {
   if (!data.samples) return {};
   EDGEC_ASSIGN(const Sample loaded, data.samples->load(data.indices.front()));
-  const auto measure = [&](const Graph &graph) -> Result<LatencyFigures> {
-    const Sample sample = as_inputs(graph, loaded);
-    std::vector<Type> types;
-    for (const Tensor &tensor : sample) types.push_back(Type::of(tensor));
-    PlanOptions plan_options;
-    plan_options.isa = options.isa;
-    EDGEC_ASSIGN(const auto plan, Plan::compile(graph, all_ops(), types, plan_options));
-    EDGEC_ASSIGN(const Latency latency, measure_latency(plan, sample, {}));
-    return LatencyFigures{1, latency.seconds.size(), 1e3 * latency.quantile(0.5), 1e3 * latency.quantile(0.9),
-                          1e3 * latency.quantile(0)};
-  };
-  EDGEC_ASSIGN(report.latency_before, measure(source.graph));
-  EDGEC_ASSIGN(report.latency_after, measure(written.model.graph));
+  EDGEC_ASSIGN(PairedLatency pair, measure_pair(source.graph, written.model.graph, all_ops(), loaded, options.isa, {}));
+  report.latency_before = latency_figures(std::move(pair.first));
+  report.latency_after = latency_figures(std::move(pair.second));
   return {};
 }
 

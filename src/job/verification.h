@@ -30,7 +30,7 @@ Status evaluate_written(const Reference &reference, const Written &written, cons
 /// Fills in the error of each layer on the first sample. Keeps all values of both networks in memory.
 Status measure_layers(const Model &source, const Written &written, const Dataset &data, Isa isa, Report &report);
 
-/// Fills in report.latency_before and latency_after, on the first sample and one thread.
+/// Fills in report.latency_before and latency_after, on the first sample and one thread, the networks in turns.
 Status measure_latencies(const Model &source, const Written &written, const Dataset &data,
                          const FidelityOptions &options, Report &report);
 

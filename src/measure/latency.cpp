@@ -48,6 +48,13 @@ Result<Latency> measure_latency(const std::shared_ptr<const Plan> &plan, const S
   return latency;
 }
 
+Result<std::shared_ptr<const Plan>> plan_for(const Graph &graph, const OpRegistry &ops, const Sample &sample,
+                                             const PlanOptions &options) {
+  std::vector<Type> types;
+  for (const Tensor &tensor : sample) types.push_back(Type::of(tensor));
+  return Plan::compile(graph, ops, types, options);
+}
+
 std::size_t peak_memory_bytes() {
   rusage usage{};
   if (::getrusage(RUSAGE_SELF, &usage) != 0) return 0;

@@ -35,6 +35,10 @@ struct Latency {
 Result<Latency> measure_latency(const std::shared_ptr<const Plan> &plan, const Sample &sample,
                                 const LatencyOptions &options);
 
+/// The plan that runs a network on calls like this sample.
+Result<std::shared_ptr<const Plan>> plan_for(const Graph &graph, const OpRegistry &ops, const Sample &sample,
+                                             const PlanOptions &options);
+
 /// The most memory this process has held, in bytes; 0 where the system does not say.
 std::size_t peak_memory_bytes();
 

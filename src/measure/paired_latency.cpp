@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "measure/fidelity.h"
 #include "support/cancel.h"
 #include "support/random.h"
 
@@ -25,13 +26,13 @@ private:
   std::vector<RuntimeValue> feeds_;
 };
 
+} // namespace
+
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::ranges::nth_element(values, middle);
   return *middle;
 }
-
-} // namespace
 
 Result<PairedLatency> measure_pair(const std::shared_ptr<const Plan> &first, const Sample &first_sample,
                                    const std::shared_ptr<const Plan> &second, const Sample &second_sample,
@@ -57,6 +58,15 @@ Result<PairedLatency> measure_pair(const std::shared_ptr<const Plan> &first, con
     total += one + other;
   }
   return pair;
+}
+
+Result<PairedLatency> measure_pair(const Graph &first, const Graph &second, const OpRegistry &ops, const Sample &sample,
+                                   Isa isa, const LatencyOptions &options) {
+  const PlanOptions running{.isa = isa};
+  const Sample first_sample = as_inputs(first, sample), second_sample = as_inputs(second, sample);
+  EDGEC_ASSIGN(const auto first_plan, plan_for(first, ops, first_sample, running));
+  EDGEC_ASSIGN(const auto second_plan, plan_for(second, ops, second_sample, running));
+  return measure_pair(first_plan, first_sample, second_plan, second_sample, options);
 }
 
 LatencyRatio latency_ratio(const PairedLatency &pair) {

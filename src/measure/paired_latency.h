@@ -11,10 +11,17 @@ struct PairedLatency {
   std::vector<double> first, second; ///< seconds of each round
 };
 
+/// The middle one of `values`, which are not empty; of an even number, the larger of two.
+double median(std::vector<double> values);
+
 /// Rounds of one run each, which of them goes first changing from round to round.
 Result<PairedLatency> measure_pair(const std::shared_ptr<const Plan> &first, const Sample &first_sample,
                                    const std::shared_ptr<const Plan> &second, const Sample &second_sample,
                                    const LatencyOptions &options);
+
+/// The same of two networks that take the same inputs, those of half precision rounded (as_inputs()), one thread each.
+Result<PairedLatency> measure_pair(const Graph &first, const Graph &second, const OpRegistry &ops, const Sample &sample,
+                                   Isa isa, const LatencyOptions &options);
 
 /// How many times as long the first takes as the second.
 struct LatencyRatio {

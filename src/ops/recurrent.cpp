@@ -1,4 +1,5 @@
-// RNN, GRU, LSTM (ONNX RNN-22, GRU-22, LSTM-22): forward, reverse, bidirectional; peepholes; sequence lengths.
+// RNN, GRU, LSTM (ONNX RNN-22, GRU-22, LSTM-22): forward, reverse, bidirectional; peepholes; sequence lengths. And
+// com.microsoft's DynamicQuantizeLSTM, whose weights are codes, and which rounds what it multiplies with them.
 #include <algorithm>
 #include <cmath>
 
@@ -10,7 +11,12 @@
 namespace edgec::ops {
 namespace {
 
-std::int64_t gates(const Node &node) { return node.is("LSTM") ? 4 : node.is("GRU") ? 3 : 1; }
+constexpr std::string_view microsoft = "com.microsoft";
+
+bool is_dynamic(const Node &node) { return node.op == "DynamicQuantizeLSTM"; }
+bool is_lstm(const Node &node) { return node.is("LSTM") || is_dynamic(node); }
+
+std::int64_t gates(const Node &node) { return is_lstm(node) ? 4 : node.is("GRU") ? 3 : 1; }
 
 Result<std::int64_t> directions(const Node &node) {
   const std::string direction = node.get_string("direction", "forward");
@@ -28,14 +34,15 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   const bool batch_first = args.node.get_int("layout", 0) != 0;
   if (x.shape && x.shape->size() != 3) return bad_input(fmt::format("the operand has rank {}, not 3", x.shape->size()));
   Dim hidden = args.node.attribute("hidden_size") ? Dim::known(args.node.get_int("hidden_size", 0)) : Dim::unknown();
-  if (r.shape && r.shape->size() == 3 && (*r.shape)[2].is_known()) hidden = (*r.shape)[2];
+  const std::size_t state = is_dynamic(args.node) ? 1 : 2; // its weights are transposed
+  if (r.shape && r.shape->size() == 3 && (*r.shape)[state].is_known()) hidden = (*r.shape)[state];
   const Dim steps = x.shape ? (*x.shape)[batch_first ? 1 : 0] : Dim::unknown(),
             batch = x.shape ? (*x.shape)[batch_first ? 0 : 1] : Dim::unknown();
   const Dim each = Dim::known(count);
-  const Type state = Type::tensor(x.dtype, batch_first ? Shape{batch, each, hidden} : Shape{each, batch, hidden});
+  const Type last = Type::tensor(x.dtype, batch_first ? Shape{batch, each, hidden} : Shape{each, batch, hidden});
   return std::vector<Type>{
-      Type::tensor(x.dtype, batch_first ? Shape{batch, steps, each, hidden} : Shape{steps, each, batch, hidden}), state,
-      state};
+      Type::tensor(x.dtype, batch_first ? Shape{batch, steps, each, hidden} : Shape{steps, each, batch, hidden}), last,
+      last};
 }
 
 using Activation = std::function<double(double)>;
@@ -57,7 +64,7 @@ Result<Activation> activation(const std::string &name, double alpha, double beta
 }
 
 Result<std::vector<Activation>> activations(const Node &node, std::int64_t count) {
-  const std::size_t each = node.is("LSTM") ? 3 : node.is("GRU") ? 2 : 1;
+  const std::size_t each = is_lstm(node) ? 3 : node.is("GRU") ? 2 : 1;
   const std::vector<std::string> usual =
       node.is("RNN") ? std::vector<std::string>{"Tanh"} : std::vector<std::string>{"Sigmoid", "Tanh", "Tanh"};
   const auto *names = node.get<std::vector<std::string>>("activations");
@@ -84,6 +91,23 @@ Result<std::vector<Activation>> activations(const Node &node, std::int64_t count
   return found;
 }
 
+/// The reals that uint8 codes of the numbers' own range stand for: those of DynamicQuantizeLinear.
+std::vector<double> rounded(const std::vector<double> &reals) {
+  float low = 0, high = 0;
+  for (const double real : reals) {
+    low = std::min(low, static_cast<float>(real));
+    high = std::max(high, static_cast<float>(real));
+  }
+  const float scale = high == low ? 1 : (high - low) / 255;
+  const float zero = std::clamp(std::nearbyint(-low / scale), 0.0F, 255.0F);
+  std::vector<double> found(reals.size());
+  std::ranges::transform(reals, found.begin(), [&](double real) {
+    const float code = std::clamp(std::nearbyint(static_cast<float>(real) / scale) + zero, 0.0F, 255.0F);
+    return static_cast<double>(code - zero) * scale;
+  });
+  return found;
+}
+
 /// One direction's numbers. W [gates * hidden, input], R [gates * hidden, hidden], B: Wb then Rb, P: peepholes i, o, f.
 struct Direction {
   std::int64_t gates, hidden, input;
@@ -92,6 +116,7 @@ struct Direction {
   std::span<const Activation> act;
   double clip;
   bool linear_before_reset, input_forget;
+  bool rounds_state; ///< to codes of 8 bits, by its own range at each step, before it is multiplied
 
   [[nodiscard]] double limited(double x) const { return clip > 0 ? std::clamp(x, -clip, clip) : x; }
   [[nodiscard]] double dot(std::span<const double> matrix, std::int64_t row, const double *x, std::int64_t size) const {
@@ -113,7 +138,7 @@ struct Direction {
     else if (gates == 3)
       gru(x, h, next);
     else
-      lstm(x, h, c, next);
+      lstm(x, rounds_state ? rounded(h) : h, c, next);
     h = std::move(next);
   }
 
@@ -169,11 +194,35 @@ struct Sizes {
 Result<Sizes> sizes(const EvalArgs &args) {
   const Tensor &x = *args.inputs[0], &r = *args.inputs[2];
   if (r.rank() != 3) return bad_input(fmt::format("the recurrence weight has rank {}, not 3", r.rank()));
+  const std::int64_t hidden = r.dims[is_dynamic(args.node) ? 1 : 2];
   EDGEC_ASSIGN(const std::int64_t count, directions(args.node));
   const bool batch_first = args.node.get_int("layout", 0) != 0;
-  const Sizes found{x.dims[batch_first ? 1 : 0], x.dims[batch_first ? 0 : 1], x.dims[2], r.dims[2], count, batch_first};
+  const Sizes found{x.dims[batch_first ? 1 : 0], x.dims[batch_first ? 0 : 1], x.dims[2], hidden, count, batch_first};
   EDGEC_CHECK(check_operands(args, count, found.batch, found.input, found.hidden));
   return found;
+}
+
+/// Codes [directions, from, rows] of scales and zero points [directions] or [directions, rows], as reals
+/// [directions, rows, from].
+Result<std::vector<double>> reals_of(const EvalArgs &args, std::size_t codes, std::size_t scale, const Dims &dims) {
+  const Tensor &tensor = *args.inputs[codes];
+  const auto scales = to_doubles(*args.inputs[scale]), zeros = to_doubles(*args.inputs[scale + 1]);
+  const std::int64_t count = dims[0], from = dims[1], rows = dims[2];
+  const bool fits = tensor.dims == dims && scales.size() == zeros.size() &&
+                    (std::ssize(scales) == count || std::ssize(scales) == count * rows);
+  if (!fits)
+    return bad_input(fmt::format("operand {} is {} with {} scales and {} zero points", codes,
+                                 to_string(Type::of(tensor)), scales.size(), zeros.size()));
+  const auto all = to_doubles(tensor);
+  std::vector<double> reals(all.size());
+  for (std::int64_t d = 0; d < count; ++d)
+    for (std::int64_t k = 0; k < from; ++k)
+      for (std::int64_t row = 0; row < rows; ++row) {
+        const auto at = static_cast<std::size_t>(std::ssize(scales) == count ? d : d * rows + row);
+        reals[static_cast<std::size_t>((d * rows + row) * from + k)] =
+            (all[static_cast<std::size_t>((d * from + k) * rows + row)] - zeros[at]) * scales[at];
+      }
+  return reals;
 }
 
 Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
@@ -181,7 +230,13 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
   EDGEC_ASSIGN(const Sizes s, sizes(args));
   EDGEC_ASSIGN(const auto functions, activations(args.node, s.count));
   const std::int64_t g = gates(args.node);
-  const auto x = to_doubles(*args.inputs[0]), w = to_doubles(*args.inputs[1]), r = to_doubles(*args.inputs[2]);
+  const bool dynamic = is_dynamic(args.node);
+  std::vector<double> x = to_doubles(*args.inputs[0]), w = to_doubles(*args.inputs[1]), r = to_doubles(*args.inputs[2]);
+  if (dynamic) {
+    x = rounded(x);
+    EDGEC_ASSIGN(w, reals_of(args, 1, 8, {s.count, s.input, g * s.hidden}));
+    EDGEC_ASSIGN(r, reals_of(args, 2, 10, {s.count, s.hidden, g * s.hidden}));
+  }
   const auto given = [&](std::size_t i, std::int64_t size) {
     return args.input(i) ? to_doubles(*args.inputs[i]) : std::vector<double>(static_cast<std::size_t>(size));
   };
@@ -213,7 +268,8 @@ Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
                         std::span(functions).subspan(static_cast<std::size_t>(d) * each, each),
                         args.node.get_float("clip", 0),
                         args.node.get_int("linear_before_reset", 0) != 0,
-                        args.node.get_int("input_forget", 0) != 0};
+                        args.node.get_int("input_forget", 0) != 0,
+                        dynamic};
     const bool reverse = d == 1 || args.node.get_string("direction", "forward") == "reverse";
     for (std::int64_t b = 0; b < s.batch; ++b) {
       const auto start = static_cast<std::ptrdiff_t>(state_at(d, b));
@@ -253,8 +309,22 @@ OpDef network(std::string_view name, std::string_view summary) {
           }};
 }
 
+/// onnxruntime docs/ContribOperators.md. Its runtime rounds the state of all samples of a call, or of those that one of
+/// its threads computes, by one range; here each sample has its own.
+OpDef dynamic_lstm() {
+  OpDef def = network("DynamicQuantizeLSTM", "LSTM on codes whose ranges are found as it runs");
+  def.domain = microsoft;
+  def.since = 1;
+  def.infer = [](const InferArgs &args) -> Result<std::vector<Type>> {
+    for (const std::size_t i : {1, 2, 8, 9, 10, 11}) // those between are those of an LSTM, and may be omitted
+      if (args.input(i) == nullptr) return bad_input(fmt::format("operand {} is missing", i));
+    return infer(args);
+  };
+  return def;
+}
+
 const OpDef defs[] = {network("RNN", "simple recurrent layer"), network("GRU", "gated recurrent unit"),
-                      network("LSTM", "long short-term memory")};
+                      network("LSTM", "long short-term memory"), dynamic_lstm()};
 
 } // namespace
 

@@ -4,13 +4,15 @@
 //   w codes of scales sw          y = Cast(MatMulInteger(xq, w, zx)) * (sx * sw) + b
 //
 // In these words onnxruntime finds its own operator for all of it. Only products of matrices gain by it: a Conv reads
-// the reals of its weights.
+// the reals of its weights. LSTMs do, too, in an operator of onnxruntime's own (--target ort; dynamic/recurrent.h).
 #include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
 
+#include "schemes/dynamic/recurrent.h"
 #include "schemes/int8/options.h"
+#include "schemes/int8/target.h"
 #include "schemes/scheme.h"
 
 namespace edgec::schemes {
@@ -135,6 +137,10 @@ Result<SchemeOutcome> run(Graph &graph, const Job &job) {
   }
   EDGEC_CHECK(graph.sort());
   graph.remove_dead();
+  if (const Target *target = find_target(job.options<Int8Options>().target); target && target->recurrent_codes) {
+    EDGEC_ASSIGN(const bool recurrent, quantize_lstms(graph, job, name));
+    outcome.changed |= recurrent;
+  }
   return outcome;
 }
 

@@ -364,11 +364,18 @@ void declare(Options &options, Settings &settings) {
   const auto only_static = [&int8](Option &option) -> Option & {
     return option.needs("int8").needs("with --int8 dynamic or weights", [&int8] { return int8.is_static(); });
   };
-  only_static(options.add("--target", "RUNTIME", &int8.target,
-                          "the runtime: what it has no integer form of stays float, numbers are written as it wants "
-                          "them (tensorrt: symmetric, float biases; tflite: signed; ort-avx2, where sums of two "
-                          "products saturate: weights of 7 bits)"))
+  options
+      .add("--target", "RUNTIME", &int8.target,
+           "the runtime: what it has no integer form of stays float, numbers are written as it wants them (tensorrt: "
+           "symmetric, float biases; tflite: signed; ort-avx2, where sums of two products saturate: weights of 7 "
+           "bits); with --int8 dynamic: ort multiplies codes in LSTMs, too, by an operator of its own")
       .one_of(target_names())
+      .needs("int8")
+      .needs("with --int8 dynamic but for ort, or with weights",
+             [&int8] {
+               const Target *target = find_target(int8.target);
+               return int8.is_static() || (int8.mode == "dynamic" && target != nullptr && target->recurrent_codes);
+             })
       .records();
   only_static(options.add("--range", "METHOD", &int8.range, "how activation ranges are chosen"))
       .one_of({"minmax", "percentile", "entropy", "mse", "auto"})

@@ -187,13 +187,11 @@ Result<Candidate> open_candidate(const Arguments &arguments, const std::string &
                                        ? synthetic_dataset(found.model.graph, 1, arguments.run.seed)
                                        : open_dataset(arguments.data, found.model.graph, arguments.run.seed));
   EDGEC_ASSIGN(found.sample, data.samples->load(0));
-  std::vector<Type> types;
-  for (const Tensor &tensor : found.sample) types.push_back(Type::of(tensor));
   PlanOptions options;
   options.isa = setting.isa;
   options.threads = setting.threads;
   options.reference = arguments.reference_kernels;
-  EDGEC_ASSIGN(found.plan, Plan::compile(found.model.graph, all_ops(), types, options).in(path));
+  EDGEC_ASSIGN(found.plan, plan_for(found.model.graph, all_ops(), found.sample, options).in(path));
   return found;
 }
 

@@ -44,24 +44,26 @@ bool has_bias_per_channel(const Graph &graph, const Node &node, const WeightInfo
   return values && (bias == nullptr || bias->size() == static_cast<std::int64_t>(values->size()));
 }
 
-/// Whether the layer sums over axis 1 of its data: a product may over another one.
-bool sums_over_channels(const Graph &graph, const Job &job, NodeId layer, const WeightInfo &info) {
+/// Whether the layer sums over this axis of its data.
+bool sums_over(const Graph &graph, const Job &job, NodeId layer, const WeightInfo &info, int axis) {
   return std::ranges::any_of(node_axes(graph, job.ops, layer).ties,
-                             [&](const AxisTie &tie) { return tie.input == info.data && tie.input_axis == 1; });
+                             [&](const AxisTie &tie) { return tie.input == info.data && tie.input_axis == axis; });
 }
 
-/// Adds the weighted layers that read `value`; false where something else does.
-bool find_readers(const Graph &graph, const Job &job, ValueId value, std::vector<WeightTensor::Reader> &readers) {
+/// Adds the weighted layers that read `value` and sum over its channels; false where something else does. Operators
+/// between them are known to keep the second axis apart only.
+bool find_readers(const Graph &graph, const Job &job, ValueId value, int axis,
+                  std::vector<WeightTensor::Reader> &readers) {
   if (graph.is_output(value)) return false;
   for (const Use use : graph.value(value).uses) {
     const Node &node = graph.node(use.node);
     if (const auto info = scalable_weights(graph, job, node);
-        info && use.index == info->data && sums_over_channels(graph, job, use.node, *info)) {
+        info && use.index == info->data && sums_over(graph, job, use.node, *info, axis)) {
       readers.push_back({use.node, *info});
       continue;
     }
-    if (!scales_with_channels(job, node) || use.index != 0 || node.outputs.size() != 1) return false;
-    if (!find_readers(graph, job, node.outputs[0], readers)) return false;
+    if (axis != 1 || !scales_with_channels(job, node) || use.index != 0 || node.outputs.size() != 1) return false;
+    if (!find_readers(graph, job, node.outputs[0], axis, readers)) return false;
   }
   return true;
 }
@@ -88,11 +90,11 @@ struct ReaderColumns {
   }
 };
 
-double predicted_noise(std::vector<ReaderColumns> &readers, const ValueStatistics &seen,
+double predicted_noise(std::vector<ReaderColumns> &readers, const EqualizedTensor &tensor, const ValueStatistics &seen,
                        const std::vector<double> &factors, int weight_levels) {
   double top = 0;
   for (std::size_t c = 0; c < factors.size(); ++c) top = std::max(top, seen.channel_peak[c] * factors[c]);
-  const double step = top / activation_levels;
+  const double step = (tensor.last_axis && seen.minimum < 0 ? 2 : 1) * top / activation_levels;
   double noise = 0;
   for (ReaderColumns &reader : readers) {
     std::vector<double> peaks(reader.rows.rows);
@@ -123,22 +125,79 @@ std::vector<double> candidate(std::vector<double> norms, const EqualizedTensor &
   return factors;
 }
 
+/// Whether operand `index` is a constant of one number for each of `channels` in the last axis of a result of this
+/// rank.
+bool is_vector(const Graph &graph, const Node &node, std::size_t index, std::int64_t channels) {
+  const Tensor *data = graph.constant(node.input(index));
+  return data != nullptr && data->dtype == DType::float32 && data->size() == channels && data->rank() > 0 &&
+         data->dims.back() == channels;
+}
+
+/// The constants that what a node gives is proportional to along its last axis: a normalization's, or those of Mul,
+/// and of Add behind it. Empty: there are none.
+std::vector<ChannelVector> last_axis_vectors(const Graph &graph, NodeId id, std::int64_t channels, int rank) {
+  const Node &node = graph.node(id);
+  const auto vector = [&](const Node &of) -> std::optional<std::size_t> {
+    for (const std::size_t i : {std::size_t{0}, std::size_t{1}})
+      if (is_vector(graph, of, i, channels) && graph.constant(of.input(1 - i)) == nullptr &&
+          graph.value(of.input(1 - i)).type.rank() == rank)
+        return i;
+    return std::nullopt;
+  };
+  if (node.is("LayerNormalization") || node.is("RMSNormalization")) {
+    const std::int64_t axis = node.get_int("axis", -1);
+    std::vector<ChannelVector> found;
+    for (std::size_t i = 1; i < node.inputs.size(); ++i)
+      if (node.inputs[i].valid()) found.push_back({id, i});
+    const bool fits = (axis == -1 || axis == rank - 1) && std::ranges::all_of(found, [&](const ChannelVector &at) {
+                        return is_vector(graph, node, at.index, channels);
+                      });
+    return fits ? found : std::vector<ChannelVector>();
+  }
+  const auto at = node.is("Mul") || node.is("Add") ? vector(node) : std::nullopt;
+  if (!at) return {};
+  if (node.is("Mul")) return {{id, *at}};
+  const ValueId product = node.input(1 - *at);
+  const Node *before = graph.producer(product);
+  if (before == nullptr || !before->is("Mul") || graph.sole_user(product) != id) return {};
+  const auto factor = vector(*before);
+  return factor ? std::vector<ChannelVector>{{graph.value(product).producer, *factor}, {id, *at}}
+                : std::vector<ChannelVector>();
+}
+
+/// The tensor that a normalization or a product with a constant gives; nothing where it is none.
+std::optional<EqualizedTensor> normalized_tensor(const Graph &graph, const Job &job, NodeId id) {
+  const Node &node = graph.node(id);
+  if (node.outputs.empty() || !node.outputs[0].valid() || !job.scope.allows(node)) return std::nullopt;
+  const auto &shape = graph.value(node.outputs[0]).type.shape;
+  if (!shape || shape->size() < 2 || !shape->back().is_known()) return std::nullopt;
+  const int rank = static_cast<int>(shape->size());
+  EqualizedTensor tensor{.value = node.outputs[0], .producer = id, .last_axis = true};
+  tensor.vectors = last_axis_vectors(graph, id, shape->back().size, rank);
+  if (tensor.vectors.empty() || !find_readers(graph, job, tensor.value, rank - 1, tensor.readers) ||
+      tensor.readers.empty())
+    return std::nullopt;
+  return tensor;
+}
+
 } // namespace
 
 std::vector<EqualizedTensor> find_equalizable(const Graph &graph, const Job &job) {
   std::vector<EqualizedTensor> found;
   for (const NodeId id : graph.nodes()) {
     const Node &node = graph.node(id);
+    if (auto normalized = normalized_tensor(graph, job, id)) found.push_back(*std::move(normalized));
     const auto info = scalable_weights(graph, job, node);
     if (!info || !info->bias || !has_bias_per_channel(graph, node, *info)) continue;
-    EqualizedTensor tensor{node.outputs[0], id, *info, std::nullopt, {}, {}};
+    EqualizedTensor tensor{.value = node.outputs[0], .producer = id, .producer_weights = *info};
+    if (node.input(*info->bias).valid()) tensor.vectors.push_back({id, *info->bias});
     const NodeId reader = graph.sole_user(tensor.value);
     if (reader.valid())
       if (const auto clamp = as_clamp(graph, graph.node(reader)); clamp && clamp->low == 0) {
         tensor.clamp = clamp;
         tensor.value = graph.node(reader).outputs[0];
       }
-    if (find_readers(graph, job, tensor.value, tensor.readers) && !tensor.readers.empty())
+    if (find_readers(graph, job, tensor.value, 1, tensor.readers) && !tensor.readers.empty())
       found.push_back(std::move(tensor));
   }
   return found;
@@ -158,11 +217,11 @@ void choose_factors(const Graph &graph, std::vector<EqualizedTensor> &tensors, c
       reader.for_each([&](std::size_t, std::size_t c, double &w) { norms[c] += w * w; });
     for (double &norm : norms) norm = std::sqrt(norm);
     double least =
-        predicted_noise(readers, seen->second, std::vector<double>(channels, 1.0), weight_levels) * (1 - 1e-9);
+        predicted_noise(readers, tensor, seen->second, std::vector<double>(channels, 1.0), weight_levels) * (1 - 1e-9);
     for (const double alpha : alphas)
       for (const double beta : betas) {
         auto factors = candidate(norms, tensor, seen->second, alpha, beta);
-        const double noise = predicted_noise(readers, seen->second, factors, weight_levels);
+        const double noise = predicted_noise(readers, tensor, seen->second, factors, weight_levels);
         if (noise < least) least = noise, tensor.factors = std::move(factors);
       }
   }
@@ -177,17 +236,19 @@ void equalize(Graph &graph, const std::vector<EqualizedTensor> &tensors) {
   const auto floats = [](const Matrix &m) { return std::vector<float>(m.data.begin(), m.data.end()); };
   for (const EqualizedTensor &tensor : tensors) {
     const std::size_t channels = tensor.factors.size();
-    const WeightInfo &info = tensor.producer_weights;
-    const Tensor weight = *graph.constant(graph.node(tensor.producer).inputs[info.weight]);
-    Matrix rows = *weight_rows(weight, info);
-    for (std::size_t r = 0; r < rows.rows; ++r)
-      for (double &w : rows.row(r)) w *= tensor.factors[r % channels];
-    replace(tensor.producer, info.weight, Tensor::of(weight.dims, as_stored(floats(rows), weight.dims, info)));
-    if (const ValueId bias = graph.node(tensor.producer).input(*info.bias); bias.valid()) {
-      auto values = to_doubles(*graph.constant(bias));
-      const Dims dims = graph.constant(bias)->dims;
+    if (tensor.producer_weights) {
+      const WeightInfo &info = *tensor.producer_weights;
+      const Tensor weight = *graph.constant(graph.node(tensor.producer).inputs[info.weight]);
+      Matrix rows = *weight_rows(weight, info);
+      for (std::size_t r = 0; r < rows.rows; ++r)
+        for (double &w : rows.row(r)) w *= tensor.factors[r % channels];
+      replace(tensor.producer, info.weight, Tensor::of(weight.dims, as_stored(floats(rows), weight.dims, info)));
+    }
+    for (const auto &[node, index] : tensor.vectors) {
+      const Tensor vector = *graph.constant(graph.node(node).inputs[index]);
+      auto values = to_doubles(vector);
       for (std::size_t c = 0; c < values.size(); ++c) values[c] *= tensor.factors[c];
-      replace(tensor.producer, *info.bias, Tensor::of(dims, std::vector<float>(values.begin(), values.end())));
+      replace(node, index, Tensor::of(vector.dims, std::vector<float>(values.begin(), values.end())));
     }
     for (const auto &reader : tensor.readers) {
       const Tensor read = *graph.constant(graph.node(reader.node).inputs[reader.info.weight]);

@@ -95,7 +95,10 @@ Status calibrate_source(Int8Source &source, const Job &job) {
   for (const auto &[id, number] : source.plan.quantized)
     if (source.graph.constant(id) == nullptr) options.ranges.push_back(id);
   for (const Int8Layer &layer : source.plan.layers) options.channel_means.push_back(layer.target);
-  for (const EqualizedTensor &tensor : source.tensors) options.channel_spreads.push_back(tensor.value);
+  for (const EqualizedTensor &tensor : source.tensors) {
+    options.channel_spreads.push_back(tensor.value);
+    if (tensor.last_axis) options.last_axis.insert(tensor.value);
+  }
   const auto &int8 = job.options<Int8Options>();
   options.histograms = int8.range != "minmax" || int8.activation_bits < 8;
   options.threads = job.threads;

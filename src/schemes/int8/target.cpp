@@ -37,11 +37,15 @@ constexpr Names onnx_operators[] = {"Clip", "Conv", "Gemm", "MatMul", "Relu"};
 constexpr NumberSpec int8_values{8, true}, signed_values{.bits = 8, .symmetric = false, .has_sign = true};
 
 constexpr Target targets[] = {
-    {.name = "ort", .summary = "onnxruntime's CPU provider", .integer_operators = ort_operators},
+    {.name = "ort",
+     .summary = "onnxruntime's CPU provider",
+     .recurrent_codes = true,
+     .integer_operators = ort_operators},
     {.name = "ort-avx2",
      .summary = "the same without VNNI, where products saturate: weights have 7 bits",
      .saturates = true,
      .weight_bits = 7,
+     .recurrent_codes = true,
      .integer_operators = ort_operators},
     {.name = "openvino", .summary = "OpenVINO", .bytes_only = true, .integer_operators = openvino_operators},
     {.name = "tensorrt",

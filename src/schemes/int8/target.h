@@ -19,8 +19,9 @@ struct Target {
   int weight_bits = 8;    ///< at most: with 7 no such sum saturates
   /// Relu and Clip after a layer are computed on floats by its kernel: QuantizeLinear stands behind them.
   bool fuses_activations = false;
-  bool float_biases = false; ///< biases are float, not int32 codes behind DequantizeLinear
-  bool bytes_only = false;   ///< codes of 4 or 16 bits are none of its own
+  bool float_biases = false;    ///< biases are float, not int32 codes behind DequantizeLinear
+  bool recurrent_codes = false; ///< LSTMs multiply codes whose ranges are found as they run (--int8 dynamic)
+  bool bytes_only = false;      ///< codes of 4 or 16 bits are none of its own
   /// Operators that it computes on codes, beside those that only move or select them.
   std::span<const std::string_view> integer_operators;
 

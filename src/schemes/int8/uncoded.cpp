@@ -9,6 +9,7 @@
 #include "ir/clamp.h"
 #include "ir/evaluate.h"
 #include "ir/node_view.h"
+#include "schemes/dynamic/undo.h"
 #include "schemes/fitting/weights.h"
 
 namespace edgec {
@@ -263,10 +264,12 @@ CodeKinds code_kinds(const Graph &graph, const OpRegistry &ops) {
     found.weight = number_of(type.dtype, symmetric);
     found.weight.block = type.quant->block;
   }
+  found.dynamic = count_dynamic(graph);
   return found;
 }
 
 Result<KeptCodes> uncode(Graph &graph, const OpRegistry &ops, Saturation saturation) {
+  EDGEC_CHECK(undo_dynamic(graph, ops));
   return Uncoder(graph, ops, saturation).run();
 }
 

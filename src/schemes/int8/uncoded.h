@@ -23,10 +23,11 @@ struct KeptCodes {
   std::set<NodeId> ends;                ///< Clips that stand for saturation
 };
 
-/// Which kinds of numbers of a network are codes behind QuantizeLinear, DequantizeLinear or integer operators.
+/// Which kinds of numbers of a network are codes: behind QuantizeLinear, DequantizeLinear or integer operators.
 struct CodeKinds {
   std::size_t values = 0, weights = 0;
-  NumberSpec weight; ///< of the first layer with such weights
+  std::size_t dynamic = 0; ///< products and LSTMs on codes whose ranges are found as they run (dynamic/undo.h)
+  NumberSpec weight;       ///< of the first layer with such weights
 };
 CodeKinds code_kinds(const Graph &graph, const OpRegistry &ops);
 
