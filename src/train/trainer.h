@@ -26,10 +26,13 @@ struct TrainOptions {
   double zeros = 0;                  ///< share of zeros that the parameters with zeros come to while they are trained
   std::vector<FeaturePair> features; ///< ShardOptions
   Augmentation augmentation;
+  bool bfloat16 = false; ///< products of the gradients' plan are made of bfloat16
   std::uint64_t seed = 0;
   int threads = 1;
   Isa isa = Isa::scalar;
-  std::size_t memory = std::size_t{192} << 20; ///< bytes of prepared samples that are kept
+  /// Bytes of what gradients are computed from (half at most: beyond it values are computed again) and of prepared
+  /// samples that are kept.
+  std::size_t memory = std::size_t{192} << 20;
   /// A file that the state is kept in, and that training goes on from; empty: none. Deterministic: what was stopped and
   /// went on gives the numbers of what was not.
   std::string checkpoint;

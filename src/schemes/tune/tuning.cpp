@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "ir/node_view.h"
+#include "kernels/isa.h"
 #include "schemes/fitting/weights.h"
 #include "schemes/int8/options.h"
 #include "schemes/rate/options.h"
@@ -59,6 +60,7 @@ TrainOptions train_options(const Job &job, Tuning tuning) {
                        .augmentation = {.mixup = tune.augment == "all" || tune.augment == "mix",
                                         .flips = tune.augment == "all" || tune.augment == "move",
                                         .shifts = tune.augment == "all" || tune.augment == "move"},
+                       .bfloat16 = tune.bfloat16(),
                        .seed = job.seed,
                        .threads = job.threads,
                        .isa = job.isa,
@@ -127,9 +129,21 @@ void TuneOptions::declare(Options &options, const std::string &prefix, std::stri
       options.add("--" + prefix + "checkpoint", "DIR", &checkpoint,
                   "keep the state of training in this folder, and go on from it where the same training was stopped");
   if (!condition.empty()) kept.needs(condition);
+  row("precision", "TYPE", &precision,
+      "what products are made of while gradients are computed. bfloat16 takes about two thirds of the time where the "
+      "processor has it, and gives other numbers; weights, sums and what judges are float32")
+      .one_of({"float32", "bfloat16"});
   row("augment", "HOW", &augment,
       "how samples are varied. move: shifted and, pictures, mirrored; mix: two become one; all: both; none")
       .one_of({"all", "move", "mix", "none"});
+}
+
+Status TuneOptions::check(Isa isa) const {
+  if (!bfloat16() || has_bfloat16(isa)) return {};
+  return unsupported(
+      fmt::format("training on bfloat16: {}, as far as the processor and --isa allow it, has no products "
+                  "of bfloat16; these are part of AVX512-BF16 and AMX",
+                  name(isa)));
 }
 
 Option &TuneOptions::declare_budget(Options &options, const std::string &name, const char *help) {
