@@ -113,7 +113,9 @@ public:
         buckets_(student, ids_, teacher, ops, cache_, shard_options_) {}
 
   Result<Trained> run(std::span<const std::size_t> indices) {
-    split(indices);
+    auto [learnt, held_out] = split_samples(indices, options_.seed);
+    learnt_ = std::move(learnt), held_out_ = std::move(held_out);
+    learnt_.insert(learnt_.end(), options_.more.begin(), options_.more.end());
     if (held_out_.empty()) return usage_error("training needs at least 5 samples: a fifth of them judges");
     EDGEC_CHECK(buckets_.prepare(learnt_, held_out_));
     EDGEC_CHECK(buckets_.prepare_loss());
@@ -163,16 +165,6 @@ private:
   std::vector<float> best_, squares_; // squares_: a running mean
   std::string fingerprint_;
 
-  /// At random: samples that come class by class, or in turns of classes, would leave some to one side alone.
-  void split(std::span<const std::size_t> indices) {
-    std::vector<std::size_t> order(indices.begin(), indices.end());
-    Random random(options_.seed + 2);
-    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
-    const auto count = static_cast<std::ptrdiff_t>(order.size() / held_out_every);
-    held_out_.assign(order.begin(), order.begin() + count);
-    learnt_.assign(order.begin() + count, order.end());
-  }
-
   Status keep_samples(std::span<const std::size_t> indices) {
     return cache_.fill(indices, options_.memory - std::min(options_.memory, buckets_.bytes()), options_.threads);
   }
@@ -202,6 +194,7 @@ private:
                     options_.cpu_seconds, options_.batch, options_.rate, static_cast<int>(options_.loss), options_.hard,
                     options_.zeros, options_.seed, how.mixup, how.flips, how.shifts, options_.bfloat16,
                     static_cast<int>(options_.isa), fmt::join(indices, ","));
+    if (!options_.more.empty()) text += fmt::format(" + {}", fmt::join(options_.more, ","));
     for (const FeaturePair &pair : options_.features)
       text += fmt::format(" {}={}", pair.student.index, pair.teacher.index);
     EDGEC_ASSIGN(const Sample first, cache_.load(indices[0]));
@@ -311,6 +304,15 @@ private:
 };
 
 } // namespace
+
+/// At random: samples that come class by class, or in turns of classes, would leave some to one side alone.
+Split split_samples(std::span<const std::size_t> indices, std::uint64_t seed) {
+  std::vector<std::size_t> order(indices.begin(), indices.end());
+  Random random(seed + 2);
+  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  const auto first = order.begin() + static_cast<std::ptrdiff_t>(order.size() / held_out_every);
+  return {.learnt = {first, order.end()}, .held_out = {order.begin(), first}};
+}
 
 Result<Trained> train(Graph &student, std::span<const Parameter> parameters, const Graph &teacher,
                       const OpRegistry &ops, const SampleSet &samples, std::span<const std::size_t> indices,
