@@ -453,6 +453,7 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
   EDGEC_CHECK(check_outputs(a, a.path));
   line.begin("reading");
   EDGEC_ASSIGN(const Isa isa, a.run.isa());
+  if (const auto &tune = a.settings.get<TuneOptions>(); tune.wanted() || tune.alone) EDGEC_CHECK(tune.check(isa));
   EDGEC_ASSIGN(const ReadOptions reading_options, reading(a));
   StoredGraph stored; // what the result is measured against
   EDGEC_ASSIGN(Model source, read_model(a.model, reading_options, &a.edits, &stored));

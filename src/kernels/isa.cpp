@@ -37,6 +37,10 @@ Isa detect_isa() {
 #endif
 }
 
+bool has_bfloat16(Isa isa) {
+  return isa >= Isa::vnni && dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_bf16;
+}
+
 std::string_view name(Isa isa) { return names[static_cast<std::size_t>(isa)]; }
 
 std::optional<Isa> parse_isa(std::string_view name) {

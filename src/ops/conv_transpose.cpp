@@ -80,7 +80,9 @@ Result<std::vector<Type>> infer(const InferArgs &args) {
   return std::vector<Type>{product_type(*x, shape)};
 }
 
-Result<ConvShape> shape_of(const Node &node, const Dims &x, const Dims &w) {
+} // namespace
+
+Result<ConvShape> conv_transpose_shape(const Node &node, const Dims &x, const Dims &w) {
   if (x.size() < 3 || w.size() != x.size())
     return bad_input(fmt::format("ConvTranspose of an input of rank {} and a weight of rank {}", x.size(), w.size()));
   const std::size_t rank = x.size() - 2;
@@ -102,11 +104,15 @@ Result<ConvShape> shape_of(const Node &node, const Dims &x, const Dims &w) {
   return shape;
 }
 
+namespace {
+
 Result<std::vector<RuntimeValue>> reference(const EvalArgs &args) {
-  return evaluate_conv(args, shape_of, ConvKind::transposed);
+  return evaluate_conv(args, conv_transpose_shape, ConvKind::transposed);
 }
 
-Result<Kernel> prepare(const PrepareArgs &args) { return prepare_conv(args, shape_of, ConvKind::transposed); }
+Result<Kernel> prepare(const PrepareArgs &args) {
+  return prepare_conv(args, conv_transpose_shape, ConvKind::transposed);
+}
 
 std::optional<WeightInfo> weights(const Node &node, std::span<const Type *const>) {
   return WeightInfo{.bias = 2, .channel_axis = 1, .groups = node.get_int("group", 1), .output_axis = 1};

@@ -15,16 +15,16 @@ std::size_t bytes_of(const Sample &sample) {
 
 } // namespace
 
-Status SampleCache::fill(std::span<const std::size_t> indices, int threads) {
+Status SampleCache::fill(std::span<const std::size_t> indices, std::size_t memory, int threads) {
   constexpr std::size_t at_once = 64;
   kept_.resize(samples_.size());
-  for (std::size_t first = 0; first < indices.size() && left_ > 0; first += at_once) {
+  for (std::size_t first = 0; first < indices.size() && memory > 0; first += at_once) {
     const auto some = indices.subspan(first, std::min(at_once, indices.size() - first));
     EDGEC_CHECK(parallel_for(some.size(), threads, [&](std::size_t i, int) -> Status {
       EDGEC_ASSIGN(kept_[some[i]], prepared(some[i]));
       return {};
     }));
-    for (const std::size_t index : some) left_ -= std::min(left_, bytes_of(*kept_[index]));
+    for (const std::size_t index : some) memory -= std::min(memory, bytes_of(*kept_[index]));
   }
   return {};
 }

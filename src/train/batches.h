@@ -20,9 +20,9 @@ struct RightAnswers {
 /// Prepared samples, kept as far as memory allows; the others are loaded whenever they are asked for.
 class SampleCache {
 public:
-  SampleCache(const SampleSet &samples, std::size_t memory, RightAnswers right = {})
-      : samples_(samples), right_(right), left_(memory) {}
-  Status fill(std::span<const std::size_t> indices, int threads);
+  explicit SampleCache(const SampleSet &samples, RightAnswers right = {}) : samples_(samples), right_(right) {}
+  /// Keeps as many as `memory` bytes hold, and one lot more.
+  Status fill(std::span<const std::size_t> indices, std::size_t memory, int threads);
   /// The inputs, and with right answers one tensor more: [rows, classes], 1 at a row's label. What mixes samples mixes
   /// it with them.
   [[nodiscard]] Result<Sample> load(std::size_t index) const;
@@ -30,7 +30,6 @@ public:
 private:
   const SampleSet &samples_;
   RightAnswers right_;
-  std::size_t left_;
   std::vector<std::optional<Sample>> kept_;
 
   [[nodiscard]] Result<Sample> prepared(std::size_t index) const;

@@ -6,7 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "support/log.h"
 #include "support/parallel.h"
+#include "train/narrow_products.h"
+#include "train/recompute.h"
 
 namespace edgec {
 namespace {
@@ -59,10 +62,10 @@ Status Shards::prepare(std::span<const std::size_t> samples) {
 Status Shards::resize(std::span<const std::size_t> samples, std::int64_t rows) {
   rows_ = rows;
   EDGEC_ASSIGN(const Sample first, samples_.load(samples[0]));
-  types_.clear();
-  for (std::size_t i = 0; i < student_.inputs().size(); ++i) types_.push_back(Type::of(first[i]));
-  EDGEC_ASSIGN(sized_, with_batch(student_, ops_, types_, rows));
-  EDGEC_ASSIGN(const Graph teacher, with_batch(teacher_, ops_, types_, rows));
+  std::vector<Type> types;
+  for (std::size_t i = 0; i < student_.inputs().size(); ++i) types.push_back(Type::of(first[i]));
+  EDGEC_ASSIGN(sized_, with_batch(student_, ops_, types, rows));
+  EDGEC_ASSIGN(const Graph teacher, with_batch(teacher_, ops_, types, rows));
   EDGEC_CHECK(check_teacher(teacher));
   std::vector<ValueId> fetches = float_answers(teacher);
   answers_ = fetches.size();
@@ -112,6 +115,13 @@ Status Shards::prepare_loss() {
 Status Shards::prepare_projection() {
   EDGEC_ASSIGN(projection_, compile_gradients(Loss::projection, true));
   return {};
+}
+
+std::size_t Shards::bytes() const {
+  std::size_t sum = 0;
+  for (const Runnable *each : {&teach_, &loss_, &gradient_, &projection_})
+    if (each->plan) sum += each->sessions.size() * (each->plan->arena_bytes() + each->plan->scratch_bytes());
+  return sum;
 }
 
 Result<double> Shards::loss(std::span<const Tensor> values, std::span<const std::size_t> samples) const {
@@ -181,10 +191,17 @@ Result<Shards::Runnable> Shards::compile(const Graph &graph, std::vector<ValueId
 Result<Shards::Runnable> Shards::compile_gradients(Loss loss, bool gradients) const {
   const bool projection = loss == Loss::projection;
   const auto features = gradients && !projection ? std::span<const ValueId>(features_) : std::span<const ValueId>();
-  EDGEC_ASSIGN(const Objective made,
+  EDGEC_ASSIGN(Objective made,
                make_objective(sized_, ops_, parameters_, loss, powers_, projection ? 0 : options_.hard, features));
+  if (gradients && options_.bfloat16) narrow_products(made.graph, ops_);
   std::vector<ValueId> fetches{made.loss};
-  if (gradients) fetches.insert(fetches.end(), made.gradients.begin(), made.gradients.end());
+  if (!gradients) return compile(made.graph, std::move(fetches));
+  fetches.insert(fetches.end(), made.gradients.begin(), made.gradients.end());
+  const std::size_t allowed = options_.memory / static_cast<std::size_t>(std::max(options_.threads, 1));
+  const std::size_t segments = fit_into(made.graph, made.loss, fetches, allowed);
+  if (segments > 1)
+    log_info(fmt::format("training: values are computed again in {} segments: {} bytes are allowed a thread", segments,
+                         allowed));
   return compile(made.graph, std::move(fetches));
 }
 
@@ -213,16 +230,6 @@ std::vector<std::vector<std::size_t>> Shards::shards_of(std::span<const std::siz
   return found;
 }
 
-Result<Sample> Shards::load(std::size_t index) const {
-  EDGEC_ASSIGN(Sample sample, samples_.load(index));
-  for (std::size_t i = 0; i < types_.size(); ++i)
-    if (Type::of(sample[i]) != types_[i])
-      return unsupported(fmt::format("training takes samples of one shape: input {} is {} first, and {} in sample {}",
-                                     student_.value(student_.inputs()[i]).name, to_string(types_[i]),
-                                     to_string(Type::of(sample[i])), index + 1));
-  return sample;
-}
-
 Shards::Fed Shards::stacked_shard(std::span<const Sample> shard) const {
   Fed fed;
   const std::size_t inputs = student_.inputs().size();
@@ -234,7 +241,7 @@ Shards::Fed Shards::stacked_shard(std::span<const Sample> shard) const {
 Result<Shards::Fed> Shards::feeds(std::span<const std::size_t> samples) const {
   std::vector<Sample> shard;
   for (const std::size_t index : samples) {
-    EDGEC_ASSIGN(Sample sample, load(index));
+    EDGEC_ASSIGN(Sample sample, samples_.load(index));
     shard.push_back(std::move(sample));
   }
   return stacked_shard(shard);
@@ -243,8 +250,8 @@ Result<Shards::Fed> Shards::feeds(std::span<const std::size_t> samples) const {
 Result<Shards::Fed> Shards::varied_feeds(std::span<const Draw> draws) const {
   std::vector<Sample> shard;
   for (const Draw &draw : draws) {
-    EDGEC_ASSIGN(const Sample sample, load(draw.sample));
-    EDGEC_ASSIGN(const Sample other, load(draw.other));
+    EDGEC_ASSIGN(const Sample sample, samples_.load(draw.sample));
+    EDGEC_ASSIGN(const Sample other, samples_.load(draw.other));
     Random random(draw.seed);
     shard.push_back(augmented(sample, other, options_.augmentation, random));
   }

@@ -2,6 +2,7 @@
 // side by side; their gradients are added in order, so that any number of threads gives the same numbers.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -19,8 +20,11 @@ struct ShardOptions {
   double hard = 0;                   ///< make_objective()
   std::vector<FeaturePair> features; ///< matched while training; what judges are answers alone
   Augmentation augmentation;
+  bool bfloat16 = false; ///< gradients come of narrow_products(); what judges does not
   int threads = 1;
   Isa isa = Isa::scalar;
+  /// Bytes of the gradients' values that all threads keep together; where they take more, some are computed again.
+  std::size_t memory = std::numeric_limits<std::size_t>::max();
 };
 
 /// Of a mean over a batch; the gradient of all parameters in a row.
@@ -29,6 +33,7 @@ struct BatchGradient {
   std::vector<float> values;
 };
 
+/// Of samples of one shape.
 class Shards {
 public:
   /// `parameters`: float32 constants of the student. The objects must outlive this one.
@@ -42,7 +47,13 @@ public:
   Status prepare_loss();
   Status prepare_projection();
 
+  /// The mean square of each of the teacher's answers and features, which errors are counted in; others may be put in
+  /// their place before the losses are made.
+  [[nodiscard]] const std::vector<double> &powers() const { return powers_; }
+  void set_powers(std::vector<double> powers) { powers_ = std::move(powers); }
+
   [[nodiscard]] std::size_t rows() const { return static_cast<std::size_t>(rows_); }
+  [[nodiscard]] std::size_t bytes() const;                                ///< of all plans' values, on all threads
   [[nodiscard]] std::size_t features() const { return features_.size(); } ///< pairs that are matched
 
   /// The mean loss on samples as they are.
@@ -69,7 +80,6 @@ private:
   const SampleCache &samples_;
   const ShardOptions &options_;
   std::int64_t rows_ = 1;
-  std::vector<Type> types_;       ///< of a sample's inputs
   Graph sized_;                   ///< the student for one shard
   std::vector<ValueId> features_; ///< the student's; the teacher's are fetched after its answers
   std::size_t answers_ = 0;       ///< the teacher's
@@ -85,8 +95,6 @@ private:
   [[nodiscard]] std::vector<std::vector<std::size_t>> shards_of(std::span<const std::size_t> samples) const;
   [[nodiscard]] Result<Fed> feeds(std::span<const std::size_t> samples) const;
   [[nodiscard]] Result<Fed> varied_feeds(std::span<const Draw> shard) const;
-  /// Error (unsupported): it has another shape than the first, for which everything is made.
-  [[nodiscard]] Result<Sample> load(std::size_t index) const;
   [[nodiscard]] Fed stacked_shard(std::span<const Sample> shard) const;
   /// The teacher's answers, its features where they are wanted, and the right answers, as far as they count.
   [[nodiscard]] Result<Feeds> targets(int worker, const Fed &fed, bool features) const;

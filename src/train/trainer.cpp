@@ -10,9 +10,9 @@
 #include "support/cancel.h"
 #include "support/file.h"
 #include "support/log.h"
+#include "train/buckets.h"
 #include "train/checkpoint.h"
 #include "train/optimizer.h"
-#include "train/shards.h"
 #include "train/sparsity.h"
 
 namespace edgec {
@@ -101,23 +101,27 @@ class Trainer {
 public:
   Trainer(const Graph &student, std::span<const Parameter> parameters, const Graph &teacher, const OpRegistry &ops,
           const SampleSet &samples, const TrainOptions &options)
-      : options_(options), cache_(samples, options.memory, right_answers(student, options)), row_(student, parameters),
+      : options_(options), cache_(samples, right_answers(student, options)), row_(student, parameters),
         ids_(values_of(parameters)), shard_options_{.loss = options.loss,
                                                     .hard = options.hard,
                                                     .features = options.features,
                                                     .augmentation = options.augmentation,
+                                                    .bfloat16 = options.bfloat16,
                                                     .threads = options.threads,
-                                                    .isa = options.isa},
-        shards_(student, ids_, teacher, ops, cache_, shard_options_) {}
+                                                    .isa = options.isa,
+                                                    .memory = options.memory / 2},
+        buckets_(student, ids_, teacher, ops, cache_, shard_options_) {}
 
   Result<Trained> run(std::span<const std::size_t> indices) {
-    split(indices);
+    auto [learnt, held_out] = split_samples(indices, options_.seed);
+    learnt_ = std::move(learnt), held_out_ = std::move(held_out);
+    learnt_.insert(learnt_.end(), options_.more.begin(), options_.more.end());
     if (held_out_.empty()) return usage_error("training needs at least 5 samples: a fifth of them judges");
-    EDGEC_CHECK(cache_.fill(indices, options_.threads));
-    EDGEC_CHECK(shards_.prepare(held_out_));
-    EDGEC_CHECK(shards_.prepare_loss());
-    if (prunes()) EDGEC_CHECK(shards_.prepare_projection());
-    Trained trained{.samples = learnt_.size(), .held_out = held_out_.size(), .features = shards_.features()};
+    EDGEC_CHECK(buckets_.prepare(learnt_, held_out_));
+    EDGEC_CHECK(buckets_.prepare_loss());
+    if (prunes()) EDGEC_CHECK(buckets_.prepare_projection());
+    EDGEC_CHECK(keep_samples(indices));
+    Trained trained{.samples = learnt_.size(), .held_out = held_out_.size(), .features = buckets_.features()};
     EDGEC_ASSIGN(trained.before, judge());
     trained.after = trained.before;
     trained.rate = options_.rate > 0 ? options_.rate : rate_for(options_, trained.before);
@@ -132,16 +136,16 @@ public:
 
   Result<std::vector<Tensor>> squares(std::span<const std::size_t> indices) {
     learnt_.assign(indices.begin(), indices.end());
-    EDGEC_CHECK(cache_.fill(indices, options_.threads));
-    EDGEC_CHECK(shards_.prepare(learnt_));
-    EDGEC_CHECK(shards_.prepare_projection());
-    Deck deck(learnt_, options_.seed);
+    EDGEC_CHECK(buckets_.prepare(learnt_, {}));
+    EDGEC_CHECK(buckets_.prepare_projection());
+    EDGEC_CHECK(keep_samples(indices));
+    Dealer dealer = buckets_.dealer(options_.batch, options_.seed);
     std::vector<float> sum(row_.values.size());
     const auto values = row_.tensors(row_.values);
     for (std::size_t step = 0; step < options_.steps; ++step) {
       EDGEC_CHECK(check_interrupted());
       if (options_.progress) options_.progress(step, options_.steps);
-      EDGEC_ASSIGN(const auto found, shards_.squares(values, deck.deal(batch())));
+      EDGEC_ASSIGN(const auto found, buckets_.squares(values, dealer.deal()));
       for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += found[i] / static_cast<float>(options_.steps);
     }
     return row_.tensors(sum);
@@ -156,36 +160,27 @@ private:
   Row row_;
   std::vector<ValueId> ids_;
   ShardOptions shard_options_;
-  Shards shards_;
+  Buckets buckets_;
   std::vector<std::size_t> learnt_, held_out_;
   std::vector<float> best_, squares_; // squares_: a running mean
   std::string fingerprint_;
 
-  /// At random: samples that come class by class, or in turns of classes, would leave some to one side alone.
-  void split(std::span<const std::size_t> indices) {
-    std::vector<std::size_t> order(indices.begin(), indices.end());
-    Random random(options_.seed + 2);
-    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
-    const auto count = static_cast<std::ptrdiff_t>(order.size() / held_out_every);
-    held_out_.assign(order.begin(), order.begin() + count);
-    learnt_.assign(order.begin() + count, order.end());
+  Status keep_samples(std::span<const std::size_t> indices) {
+    return cache_.fill(indices, options_.memory - std::min(options_.memory, buckets_.bytes()), options_.threads);
   }
 
   [[nodiscard]] bool prunes() const { return options_.zeros > row_.zeros(); }
-  [[nodiscard]] std::size_t batch() const {
-    return std::max<std::size_t>(1, options_.batch / shards_.rows()) * shards_.rows();
-  }
-  [[nodiscard]] Result<double> judge() const { return shards_.loss(row_.tensors(row_.values), held_out_); }
+  [[nodiscard]] Result<double> judge() const { return buckets_.loss(row_.tensors(row_.values)); }
 
   /// As asked for, or as many as the time allows, by what a few take.
   Result<std::size_t> choose_steps() const {
     if (options_.steps > 0) return options_.steps;
-    Deck deck(learnt_, options_.seed);
+    Dealer dealer = buckets_.dealer(options_.batch, options_.seed);
     const auto values = row_.tensors(row_.values);
     constexpr int tries = 3;
-    EDGEC_CHECK(shards_.gradient(values, deck.deal(batch()))); // memory is touched for the first time
+    EDGEC_CHECK(buckets_.gradient(values, dealer.deal())); // memory is touched for the first time
     const double start = cpu_seconds();
-    for (int i = 0; i < tries; ++i) EDGEC_CHECK(shards_.gradient(values, deck.deal(batch())));
+    for (int i = 0; i < tries; ++i) EDGEC_CHECK(buckets_.gradient(values, dealer.deal()));
     const double each = std::max((cpu_seconds() - start) / tries, 1e-4);
     return std::max(least_steps, static_cast<std::size_t>(options_.cpu_seconds / each));
   }
@@ -195,10 +190,11 @@ private:
     if (options_.checkpoint.empty()) return std::optional<TrainingState>();
     const Augmentation &how = options_.augmentation;
     std::string text =
-        fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}", static_cast<int>(options_.descent), options_.steps,
+        fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", static_cast<int>(options_.descent), options_.steps,
                     options_.cpu_seconds, options_.batch, options_.rate, static_cast<int>(options_.loss), options_.hard,
-                    options_.zeros, options_.seed, how.mixup, how.flips, how.shifts, static_cast<int>(options_.isa),
-                    fmt::join(indices, ","));
+                    options_.zeros, options_.seed, how.mixup, how.flips, how.shifts, options_.bfloat16,
+                    static_cast<int>(options_.isa), fmt::join(indices, ","));
+    if (!options_.more.empty()) text += fmt::format(" + {}", fmt::join(options_.more, ","));
     for (const FeaturePair &pair : options_.features)
       text += fmt::format(" {}={}", pair.student.index, pair.teacher.index);
     EDGEC_ASSIGN(const Sample first, cache_.load(indices[0]));
@@ -208,13 +204,13 @@ private:
     return read_checkpoint(options_.checkpoint, fingerprint_, row_.values.size());
   }
 
-  [[nodiscard]] Status save(const Trained &trained, std::size_t step, const Deck &deck,
+  [[nodiscard]] Status save(const Trained &trained, std::size_t step, const Dealer &dealer,
                             const GradientMoments &moments) const {
     if (options_.checkpoint.empty()) return {};
     return write_checkpoint(options_.checkpoint, {.fingerprint = fingerprint_,
                                                   .step = step,
                                                   .steps = trained.steps,
-                                                  .dealt = deck.dealt(),
+                                                  .dealt = dealer.dealt(),
                                                   .rate = trained.rate,
                                                   .before = trained.before,
                                                   .after = trained.after,
@@ -231,11 +227,11 @@ private:
   }
 
   /// Puts a state in place; gives the optimizer's moments.
-  GradientMoments restore(const TrainingState &state, Trained &trained, Deck &deck) {
+  GradientMoments restore(const TrainingState &state, Trained &trained, Dealer &dealer) {
     row_.values = state.values, row_.free = state.free;
     best_ = state.best, squares_ = state.squares, judged_pruned_ = state.judged_pruned;
     trained.after = state.after, trained.pruned = state.pruned, trained.rate = state.rate;
-    while (deck.dealt() < state.dealt) deck.deal(batch());
+    while (dealer.dealt() < state.dealt) dealer.deal();
     GradientMoments moments;
     moments.mean = state.mean, moments.square = state.square;
     moments.mean_left = state.mean_left, moments.square_left = state.square_left;
@@ -244,21 +240,21 @@ private:
 
   Status descend(Trained &trained, const std::optional<TrainingState> &saved) {
     best_ = row_.values;
-    Deck deck(learnt_, options_.seed);
-    Optimizer optimizer(options_.descent, saved ? restore(*saved, trained, deck) : GradientMoments(row_.values.size()),
-                        row_.pace);
+    Dealer dealer = buckets_.dealer(options_.batch, options_.seed);
+    Optimizer optimizer(options_.descent,
+                        saved ? restore(*saved, trained, dealer) : GradientMoments(row_.values.size()), row_.pace);
     const std::size_t pause = std::max<std::size_t>(1, trained.steps / judgements);
     for (std::size_t step = saved ? saved->step : 0; step < trained.steps; ++step) {
       if (options_.progress) options_.progress(step, trained.steps);
       if (interrupted()) {
         take_interrupt();
-        EDGEC_CHECK(save(trained, step, deck, optimizer.moments()));
+        EDGEC_CHECK(save(trained, step, dealer, optimizer.moments()));
         trained.steps = step;
         trained.interrupted = true;
         break;
       }
-      EDGEC_CHECK(prune(deck, step, trained));
-      EDGEC_ASSIGN(BatchGradient found, shards_.gradient(row_.tensors(row_.values), deck.deal(batch())));
+      EDGEC_CHECK(prune(dealer, step, trained));
+      EDGEC_ASSIGN(BatchGradient found, buckets_.gradient(row_.tensors(row_.values), dealer.deal()));
       if (!std::isfinite(found.loss)) break; // what was best so far stands
       for (std::size_t i = 0; i < found.values.size(); ++i)
         if (row_.free[i] == 0) found.values[i] = 0;
@@ -266,19 +262,19 @@ private:
       row_.hold();
       if ((step + 1) % pause != 0 && step + 1 != trained.steps) continue;
       EDGEC_CHECK(keep_best(trained, step));
-      EDGEC_CHECK(save(trained, step + 1, deck, optimizer.moments()));
+      EDGEC_CHECK(save(trained, step + 1, dealer, optimizer.moments()));
     }
     return {};
   }
 
   /// Some more weights become 0, where it is time.
-  Status prune(Deck &deck, std::size_t step, Trained &trained) {
+  Status prune(Dealer &dealer, std::size_t step, Trained &trained) {
     const std::size_t pause = std::max<std::size_t>(1, trained.steps / prunings);
     if (!prunes() || step % pause != 0) return {};
     const double zeros = scheduled_zeros(row_.zeros(), options_.zeros, step + pause - 1, trained.steps);
     const double until = scheduled_zeros(row_.zeros(), options_.zeros, step, trained.steps);
     if (trained.pruned && until >= options_.zeros) return {};
-    EDGEC_ASSIGN(const auto found, shards_.squares(row_.tensors(row_.values), deck.deal(batch())));
+    EDGEC_ASSIGN(const auto found, buckets_.squares(row_.tensors(row_.values), dealer.deal()));
     constexpr float keeps = 0.7F;
     if (squares_.empty()) squares_ = found;
     for (std::size_t i = 0; i < found.size(); ++i) squares_[i] = keeps * squares_[i] + (1 - keeps) * found[i];
@@ -308,6 +304,15 @@ private:
 };
 
 } // namespace
+
+/// At random: samples that come class by class, or in turns of classes, would leave some to one side alone.
+Split split_samples(std::span<const std::size_t> indices, std::uint64_t seed) {
+  std::vector<std::size_t> order(indices.begin(), indices.end());
+  Random random(seed + 2);
+  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  const auto first = order.begin() + static_cast<std::ptrdiff_t>(order.size() / held_out_every);
+  return {.learnt = {first, order.end()}, .held_out = {order.begin(), first}};
+}
 
 Result<Trained> train(Graph &student, std::span<const Parameter> parameters, const Graph &teacher,
                       const OpRegistry &ops, const SampleSet &samples, std::span<const std::size_t> indices,

@@ -23,13 +23,17 @@ struct TrainOptions {
   Loss loss = Loss::squared_error;
   double hard = 0; ///< share of the cross-entropy with `labels` in the loss; 1: the teacher is not asked
   std::span<const std::int64_t> labels; ///< a class for each row of the samples
+  std::span<const std::size_t> more;    ///< samples beside those given that none of is held out of
   double zeros = 0;                  ///< share of zeros that the parameters with zeros come to while they are trained
   std::vector<FeaturePair> features; ///< ShardOptions
   Augmentation augmentation;
+  bool bfloat16 = false; ///< products of the gradients' plan are made of bfloat16
   std::uint64_t seed = 0;
   int threads = 1;
   Isa isa = Isa::scalar;
-  std::size_t memory = std::size_t{192} << 20; ///< bytes of prepared samples that are kept
+  /// Bytes of what gradients are computed from (half at most: beyond it values are computed again) and of prepared
+  /// samples that are kept.
+  std::size_t memory = std::size_t{192} << 20;
   /// A file that the state is kept in, and that training goes on from; empty: none. Deterministic: what was stopped and
   /// went on gives the numbers of what was not.
   std::string checkpoint;
@@ -60,6 +64,13 @@ struct Trained {
   bool pruned = false;                              ///< there are more zeros than before: `after` is theirs
   [[nodiscard]] bool improved() const { return pruned || after < before; }
 };
+
+struct Split {
+  std::vector<std::size_t> learnt, held_out;
+};
+
+/// A fifth of the samples, at random, judges what is learned on the others.
+Split split_samples(std::span<const std::size_t> indices, std::uint64_t seed);
 
 /// Trains `parameters` of `student`: its constants become those that did best on a fifth of the samples, which is not
 /// trained on; they stay where none did better. With options.zeros, weights of little importance (their square times

@@ -1,5 +1,6 @@
 // A step of training: forward and backward of a shard, without its optimizer. EDGEC_BENCH_MODEL names another network
-// than models/digits_cnn.onnx; --profile lists the steps of its plan by time.
+// than models/digits_cnn.onnx, EDGEC_BENCH_PRECISION=bfloat16 rounds operands of products, EDGEC_BENCH_BYTES is what
+// values may take before some are computed again; --profile lists the steps of the plan by time.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -16,7 +17,9 @@
 #include "ops/registry.h"
 #include "runtime/plan.h"
 #include "support/random.h"
+#include "train/narrow_products.h"
 #include "train/objective.h"
+#include "train/recompute.h"
 
 namespace edgec {
 namespace {
@@ -59,7 +62,12 @@ Result<TrainingStep> make_step(const std::string &path) {
   EDGEC_ASSIGN(const Graph graph, with_batch(model.graph, all_ops(), inputs, rows));
   const std::vector<ValueId> parameters = weights_and_biases(graph);
   const std::vector<double> powers(answers_of(graph).size(), 1);
-  EDGEC_ASSIGN(const Objective objective, make_objective(graph, all_ops(), parameters, Loss::squared_error, powers));
+  EDGEC_ASSIGN(Objective objective, make_objective(graph, all_ops(), parameters, Loss::squared_error, powers));
+  if (const char *precision = std::getenv("EDGEC_BENCH_PRECISION");
+      precision && std::string_view(precision) == "bfloat16")
+    narrow_products(objective.graph, all_ops());
+  if (const char *bytes = std::getenv("EDGEC_BENCH_BYTES"))
+    fit_into(objective.graph, objective.loss, objective.gradients, std::strtoull(bytes, nullptr, 10));
   TrainingStep step;
   Random random(1);
   std::vector<Type> types;
@@ -108,7 +116,7 @@ int profile() {
   std::ranges::sort(sorted, std::greater{});
   for (const auto &[time, what] : sorted)
     fmt::print("{:8.3f} ms {:5.1f} %  {}\n", 1000 * time / runs, 100 * time / all, what);
-  fmt::print("{:8.3f} ms a shard of {}\n", 1000 * all / runs, rows);
+  fmt::print("{:8.3f} ms a shard of {}, an arena of {} bytes\n", 1000 * all / runs, rows, step->plan->arena_bytes());
   return 0;
 }
 

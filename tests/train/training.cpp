@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -16,6 +17,7 @@
 #include "kernels/isa.h"
 #include "ops/registry.h"
 #include "train/batches.h"
+#include "train/buckets.h"
 #include "train/shards.h"
 #include "train/trainer.h"
 
@@ -86,6 +88,12 @@ void damage(Network &network) {
     for (std::size_t i = 0; i < values.size(); i += 3) values[i] = 0;
     network.graph.set_data(parameter.value, Tensor::of(data.dims, std::move(values)));
   }
+}
+
+std::vector<Tensor> values_of(const Network &network) {
+  std::vector<Tensor> found;
+  for (const Parameter &parameter : network.parameters) found.push_back(*network.graph.constant(parameter.value));
+  return found;
 }
 
 std::vector<std::size_t> all_of(const SampleSet &samples) {
@@ -197,6 +205,29 @@ TEST(Training, GivesTheSameNumbersOnAnyThreads) {
   }
 }
 
+/// Nothing else differs but what the products are rounded to, and that little; what memory allows changes nothing.
+TEST(Training, GivesTheSameNumbersOnBfloat16OnAnyThreads) {
+  if (!has_bfloat16(detect_isa())) GTEST_SKIP() << "no instructions on bfloat16";
+  const Network original = small_network();
+  const auto trained = [&](bool bfloat16, int threads, std::size_t memory) {
+    Network network = small_network();
+    damage(network);
+    TrainOptions options{.steps = 12, .rate = 0.01, .bfloat16 = bfloat16, .threads = threads, .isa = detect_isa()};
+    options.memory = memory;
+    const auto found = train_damaged(network, original.graph, options);
+    EXPECT_TRUE(found) << found.error().message;
+    return values_of(network);
+  };
+  constexpr std::size_t enough = std::size_t{192} << 20;
+  const auto exact = trained(false, 1, enough), expected = trained(true, 1, enough);
+  EXPECT_FALSE(identical(exact[0], expected[0]));
+  for (const auto &found : {trained(true, 2, enough), trained(true, 3, enough), trained(true, 1, 1 << 16)})
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_TRUE(identical(found[i], expected[i])) << "parameter " << i;
+  const auto low = trained(false, 2, 1 << 16);
+  for (std::size_t i = 0; i < exact.size(); ++i) EXPECT_TRUE(identical(low[i], exact[i])) << "parameter " << i;
+}
+
 TEST(Training, PrunesOnTheWay) {
   const Network original = small_network();
   Network network = small_network();
@@ -246,7 +277,7 @@ TEST(Training, RunsSamplesTogetherOnlyWhereTheyDoNotMeet) {
     if (meets) y = b.mul(y, b.op("Softmax", {y}, {{"axis", std::int64_t{0}}}));
     graph.add_output(y, "y");
     const Numbers samples({1, 6});
-    SampleCache cache(samples, 1 << 20);
+    SampleCache cache(samples);
     const std::vector<ValueId> parameters{w};
     const auto indices = all_of(samples);
     const ShardOptions options;
@@ -255,12 +286,6 @@ TEST(Training, RunsSamplesTogetherOnlyWhereTheyDoNotMeet) {
     ASSERT_TRUE(prepared) << prepared.error().message;
     EXPECT_EQ(shards.rows(), meets ? 1U : 8U);
   }
-}
-
-std::vector<Tensor> values_of(const Network &network) {
-  std::vector<Tensor> found;
-  for (const Parameter &parameter : network.parameters) found.push_back(*network.graph.constant(parameter.value));
-  return found;
 }
 
 /// As if the process had been killed: the state of some moment, and another run from there.
@@ -390,31 +415,81 @@ TEST(Training, NamesAnswersThatTheTeacherHasOtherwise) {
                                                "teacher float[1,192]"));
 }
 
-TEST(Training, TakesSamplesOfOneShape) {
-  class Growing : public SampleSet {
-  public:
-    [[nodiscard]] std::size_t size() const override { return 20; }
-    [[nodiscard]] std::string label(std::size_t) const override { return "growing"; }
-    [[nodiscard]] std::string description() const override { return "growing"; }
-    [[nodiscard]] Result<Sample> load(std::size_t index) const override {
-      return Sample{random_tensor({1, 6, static_cast<std::int64_t>(4 + index / 18)}, index)};
-    }
-  };
-  Graph graph;
-  graph.opsets[""] = 17;
-  Builder b(graph, all_ops());
-  Type type = Type::tensor(DType::float32, Dims{1, 6, 4});
-  const ValueId x = graph.add_input("x", type), w = b.constant(random_tensor({3, 6}, 3));
-  graph.add_output(b.op("MatMul", {w, x}), "y");
-  (*type.shape)[2] = Dim::named("steps");
-  graph.set_type(x, type);
-  const Growing samples;
-  const std::vector<Parameter> parameters{{w}};
-  const Graph teacher = graph;
-  const auto found = train(graph, parameters, teacher, all_ops(), samples, all_of(samples), {.steps = 3});
+/// Series of 4 to 7 steps; a network over each step alone, so that all lengths want the same weights.
+class Lengths : public SampleSet {
+public:
+  explicit Lengths(std::size_t shapes) : shapes_(shapes) {}
+  [[nodiscard]] std::size_t size() const override { return 200; }
+  [[nodiscard]] std::string label(std::size_t) const override { return "length"; }
+  [[nodiscard]] std::string description() const override { return "lengths"; }
+  [[nodiscard]] Result<Sample> load(std::size_t index) const override {
+    return Sample{random_tensor({1, static_cast<std::int64_t>(4 + index % shapes_), 6}, index)};
+  }
+
+private:
+  std::size_t shapes_;
+};
+
+Network steps_network() {
+  Network made;
+  made.graph.opsets[""] = 17;
+  Builder b(made.graph, all_ops());
+  const ValueId x = made.graph.add_input("x", Type::tensor(DType::float32, Dims{1, 4, 6}));
+  made.parameters = {{b.constant(random_tensor({6, 3}, 3))}};
+  made.graph.add_output(b.op("MatMul", {x, made.parameters[0].value}), "y");
+  Type type = made.graph.value(x).type;
+  (*type.shape)[0] = Dim::named("N"), (*type.shape)[1] = Dim::named("T");
+  made.graph.set_type(x, type);
+  return made;
+}
+
+TEST(Training, LearnsFromSamplesOfSeveralShapes) {
+  const Network teacher = steps_network();
+  const Lengths samples(4);
+  std::vector<Tensor> expected;
+  for (const int threads : {1, 2}) {
+    Network network = steps_network();
+    network.graph.set_data(network.parameters[0].value, random_tensor({6, 3}, 4));
+    const auto found = train(network.graph, network.parameters, teacher.graph, all_ops(), samples, all_of(samples),
+                             {.steps = 200, .rate = 0.02, .threads = threads, .isa = detect_isa()});
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(found->held_out, 40U);
+    EXPECT_LT(found->after, 1e-3 * found->before);
+    if (threads == 1) expected = values_of(network);
+    EXPECT_TRUE(identical(values_of(network)[0], expected[0]));
+  }
+}
+
+TEST(Training, RefusesSamplesOfVeryManyShapes) {
+  Network network = steps_network();
+  const Graph teacher = network.graph;
+  const Lengths samples(65);
+  const auto found =
+      train(network.graph, network.parameters, teacher, all_ops(), samples, all_of(samples), {.steps = 3});
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code, Code::unsupported);
-  EXPECT_THAT(found.error().message, HasSubstr("training takes samples of one shape: input x is float[1,6,"));
+  EXPECT_THAT(found.error().message, HasSubstr("training takes samples of at most 64 shapes"));
+}
+
+TEST(Buckets, DealBatchesOfOneShapeAndAllOfThem) {
+  const std::vector<std::vector<std::size_t>> buckets{{0, 1, 2}, {}, {10, 11, 12, 13, 14, 15, 16, 17, 18}};
+  Dealer dealer(buckets, {2, 4, 3}, 5);
+  std::map<std::size_t, std::size_t> times;
+  std::set<std::size_t> seen;
+  for (int i = 0; i < 400; ++i) {
+    const Batch batch = dealer.deal();
+    ++times[batch.bucket];
+    EXPECT_EQ(batch.draws.size(), batch.bucket == 0 ? 2U : 3U);
+    for (const Draw &draw : batch.draws) {
+      EXPECT_EQ(draw.sample < 10, batch.bucket == 0);
+      EXPECT_EQ(draw.other < 10, batch.bucket == 0);
+      seen.insert(draw.sample);
+    }
+  }
+  EXPECT_EQ(seen.size(), 12U);
+  EXPECT_EQ(times.size(), 2U);
+  EXPECT_NEAR(static_cast<double>(times[0]), 100, 35); // a quarter of the samples
+  EXPECT_EQ(dealer.dealt(), 400U);
 }
 
 TEST(Training, NeedsSamplesToJudgeBy) {

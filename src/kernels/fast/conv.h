@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/elementwise.h"
+#include "kernels/fast/operands.h"
 #include "kernels/integer.h"
 #include "kernels/shapes.h"
 #include "support/result.h"
@@ -27,10 +28,10 @@ Result<Kernel> conv_transpose(const ConvShape &shape, std::span<const float> w, 
                               std::span<const FloatPostOp> post_ops, Run run);
 
 /// The same where weights come at run time, row-major as ONNX has them: inputs x, w and, with `bias`, b.
-Result<Kernel> conv(const ConvShape &shape, bool bias, Run run);
-Result<Kernel> conv_transpose(const ConvShape &shape, bool bias, Run run);
+Result<Kernel> conv(const ConvShape &shape, bool bias, Run run, Operands operands = Operands::float32);
+Result<Kernel> conv_transpose(const ConvShape &shape, bool bias, Run run, Operands operands = Operands::float32);
 /// reference::conv_weight_gradient: inputs x and dy (channels_last), outputs dw (row-major) and, with `bias`, db.
-Result<Kernel> conv_weight_gradient(const ConvShape &shape, bool bias, Run run);
+Result<Kernel> conv_weight_gradient(const ConvShape &shape, bool bias, Run run, Operands operands = Operands::float32);
 
 /// Exactly reference::conv and conv_transpose, on channels_last.
 Result<Kernel> conv(const ConvShape &shape, const IntegerConv &conv, Run run);

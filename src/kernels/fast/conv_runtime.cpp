@@ -1,100 +1,39 @@
 // float32 convolutions by oneDNN whose weights come at run time, and the gradients of convolutions.
 #include "kernels/fast/conv_onednn.h"
 #include "kernels/fast/dispatch.h"
+#include "kernels/fast/reordered.h"
+#include "kernels/isa.h"
 
 namespace edgec::fast {
 namespace {
 
 using dnnl::memory;
-using From = OnednnArgument::From;
 constexpr auto f32 = memory::data_type::f32;
 constexpr auto direct = dnnl::algorithm::convolution_direct;
 
-/// A primitive between tensors as edgec keeps them: what oneDNN wants otherwise is reordered through scratch.
-class Reordered {
-public:
-  explicit Reordered(int threads) : threads_(threads) {}
+memory::data_type type_of(Operands operands) { return operands == Operands::bfloat16 ? memory::data_type::bf16 : f32; }
 
-  Status input(int index, const memory::desc &given, const memory::desc &wanted, std::size_t number) {
-    if (given == wanted) {
-      arguments_.push_back({index, given, From::input, number, {}});
-      return {};
-    }
-    const OnednnArgument through = in_scratch(index, wanted);
-    arguments_.push_back(through);
-    return reorder({DNNL_ARG_FROM, given, From::input, number, {}},
-                   {DNNL_ARG_TO, wanted, From::scratch, through.number, {}}, before_);
-  }
+/// A convolution's tensors: activations as edgec keeps them or, where oneDNN has slow code only for those, as it likes.
+struct Formats {
+  const OnednnConvShape &s;
+  bool free = false;
 
-  Status output(int index, const memory::desc &given, const memory::desc &wanted, std::size_t number) {
-    if (given == wanted) {
-      arguments_.push_back({index, given, From::output, number, {}});
-      return {};
-    }
-    const OnednnArgument through = in_scratch(index, wanted);
-    arguments_.push_back(through);
-    return reorder({DNNL_ARG_FROM, wanted, From::scratch, through.number, {}},
-                   {DNNL_ARG_TO, given, From::output, number, {}}, after_);
-  }
-
-  /// The kernel of the primitive whose arguments were named.
-  template <class Primitive, class Descriptor>
-  Result<Kernel> kernel(const Descriptor &descriptor) {
-    arguments_.push_back(in_scratch(DNNL_ARG_SCRATCHPAD, descriptor.scratchpad_desc()));
-    EDGEC_ASSIGN(auto call, onednn_call<Primitive>(descriptor, std::move(arguments_), threads_));
-    std::vector<std::shared_ptr<const OnednnCall>> calls = std::move(before_);
-    calls.push_back(std::move(call));
-    calls.insert(calls.end(), after_.begin(), after_.end());
-    Kernel kernel;
-    kernel.scratch_bytes = scratch_;
-    kernel.description = "onednn " + std::string(descriptor.impl_info_str());
-    kernel.run = [calls = std::move(calls)](const KernelIo &io) {
-      for (const auto &each : calls) each->run(io);
-    };
-    return kernel;
+  [[nodiscard]] memory::desc src(memory::data_type type) const { return activation(s.src, type); }
+  [[nodiscard]] memory::desc dst(memory::data_type type) const { return activation(s.dst, type); }
+  [[nodiscard]] memory::desc weights(memory::data_type type) const {
+    return {s.weights, type, memory::format_tag::any};
   }
 
 private:
-  int threads_;
-  std::size_t scratch_ = 0;
-  std::vector<OnednnArgument> arguments_;
-  std::vector<std::shared_ptr<const OnednnCall>> before_, after_;
-
-  OnednnArgument in_scratch(int index, const memory::desc &desc) {
-    constexpr std::size_t alignment = 64;
-    const std::size_t offset = scratch_;
-    scratch_ += (desc.get_size() + alignment - 1) / alignment * alignment;
-    return {index, desc, From::scratch, offset, {}};
+  [[nodiscard]] memory::desc activation(const memory::dims &dims, memory::data_type type) const {
+    return free ? memory::desc(dims, type, memory::format_tag::any) : s.activation(dims, type);
   }
-
-  Status reorder(OnednnArgument from, OnednnArgument to, std::vector<std::shared_ptr<const OnednnCall>> &calls) {
-    const auto descriptor = with_onednn([&] {
-      dnnl::primitive_attr attributes;
-      attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-      return dnnl::reorder::primitive_desc(cpu_engine(), from.desc, cpu_engine(), to.desc, attributes);
-    });
-    std::vector<OnednnArgument> arguments{std::move(from), std::move(to),
-                                          in_scratch(DNNL_ARG_SCRATCHPAD, descriptor.scratchpad_desc())};
-    EDGEC_ASSIGN(auto call, onednn_call<dnnl::reorder>(descriptor, std::move(arguments), threads_));
-    calls.push_back(std::move(call));
-    return {};
-  }
-};
-
-/// A convolution's tensors: activations as edgec keeps them or, where oneDNN has slow code only for those, as it likes.
-struct Tensors {
-  memory::desc src, dst, weights;
 };
 
 template <class Create>
 auto descriptor_for(const OnednnConvShape &s, Create &&create) {
-  const memory::desc weights(s.weights, f32, memory::format_tag::any);
-  auto found = onednn_descriptor([&] {
-    return create(Tensors{s.activation(s.src, f32), s.activation(s.dst, f32), weights});
-  });
-  if (found) return found;
-  const auto any = memory::format_tag::any;
-  return onednn_descriptor([&] { return create(Tensors{{s.src, f32, any}, {s.dst, f32, any}, weights}); });
+  auto found = onednn_descriptor([&] { return create(Formats{s}); });
+  return found ? found : onednn_descriptor([&] { return create(Formats{s, true}); });
 }
 
 dnnl::primitive_attr own_scratch() {
@@ -103,10 +42,23 @@ dnnl::primitive_attr own_scratch() {
   return attributes;
 }
 
-dnnl::convolution_forward::primitive_desc forward(const OnednnConvShape &s, const Tensors &t, dnnl::prop_kind kind) {
-  return {dnnl::convolution_forward::desc(kind, direct, t.src, t.weights, t.dst, s.strides, s.dilations, s.pad_begin,
-                                          s.pad_end),
+dnnl::convolution_forward::primitive_desc forward(const Formats &f, dnnl::prop_kind kind, memory::data_type operands,
+                                                  memory::data_type output) {
+  const OnednnConvShape &s = f.s;
+  return {dnnl::convolution_forward::desc(kind, direct, f.src(operands), f.weights(operands), f.dst(output), s.strides,
+                                          s.dilations, s.pad_begin, s.pad_end),
           own_scratch(), cpu_engine()};
+}
+
+/// What the gradients' descriptors ask for.
+dnnl::convolution_forward::primitive_desc training(const Formats &f, memory::data_type operands) {
+  return forward(f, dnnl::prop_kind::forward_training, operands, operands);
+}
+
+Status check_instructions(Operands operands, Run run) {
+  if (run.isa == Isa::scalar) return unsupported("no vector instructions");
+  if (operands == Operands::bfloat16 && !has_bfloat16(run.isa)) return unsupported("no instructions on bfloat16");
+  return {};
 }
 
 /// Adds input 2 to every position of a channels_last output.
@@ -137,12 +89,13 @@ ConvShape undone(ConvShape shape) {
 
 } // namespace
 
-Result<Kernel> conv(const ConvShape &shape, bool bias, Run run) {
-  if (run.isa == Isa::scalar) return unsupported("no vector instructions");
+Result<Kernel> conv(const ConvShape &shape, bool bias, Run run, Operands operands) {
+  EDGEC_CHECK(check_instructions(operands, run));
   const OnednnConvShape s(shape);
   const OmpThreads scope(run.threads);
-  EDGEC_ASSIGN(const auto descriptor,
-               descriptor_for(s, [&](const Tensors &t) { return forward(s, t, dnnl::prop_kind::forward_inference); }));
+  EDGEC_ASSIGN(const auto descriptor, descriptor_for(s, [&](const Formats &f) {
+                 return forward(f, dnnl::prop_kind::forward_inference, type_of(operands), f32);
+               }));
   Reordered steps(run.threads);
   EDGEC_CHECK(steps.input(DNNL_ARG_SRC, s.activation(s.src, f32), descriptor.src_desc(), 0));
   EDGEC_CHECK(steps.input(DNNL_ARG_WEIGHTS, s.plain_weights(f32, false), descriptor.weights_desc(), 1));
@@ -153,15 +106,16 @@ Result<Kernel> conv(const ConvShape &shape, bool bias, Run run) {
   return bias ? with_bias(std::move(kernel), shape, run) : kernel;
 }
 
-Result<Kernel> conv_transpose(const ConvShape &shape, bool bias, Run run) {
-  if (run.isa == Isa::scalar) return unsupported("no vector instructions");
+Result<Kernel> conv_transpose(const ConvShape &shape, bool bias, Run run, Operands operands) {
+  EDGEC_CHECK(check_instructions(operands, run));
   const OnednnConvShape s(undone(shape));
   const OmpThreads scope(run.threads);
-  EDGEC_ASSIGN(const auto descriptor, descriptor_for(s, [&](const Tensors &t) {
-                 const dnnl::convolution_backward_data::desc desc(direct, t.src, t.weights, t.dst, s.strides,
-                                                                  s.dilations, s.pad_begin, s.pad_end);
-                 return dnnl::convolution_backward_data::primitive_desc(
-                     desc, own_scratch(), cpu_engine(), forward(s, t, dnnl::prop_kind::forward_training));
+  const auto type = type_of(operands);
+  EDGEC_ASSIGN(const auto descriptor, descriptor_for(s, [&](const Formats &f) {
+                 const dnnl::convolution_backward_data::desc desc(direct, f.src(f32), f.weights(type), f.dst(type),
+                                                                  s.strides, s.dilations, s.pad_begin, s.pad_end);
+                 return dnnl::convolution_backward_data::primitive_desc(desc, own_scratch(), cpu_engine(),
+                                                                        training(f, type));
                }));
   Reordered steps(run.threads);
   EDGEC_CHECK(steps.input(DNNL_ARG_DIFF_DST, s.activation(s.dst, f32), descriptor.diff_dst_desc(), 0));
@@ -173,19 +127,19 @@ Result<Kernel> conv_transpose(const ConvShape &shape, bool bias, Run run) {
   return bias ? with_bias(std::move(kernel), shape, run) : kernel;
 }
 
-Result<Kernel> conv_weight_gradient(const ConvShape &shape, bool bias, Run run) {
-  if (run.isa == Isa::scalar) return unsupported("no vector instructions");
+Result<Kernel> conv_weight_gradient(const ConvShape &shape, bool bias, Run run, Operands operands) {
+  EDGEC_CHECK(check_instructions(operands, run));
   const OnednnConvShape s(shape);
   const OmpThreads scope(run.threads);
+  const auto type = type_of(operands);
   const memory::desc biases(s.bias, f32, memory::format_tag::x);
   using Gradient = dnnl::convolution_backward_weights;
-  EDGEC_ASSIGN(const auto descriptor, descriptor_for(s, [&](const Tensors &t) {
-                 const auto desc = bias ? Gradient::desc(direct, t.src, t.weights, biases, t.dst, s.strides,
-                                                         s.dilations, s.pad_begin, s.pad_end)
-                                        : Gradient::desc(direct, t.src, t.weights, t.dst, s.strides, s.dilations,
-                                                         s.pad_begin, s.pad_end);
-                 return Gradient::primitive_desc(desc, own_scratch(), cpu_engine(),
-                                                 forward(s, t, dnnl::prop_kind::forward_training));
+  EDGEC_ASSIGN(const auto descriptor, descriptor_for(s, [&](const Formats &f) {
+                 const auto desc = bias ? Gradient::desc(direct, f.src(type), f.weights(f32), biases, f.dst(type),
+                                                         s.strides, s.dilations, s.pad_begin, s.pad_end)
+                                        : Gradient::desc(direct, f.src(type), f.weights(f32), f.dst(type), s.strides,
+                                                         s.dilations, s.pad_begin, s.pad_end);
+                 return Gradient::primitive_desc(desc, own_scratch(), cpu_engine(), training(f, type));
                }));
   Reordered steps(run.threads);
   EDGEC_CHECK(steps.input(DNNL_ARG_SRC, s.activation(s.src, f32), descriptor.src_desc(), 0));

@@ -7,14 +7,14 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "kernels/fast/dispatch.h"
-#include "kernels/fast/onednn.h"
+#include "kernels/fast/reordered.h"
 #include "kernels/fast/tile.h"
+#include "kernels/isa.h"
 
 namespace edgec::fast {
 namespace {
 
 using dnnl::memory;
-using From = OnednnArgument::From;
 
 struct IntegerProducts {
   Products products;
@@ -89,8 +89,9 @@ void run_item(const IntegerProducts &p, const KernelIo &io, std::int64_t item, s
                 .output = p.output});
 }
 
-memory::desc stack(const std::vector<std::int64_t> &index, std::int64_t rows, std::int64_t columns) {
-  return {{static_cast<std::int64_t>(index.size()), rows, columns}, memory::data_type::f32, memory::format_tag::abc};
+memory::desc stack(const std::vector<std::int64_t> &index, std::int64_t rows, std::int64_t columns,
+                   memory::data_type type) {
+  return {{static_cast<std::int64_t>(index.size()), rows, columns}, type, memory::format_tag::abc};
 }
 
 /// Whether matrix i of the operand is number i, or always the first one.
@@ -132,33 +133,33 @@ Kernel small_products(const Products &products, Run run) {
 
 } // namespace
 
-Result<Kernel> matmul(const Products &products, Run run) {
+Result<Kernel> matmul(const Products &products, Run run, Operands operands) {
   constexpr std::int64_t small = 1 << 14; // products, of all matrices
   const auto &[m, n, k, a_index, b_index] = products;
+  const bool rounds = operands == Operands::bfloat16;
   if (run.isa == Isa::scalar) return unsupported("no vector instructions");
+  if (rounds && !has_bfloat16(run.isa)) return unsupported("no instructions on bfloat16");
   if (m * n * k == 0 || a_index.empty()) return unsupported("an empty product");
-  if (m * n * k <= small / static_cast<std::int64_t>(a_index.size())) return small_products(products, run);
+  if (!rounds && m * n * k <= small / static_cast<std::int64_t>(a_index.size())) return small_products(products, run);
   const bool one_b = std::ranges::all_of(b_index, [](std::int64_t i) { return i == 0; });
   if (!is_identity(a_index) || (!one_b && !is_identity(b_index)))
     return unsupported("matrices broadcast in other ways");
   const OmpThreads scope(run.threads);
-  const memory::desc src = stack(a_index, m, k), dst = stack(a_index, m, n);
-  const memory::desc weights = one_b ? stack({0}, k, n) : stack(b_index, k, n);
+  const auto f32 = memory::data_type::f32, type = rounds ? memory::data_type::bf16 : f32;
+  const auto left = [&](memory::data_type of) { return stack(a_index, m, k, of); };
+  const auto right = [&](memory::data_type of) { return one_b ? stack({0}, k, n, of) : stack(b_index, k, n, of); };
+  const memory::desc dst = stack(a_index, m, n, f32);
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   EDGEC_ASSIGN(const auto descriptor, onednn_descriptor([&] {
-                 return dnnl::matmul::primitive_desc(dnnl::matmul::desc(src, weights, dst), attributes, cpu_engine());
+                 return dnnl::matmul::primitive_desc(dnnl::matmul::desc(left(type), right(type), dst), attributes,
+                                                     cpu_engine());
                }));
-  std::vector<OnednnArgument> arguments{{DNNL_ARG_SRC, src, From::input, 0, {}},
-                                        {DNNL_ARG_WEIGHTS, weights, From::input, 1, {}},
-                                        {DNNL_ARG_DST, dst, From::output, 0, {}},
-                                        {DNNL_ARG_SCRATCHPAD, descriptor.scratchpad_desc(), From::scratch, 0, {}}};
-  EDGEC_ASSIGN(const auto call, onednn_call<dnnl::matmul>(descriptor, std::move(arguments), run.threads));
-  Kernel kernel;
-  kernel.scratch_bytes = descriptor.scratchpad_desc().get_size();
-  kernel.description = std::string("onednn ") + descriptor.impl_info_str();
-  kernel.run = [call](const KernelIo &io) { call->run(io); };
-  return kernel;
+  Reordered steps(run.threads);
+  EDGEC_CHECK(steps.input(DNNL_ARG_SRC, left(f32), left(type), 0));
+  EDGEC_CHECK(steps.input(DNNL_ARG_WEIGHTS, right(f32), right(type), 1));
+  EDGEC_CHECK(steps.output(DNNL_ARG_DST, dst, dst, 0));
+  return steps.kernel<dnnl::matmul>(descriptor);
 }
 
 namespace {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/elementwise.h"
+#include "kernels/fast/operands.h"
 #include "kernels/integer.h"
 #include "support/result.h"
 
@@ -17,7 +18,7 @@ struct Products {
 };
 
 /// float32; inputs a and b.
-Result<Kernel> matmul(const Products &products, Run run);
+Result<Kernel> matmul(const Products &products, Run run, Operands operands = Operands::float32);
 /// Codes of at most 8 bits with one zero point each; the output has one scale per column.
 Result<Kernel> matmul(const Products &products, Codes a, Codes b, const IntegerOutput &output, Run run);
 

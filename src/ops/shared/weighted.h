@@ -11,6 +11,9 @@ enum class ConvKind : unsigned char { forward, transposed };
 /// Geometry of the node on an input and a weight of these dims; errors say what does not fit.
 using ConvShapeOf = Result<ConvShape> (*)(const Node &node, const Dims &x, const Dims &w);
 
+/// Of a ConvTranspose.
+Result<ConvShape> conv_transpose_shape(const Node &node, const Dims &x, const Dims &w);
+
 /// The type of a product's output: float types are the input's; of quantized data the dtype is the quantizer's choice.
 Type product_type(const Type &data, std::optional<Shape> shape);
 

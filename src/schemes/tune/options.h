@@ -5,7 +5,9 @@
 #include <optional>
 #include <string>
 
+#include "ir/kernel.h"
 #include "support/option.h"
+#include "support/result.h"
 #include "support/settings.h"
 
 namespace edgec {
@@ -19,15 +21,19 @@ struct TuneOptions {
   std::string loss = "squared-error";
   std::string features = "none"; ///< or auto, or pairs of names
   std::string augment = "all";
-  std::string checkpoint; ///< a folder for states of training; empty: none are kept
-  double labels = 0;      ///< share of the right answers in the loss; 1: no teacher
-  bool alone = false;     ///< nothing was lost before: the network as it is is trained
+  std::string precision = "float32"; ///< of what products are made of while gradients are computed
+  std::string checkpoint;            ///< a folder for states of training; empty: none are kept
+  double labels = 0;                 ///< share of the right answers in the loss; 1: no teacher
+  bool alone = false;                ///< nothing was lost before: the network as it is is trained
 
   /// Declares rate, loss and augmentation under names that begin with `prefix`; they need `condition`, if it is not
   /// empty.
   void declare(Options &options, const std::string &prefix, std::string_view condition);
   Option &declare_budget(Options &options, const std::string &name, const char *help);
   [[nodiscard]] bool wanted() const { return !budget.empty(); }
+  [[nodiscard]] bool bfloat16() const { return precision == "bfloat16"; }
+  /// Error (unsupported): `isa` has no instructions for the precision.
+  [[nodiscard]] Status check(Isa isa) const;
 };
 
 /// Whether what schemes left as floats is trained, and whether what they made codes of is: codes of fewer than 8 bits,
