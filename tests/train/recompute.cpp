@@ -158,8 +158,8 @@ TEST(NarrowProducts, LeaveDepthwiseAndSmallOnes) {
   Graph graph;
   graph.opsets[""] = 17;
   Builder b(graph, all_ops());
-  const auto input = [&](const char *name, Dims dims) {
-    return graph.add_input(name, Type::tensor(DType::float32, std::move(dims)));
+  const auto input = [&](const char *name, const Dims &dims) {
+    return graph.add_input(name, Type::tensor(DType::float32, dims));
   };
   b.op("Conv", {input("x", {1, 8, 9, 9}), input("w", {8, 1, 3, 3})}, {{"group", std::int64_t{8}}});
   b.op("MatMul", {input("a", {4, 5}), input("b", {5, 6})});

@@ -148,8 +148,8 @@ private:
 
   Node clip_of(ValueId reals, Clamp ends) {
     Node clip{.op = "Clip", .inputs = {reals}};
-    for (const float end : {ends.low, ends.high})
-      clip.inputs.push_back(std::isinf(end) ? ValueId{} : graph_.add_constant(Tensor::scalar(end)));
+    for (const double end : {ends.low, ends.high})
+      clip.inputs.push_back(std::isinf(end) ? ValueId{} : graph_.add_constant(Tensor::scalar(static_cast<float>(end))));
     if (!clip.inputs.back().valid()) clip.inputs.pop_back();
     return clip;
   }
