@@ -344,6 +344,39 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
   return outcome;
 }
 
+/// The option has an effect with ranges found on samples.
+Option &for_static(Option &option, const Int8Options &int8) {
+  return option.needs("int8").needs("with --int8 dynamic or weights", [&int8] { return int8.is_static(); });
+}
+
+void declare_numbers(Options &options, Int8Options &int8) {
+  const auto only_static = [&int8](Option &option) -> Option & { return for_static(option, int8); };
+  only_static(
+      options.add("--input-bits", "BITS", &int8.input_bits,
+                  "8, or 16 for inputs that 8 cannot hold exactly (opset 21); layers that read them compute on floats"))
+      .one_of({"8", "16"})
+      .records_changes();
+  only_static(
+      options.add(
+          "--activation-bits", "BITS", &int8.activation_bits,
+          "8; 16 for all values between layers (opset 21): layers then compute on floats, with weights in 8 bits; 4 "
+          "or 3 for what layers read but the first and the last, which keep 8 (opset 21; see --tune)"))
+      .one_of({"3", "4", "8", "16"})
+      .records_changes();
+  only_static(options.add("--weight-bits", "BITS", &int8.weight_bits, "8, 4 or 3 (opset 21)"))
+      .one_of({"3", "4", "8"})
+      .records_changes();
+  only_static(options.add("--keep-float", "NAME", &int8.keep_float,
+                          "nodes that compute on floats: a regular expression that fits the whole name, an operator "
+                          "type, first or last (layer); may be given again"))
+      .records();
+  only_static(
+      options.add("--precision", "NAME=TYPE", &int8.precision,
+                  "numbers of such nodes: float, int8, int16 (outputs, or an input of that name; opset 21), int4 "
+                  "(weights; opset 21); a later one wins; may be given again"))
+      .records();
+}
+
 void declare(Options &options, Settings &settings) {
   auto &int8 = settings.edit<Int8Options>();
   constexpr const char *group = "Int8";
@@ -361,9 +394,7 @@ void declare(Options &options, Settings &settings) {
         return Status();
       })
       .records([&int8] { return int8.mode == "auto" ? std::string("true") : int8.mode; });
-  const auto only_static = [&int8](Option &option) -> Option & {
-    return option.needs("int8").needs("with --int8 dynamic or weights", [&int8] { return int8.is_static(); });
-  };
+  const auto only_static = [&int8](Option &option) -> Option & { return for_static(option, int8); };
   options
       .add("--target", "RUNTIME", &int8.target,
            "the runtime: what it has no integer form of stays float, numbers are written as it wants them (tensorrt: "
@@ -400,30 +431,7 @@ void declare(Options &options, Settings &settings) {
       .one_of({"off", "on", "auto"})
       .needs("effort!=fast")
       .records();
-  only_static(
-      options.add("--input-bits", "BITS", &int8.input_bits,
-                  "8, or 16 for inputs that 8 cannot hold exactly (opset 21); layers that read them compute on floats"))
-      .one_of({"8", "16"})
-      .records_changes();
-  only_static(
-      options.add(
-          "--activation-bits", "BITS", &int8.activation_bits,
-          "8; 16 for all values between layers (opset 21): layers then compute on floats, with weights in 8 bits; 4 "
-          "or 3 for what layers read but the first and the last, which keep 8 (opset 21; see --tune)"))
-      .one_of({"3", "4", "8", "16"})
-      .records_changes();
-  only_static(options.add("--weight-bits", "BITS", &int8.weight_bits, "8, 4 or 3 (opset 21)"))
-      .one_of({"3", "4", "8"})
-      .records_changes();
-  only_static(options.add("--keep-float", "NAME", &int8.keep_float,
-                          "nodes that compute on floats: a regular expression that fits the whole name, an operator "
-                          "type, first or last (layer); may be given again"))
-      .records();
-  only_static(
-      options.add("--precision", "NAME=TYPE", &int8.precision,
-                  "numbers of such nodes: float, int8, int16 (outputs, or an input of that name; opset 21), int4 "
-                  "(weights; opset 21); a later one wins; may be given again"))
-      .records();
+  declare_numbers(options, int8);
 }
 
 bool wanted(const Settings &settings) { return settings.get<Int8Options>().is_static(); }
