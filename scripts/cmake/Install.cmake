@@ -23,7 +23,7 @@ endfunction()
 
 # Only what is edgec's own is exported: the libraries inside are nobody else's business.
 get_property(rooms GLOBAL PROPERTY EDGEC_ROOMS)
-list(REMOVE_ITEM rooms edgec_cli edgec_diagnose)
+list(REMOVE_ITEM rooms edgec_cli)
 set(objects ${rooms})
 list(TRANSFORM objects REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>")
 add_library(edgec_library SHARED ${objects})

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "calibrate/calibrate.h"
+#include "support/pattern.h"
 
 namespace edgec {
 namespace {
@@ -17,16 +18,6 @@ constexpr double notable = 0.1; // of all error, as noise power
 constexpr double same_db = 3;   // the trial network is the file's, within the noise of rounding halfway
 
 double noise_of(double db) { return std::isinf(db) && db > 0 ? 0 : std::pow(10, -db / 10); }
-
-/// The name as a regular expression of itself.
-std::string quoted(const std::string &name) {
-  std::string text;
-  for (const char c : name) {
-    if (std::string_view(".+*?()|[]{}^$\\").find(c) != std::string_view::npos) text += '\\';
-    text += c;
-  }
-  return text;
-}
 
 std::string role_name(RoundedTensor::Role role) {
   return role == RoundedTensor::Role::weight ? "weight" : role == RoundedTensor::Role::bias ? "bias" : "value";
@@ -191,7 +182,7 @@ std::vector<std::string> Diagnosis::cure() const {
     }
     if (def.excludes)
       for (const std::size_t k : cause.tensors)
-        for (const std::string &node : tensors[k].cause.nodes) nodes.insert(quoted(node));
+        for (const std::string &node : tensors[k].cause.nodes) nodes.insert(Pattern::quoted(node));
   }
   if (!nodes.empty()) words.push_back(fmt::format("--exclude {}", fmt::join(nodes, "|")));
   return words;

@@ -66,14 +66,19 @@ Status check_combination(const CompressFile &a) {
       return usage_error("--ranges: layers are fitted to samples all the same, give some with --calib");
     if (scheme->check != nullptr) EDGEC_CHECK(scheme->check(a.settings));
   }
+  if (a.settings.get<RateOptions>().max_latency && a.calib.path.empty())
+    return usage_error("--max-latency: what it chooses is fitted to samples, give them with --calib");
   return {};
 }
 
 /// The least opset that has what the flags ask for.
 std::int64_t least_opset(const CompressFile &a) {
   std::int64_t least = 0;
-  for (const SchemeDef *scheme : wanted_schemes(a.settings))
-    if (scheme->least_opset != nullptr) least = std::max(least, scheme->least_opset(a.settings, a.format->coded));
+  Settings settings = a.settings;
+  if (auto &int8 = settings.edit<Int8Options>(); settings.get<RateOptions>().max_latency && !int8.wanted())
+    int8.mode = "static"; // which it may choose
+  for (const SchemeDef *scheme : wanted_schemes(settings))
+    if (scheme->least_opset != nullptr) least = std::max(least, scheme->least_opset(settings, a.format->coded));
   return least;
 }
 
@@ -102,6 +107,7 @@ Status lower_opset(const CompressFile &a, const Graph &stored, Written &written)
   CompressFile with_bytes = a;
   auto &int8 = with_bytes.settings.edit<Int8Options>();
   int8.input_bits = int8.activation_bits = int8.weight_bits = 8;
+  with_bytes.settings.edit<RateOptions>().max_latency.reset();
   const std::int64_t enough = std::max(stored.opset(), least_opset(with_bytes));
   const bool raised = a.opset == 0 && stored.opset() > 0 && written.stored.graph.opset() > enough;
   if (!raised || a.format->coded || a.path == "-" || has_other_codes(written.model.graph)) return {};
@@ -280,10 +286,10 @@ void draw(const Graph &before, const Graph &after, const GraphSizes &sizes, Repo
   add_weight_histograms(after, all_ops(), report.layers);
 }
 
-/// Everything after the file was written: what is measured, and the report of it.
+/// Everything after the file was written: what is measured, and the report of it. `tried`: to be fast enough.
 Result<Report> measure(const CompressFile &a, const Model &source, const Compressed &compressed, const Written &written,
                        const Measuring &with, std::span<const std::string> idle, Isa isa, bool each_layer,
-                       ProgressSink &line) {
+                       const PassFigures &tried, ProgressSink &line) {
   Report report;
   report.notes = source.notes;
   report.passes = compressed.passes;
@@ -309,6 +315,7 @@ Result<Report> measure(const CompressFile &a, const Model &source, const Compres
   else if (each_layer && report.verified)
     report.changes = answer_changes(report.verified->fidelity, with.calibration);
   if (each_layer) EDGEC_CHECK(measure_layers(source, written, with.calibration, isa, report));
+  if (!tried.name.empty()) report.passes.insert(report.passes.begin(), tried);
   if (a.latency) line.begin("measuring latency");
   if (a.latency) EDGEC_CHECK(measure_latencies(with.stored, written, with.calibration, options, report));
   return report;
@@ -373,6 +380,21 @@ std::function<Result<std::size_t>(const Graph &)> file_bytes(const Model &source
   };
 }
 
+/// Adds the flags that --max-latency chooses to what was asked for; what was tried.
+Result<PassFigures> be_fast_enough(CompressFile &a, CompressRequest &request, const Graph &source,
+                                   const Dataset &data) {
+  EDGEC_ASSIGN(LatencyChoice choice,
+               choose_for_latency(source, request, data, *a.settings.get<RateOptions>().max_latency));
+  a.settings = request.settings = std::move(choice.settings);
+  a.latency = true;
+  if (a.record_with) {
+    EDGEC_ASSIGN(a.recorded, a.record_with(choice.flags));
+  } else {
+    a.recorded.insert(a.recorded.end(), choice.flags.begin(), choice.flags.end());
+  }
+  return std::move(choice.tried);
+}
+
 /// The plan of a dry run.
 std::string dry_run_text(const CompressFile &a, const CompressRequest &request, const Model &source,
                          const Dataset &samples) {
@@ -428,6 +450,7 @@ std::vector<ProgressStep> CompressFile::steps() const {
   plan.push_back({"verifying", 3});
   plan.push_back({"reading back", .5});
   if (!eval.empty()) plan.push_back({"evaluating", 4});
+  if (settings.get<RateOptions>().max_latency) plan.insert(plan.begin() + 1, {"measuring what is fast enough", 20});
   if (latency) plan.push_back({"measuring latency", 2});
   return plan;
 }
@@ -487,6 +510,11 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
   if (!with.calibration.samples) request.settings.edit<FitOptions>().set_effort("fast");
   log_info(fmt::format("plan: {}; samples {}", options_text(a.recorded), with.calibration.description));
 
+  PassFigures tried;
+  if (a.settings.get<RateOptions>().max_latency) {
+    line.begin("measuring what is fast enough");
+    EDGEC_ASSIGN(tried, be_fast_enough(a, request, source.graph, with.calibration));
+  }
   if (a.format->coded) request.file_bytes = file_bytes(source, a.recorded, request);
   const std::optional<Evaluation> evaluation = evaluation_of(a, with);
   if (evaluation) request.evaluation = &*evaluation;
@@ -509,7 +537,8 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
   done.met = idle.empty();
   done.interrupted = compressed.outcome.interrupted;
   done.smallest = compressed.outcome.smallest;
-  EDGEC_ASSIGN(done.report, measure(a, source, compressed, written, with, idle, request.isa, a.each_layer, line));
+  EDGEC_ASSIGN(done.report,
+               measure(a, source, compressed, written, with, idle, request.isa, a.each_layer, tried, line));
   unverified.keep();
   done.report.provenance = provenance_of(a.command, a.recorded, a.run.seed, request.isa, a.model, source, written);
   judge(a, done);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "job/compressor.h"
 #include "job/edit_flags.h"
 #include "job/flags.h"
+#include "job/latency_search.h"
 #include "job/metric_flags.h"
 #include "job/progress.h"
 #include "job/rewrite.h"
@@ -42,6 +44,8 @@ struct CompressFile {
   RunFlags run;
   const FormatDef *format = nullptr; ///< name_output() finds it
   EffectiveOptions recorded;         ///< in the file and in the report: how it was made
+  /// What is recorded where flags are added to those that were given; null: they join `recorded`.
+  std::function<Result<EffectiveOptions>(std::span<const TypedFlag>)> record_with;
 
   /// Fills in path and format where they follow from the other or the model's name.
   [[nodiscard]] Status name_output();

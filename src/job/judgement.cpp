@@ -69,6 +69,11 @@ bool judge_budgets(const RateOptions &flags, Report &report) {
     const auto limit = static_cast<double>(*flags.max_size);
     report.budgets.push_back({"--max-size", limit, found, report.after && found <= limit});
   }
+  if (flags.max_latency) {
+    const double found =
+        report.latency_after ? report.latency_after->median_ms : std::numeric_limits<double>::quiet_NaN();
+    report.budgets.push_back({"--max-latency (ms)", *flags.max_latency, found, found <= *flags.max_latency});
+  }
   return std::ranges::all_of(report.budgets, &BudgetFigures::met);
 }
 

@@ -16,6 +16,7 @@
 #include "schemes/fitting/float_layers.h"
 #include "schemes/fitting/sensitivity.h"
 #include "schemes/prune/channel_choice.h"
+#include "schemes/prune/options.h"
 #include "schemes/prune/ratio_check.h"
 #include "schemes/scheme.h"
 
@@ -25,11 +26,6 @@ namespace {
 constexpr std::string_view name = "prune-channels";
 constexpr std::size_t widest = 8192; // columns of a layer whose second moments are gathered
 constexpr std::size_t positions = 128;
-
-struct ChannelOptions {
-  std::optional<double> share;    ///< of the multiply-accumulates to cut with whole channels, 0 .. 1
-  std::optional<double> max_macs; ///< the same: at most so many may be left
-};
 
 double macs_of(const Graph &graph, const Job &job) {
   return measure_sizes(with_unit_dims(graph, job.ops), job.ops, false).macs;

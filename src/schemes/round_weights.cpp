@@ -178,6 +178,13 @@ void declare(Options &options, Settings &settings) {
       .records([searched, &rate] {
         return searched() && rate.max_drop && !rate.max_size ? fmt::format("{}", *rate.max_drop) : std::string();
       });
+  options
+      .add("--max-latency", "TIME", &rate.max_latency,
+           "of one run on one thread of this machine, by edgec's own runtime: --int8, then --prune-channels, each as "
+           "far as needed; what was chosen is said and recorded, so that the file can be made again elsewhere")
+      .between(1e-6, 1e9)
+      .in(Unit::milliseconds)
+      .loses();
   options.add("--min-agreement", "X", &rate.min_agreement, "share of samples on which the answer must stay the same")
       .between(0, 1)
       .in(Unit::fraction);

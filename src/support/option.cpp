@@ -25,6 +25,23 @@ std::optional<double> bytes_in(std::string unit) {
   return unit.size() == 1 && power != std::string_view::npos ? std::optional(std::pow(base, power + 1)) : std::nullopt;
 }
 
+/// What a unit as typed after a number makes of it; nothing: there is no such unit.
+std::optional<double> scale_of(const std::string &typed, Unit unit) {
+  const std::string text = lower(trim(typed));
+  switch (unit) {
+  case Unit::bytes: return bytes_in(text);
+  case Unit::fraction: return text == "%" ? std::optional(0.01) : std::nullopt;
+  case Unit::points: return text == "%" ? std::optional(1.0) : std::nullopt;
+  case Unit::milliseconds:
+    return text == "ms"   ? std::optional(1.0)
+           : text == "us" ? std::optional(1e-3)
+           : text == "s"  ? std::optional(1e3)
+                          : std::nullopt;
+  case Unit::none: break;
+  }
+  return std::nullopt;
+}
+
 template <class T>
 std::optional<T> finite_number(std::string_view text) {
   const auto value = parse_number<T>(text);
@@ -40,14 +57,12 @@ std::optional<T> quantity(std::string_view text, Unit unit) {
   const std::size_t end = text.find_last_of("0123456789.") + 1; // 0: there is none
   const auto value = finite_number<double>(text.substr(0, end));
   if (!value) return std::nullopt;
-  if (unit != Unit::bytes) {
-    if (trim(text.substr(end)) != "%") return std::nullopt;
-    return static_cast<T>(unit == Unit::fraction ? *value / 100 : *value);
-  }
-  const auto scale = bytes_in(std::string(text.substr(end)));
+  const auto scale = scale_of(std::string(text.substr(end)), unit);
+  if (!scale) return std::nullopt;
+  if (unit == Unit::fraction) return static_cast<T>(*value / 100); // 0.07 exactly as typed
+  if (unit != Unit::bytes) return static_cast<T>(*value * *scale);
   constexpr double most = 9e18; // fits any T
-  if (!scale || !(std::abs(*value * *scale) <= most) || (*scale == 1 && std::floor(*value) != *value))
-    return std::nullopt;
+  if (!(std::abs(*value * *scale) <= most) || (*scale == 1 && std::floor(*value) != *value)) return std::nullopt;
   return static_cast<T>(std::round(*value * *scale));
 }
 
@@ -59,6 +74,7 @@ const char *kind_of(Unit unit) {
     return "a size: bytes, or a number with KB, MB, GB (1000) or KiB, MiB, GiB (1024), as 40KB or 1.2MiB";
   case Unit::fraction: return "a fraction, as 0.5 or 50%";
   case Unit::points: return "a number of points, as 1 or 1%";
+  case Unit::milliseconds: return "a time, as 2.5ms or 800us";
   case Unit::none: break;
   }
   return std::is_floating_point_v<T> ? "a number" : "a whole number";
@@ -70,6 +86,7 @@ const char *forms_of(Unit unit) {
   case Unit::bytes: return " (bytes, or as 40KB or 1.2MiB)";
   case Unit::fraction: return " (as 0.5 or 50%)";
   case Unit::points: return " (as 1 or 1%)";
+  case Unit::milliseconds: return " (ms, or as 800us)";
   case Unit::none: break;
   }
   return "";

@@ -24,9 +24,10 @@ using OptionTarget = std::variant<bool *, int *, std::int64_t *, std::uint64_t *
 /// What a number counts, which says how else it may be written.
 enum class Unit {
   none,
-  bytes,    ///< "690000", "40KB" (1000), "64KiB" (1024)
-  fraction, ///< of one: "0.99", "99%"
-  points    ///< hundredths: "1", "1%"
+  bytes,       ///< "690000", "40KB" (1000), "64KiB" (1024)
+  fraction,    ///< of one: "0.99", "99%"
+  points,      ///< hundredths: "1", "1%"
+  milliseconds ///< "2.5", "2.5ms", "800us", "1s"
 };
 
 /// A fraction as people write it; nothing where `text` is none.

@@ -16,6 +16,15 @@ Result<Pattern> Pattern::parse(std::string_view text) {
   return pattern;
 }
 
+std::string Pattern::quoted(std::string_view name) {
+  std::string text;
+  for (const char c : name) {
+    if (std::string_view(".+*?()|[]{}^$\\").find(c) != std::string_view::npos) text += '\\';
+    text += c;
+  }
+  return text;
+}
+
 bool Pattern::matches(std::string_view text) const {
   return RE2::FullMatch(re2::StringPiece(text.data(), text.size()), *expression_);
 }

@@ -18,6 +18,8 @@ class Pattern {
 public:
   /// Error (usage): what is wrong with it.
   static Result<Pattern> parse(std::string_view text);
+  /// The text of an expression that fits this name alone.
+  static std::string quoted(std::string_view name);
   /// Whether it fits the whole text.
   [[nodiscard]] bool matches(std::string_view text) const;
 

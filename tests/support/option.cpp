@@ -54,6 +54,14 @@ TEST(Quantity, WhatIsNoSizeIsRefused) {
     EXPECT_FALSE(assigned<std::int64_t>(Unit::bytes, text)) << text;
 }
 
+TEST(Quantity, TimesAreMillisecondsUnlessTheySayOtherwise) {
+  EXPECT_EQ(assigned<double>(Unit::milliseconds, "2.5"), 2.5);
+  EXPECT_EQ(assigned<double>(Unit::milliseconds, "2.5ms"), 2.5);
+  EXPECT_EQ(assigned<double>(Unit::milliseconds, "800 us"), 0.8);
+  EXPECT_EQ(assigned<double>(Unit::milliseconds, "1.5s"), 1500);
+  for (const char *text : {"soon", "1ns", "5%", "ms"}) EXPECT_FALSE(assigned<double>(Unit::milliseconds, text)) << text;
+}
+
 TEST(Quantity, FractionsAndPointsTakePercents) {
   EXPECT_EQ(assigned<double>(Unit::fraction, "0.99"), 0.99);
   EXPECT_EQ(assigned<double>(Unit::fraction, "99%"), 0.99);

@@ -25,5 +25,15 @@ TEST(Pattern, WhatIsNoneIsASentence) {
   }
 }
 
+TEST(Pattern, OfANameFitsThatNameAlone) {
+  for (const char *name : {"/block.1/Conv(a)", "a+b|c", "x[0]^2$", "back\\slash"}) {
+    const auto pattern = Pattern::parse(Pattern::quoted(name));
+    ASSERT_TRUE(pattern) << name;
+    EXPECT_TRUE(pattern->matches(name)) << name;
+    EXPECT_FALSE(pattern->matches(std::string(name) + "x")) << name;
+  }
+  EXPECT_FALSE(Pattern::parse(Pattern::quoted("a.c"))->matches("abc"));
+}
+
 } // namespace
 } // namespace edgec

@@ -76,6 +76,10 @@ CommandRun declare(Options &options) {
   options.flag("--dry-run", &a.dry_run, "read everything, say what would be done and stop; -v lists every pass");
   a.edits.declare(options);
   a.run.declare(options);
+  a.record_with = [&options](std::span<const TypedFlag> flags) -> Result<EffectiveOptions> {
+    for (const auto &[key, value] : flags) EDGEC_CHECK(options.find(key)->assign({value}));
+    return options.effective();
+  };
   return [arguments, &options] { return run_main_job(arguments->file, arguments->output, arguments->json, options); };
 }
 

@@ -1,8 +1,9 @@
-// Options of pruning single weights.
+// Options of pruning: single weights, whole channels.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,12 @@ struct PruneOptions {
   [[nodiscard]] bool gradual() const { return schedule == "gradual" && m == 0; }
   /// The share of zeros before training.
   [[nodiscard]] double first_ratio() const { return gradual() ? std::min(0.8, 0.9 * ratio) : ratio; }
+};
+
+/// Whole channels, counted by the multiply-accumulates that go with them.
+struct ChannelOptions {
+  std::optional<double> share;    ///< of the multiply-accumulates to cut, 0 .. 1
+  std::optional<double> max_macs; ///< the same: at most so many may be left
 };
 
 /// Why SchemeDef::only_flat.

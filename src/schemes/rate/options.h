@@ -1,4 +1,4 @@
-// What rules the size of a file: a rate, or a budget that one is searched for.
+// What rules the size of a file, or its time: a rate, or a budget that one is searched for.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@ struct RateOptions {
   std::optional<double> max_drop;       ///< points
   std::optional<std::int64_t> max_size; ///< bytes
   std::optional<double> min_agreement;  ///< share of samples; judged only
+  std::optional<double> max_latency;    ///< ms of one run on one thread; job/latency_search.h chooses what meets it
 
   [[nodiscard]] bool has_budget() const { return max_drop || max_size; }
 };
