@@ -103,7 +103,9 @@ public:
           const SampleSet &samples, const TrainOptions &options)
       : options_(options), cache_(samples, right_answers(student, options)), row_(student, parameters),
         ids_(values_of(parameters)), shard_options_{.loss = options.loss,
+                                                    .temperature = options.temperature,
                                                     .hard = options.hard,
+                                                    .outputs = options.outputs,
                                                     .features = options.features,
                                                     .augmentation = options.augmentation,
                                                     .bfloat16 = options.bfloat16,
@@ -194,6 +196,8 @@ private:
                     options_.cpu_seconds, options_.batch, options_.rate, static_cast<int>(options_.loss), options_.hard,
                     options_.zeros, options_.seed, how.mixup, how.flips, how.shifts, options_.bfloat16,
                     static_cast<int>(options_.isa), fmt::join(indices, ","));
+    if (options_.temperature != usual_temperature) text += fmt::format(" T {}", options_.temperature);
+    if (!options_.outputs.empty()) text += fmt::format(" of {}", fmt::join(options_.outputs, ","));
     if (!options_.more.empty()) text += fmt::format(" + {}", fmt::join(options_.more, ","));
     for (const FeaturePair &pair : options_.features)
       text += fmt::format(" {}={}", pair.student.index, pair.teacher.index);
