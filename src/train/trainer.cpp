@@ -59,6 +59,10 @@ public:
   [[nodiscard]] double zeros() const {
     return static_cast<double>(zeros_) / static_cast<double>(std::max<std::size_t>(prunable_, 1));
   }
+  /// Parameters that are weights: matrices, filters.
+  [[nodiscard]] std::size_t layers() const {
+    return static_cast<std::size_t>(std::ranges::count_if(dims_, [](const Dims &dims) { return dims.size() > 1; }));
+  }
   /// The optimizer's moments of what became zero live on.
   void hold() {
     for (std::size_t i = 0; i < free.size(); ++i) values[i] = free[i] == 0 ? 0 : std::max(values[i], least_[i]);
@@ -81,10 +85,11 @@ private:
 };
 
 /// What little was lost is lost again at a high rate; much takes one (measured from 3 to 16 dB below the answers). SGD,
-/// whose steps shrink with the gradients, takes ten times as much.
-double rate_for(const TrainOptions &options, double before) {
+/// whose steps shrink with the gradients, takes ten times as much, a deep network half.
+double rate_for(const TrainOptions &options, double before, std::size_t layers) {
   constexpr double little = 0.06, much = 0.2; // 12 and 7 dB
-  const double unit = options.descent == Descent::sgd ? 10 : 1;
+  constexpr std::size_t deep = 50;
+  const double unit = (options.descent == Descent::sgd ? 10 : 1) * (layers > deep ? 0.5 : 1);
   if (options.hard > 0) return unit * 5e-4;
   if (options.loss != Loss::squared_error) return unit * 1e-3;
   return unit * (before <= little ? 3e-4 : before <= much ? 1e-3 : 2e-3);
@@ -126,7 +131,7 @@ public:
     Trained trained{.samples = learnt_.size(), .held_out = held_out_.size(), .features = buckets_.features()};
     EDGEC_ASSIGN(trained.before, judge());
     trained.after = trained.before;
-    trained.rate = options_.rate > 0 ? options_.rate : rate_for(options_, trained.before);
+    trained.rate = options_.rate > 0 ? options_.rate : rate_for(options_, trained.before, row_.layers());
     EDGEC_ASSIGN(const auto saved, saved_state(indices));
     trained.steps = saved ? saved->steps : 0;
     if (!saved) {

@@ -515,6 +515,31 @@ TEST(Buckets, DealBatchesOfOneShapeAndAllOfThem) {
   EXPECT_EQ(dealer.dealt(), 400U);
 }
 
+/// A chain of products that all differ a little from the teacher's.
+TEST(Training, TakesHalfTheRateForDeepNetworks) {
+  const auto rate_of = [](std::size_t layers) {
+    Graph student;
+    student.opsets[""] = 17;
+    Builder b(student, all_ops());
+    ValueId x = student.add_input("x", Type::tensor(DType::float32, Dims{1, 6}));
+    std::vector<Parameter> parameters;
+    for (std::size_t i = 0; i < layers; ++i) {
+      std::vector<float> values(36);
+      for (std::size_t k = 0; k < 36; k += 7) values[k] = 1;
+      parameters.push_back({b.constant(Tensor::of({6, 6}, std::move(values)))});
+      x = b.op("MatMul", {x, parameters.back().value});
+    }
+    student.add_output(x, "y");
+    Graph teacher = student;
+    teacher.set_data(parameters[0].value, random_tensor({6, 6}, 2));
+    const Numbers samples({1, 6});
+    const auto found = train(student, parameters, teacher, all_ops(), samples, all_of(samples), {.steps = 1});
+    EXPECT_TRUE(found) << found.error().message;
+    return found->rate;
+  };
+  EXPECT_DOUBLE_EQ(rate_of(51), 0.5 * rate_of(50));
+}
+
 TEST(Training, NeedsSamplesToJudgeBy) {
   Network network = small_network();
   const Graph teacher = network.graph;

@@ -209,7 +209,8 @@ void TuneOptions::declare(Options &options, const std::string &prefix, std::stri
     return condition.empty() ? option.records() : option.needs(condition).records();
   };
   row("rate", "RATE", &rate,
-      "the largest learning rate; unless given 0.0003 to 0.002 by how much was lost, ten times that for sgd")
+      "the largest learning rate; unless given 0.0003 to 0.002 by how much was lost, half of that for more than 50 "
+      "layers, ten times for sgd")
       .between(1e-7, 1);
   row("loss", "LOSS", &loss,
       "how far answers are from the original's. squared-error: of the numbers; divergence: of the shares of classes; "
