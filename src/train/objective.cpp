@@ -13,8 +13,6 @@
 namespace edgec {
 namespace {
 
-constexpr double temperature = 4;
-
 std::vector<std::int64_t> all_axes(const Builder &b, ValueId x) {
   std::vector<std::int64_t> axes(static_cast<std::size_t>(b.rank(x)));
   std::iota(axes.begin(), axes.end(), 0);
@@ -39,7 +37,7 @@ ValueId squared_error(Builder &b, ValueId s, ValueId t, double power) {
   return b.scaled(mean_of(b, b.square(b.sub(s, t))), 1 / std::max(power, 1e-30));
 }
 
-ValueId divergence(Builder &b, ValueId s, ValueId t) {
+ValueId divergence(Builder &b, ValueId s, ValueId t, double temperature) {
   const auto logs = [&](ValueId x) {
     return b.op("LogSoftmax", {b.scaled(x, 1 / temperature)}, {{"axis", std::int64_t{1}}});
   };
@@ -54,7 +52,7 @@ ValueId cosine(Builder &b, ValueId s, ValueId t) {
   return b.sub(b.number(1, each), mean_of(b, each));
 }
 
-ValueId loss_of(Builder &b, Loss loss, const Answer &answer, ValueId t, double power) {
+ValueId loss_of(Builder &b, Loss loss, const Answer &answer, ValueId t, double power, double temperature) {
   const ValueId s = answer.value;
   if (loss == Loss::squared_error) return squared_error(b, s, t, power);
   if (loss == Loss::projection) return b.scaled(b.sum_to(b.mul(s, t), {}), 1 / std::sqrt(std::max(power, 1e-30)));
@@ -62,7 +60,15 @@ ValueId loss_of(Builder &b, Loss loss, const Answer &answer, ValueId t, double p
   const auto axis = class_axis(answer, b.dims(s));
   const std::int64_t last = axis ? static_cast<std::int64_t>(*axis) : rank - 1;
   const ValueId student = rows(b, s, last), teacher = rows(b, t, last);
-  return loss == Loss::divergence ? divergence(b, student, teacher) : cosine(b, student, teacher);
+  return loss == Loss::divergence ? divergence(b, student, teacher, temperature) : cosine(b, student, teacher);
+}
+
+std::vector<Answer> wanted_answers(const Graph &graph, std::span<const std::size_t> outputs) {
+  const std::vector<Answer> all = find_answers(graph);
+  if (outputs.empty()) return all;
+  std::vector<Answer> wanted;
+  for (const std::size_t i : outputs) wanted.push_back(all[i]);
+  return wanted;
 }
 
 /// A constant becomes an input.
@@ -75,9 +81,9 @@ ValueId opened(Graph &graph, ValueId constant, std::size_t number) {
 
 } // namespace
 
-std::vector<ValueId> answers_of(const Graph &graph) {
+std::vector<ValueId> answers_of(const Graph &graph, std::span<const std::size_t> outputs) {
   std::vector<ValueId> found;
-  for (const Answer &answer : find_answers(graph)) found.push_back(answer.value);
+  for (const Answer &answer : wanted_answers(graph, outputs)) found.push_back(answer.value);
   return found;
 }
 
@@ -134,13 +140,14 @@ Result<ValueId> cross_entropy(Builder &b, Graph &graph, ValueId answer, Objectiv
 
 Result<Objective> make_objective(const Graph &student, const OpRegistry &ops, std::span<const ValueId> parameters,
                                  Loss loss, std::span<const double> powers, double hard,
-                                 std::span<const ValueId> features) {
+                                 std::span<const ValueId> features, std::span<const std::size_t> outputs,
+                                 double temperature) {
   Objective made{.graph = student};
   Graph &graph = made.graph;
   made.inputs = graph.inputs();
   for (const ValueId constant : parameters) made.parameters.push_back(opened(graph, constant, made.parameters.size()));
   Builder b(graph, ops);
-  const auto answers = find_answers(graph);
+  const auto answers = wanted_answers(graph, outputs);
   const auto target_of = [&](ValueId id) {
     const std::string name = fmt::format("target.{}", made.targets.size());
     return made.targets.emplace_back(graph.add_input(name, graph.value(id).type));
@@ -150,7 +157,7 @@ Result<Objective> make_objective(const Graph &student, const OpRegistry &ops, st
     const Type type = graph.value(answers[i].value).type;
     if (!type.is_tensor() || type.dtype != DType::float32) continue;
     const double power = powers[made.targets.size()];
-    add(loss_of(b, loss, answers[i], target_of(answers[i].value), power));
+    add(loss_of(b, loss, answers[i], target_of(answers[i].value), power, temperature));
   }
   for (const ValueId id : hard < 1 ? features : std::span<const ValueId>()) {
     const double power = powers[made.targets.size()] * static_cast<double>(features.size());

@@ -14,9 +14,9 @@
 namespace edgec {
 namespace {
 
-std::vector<ValueId> float_answers(const Graph &graph) {
+std::vector<ValueId> float_answers(const Graph &graph, std::span<const std::size_t> outputs) {
   std::vector<ValueId> found;
-  for (const ValueId id : answers_of(graph))
+  for (const ValueId id : answers_of(graph, outputs))
     if (graph.value(id).type.is_tensor() && graph.value(id).type.dtype == DType::float32) found.push_back(id);
   return found;
 }
@@ -67,7 +67,7 @@ Status Shards::resize(std::span<const std::size_t> samples, std::int64_t rows) {
   EDGEC_ASSIGN(sized_, with_batch(student_, ops_, types, rows));
   EDGEC_ASSIGN(const Graph teacher, with_batch(teacher_, ops_, types, rows));
   EDGEC_CHECK(check_teacher(teacher));
-  std::vector<ValueId> fetches = float_answers(teacher);
+  std::vector<ValueId> fetches = float_answers(teacher, options_.outputs);
   answers_ = fetches.size();
   EDGEC_ASSIGN(const std::vector<ValueId> features, pair_features(teacher));
   fetches.insert(fetches.end(), features.begin(), features.end());
@@ -191,8 +191,8 @@ Result<Shards::Runnable> Shards::compile(const Graph &graph, std::vector<ValueId
 Result<Shards::Runnable> Shards::compile_gradients(Loss loss, bool gradients) const {
   const bool projection = loss == Loss::projection;
   const auto features = gradients && !projection ? std::span<const ValueId>(features_) : std::span<const ValueId>();
-  EDGEC_ASSIGN(Objective made,
-               make_objective(sized_, ops_, parameters_, loss, powers_, projection ? 0 : options_.hard, features));
+  EDGEC_ASSIGN(Objective made, make_objective(sized_, ops_, parameters_, loss, powers_, projection ? 0 : options_.hard,
+                                              features, options_.outputs, options_.temperature));
   if (gradients && options_.bfloat16) narrow_products(made.graph, ops_);
   std::vector<ValueId> fetches{made.loss};
   if (!gradients) return compile(made.graph, std::move(fetches));
@@ -268,7 +268,7 @@ Result<Shards::Feeds> Shards::targets(int worker, const Fed &fed, bool features)
 
 Status Shards::check_teacher(const Graph &teacher) const {
   if (options_.hard >= 1) return {};
-  const auto mine = float_answers(sized_), its = float_answers(teacher);
+  const auto mine = float_answers(sized_, options_.outputs), its = float_answers(teacher, options_.outputs);
   for (std::size_t i = 0; i < std::max(mine.size(), its.size()); ++i) {
     const auto type = [i](const Graph &graph, const std::vector<ValueId> &answers) {
       return i < answers.size() ? to_string(graph.value(answers[i]).type) : std::string("none");
@@ -284,7 +284,7 @@ Status Shards::check_teacher(const Graph &teacher) const {
 Shards::Feeds Shards::signs(std::uint64_t seed) const {
   Random random(seed);
   Feeds found;
-  for (const ValueId id : float_answers(sized_)) {
+  for (const ValueId id : float_answers(sized_, options_.outputs)) {
     const Dims dims = *sized_.value(id).type.concrete();
     std::vector<float> values(static_cast<std::size_t>(*element_count(dims)));
     for (float &value : values) value = random.below(2) == 0 ? -1.0F : 1.0F;

@@ -17,8 +17,10 @@ namespace edgec {
 
 struct ShardOptions {
   Loss loss = Loss::squared_error;
-  double hard = 0;                   ///< make_objective()
-  std::vector<FeaturePair> features; ///< matched while training; what judges are answers alone
+  double temperature = usual_temperature; ///< Loss::divergence
+  double hard = 0;                        ///< make_objective()
+  std::vector<std::size_t> outputs;       ///< of both networks, whose answers count; empty: all
+  std::vector<FeaturePair> features;      ///< matched while training; what judges are answers alone
   Augmentation augmentation;
   bool bfloat16 = false; ///< gradients come of narrow_products(); what judges does not
   int threads = 1;

@@ -59,6 +59,10 @@ public:
   [[nodiscard]] double zeros() const {
     return static_cast<double>(zeros_) / static_cast<double>(std::max<std::size_t>(prunable_, 1));
   }
+  /// Parameters that are weights: matrices, filters.
+  [[nodiscard]] std::size_t layers() const {
+    return static_cast<std::size_t>(std::ranges::count_if(dims_, [](const Dims &dims) { return dims.size() > 1; }));
+  }
   /// The optimizer's moments of what became zero live on.
   void hold() {
     for (std::size_t i = 0; i < free.size(); ++i) values[i] = free[i] == 0 ? 0 : std::max(values[i], least_[i]);
@@ -81,10 +85,11 @@ private:
 };
 
 /// What little was lost is lost again at a high rate; much takes one (measured from 3 to 16 dB below the answers). SGD,
-/// whose steps shrink with the gradients, takes ten times as much.
-double rate_for(const TrainOptions &options, double before) {
+/// whose steps shrink with the gradients, takes ten times as much, a deep network half.
+double rate_for(const TrainOptions &options, double before, std::size_t layers) {
   constexpr double little = 0.06, much = 0.2; // 12 and 7 dB
-  const double unit = options.descent == Descent::sgd ? 10 : 1;
+  constexpr std::size_t deep = 50;
+  const double unit = (options.descent == Descent::sgd ? 10 : 1) * (layers > deep ? 0.5 : 1);
   if (options.hard > 0) return unit * 5e-4;
   if (options.loss != Loss::squared_error) return unit * 1e-3;
   return unit * (before <= little ? 3e-4 : before <= much ? 1e-3 : 2e-3);
@@ -103,7 +108,9 @@ public:
           const SampleSet &samples, const TrainOptions &options)
       : options_(options), cache_(samples, right_answers(student, options)), row_(student, parameters),
         ids_(values_of(parameters)), shard_options_{.loss = options.loss,
+                                                    .temperature = options.temperature,
                                                     .hard = options.hard,
+                                                    .outputs = options.outputs,
                                                     .features = options.features,
                                                     .augmentation = options.augmentation,
                                                     .bfloat16 = options.bfloat16,
@@ -124,7 +131,7 @@ public:
     Trained trained{.samples = learnt_.size(), .held_out = held_out_.size(), .features = buckets_.features()};
     EDGEC_ASSIGN(trained.before, judge());
     trained.after = trained.before;
-    trained.rate = options_.rate > 0 ? options_.rate : rate_for(options_, trained.before);
+    trained.rate = options_.rate > 0 ? options_.rate : rate_for(options_, trained.before, row_.layers());
     EDGEC_ASSIGN(const auto saved, saved_state(indices));
     trained.steps = saved ? saved->steps : 0;
     if (!saved) {
@@ -194,6 +201,8 @@ private:
                     options_.cpu_seconds, options_.batch, options_.rate, static_cast<int>(options_.loss), options_.hard,
                     options_.zeros, options_.seed, how.mixup, how.flips, how.shifts, options_.bfloat16,
                     static_cast<int>(options_.isa), fmt::join(indices, ","));
+    if (options_.temperature != usual_temperature) text += fmt::format(" T {}", options_.temperature);
+    if (!options_.outputs.empty()) text += fmt::format(" of {}", fmt::join(options_.outputs, ","));
     if (!options_.more.empty()) text += fmt::format(" + {}", fmt::join(options_.more, ","));
     for (const FeaturePair &pair : options_.features)
       text += fmt::format(" {}={}", pair.student.index, pair.teacher.index);

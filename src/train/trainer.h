@@ -21,10 +21,12 @@ struct TrainOptions {
   double rate = 0;        ///< the largest that the schedule comes to; 0: by how much was lost
   Descent descent = Descent::adam;
   Loss loss = Loss::squared_error;
+  double temperature = usual_temperature; ///< Loss::divergence
   double hard = 0; ///< share of the cross-entropy with `labels` in the loss; 1: the teacher is not asked
   std::span<const std::int64_t> labels; ///< a class for each row of the samples
   std::span<const std::size_t> more;    ///< samples beside those given that none of is held out of
   double zeros = 0;                  ///< share of zeros that the parameters with zeros come to while they are trained
+  std::vector<std::size_t> outputs;  ///< ShardOptions
   std::vector<FeaturePair> features; ///< ShardOptions
   Augmentation augmentation;
   bool bfloat16 = false; ///< products of the gradients' plan are made of bfloat16

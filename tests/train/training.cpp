@@ -162,6 +162,29 @@ TEST(Training, MatchesFeatures) {
   EXPECT_LT(apart[1], 0.1);
 }
 
+/// What leads to other outputs alone stays.
+TEST(Training, CountsTheOutputsNamedAlone) {
+  Graph teacher;
+  teacher.opsets[""] = 17;
+  Builder b(teacher, all_ops());
+  const ValueId x = teacher.add_input("x", Type::tensor(DType::float32, Dims{1, 6}));
+  std::vector<Parameter> parameters;
+  for (const char *name : {"scores", "cache"}) {
+    parameters.push_back({b.constant(random_tensor({6, 4}, parameters.size() + 1))});
+    teacher.add_output(b.op("MatMul", {x, parameters.back().value}), name);
+  }
+  Graph student = teacher;
+  for (const Parameter &parameter : parameters) student.set_data(parameter.value, random_tensor({6, 4}, 9));
+  const Numbers samples({1, 6});
+  TrainOptions options{.steps = 100, .rate = 0.02};
+  options.outputs = {0};
+  const auto found = train(student, parameters, teacher, all_ops(), samples, all_of(samples), options);
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_LT(found->after, 0.1 * found->before);
+  EXPECT_FALSE(identical(*student.constant(parameters[0].value), random_tensor({6, 4}, 9)));
+  EXPECT_TRUE(identical(*student.constant(parameters[1].value), random_tensor({6, 4}, 9)));
+}
+
 TEST(Training, RefusesFeaturesOfOtherShapes) {
   const Graph teacher =
       parsed("<opset_import: [\"\" : 17]> g (float[1,3,8,8] x) => (float[1,3,8,8] y) <float[3] w = {1,2,3}>"
@@ -490,6 +513,31 @@ TEST(Buckets, DealBatchesOfOneShapeAndAllOfThem) {
   EXPECT_EQ(times.size(), 2U);
   EXPECT_NEAR(static_cast<double>(times[0]), 100, 35); // a quarter of the samples
   EXPECT_EQ(dealer.dealt(), 400U);
+}
+
+/// A chain of products that all differ a little from the teacher's.
+TEST(Training, TakesHalfTheRateForDeepNetworks) {
+  const auto rate_of = [](std::size_t layers) {
+    Graph student;
+    student.opsets[""] = 17;
+    Builder b(student, all_ops());
+    ValueId x = student.add_input("x", Type::tensor(DType::float32, Dims{1, 6}));
+    std::vector<Parameter> parameters;
+    for (std::size_t i = 0; i < layers; ++i) {
+      std::vector<float> values(36);
+      for (std::size_t k = 0; k < 36; k += 7) values[k] = 1;
+      parameters.push_back({b.constant(Tensor::of({6, 6}, std::move(values)))});
+      x = b.op("MatMul", {x, parameters.back().value});
+    }
+    student.add_output(x, "y");
+    Graph teacher = student;
+    teacher.set_data(parameters[0].value, random_tensor({6, 6}, 2));
+    const Numbers samples({1, 6});
+    const auto found = train(student, parameters, teacher, all_ops(), samples, all_of(samples), {.steps = 1});
+    EXPECT_TRUE(found) << found.error().message;
+    return found->rate;
+  };
+  EXPECT_DOUBLE_EQ(rate_of(51), 0.5 * rate_of(50));
 }
 
 TEST(Training, NeedsSamplesToJudgeBy) {

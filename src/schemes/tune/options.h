@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ir/kernel.h"
 #include "support/option.h"
@@ -19,7 +20,9 @@ struct TuneOptions {
   std::optional<double> rate;
   std::string optimizer = "adam";
   std::string loss = "squared-error";
-  std::string features = "none"; ///< or auto, or pairs of names
+  double temperature = 4;           ///< of the divergence
+  std::vector<std::string> outputs; ///< names of those whose answers count; empty: all
+  std::string features = "none";    ///< or auto, or pairs of names
   std::string augment = "all";
   std::string precision = "float32"; ///< of what products are made of while gradients are computed
   std::string checkpoint;            ///< a folder for states of training; empty: none are kept

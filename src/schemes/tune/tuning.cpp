@@ -57,6 +57,7 @@ TrainOptions train_options(const Job &job, Tuning tuning) {
                        .loss = tune.loss == "divergence" ? Loss::divergence
                                : tune.loss == "cosine"   ? Loss::cosine
                                                          : Loss::squared_error,
+                       .temperature = tune.temperature,
                        .hard = tune.labels,
                        .labels = job.labels != nullptr ? std::span(*job.labels) : std::span<const std::int64_t>(),
                        .zeros = tuning.zeros,
@@ -71,6 +72,21 @@ TrainOptions train_options(const Job &job, Tuning tuning) {
   if (job.progress)
     options.progress = [&job](std::size_t done, std::size_t all) { job.progress("training", done, all); };
   return options;
+}
+
+/// Numbers of the outputs named.
+Result<std::vector<std::size_t>> outputs_of(std::span<const std::string> asked, const Graph &graph) {
+  std::vector<std::string> names;
+  for (const GraphOutput &output : graph.outputs()) names.push_back(output.name);
+  std::vector<std::size_t> found;
+  for (const std::string &name : asked) {
+    const auto at = std::ranges::find(names, name);
+    if (at == names.end())
+      return usage_error(
+          fmt::format("training: there is no output {}; the network's are {}", name, fmt::join(names, ", ")));
+    found.push_back(static_cast<std::size_t>(at - names.begin()));
+  }
+  return found;
 }
 
 Result<std::vector<FeaturePair>> features_of(const std::string &asked, const Graph &student, const Graph &teacher,
@@ -193,12 +209,19 @@ void TuneOptions::declare(Options &options, const std::string &prefix, std::stri
     return condition.empty() ? option.records() : option.needs(condition).records();
   };
   row("rate", "RATE", &rate,
-      "the largest learning rate; unless given 0.0003 to 0.002 by how much was lost, ten times that for sgd")
+      "the largest learning rate; unless given 0.0003 to 0.002 by how much was lost, half of that for more than 50 "
+      "layers, ten times for sgd")
       .between(1e-7, 1);
   row("loss", "LOSS", &loss,
       "how far answers are from the original's. squared-error: of the numbers; divergence: of the shares of classes; "
       "cosine: of directions")
       .one_of({"squared-error", "divergence", "cosine"});
+  row("temperature", "T", &temperature,
+      "what scores are divided by before divergence makes shares of them: 1 for the next token of a text")
+      .between(0.1, 100);
+  row("outputs", "NAME,...", &outputs,
+      "outputs whose answers count (default all): the scores of a network that gives out its caches, too")
+      .split(',');
   row("optimizer", "HOW", &optimizer, "how gradients become steps. adam, or sgd with a momentum of 0.9")
       .one_of({"adam", "sgd"});
   row("features", "auto|none|A=B,...", &features,
@@ -287,6 +310,7 @@ Result<Trained> tune_parameters(Graph &graph, std::span<const Parameter> paramet
   std::vector<std::size_t> samples = job.samples;
   samples.insert(samples.end(), job.more_samples.begin(), job.more_samples.end());
   TrainOptions options = train_options(job, tuning);
+  EDGEC_ASSIGN(options.outputs, outputs_of(job.options<TuneOptions>().outputs, graph));
   EDGEC_ASSIGN(options.features, features_of(job.options<TuneOptions>().features, graph, teacher, job.ops));
   if (const std::string &folder = job.options<TuneOptions>().checkpoint; !folder.empty()) {
     std::error_code failed;
