@@ -203,11 +203,12 @@ Result<PipelineReport> run_pipeline(Graph &graph, std::span<const PassDef *const
 }
 
 namespace passes {
-extern const PassDef constants_to_initializers, eliminate_dead, eliminate_dead_channels, eliminate_dead_outputs,
-    eliminate_dropout, eliminate_duplicates, eliminate_identity, eliminate_neutral, eliminate_no_op, flatten_conv,
-    fold_constants, fold_shapes, fuse_activation, fuse_bn_forward, fuse_conv_bn, fuse_matmul_add, fuse_pad,
-    hoist_elementwise, inline_if, lift_scalars, merge_reshapes, merge_slices, merge_transposes, recognize_activation,
-    recognize_normalization, recognize_softmax, sink_dequantize, squeeze_matmul, sum_to_add, unflatten_gemm;
+extern const PassDef constants_to_initializers, einsum_to_matmul, eliminate_dead, eliminate_dead_channels,
+    eliminate_dead_outputs, eliminate_dropout, eliminate_duplicates, eliminate_identity, eliminate_neutral,
+    eliminate_no_op, flatten_conv, fold_constants, fold_shapes, fuse_activation, fuse_bn_forward, fuse_conv_bn,
+    fuse_matmul_add, fuse_pad, hoist_elementwise, inline_if, lift_scalars, merge_reshapes, merge_slices,
+    merge_transposes, recognize_activation, recognize_normalization, recognize_softmax, sink_dequantize, squeeze_matmul,
+    sum_to_add, unflatten_gemm;
 }
 
 std::span<const PassDef *const> exact_pipeline() {
@@ -220,6 +221,7 @@ std::span<const PassDef *const> exact_pipeline() {
       &passes::inline_if,                 // once the condition is known, before the branch is looked at twice
       &passes::eliminate_no_op,           // after folding, which says what shapes and pads are
       &passes::sum_to_add,                // before what looks for Add
+      &passes::einsum_to_matmul,          // before what looks for MatMul
       &passes::eliminate_neutral,         // after folding, too
       &passes::merge_reshapes,            // when their targets are constant
       &passes::merge_transposes,          // the same; what is left of them after merge-reshapes
