@@ -395,6 +395,21 @@ Result<PassFigures> be_fast_enough(CompressFile &a, CompressRequest &request, co
   return std::move(choice.tried);
 }
 
+/// Writes a network, with how it was made, and reads it back.
+Result<Written> write_result(const CompressFile &a, const Model &source, const Graph &graph, Isa isa,
+                             const Graph &stored) {
+  Model result = source;
+  result.graph = graph;
+  if (const auto &half = a.settings.get<HalfOptions>(); half.io) narrow_borders(result.graph, half.dtype());
+  add_provenance(result, a.recorded, a.run.seed, isa, source.source_sha256);
+  if (const Target *target = find_target(a.settings.get<Int8Options>().target); target && target->float_biases)
+    give_float_biases(result.graph);
+  const FormatWriteOptions writing{.force = a.force, .inner_names = !rounds_weights(a.settings)};
+  EDGEC_ASSIGN(Written written, write_and_read_back(result, a.path, *a.format, writing));
+  EDGEC_CHECK(lower_opset(a, stored, written));
+  return written;
+}
+
 /// The plan of a dry run.
 std::string dry_run_text(const CompressFile &a, const CompressRequest &request, const Model &source,
                          const Dataset &samples) {
@@ -520,18 +535,10 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
   if (evaluation) request.evaluation = &*evaluation;
   if (with.other) request.reference = &with.other->graph;
   EDGEC_ASSIGN(const Compressed compressed, compress(source.graph, request, with.calibration));
-  Model result = source;
-  result.graph = compressed.graph;
-  if (const auto &half = a.settings.get<HalfOptions>(); half.io) narrow_borders(result.graph, half.dtype());
-  add_provenance(result, a.recorded, a.run.seed, request.isa, source.source_sha256);
   EDGEC_CHECK(check_interrupted());
   line.begin("writing");
-  if (const Target *target = find_target(a.settings.get<Int8Options>().target); target && target->float_biases)
-    give_float_biases(result.graph);
-  const FormatWriteOptions writing{.force = a.force, .inner_names = !rounds_weights(a.settings)};
   Unverified unverified(a.path);
-  EDGEC_ASSIGN(Written written, write_and_read_back(result, a.path, *a.format, writing));
-  EDGEC_CHECK(lower_opset(a, with.stored.graph, written));
+  EDGEC_ASSIGN(const Written written, write_result(a, source, compressed.graph, request.isa, with.stored.graph));
 
   const std::vector<std::string> idle = idle_passes(compressed);
   done.met = idle.empty();
