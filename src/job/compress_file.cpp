@@ -14,6 +14,7 @@
 #include "job/float_input.h"
 #include "job/judgement.h"
 #include "job/spellings.h"
+#include "job/traces.h"
 #include "job/verification.h"
 #include "measure/latency.h"
 #include "measure/pareto.h"
@@ -464,6 +465,7 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
     EDGEC_ASSIGN(ranges, read_range_tables(a.ranges, source.source_sha256));
   }
   EDGEC_ASSIGN(const CodedInput coded, complete_for_codes(a, reading_options, source, stored));
+  leave_out_traces(source.graph);
   const std::set<DType> widened = take_floats(source.graph, a.settings);
   choose_for_tokens(a, source.graph);
   choose_pruning(a, source.graph);
