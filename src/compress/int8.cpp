@@ -23,12 +23,27 @@ std::vector<float> channel_maxima(std::span<const float> weights, ChannelSpan sp
   return maxima;
 }
 
+namespace {
+
+/// The least scale of a channel's weights with which int32 holds its bias.
+float least_scale(double bias, float input_scale) {
+  return static_cast<float>(std::abs(bias) / (static_cast<double>(input_scale) * 0x1p30));
+}
+
+} // namespace
+
+bool biases_fit(std::span<const double> biases, float input_scale, std::span<const float> scales) {
+  for (std::size_t c = 0; c < biases.size(); ++c)
+    if (least_scale(biases[c], input_scale) > scales[c]) return false;
+  return true;
+}
+
 std::vector<float> symmetric_scales(std::span<const float> maxima, std::span<const double> bias, float input_scale,
                                     int levels) {
   std::vector<float> scales(maxima.size());
   for (std::size_t c = 0; c < scales.size(); ++c) {
-    const double room = c < bias.size() ? std::abs(bias[c]) / (static_cast<double>(input_scale) * 0x1p30) : 0.0;
-    scales[c] = std::max(maxima[c] / static_cast<float>(levels), static_cast<float>(room));
+    const float least = c < bias.size() ? least_scale(bias[c], input_scale) : 0.0F;
+    scales[c] = std::max(maxima[c] / static_cast<float>(levels), least);
     if (!(scales[c] >= std::numeric_limits<float>::min())) scales[c] = 1.0F;
   }
   return scales;

@@ -17,6 +17,9 @@ struct ChannelSpan {
 /// max |w| of each channel.
 std::vector<float> channel_maxima(std::span<const float> weights, ChannelSpan span);
 
+/// Whether symmetric_scales() would leave these scales of weights as they are for the sake of the biases.
+bool biases_fit(std::span<const double> biases, float input_scale, std::span<const float> scales);
+
 /// One symmetric scale per channel: max |w| / 127, but at least |bias| / (input_scale * 2^30), so that a bias of a
 /// channel whose weights are next to nothing still fits int32. A channel of zeros without bias gets scale 1. `bias` may
 /// be empty.

@@ -44,6 +44,16 @@ void Moments::add(const Moments &other) {
   add_to(xy.data, other.xy.data);
 }
 
+void Covariance::add(const Covariance &other) {
+  const double share = other.count / (count + other.count);
+  const auto mix = [share](Matrix &m, const Matrix &more) {
+    for (std::size_t i = 0; i < m.data.size(); ++i) m.data[i] += share * (more.data[i] - m.data[i]);
+  };
+  mix(h, other.h);
+  mix(c, other.c);
+  count += other.count;
+}
+
 Covariance covariance(Moments all, bool centred) {
   const double count = std::max(1.0, all.count);
   Covariance result{count, std::move(all.x), std::move(all.y), {}, {}};

@@ -22,6 +22,9 @@ struct Covariance {
   std::vector<double> mean_x, mean_y;
   Matrix h; ///< cov(y, y)
   Matrix c; ///< cov(x, y)
+
+  /// H and C become those of the positions of both, each about its own means; the means stay.
+  void add(const Covariance &other);
 };
 
 /// The covariance. Where each sample has one position only (behind global pooling) there are fewer

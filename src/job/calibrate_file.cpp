@@ -7,6 +7,7 @@
 #include "job/model_file.h"
 #include "ops/registry.h"
 #include "passes/pipeline.h"
+#include "schemes/half/widened.h"
 #include "schemes/precision.h"
 #include "support/file.h"
 #include "support/number.h"
@@ -54,6 +55,7 @@ Result<RangeTable> calibrate_file(const CalibrateFile &file, ProgressSink &progr
   reading.least_opset = file.opset > 0 ? 0 : uint8_values.least_opset();
   EDGEC_ASSIGN(Model model, read_model(file.model, reading, &file.edits));
   EDGEC_ASSIGN(const Dataset data, open_dataset(file.data, model.graph, file.run.seed));
+  EDGEC_CHECK(widen(model.graph, all_ops(), other_floats(model.graph, all_ops()))); // as compress does
   const auto passes = exact_pipeline();
   const auto names = names_of(passes);
   progress.begin("rewriting");

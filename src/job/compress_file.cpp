@@ -11,8 +11,10 @@
 #include "formats/flat/flat.h"
 #include "job/answer_changes.h"
 #include "job/calibrate_file.h"
+#include "job/float_input.h"
 #include "job/judgement.h"
 #include "job/spellings.h"
+#include "job/traces.h"
 #include "job/verification.h"
 #include "measure/latency.h"
 #include "measure/pareto.h"
@@ -502,12 +504,15 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
     EDGEC_ASSIGN(ranges, read_range_tables(a.ranges, source.source_sha256));
   }
   EDGEC_ASSIGN(const CodedInput coded, complete_for_codes(a, reading_options, source, stored));
+  leave_out_traces(source.graph);
+  const std::set<DType> widened = take_floats(source.graph, a.settings);
   choose_for_tokens(a, source.graph);
   choose_pruning(a, source.graph);
   EDGEC_ASSIGN(Measuring with, open_measuring(a, source.graph, isa));
   choose_for_made_up(a, source.graph, with.calibration, isa);
   CompressRequest request = request_of(a);
   request.coded = coded;
+  request.widened = widened;
   request.progress = &line;
   request.isa = isa;
   request.scope = std::move(scope);

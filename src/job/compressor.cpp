@@ -7,6 +7,7 @@
 #include "ops/registry.h"
 #include "runtime/parts.h"
 #include "schemes/fitting/weights.h"
+#include "schemes/half/widened.h"
 #include "schemes/int8/uncoded.h"
 
 namespace edgec {
@@ -39,6 +40,7 @@ public:
         job_(job_of(source)), result_{source, {}, {}} {}
 
   Result<Compressed> run() {
+    EDGEC_CHECK(widen_network());
     EDGEC_CHECK(run_exact());
     if (request_.coded.uncodes && !stopped_) EDGEC_CHECK(uncode_network());
     EDGEC_CHECK(run_phase(Phase::structure));
@@ -60,6 +62,12 @@ private:
   std::shared_ptr<const Graph> trained_; // SchemeReport
   bool stopped_ = false;                 // --stop-after was reached
   KeptCodes kept_;
+
+  /// Its float32 form, which answers as it does but for the last bits.
+  Status widen_network() {
+    job_.original_answers = job_.original_answers && request_.widened.empty();
+    return widen(result_.graph, all_ops(), request_.widened);
+  }
 
   /// The reals of a network of codes, which answer as it does but for the last bits.
   Status uncode_network() {

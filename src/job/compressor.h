@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct CompressRequest {
   Scope scope;
   PassFlags passes;
   CodedInput coded;
+  std::set<DType> widened;                                      ///< take_floats()
   int channel_multiple = 1;                                     ///< PassContext
   bool border_nodes = false;                                    ///< Job
   bool cross_fit = true;                                        ///< Job

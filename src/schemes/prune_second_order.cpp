@@ -96,6 +96,10 @@ private:
             fmt::format("{}: pruned only where --include names it", depthwise ? "depthwise" : "the first convolution"));
       for (std::size_t i = 2; i < layer.dims.size(); ++i) layer.taps *= static_cast<std::size_t>(layer.dims[i]);
     }
+    std::set<ValueId> spared;
+    for (const PrunedLayer &layer : layers_)
+      if (!layer.pruned) spared.insert(layer.weight);
+    for (PrunedLayer &layer : layers_) layer.pruned = !spared.contains(layer.weight);
   }
 
   [[nodiscard]] bool is_n_of_m() const { return options_.m > 0; }
@@ -209,6 +213,18 @@ private:
     auto next = shares.begin();
     for (PrunedLayer &layer : layers)
       if (layer.pruned) layer.share = *next++;
+    even_out(layers);
+  }
+
+  /// Layers that read one weight have its zeros in common.
+  static void even_out(std::vector<PrunedLayer> &layers) {
+    std::map<ValueId, std::vector<PrunedLayer *>> readers;
+    for (PrunedLayer &layer : layers) readers[layer.weight].push_back(&layer);
+    for (const auto &[weight, all] : readers) {
+      double sum = 0;
+      for (const PrunedLayer *layer : all) sum += layer->share;
+      for (PrunedLayer *layer : all) layer->share = sum / static_cast<double>(all.size());
+    }
   }
 
   Result<Graph> prune_at(double ratio, std::span<const std::size_t> samples) const {
@@ -227,6 +243,10 @@ private:
       EDGEC_ASSIGN(const Matrix fitted, fit(static_cast<PrunedLayer &>(layer), groups));
       store_float_weight(graph, layer, fitted);
       return fitted;
+    };
+    steps.follow = [&](Layer &layer, const Layer &first) {
+      share_float_weight(graph, layer, first);
+      return true;
     };
     EDGEC_CHECK(
         fit_float_layers(graph, pointers_to(layers), {original_, std::move(means)}, job, "pruning layers", steps));

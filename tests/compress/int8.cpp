@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "support/random.h"
+
 namespace edgec {
 namespace {
 
@@ -30,6 +32,17 @@ TEST(Int8, TheBiasOfADeadChannelSurvives) {
   const auto scales = symmetric_scales(maxima, bias, input_scale);
   const auto codes = quantize_bias(bias, input_scale, scales);
   EXPECT_NEAR(static_cast<double>(codes[0]) * input_scale * scales[0], 1.5, 1e-6);
+}
+
+TEST(Int8, BiasesFitWhereTheyDoNotWidenScales) {
+  Random random(3);
+  for (int i = 0; i < 1000; ++i) {
+    const std::array<double, 1> bias{std::exp(4 * random.normal())};
+    const std::array<float, 1> maxima{static_cast<float>(bias[0] * std::exp(4 * random.normal() - 15))};
+    const float input_scale = 0.02F;
+    const auto scales = symmetric_scales(maxima, {}, input_scale);
+    EXPECT_EQ(biases_fit(bias, input_scale, scales), symmetric_scales(maxima, bias, input_scale) == scales);
+  }
 }
 
 TEST(Int8, AChannelOfZerosHasScaleOne) {

@@ -240,6 +240,39 @@ TEST(NarrowFloats, OperatorsWithoutFloat16ReadFloat32) {
   EXPECT_EQ(after.why("pick"), "ONNX has no NonMaxSuppression of float16 here");
 }
 
+// onnxruntime (1.31) loads them, and stops when it runs them.
+TEST(NarrowFloats, WhatRuntimesCannotComputeOnFloat16ReadsFloat32) {
+  struct Case {
+    const char *line;
+    bool half;
+  };
+  const Case cases[] = {{R"([op] b = ScatterElements<axis = 1>(a, places, a))", true},
+                        {R"([op] b = ScatterElements<axis = 1, reduction = "add">(a, places, a))", false},
+                        {R"([op] b = ScatterElements<axis = 1, reduction = "mul">(a, places, a))", false},
+                        {R"([op] b = ScatterElements<axis = 1, reduction = "max">(a, places, a))", false},
+                        {R"([op] b = ScatterElements<axis = 1, reduction = "min">(a, places, a))", false},
+                        {R"([op] b = ScatterND(a, rows, a))", true},
+                        {R"([op] b = ScatterND<reduction = "add">(a, rows, a))", false},
+                        {R"([op] b = ScatterND<reduction = "max">(a, rows, a))", false},
+                        {R"([op] b = MeanVarianceNormalization<axes = [1]>(a))", false}};
+  for (const Case &one : cases) {
+    SCOPED_TRACE(one.line);
+    const Graph graph = network(fmt::format(R"(g (float[2,4] x) => (float[2,4] y)
+          <float[1] w = {{0}}, int64[2,4] places = {{0, 1, 2, 3, 3, 2, 1, 0}}, int64[2,1] rows = {{1, 0}}> {{
+            a = MatMul(x, w)
+            {}
+            y = MatMul(b, w)
+          }})",
+                                            one.line),
+                                {{"w", {4, 4}}}, 18);
+    const Narrowed after = narrow(graph);
+    EXPECT_EQ(after.type_of("op"), one.half ? DType::float16 : DType::float32);
+    EXPECT_EQ(after.why("op").find("onnxruntime") != std::string::npos, !one.half);
+    Random random(6);
+    EXPECT_GT(fidelity(graph, after.graph, {normal(random, {2, 4}, 1)}), 45);
+  }
+}
+
 TEST(NarrowFloats, LayersThatStayFloat32AreStoredAsFloat16WhereTheirWeightsFit) {
   const Graph graph = network(R"(g (float[1,64] x) => (float[1,64] y, float[1,64] z) <float[1] w = {0}> {
     [a] a = MatMul(x, w)

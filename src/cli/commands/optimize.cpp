@@ -13,6 +13,7 @@
 #include "job/pass_flags.h"
 #include "job/proof.h"
 #include "job/rewrite.h"
+#include "job/traces.h"
 #include "measure/latency.h"
 #include "ops/registry.h"
 #include "runtime/parts.h"
@@ -170,7 +171,8 @@ Result<Outcome> run(const Arguments &arguments, const EffectiveOptions &recorded
   reading.exact_opset = arguments.opset;
   reading.onnx.overridable = arguments.overridable;
   StoredGraph stored;
-  EDGEC_ASSIGN(const Model source, read_model(arguments.model, reading, &arguments.edits, &stored));
+  EDGEC_ASSIGN(Model source, read_model(arguments.model, reading, &arguments.edits, &stored));
+  leave_out_traces(source.graph);
   if (arguments.format.empty() && format->border_nodes && source.qoperator) format = find_format("qoperator");
   Report report;
   report.notes = source.notes;

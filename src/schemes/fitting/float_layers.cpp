@@ -26,6 +26,7 @@ std::optional<Layer> float_layer(Graph &graph, NodeId id, const OpRegistry &ops)
   const ValueId out = node.outputs[0];
   Layer layer{.node = id,
               .weights = *info,
+              .weight = node.inputs[info->weight],
               .original_data = node.inputs[info->data],
               .output = out,
               .target = out,
@@ -96,6 +97,13 @@ void store_float_weight(Graph &graph, const Layer &layer, const Matrix &rows) {
   if (graph.use_count(old) == 1) return graph.set_data(old, std::move(tensor));
   const std::string name = graph.value(old).name;
   graph.set_input(layer.node, layer.weights.weight, graph.add_constant(std::move(tensor), name));
+}
+
+void share_float_weight(Graph &graph, const Layer &layer, const Layer &first) {
+  const std::size_t place = layer.weights.weight;
+  const ValueId old = graph.node(layer.node).inputs[place];
+  graph.set_input(layer.node, place, graph.node(first.node).inputs[first.weights.weight]);
+  if (graph.use_count(old) == 0) graph.remove(old);
 }
 
 void store_float_bias(Graph &graph, const Layer &layer) {

@@ -41,5 +41,7 @@ std::vector<Layer *> pointers_to(Layers &layers) {
 /// Puts a weight of one row an output channel, and layer.bias, into the graph.
 void store_float_weight(Graph &graph, const Layer &layer, const Matrix &rows);
 void store_float_bias(Graph &graph, const Layer &layer);
+/// Lets a layer read the weight of another that read the same before.
+void share_float_weight(Graph &graph, const Layer &layer, const Layer &first);
 
 } // namespace edgec

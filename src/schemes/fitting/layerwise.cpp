@@ -63,6 +63,12 @@ private:
   std::shared_ptr<MemoryBudget> budget_;
   Walk now_, before_;
 
+  struct Fitted {
+    const Layer *first;
+    Matrix reals;
+  };
+  std::map<ValueId, Fitted> shared_; // weights that several layers read
+
   [[nodiscard]] Walk::Options options(bool hold) const { return {job_.threads, job_.isa, budget_, hold}; }
   [[nodiscard]] ValueId data_of(const Layer &layer) const { return graph_.node(layer.node).inputs[layer.weights.data]; }
 
@@ -80,28 +86,11 @@ private:
 
   Status fit(Layer &layer) {
     if (layer.original.rows == 0) return {};
-    EDGEC_CHECK(before_.reach(layer.original_data));
-    const Node &node = graph_.node(layer.node);
-    LayerInputs inputs{layer.node,
-                       layer.original_data,
-                       data_of(layer),
-                       original_.value(layer.original_data).type,
-                       graph_.value(data_of(layer)).type,
-                       &node,
-                       job_.ops.find(node),
-                       layer.dims};
-    auto moments =
-        layer_moments(before_, now_, inputs, job_.samples.size(), folds_for(layer), steps_.positions, job_.threads);
-    if (!moments && moments.error().code == Code::unsupported) return {};
-    if (!moments) return std::move(moments).error(); // no copy is made of what may be large
-    std::vector<FitGroup> groups = fit_groups(layer, std::move(*moments));
-    if (job_.made_up)
-      for (FitGroup &group : groups) distrust(group);
-    for (const FitGroup &group : groups)
-      if (!all_finite(group.all))
-        return bad_input(fmt::format(
-            "node {}: reads NaN or infinity on these samples, so that its weights cannot be fitted", node.label()));
-    EDGEC_ASSIGN(const Matrix fitted, steps_.fit(layer, groups));
+    auto seen = groups_of(layer, now_, data_of(layer), graph_.value(data_of(layer)).type);
+    if (!seen && seen.error().code == Code::unsupported) return {};
+    if (!seen) return std::move(seen).error(); // no copy is made of what may be large
+    std::vector<FitGroup> groups = std::move(*seen);
+    EDGEC_ASSIGN(const Matrix fitted, fit_weights(layer, groups));
     if (layer.bias.empty()) return {};
     for (std::size_t row = 0; row < fitted.rows; ++row) {
       const Covariance &means = groups[row / layer.group_rows()].all;
@@ -116,6 +105,55 @@ private:
   [[nodiscard]] std::size_t folds_for(const Layer &layer) const {
     const std::size_t matrix = layer.original.columns * layer.original.columns * sizeof(double);
     return matrix * 2 * (steps_.folds + 1) * layer.groups() <= most_moments ? steps_.folds : 1;
+  }
+
+  /// What a layer reads in the original, and at a stop of a walk.
+  Result<std::vector<FitGroup>> groups_of(const Layer &layer, const Walk &walk, ValueId stop, const Type &type) {
+    EDGEC_CHECK(before_.reach(layer.original_data));
+    const Node &node = graph_.node(layer.node);
+    const Type &original = original_.value(layer.original_data).type;
+    const LayerInputs inputs{layer.node, layer.original_data, stop,      original, type,
+                             &node,      job_.ops.find(node), layer.dims};
+    EDGEC_ASSIGN(auto moments, layer_moments(before_, walk, inputs, job_.samples.size(), folds_for(layer),
+                                             steps_.positions, job_.threads));
+    std::vector<FitGroup> groups = fit_groups(layer, std::move(moments));
+    if (job_.made_up)
+      for (FitGroup &group : groups) distrust(group);
+    for (const FitGroup &group : groups)
+      if (!all_finite(group.all))
+        return bad_input(fmt::format(
+            "node {}: reads NaN or infinity on these samples, so that its weights cannot be fitted", node.label()));
+    return groups;
+  }
+
+  Result<Matrix> fit_weights(Layer &layer, std::vector<FitGroup> &groups) {
+    const std::vector<const Layer *> others = sharing(layer);
+    if (others.empty()) return steps_.fit(layer, groups);
+    if (const auto found = shared_.find(layer.weight); found != shared_.end())
+      return steps_.follow(layer, *found->second.first) ? found->second.reals : steps_.fit(layer, groups);
+    for (const Layer *other : others) {
+      const ValueId data = other->original_data;
+      EDGEC_ASSIGN(const auto more, groups_of(*other, before_, data, original_.value(data).type));
+      for (std::size_t g = 0; g < groups.size(); ++g) {
+        groups[g].all.add(more[g].all);
+        for (std::size_t f = 0; f < std::min(groups[g].folds.size(), more[g].folds.size()); ++f)
+          groups[g].folds[f].add(more[g].folds[f]);
+      }
+    }
+    EDGEC_ASSIGN(const Matrix fitted, steps_.fit(layer, groups));
+    shared_[layer.weight] = {&layer, fitted};
+    return fitted;
+  }
+
+  /// The other layers that read the same numbers as their weight.
+  [[nodiscard]] std::vector<const Layer *> sharing(const Layer &layer) const {
+    std::vector<const Layer *> found;
+    for (const Layer *other : layers_)
+      if (steps_.follow && other != &layer && other->weight == layer.weight && other->groups() == layer.groups() &&
+          other->weights.channel_axis == layer.weights.channel_axis && other->original.data == layer.original.data &&
+          other->bias.empty() == layer.bias.empty())
+        found.push_back(other);
+    return found;
   }
 
   static void distrust(FitGroup &group) {

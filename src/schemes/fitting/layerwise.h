@@ -17,6 +17,7 @@ namespace edgec {
 struct Layer {
   NodeId node;
   WeightInfo weights;
+  ValueId weight;             ///< the constant that it read before schemes; several layers may
   ValueId original_data;      ///< what it reads in the original
   ValueId output;             ///< what it gives in the graph: its output, or that of an activation behind it
   ValueId target;             ///< the same in the original: whose channel means it should keep
@@ -48,6 +49,9 @@ struct LayerSteps {
   /// output channel. Not called for layers whose moments cannot be had. May free what it needs no more of the groups
   /// but FitGroup::all.
   std::function<Result<Matrix>(Layer &, std::span<FitGroup> groups)> fit;
+  /// Gives a layer the weights that `first`, which read the same constant, was fitted; false: it cannot have them.
+  /// Absent: each layer is fitted by itself.
+  std::function<bool(Layer &, const Layer &first)> follow;
   /// Puts layer.bias into the graph.
   std::function<void(Layer &)> store_bias;
   std::size_t positions = 128; ///< per sample that the moments look at
@@ -58,10 +62,11 @@ struct LayerSteps {
 /// Tells the job's progress of so many things done; empty where nobody wants to know. The job must outlive it.
 std::function<void(std::size_t done, std::size_t all)> layer_progress(const Job &job, std::string_view what);
 
-/// Runs `steps` over the layers in topological order on job.samples. After each fit the bias takes up the shift of
-/// the means, then it is set so that the channel means behind the activation are those of the original (`means`, by
-/// Layer::target). One Newton step is target minus mean over the share of values that the clamp leaves free (Nagel et
-/// al. 2019, section 4.2, but matched after the activation).
+/// Runs `steps` over the layers in topological order on job.samples. A weight that several layers read is fitted once,
+/// by the first of them, to what all of them read (the later ones in the original: `follow`). After each fit the bias
+/// takes up the shift of the means, then it is set so that the channel means behind the activation are those of the
+/// original (`means`, by Layer::target). One Newton step is target minus mean over the share of values that the clamp
+/// leaves free (Nagel et al. 2019, section 4.2, but matched after the activation).
 Status compress_layers(Graph &graph, const Graph &original, std::span<Layer *const> layers,
                        const RangeStatistics &means, const Job &job, const LayerSteps &steps);
 

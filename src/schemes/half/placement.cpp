@@ -22,6 +22,12 @@ bool has_bodies(const Node &node) {
   });
 }
 
+/// What onnxruntime (1.31) loads with float16 and then does not compute, though ONNX has it.
+bool fails_on_half(const Node &node) {
+  if (node.is("ScatterElements") || node.is("ScatterND")) return node.get_string("reduction", "none") != "none";
+  return node.is("MeanVarianceNormalization");
+}
+
 class Planner {
 public:
   Planner(const Graph &graph, const RangeStatistics &seen, const Job &job) : graph_(graph), seen_(seen), job_(job) {}
@@ -67,6 +73,7 @@ private:
     for (const auto &list : {node.inputs, node.outputs})
       for (const ValueId v : list)
         if (v.valid() && graph_.value(v).type.is_quantized()) return "computes on codes";
+    if (fails_on_half(node)) return fmt::format("onnxruntime computes no {} of float16", node.op);
     std::string why = unheld(node, *op);
     if (follow_integers(node)) return "is computed from integers alone, which float16 may not hold (a mask, positions)";
     if (!why.empty()) return why;

@@ -97,4 +97,20 @@ Result<Matrix> fit_int8_rate(Graph &graph, Int8LayerState &layer, std::span<cons
   return std::move(rated.reals);
 }
 
+bool share_int8(Graph &graph, Int8LayerState &layer, const Int8LayerState &first) {
+  const ValueId own = graph.node(layer.node).inputs[layer.weights.weight],
+                other = graph.node(first.node).inputs[first.weights.weight];
+  const Node *reals = graph.producer(own), *other_reals = graph.producer(other);
+  if (layer.number != first.number || (reals == nullptr) != (other_reals == nullptr)) return false;
+  if (!biases_fit(layer.bias, layer.input_scale, first.scales)) return false;
+  layer.scales = first.scales;
+  if (reals == nullptr) {
+    graph.set_input(layer.node, layer.weights.weight, other);
+  } else {
+    const NodeId dequantize = graph.value(own).producer;
+    for (const std::size_t i : {0U, 1U}) graph.set_input(dequantize, i, graph.producer(other)->inputs[i]);
+  }
+  return true;
+}
+
 } // namespace edgec

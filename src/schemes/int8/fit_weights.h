@@ -14,4 +14,8 @@ Result<Matrix> fit_int8(Graph &graph, Int8LayerState &layer, std::span<FitGroup>
 Result<Matrix> fit_int8_rate(Graph &graph, Int8LayerState &layer, std::span<const FitGroup> groups, double rate,
                              const Sensitivities &sensitivities, const Job &job);
 
+/// Lets a layer read the codes that another was fitted, which had the same weight; false, and nothing is done, where
+/// its bias would not fit their scales, or it needs codes of another form.
+bool share_int8(Graph &graph, Int8LayerState &layer, const Int8LayerState &first);
+
 } // namespace edgec

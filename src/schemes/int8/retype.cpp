@@ -176,6 +176,7 @@ private:
     Int8LayerState state;
     state.node = layer.node;
     state.weights = layer.weights;
+    state.weight = node.inputs[layer.weights.weight];
     state.number = layer.number;
     state.original_data = layer.data;
     state.output = node.outputs[0];

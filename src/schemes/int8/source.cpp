@@ -139,6 +139,9 @@ Result<std::size_t> quantize_source(Graph &graph, const Int8Source &source, std:
     steps.fit = [&](Layer &layer, std::span<FitGroup> groups) {
       return fit_int8(graph, static_cast<Int8LayerState &>(layer), groups, job);
     };
+  steps.follow = [&](Layer &layer, const Layer &first) {
+    return share_int8(graph, static_cast<Int8LayerState &>(layer), static_cast<const Int8LayerState &>(first));
+  };
   steps.store_bias = [&](Layer &layer) { store_bias(graph, static_cast<Int8LayerState &>(layer)); };
   steps.progress = layer_progress(job, "fitting layers");
   if (!job.options<Int8Options>().no_bias_correction || steps.fit)
