@@ -402,7 +402,7 @@ void declare(Options &options, Settings &settings) {
            "bits); with --int8 dynamic: ort multiplies codes in LSTMs, too, by an operator of its own")
       .one_of(target_names())
       .needs("int8")
-      .needs("with --int8 dynamic but for ort, or with weights",
+      .needs("with --int8 weights, or dynamic but for ort",
              [&int8] {
                const Target *target = find_target(int8.target);
                return int8.is_static() || (int8.mode == "dynamic" && target != nullptr && target->recurrent_codes);
