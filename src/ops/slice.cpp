@@ -50,11 +50,14 @@ Result<SliceOperands> slice_operands(const InferArgs &args) {
     found.axes_unknown = args.input(3) && !found.axes;
     if (args.input(4) && !found.steps) found.starts.reset();
   }
-  const std::size_t count = found.starts ? found.starts->size() : found.axes ? found.axes->size() : 0;
-  for (const auto *list : {&found.starts, &found.ends, &found.axes, &found.steps})
-    if (*list && (*list)->size() != count)
+  std::optional<std::size_t> count; // of those that are known
+  for (const auto *list : {&found.starts, &found.ends, &found.axes, &found.steps}) {
+    if (!*list) continue;
+    if (count && (*list)->size() != *count)
       return bad_input(
-          fmt::format("starts, ends, axes and steps have different lengths, {} and {}", count, (*list)->size()));
+          fmt::format("starts, ends, axes and steps have different lengths, {} and {}", *count, (*list)->size()));
+    count = (*list)->size();
+  }
   return found;
 }
 

@@ -133,11 +133,13 @@ private:
       return steps_.follow(layer, *found->second.first) ? found->second.reals : steps_.fit(layer, groups);
     for (const Layer *other : others) {
       const ValueId data = other->original_data;
-      EDGEC_ASSIGN(const auto more, groups_of(*other, before_, data, original_.value(data).type));
+      const auto more = groups_of(*other, before_, data, original_.value(data).type);
+      if (!more && more.error().code == Code::unsupported) continue;
+      if (!more) return more.error();
       for (std::size_t g = 0; g < groups.size(); ++g) {
-        groups[g].all.add(more[g].all);
-        for (std::size_t f = 0; f < std::min(groups[g].folds.size(), more[g].folds.size()); ++f)
-          groups[g].folds[f].add(more[g].folds[f]);
+        groups[g].all.add((*more)[g].all);
+        for (std::size_t f = 0; f < std::min(groups[g].folds.size(), (*more)[g].folds.size()); ++f)
+          groups[g].folds[f].add((*more)[g].folds[f]);
       }
     }
     EDGEC_ASSIGN(const Matrix fitted, steps_.fit(layer, groups));
