@@ -129,9 +129,22 @@ private:
   }
 };
 
+/// Whether a node reads another constant than before: where there are no more weights than shared values, and a table
+/// would be larger than they are, all may stay.
+bool reads_others(const Graph &before, const Graph &after) {
+  return std::ranges::any_of(before.nodes(), [&](NodeId id) {
+    const std::size_t operands = std::max(before.node(id).inputs.size(), after.node(id).inputs.size());
+    for (std::size_t i = 0; i < operands; ++i) {
+      const Tensor *was = before.constant(before.node(id).input(i)), *is = after.constant(after.node(id).input(i));
+      if ((was == nullptr) != (is == nullptr) || (was != nullptr && !identical(*was, *is))) return true;
+    }
+    return false;
+  });
+}
+
 Result<SchemeOutcome> run(Graph &graph, const Job &job) {
   EDGEC_ASSIGN(auto shared, NetworkSharer(graph, job).run());
-  if (!shared) return SchemeOutcome{};
+  if (!shared || !reads_others(graph, *shared)) return SchemeOutcome{};
   graph = std::move(*shared);
   return SchemeOutcome{.changed = true};
 }

@@ -2,6 +2,7 @@
 #include "schemes/scheme.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include "ir/text.h"
@@ -45,26 +46,29 @@ public:
 
 TEST(Schemes, WhatFindsNothingToDoSaysThatItChangedNothing) {
   struct Case {
-    const char *scheme, *word, *network;
+    const char *scheme;
+    Words words;
+    const char *network;
   };
   const char *no_layer = "g (float[2,1] x) => (float[2,1] y) { y = Relu(x) }";
   const char *one_channel = "g (float[2,1] x) => (float[2,3] y) <float[1,3] w = {0.5, -1, 2}> { y = MatMul(x, w) }";
   const char *sums =
       "g (float[2,1] x) => (float[2,1] y) <float[2,1] dead = {1, 2}> { a = Add(x, x) b = Mul(a, x) c = Relu(b) "
       "d = Sub(a, a) y = Sigmoid(c) }";
-  for (const auto &[scheme, word, network] : {Case{"round-weights", "rate=0.001", no_layer},
-                                              {"round-weights", "max-size=100", no_layer},
-                                              {"prune-second-order", "prune=2:4", one_channel},
-                                              {"prune-second-order", "prune=0.5", no_layer},
-                                              {"quantize-int8", "int8", no_layer},
-                                              {"quantize-int8", "int8", sums},
-                                              {"quantize-weights", "weights=int4", no_layer}}) {
-    SCOPED_TRACE(fmt::format("{} {}", scheme, word));
+  for (const auto &[scheme, words, network] : {Case{"round-weights", {"rate=0.001"}, no_layer},
+                                               {"round-weights", {"max-size=100"}, no_layer},
+                                               {"prune-second-order", {"prune=2:4"}, one_channel},
+                                               {"prune-second-order", {"prune=0.5"}, no_layer},
+                                               {"share-network", {"share=3", "share-codebook=network"}, one_channel},
+                                               {"quantize-int8", {"int8"}, no_layer},
+                                               {"quantize-int8", {"int8"}, sums},
+                                               {"quantize-weights", {"weights=int4"}, no_layer}}) {
+    SCOPED_TRACE(fmt::format("{} {}", scheme, fmt::join(words, " ")));
     Graph graph = parse_graph(network).value();
     ASSERT_TRUE(infer_types(graph, all_ops()));
     const std::string before = to_text(graph);
     const Noise samples;
-    const auto report = run_scheme(scheme, graph, job_of(samples, {word}));
+    const auto report = run_scheme(scheme, graph, job_of(samples, words));
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_FALSE(report->outcome.changed);
     EXPECT_EQ(to_text(graph), before);
