@@ -179,7 +179,7 @@ private:
     Way fast{.int8 = slow.int8, .cut = 20}; // nobody has measured that: nothing is left
     while (fast.cut - slow.cut > 1) {
       const double way = (slow.milliseconds - budget_) / std::max(slow.milliseconds - fast.milliseconds, 1e-9);
-      const int guess = slow.cut + static_cast<int>(std::ceil(way * (fast.cut - slow.cut)));
+      const int guess = slow.cut + static_cast<int>(std::ceil(std::clamp(way, 0.0, 1.0) * (fast.cut - slow.cut)));
       EDGEC_ASSIGN(
           const Way next,
           measured({.int8 = slow.int8, .cut = std::clamp(guess, slow.cut + 1, std::min(fast.cut - 1, most_cut))}));
