@@ -1,5 +1,9 @@
 // What is written where names repeat, and where ONNX's checker and the operators do not agree.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <onnx/shape_inference/implementation.h>
+
+#include <algorithm>
 
 #include "ir/text.h"
 #include "ops/registry.h"
@@ -72,16 +76,61 @@ TEST(WrittenOnnx, NodesInSubGraphsAreNamedApartToo) {
 
 TEST(WrittenOnnx, DimsThatOnnxInfersOtherwiseAreLeftOut) {
   std::vector<std::string> warnings;
-  // The last window would begin in the padding: the operator leaves it out, ONNX's inference does not.
-  const auto pooled = written("<ir_version: 8, opset_import: [\"\": 13]> g (float[1,2,5,5] x) => (float[?,?,?,?] y)"
-                              "{ y = MaxPool<kernel_shape = [1, 1], strides = [3, 3], ceil_mode = 1>(x) }",
-                              &warnings);
+  // With auto_pad an output is as large as its input times the stride; ONNX's inference adds output_padding.
+  const auto disputed = written("<ir_version: 8, opset_import: [\"\": 13]> g (float[1,1,5] x) => (float[?,?,?] y)"
+                                "<float[1,1,3] w = {1, 2, 3}> { y = ConvTranspose<auto_pad = \"SAME_UPPER\","
+                                " strides = [2], output_padding = [1]>(x, w) }",
+                                &warnings);
   const auto kept = written("<ir_version: 8, opset_import: [\"\": 13]> g (float[1,2,5,5] x) => (float[?,?,?,?] y)"
                             "{ y = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(x) }",
                             &warnings);
-  EXPECT_EQ(dims(pooled.graph().output(0))[1], 2);
+  EXPECT_THAT(dims(disputed.graph().output(0)), ElementsAre(1, 1, -1));
   EXPECT_THAT(dims(kept.graph().output(0)), ElementsAre(1, 2, 2, 2));
   EXPECT_THAT(warnings, testing::IsEmpty());
+}
+
+/// What ONNX's inference finds for the outputs of a model.
+std::vector<std::int64_t> inferred(onnx::ModelProto model) {
+  model.mutable_graph()->mutable_output(0)->mutable_type()->mutable_tensor_type()->clear_shape();
+  onnx::shape_inference::InferShapes(model);
+  return dims(model.graph().output(0));
+}
+
+TEST(WrittenOnnx, OnnxCountsTheWindowsOfAPoolThatThereAre) {
+  std::size_t hanging = 0, floored = 0;
+  for (const char *op : {"MaxPool", "AveragePool"})
+    for (int size = 3; size < 8; ++size)
+      for (int kernel = 1; kernel < 4; ++kernel)
+        for (int stride = 1; stride < 5; ++stride)
+          for (int pad = 0; pad < kernel; ++pad) {
+            const std::string windows =
+                fmt::format("{}<kernel_shape = [{}], strides = [{}], pads = [{}, {}], ceil_mode = 1>(x)", op, kernel,
+                            stride, pad, pad);
+            std::vector<std::string> warnings;
+            const auto model = written(fmt::format("<ir_version: 8, opset_import: [\"\": 13]> g (float[1,2,{}] x) => "
+                                                   "(float[?,?,?] y) {{ y = {} }}",
+                                                   size, windows),
+                                       &warnings);
+            SCOPED_TRACE(fmt::format("{} of {}", windows, size));
+            EXPECT_EQ(dims(model.graph().output(0)), inferred(model));
+            EXPECT_THAT(dims(model.graph().output(0)), testing::Each(testing::Gt(0)));
+            EXPECT_THAT(warnings, testing::IsEmpty());
+            const auto &attributes = model.graph().node(0).attribute();
+            (std::ranges::any_of(attributes, [](const auto &a) { return a.name() == "ceil_mode"; }) ? hanging
+                                                                                                    : floored)++;
+          }
+  EXPECT_GT(hanging, 50U);
+  EXPECT_GT(floored, 50U);
+}
+
+TEST(WrittenOnnx, ABranchGivesTheDimsThatOnnxInfersForThePoolBeforeIt) {
+  const auto model =
+      written("<ir_version: 8, opset_import: [\"\": 13]> g (bool c, float[1,2,5,5] x) => (float[1,2,2,2] y) {"
+              "  p = MaxPool<kernel_shape = [1, 1], strides = [3, 3], ceil_mode = 1>(x)"
+              "  y = If(c) <then_branch = t () => (float[1,2,2,2] a) { a = Relu(p) },"
+              "             else_branch = e () => (float[1,2,2,2] b) {"
+              "               b = AveragePool<kernel_shape = [1, 1], strides = [3, 3], ceil_mode = 1>(x) }> }");
+  EXPECT_THAT(inferred(model), ElementsAre(1, 2, 2, 2));
 }
 
 TEST(WrittenOnnx, AnOutputWhoseShapeNobodyKnowsIsNoFailure) {

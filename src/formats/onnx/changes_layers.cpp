@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "formats/onnx/opset_change.h"
+#include "formats/onnx/window_pads.h"
 
 namespace edgec::proto {
 namespace {
@@ -106,31 +107,10 @@ Status cast_exponent(const OpsetChange &at) {
   return {};
 }
 
-/// Padding up to the end of a pool's last windows; nothing where sizes are not known or padding depends on them.
-std::optional<std::vector<std::int64_t>> pads_of_windows(const OpsetChange &at) {
-  const auto kernel = at.node().get_ints("kernel_shape");
-  const auto in = at.dims(), out = at.graph.value(at.node().outputs[0]).type.concrete();
-  const std::string automatic = at.node().get_string("auto_pad", "NOTSET");
-  if (!in || !out || in->size() != kernel.size() + 2 || out->size() != in->size() || at.node().attribute("dilations") ||
-      (automatic != "NOTSET" && automatic != "VALID"))
-    return std::nullopt;
-  auto strides = at.node().get_ints("strides"), pads = at.node().get_ints("pads");
-  strides.resize(kernel.size(), 1);
-  if (automatic == "VALID") pads.clear();
-  pads.resize(2 * kernel.size(), 0);
-  for (std::size_t i = 0; i < kernel.size(); ++i) {
-    std::int64_t &end = pads[i + kernel.size()];
-    end = std::max(end, ((*out)[i + 2] - 1) * strides[i] + kernel[i] - (*in)[i + 2] - pads[i]);
-    if (end >= kernel[i] || ((*in)[i + 2] + pads[i] + end - kernel[i]) / strides[i] + 1 != (*out)[i + 2])
-      return std::nullopt;
-  }
-  return pads;
-}
-
 /// What ceil_mode adds at the end of an axis becomes padding, which counts as little.
 Status spell_ceil_mode(const OpsetChange &at) {
   if (at.node().get_int("ceil_mode", 0) == 0) return {};
-  auto pads = pads_of_windows(at);
+  auto pads = pads_of_windows(at.graph, at.node());
   if (!pads || at.node().get_int("count_include_pad", 0) != 0)
     return at.refuse("ceil_mode where the size is not known, padding counts, or as much is added as the kernel has");
   at.graph.set_attribute(at.id, "pads", *std::move(pads));
@@ -142,7 +122,7 @@ Status spell_ceil_mode(const OpsetChange &at) {
 /// Before opset 19 padding that counts went as far as a window that is wider than the input.
 Status change_counted_padding(const OpsetChange &at) {
   if (at.node().get_int("count_include_pad", 0) == 0 || at.node().get_int("ceil_mode", 0) != 0) return {};
-  auto pads = pads_of_windows(at);
+  auto pads = pads_of_windows(at.graph, at.node());
   auto given = at.node().get_ints("pads");
   if (pads) given.resize(pads->size(), 0);
   if (!pads || *pads == given) return {};

@@ -54,6 +54,18 @@ private:
   std::vector<std::pair<int, onnx::ValueInfoProto>> open_; // by place
 };
 
+/// Sub-graphs need not say the shapes of what they give.
+void drop_inner_shapes(onnx::GraphProto &graph, bool inner) {
+  if (inner)
+    for (auto &output : *graph.mutable_output())
+      if (output.type().has_tensor_type()) output.mutable_type()->mutable_tensor_type()->clear_shape();
+  for (auto &node : *graph.mutable_node())
+    for (auto &attribute : *node.mutable_attribute()) {
+      if (attribute.has_g()) drop_inner_shapes(*attribute.mutable_g(), true);
+      for (auto &body : *attribute.mutable_graphs()) drop_inner_shapes(body, true);
+    }
+}
+
 /// Leaves out the dims of outputs and inner values that ONNX infers otherwise.
 void drop_disputed(onnx::ModelProto &model) {
   const Skeleton skeleton(model);
@@ -61,6 +73,7 @@ void drop_disputed(onnx::ModelProto &model) {
   for (auto *list : {open.mutable_graph()->mutable_output(), open.mutable_graph()->mutable_value_info()})
     for (auto &info : *list)
       if (info.type().has_tensor_type()) info.mutable_type()->mutable_tensor_type()->clear_shape();
+  drop_inner_shapes(*open.mutable_graph(), false);
   thrown_by([&] { onnx::shape_inference::InferShapes(open); }); // what was found until then
   std::unordered_map<std::string, const onnx::TensorShapeProto *> inferred;
   for (const auto *list : {&open.graph().output(), &open.graph().value_info()})
@@ -76,18 +89,6 @@ void drop_disputed(onnx::ModelProto &model) {
         const auto &other = found->second->dim(i);
         if (dim.has_dim_value() && other.has_dim_value() && dim.dim_value() != other.dim_value()) dim.clear_dim_value();
       }
-    }
-}
-
-/// Sub-graphs need not say the shapes of what they give.
-void drop_inner_shapes(onnx::GraphProto &graph, bool inner) {
-  if (inner)
-    for (auto &output : *graph.mutable_output())
-      if (output.type().has_tensor_type()) output.mutable_type()->mutable_tensor_type()->clear_shape();
-  for (auto &node : *graph.mutable_node())
-    for (auto &attribute : *node.mutable_attribute()) {
-      if (attribute.has_g()) drop_inner_shapes(*attribute.mutable_g(), true);
-      for (auto &body : *attribute.mutable_graphs()) drop_inner_shapes(body, true);
     }
 }
 
