@@ -17,6 +17,9 @@ namespace {
 
 /// Samples whose sums are held apart until they are added in order: bounds memory, fixes the result.
 constexpr std::size_t chunk = 32;
+/// Samples that show where a value's tails begin: at so much of the least of their extremes.
+constexpr std::size_t first_samples = 8;
+constexpr float tail_share = 0.6F;
 /// Each worker has histograms of its own; fewer run where those of a large network would be more.
 constexpr std::size_t most_histogram_bytes = std::size_t{128} << 20;
 
@@ -109,20 +112,34 @@ public:
     }
     for (auto &set : histograms_)
       for (std::size_t i = 0; i < range_index_.size(); ++i) set.push_back(std::make_shared<LogHistogram>());
+    middles_.resize(range_index_.size());
     result_.fold_samples.assign(folds, 0);
   }
 
   Result<Calibration> run() {
-    for (std::size_t start = 0; start < which_.size(); start += chunk) {
-      const std::size_t count = std::min(chunk, which_.size() - start);
+    for (std::size_t start = 0, count = 0; start < which_.size(); start += count) {
+      count = std::min(start == 0 ? first_samples : chunk, which_.size() - start);
       std::vector<PerSample> parts(count);
       EDGEC_CHECK(parallel_for(count, threads_,
                                [&](std::size_t i, int worker) { return run_sample(start + i, worker, parts[i]); }));
       for (std::size_t i = 0; i < count; ++i) add(parts[i], fold(start + i));
+      if (start == 0 && options_.percentile) find_middles(parts);
       if (options_.progress) options_.progress(start + count, which_.size());
     }
     finish();
     return std::move(result_);
+  }
+
+  /// Values whose percentile lies where values were counted in part.
+  [[nodiscard]] std::vector<ValueId> untold() const {
+    std::vector<ValueId> found;
+    if (!options_.percentile || histograms_.empty()) return found;
+    for (const auto &[id, v] : range_index_) {
+      const auto told = [&, at = v](const auto &fold) { return fold[at]->tells(*options_.percentile, middles_[at]); };
+      // finish() adds other workers' counts to the first one's.
+      if (!std::all_of(histograms_.begin(), histograms_.begin() + options_.folds, told)) found.push_back(id);
+    }
+    return found;
   }
 
 private:
@@ -139,6 +156,7 @@ private:
   std::vector<std::vector<double>> spread_positions_;
   std::vector<std::vector<MinMax>> ranges_;
   std::vector<std::vector<std::shared_ptr<LogHistogram>>> histograms_; // worker * folds + fold, value
+  std::vector<Middle> middles_;                                        // value
   Calibration result_;
 
   static PlanOptions plan_options(const Graph &graph, const CalibrationOptions &options) {
@@ -198,7 +216,9 @@ private:
         LogHistogram &histogram =
             *histograms_[static_cast<std::size_t>(worker) * static_cast<std::size_t>(options_.folds) + fold(number)]
                         [found->second];
-        if (range.infinite)
+        if (const Middle middle = middles_[found->second]; middle.low <= middle.high)
+          histogram.add_tails(values, middle);
+        else if (range.infinite)
           histogram.add(values);
         else
           histogram.add(values, range.low, range.high);
@@ -256,6 +276,15 @@ private:
     }
   }
 
+  void find_middles(const std::vector<PerSample> &first) {
+    for (std::size_t v = 0; v < middles_.size(); ++v) {
+      float low = -std::numeric_limits<float>::infinity(), high = -low;
+      for (const PerSample &part : first)
+        low = std::max(low, part.ranges[v].low), high = std::min(high, part.ranges[v].high);
+      middles_[v] = {std::min(0.0F, low * tail_share), std::max(0.0F, high * tail_share)};
+    }
+  }
+
   void finish() {
     const auto folds = static_cast<std::size_t>(options_.folds);
     result_.folds.resize(folds);
@@ -288,7 +317,19 @@ private:
 
 Result<Calibration> calibrate(const Graph &graph, const OpRegistry &ops, const SampleSet &samples,
                               std::span<const std::size_t> which, const CalibrationOptions &options) {
-  return Gatherer(graph, ops, samples, which, options).run();
+  Gatherer gatherer(graph, ops, samples, which, options);
+  EDGEC_ASSIGN(Calibration found, gatherer.run());
+  const std::vector<ValueId> untold = gatherer.untold();
+  if (untold.empty()) return found;
+  CalibrationOptions whole = options;
+  whole.ranges = untold;
+  whole.percentile.reset();
+  whole.channel_means = whole.channel_spreads = whole.fetches = {};
+  whole.fetched = nullptr;
+  EDGEC_ASSIGN(const Calibration again, calibrate(graph, ops, samples, which, whole));
+  for (std::size_t f = 0; f < found.folds.size(); ++f)
+    for (const ValueId id : untold) found.folds[f].at(id).histogram = again.folds[f].at(id).histogram;
+  return found;
 }
 
 RangeStatistics Calibration::merged(std::span<const int> wanted) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct CalibrationOptions {
   std::set<ValueId> last_axis;          ///< of these, those whose channels are their last axis
   std::vector<ValueId> fetches;         ///< values given to `fetched`
   bool histograms = false;              ///< percentile and MSE need them
+  std::optional<double> percentile;     ///< all that they are for: what lies between its cuts may be counted in part
   int folds = 2;                        ///< statistics are kept apart for sample index modulo folds
   int threads = 1;
   Isa isa = Isa::scalar;

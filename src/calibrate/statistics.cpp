@@ -5,6 +5,8 @@
 #include <cmath>
 #include <utility>
 
+#include "support/vectorize.h"
+
 namespace edgec {
 
 namespace {
@@ -44,15 +46,69 @@ void LogHistogram::add(std::span<const float> values, float low, float high) {
       ++own[bin_of(values[i])];
       for (std::size_t side = 0; side < more_sides; ++side) ++sides[side][bin_of(values[i + 1 + side])];
     }
-    for (const auto [sign, count] : {std::pair{std::size_t{0}, bins_up_to(high)}, {bins_of_sign, bins_up_to(-low)}})
+    for (const auto &[sign, count] : {std::pair{std::size_t{0}, bins_up_to(high)}, {bins_of_sign, bins_up_to(-low)}})
       for (auto &side : sides) {
         for (std::size_t bin = sign; bin < sign + count; ++bin) own[bin] += side[bin];
         std::fill_n(&side[sign], count, 0U);
       }
   }
   for (; i < values.size(); ++i) ++own[bin_of(values[i])];
+  drop_infinities();
+}
+
+void LogHistogram::drop_infinities() {
   for (const std::size_t sign : {std::size_t{0}, bins_of_sign})
-    std::fill_n(own + sign + finite_bins, bins_of_sign - finite_bins, 0U);
+    std::fill_n(&counts_[sign + finite_bins], bins_of_sign - finite_bins, 0U);
+}
+
+namespace {
+
+constexpr std::size_t block = 64; // values
+constexpr std::size_t one_in = 8; // blocks of the middle
+
+EDGEC_VECTOR_CLONES void count_tails(std::span<const float> values, Middle middle, std::uint32_t *counts) {
+  const float *last = nullptr; // block of the middle
+  std::uint32_t waiting = 0;   // of them
+  const auto count_last = [&] {
+    for (std::size_t k = 0; k < block; ++k) counts[bin_of(last[k])] += waiting;
+    waiting = 0;
+  };
+  std::size_t i = 0;
+  for (; i + block <= values.size(); i += block) {
+    const float *const v = &values[i];
+    std::uint32_t beyond = 0;
+    for (std::size_t k = 0; k < block; ++k)
+      beyond += static_cast<std::uint32_t>(v[k] < middle.low) + static_cast<std::uint32_t>(v[k] > middle.high);
+    if (beyond > 0) {
+      for (std::size_t k = 0; k < block; ++k) ++counts[bin_of(v[k])];
+      continue;
+    }
+    last = v;
+    if (++waiting == one_in) count_last();
+  }
+  if (waiting > 0) count_last();
+  for (; i < values.size(); ++i) ++counts[bin_of(values[i])];
+}
+
+/// How many of the values may lie beyond each end of a percentile's range.
+double outside_of(double total, double percentile) { return total * (1 - percentile / 100) / 2; }
+
+} // namespace
+
+void LogHistogram::add_tails(std::span<const float> values, Middle middle) {
+  count_tails(values, middle, counts_.data());
+  drop_infinities();
+}
+
+bool LogHistogram::tells(double percentile, Middle middle) const {
+  if (middle.low > middle.high) return true;
+  double below = 0, above = 0;
+  for_each([&](float low, float high, std::uint32_t count) {
+    if (high < middle.low) below += count;
+    if (low > middle.high) above += count;
+  });
+  const double outside = outside_of(static_cast<double>(total()), percentile);
+  return (middle.low == 0 || below > outside) && (middle.high == 0 || above > outside);
 }
 
 void LogHistogram::merge(const LogHistogram &other) {
@@ -93,7 +149,7 @@ void ValueStatistics::merge(const ValueStatistics &other, double samples, double
 namespace {
 
 Range percentile_range(const LogHistogram &histogram, Range full, double percentile) {
-  const double outside = static_cast<double>(histogram.total()) * (1 - percentile / 100) / 2;
+  const double outside = outside_of(static_cast<double>(histogram.total()), percentile);
   double below = 0;
   Range range = full;
   bool low_found = false;

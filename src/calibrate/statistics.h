@@ -14,6 +14,12 @@
 
 namespace edgec {
 
+/// What lies between the two tails of a distribution, ends included; holds 0. None: both are infinite.
+struct Middle {
+  float low = std::numeric_limits<float>::infinity();
+  float high = -std::numeric_limits<float>::infinity();
+};
+
 /// Counts of float values in bins of the number line that need no range in advance: a value's bin is the top 14 bits of
 /// its float32 (sign, exponent, 5 bits of mantissa), so neighbouring bins differ by 1/32 at most. 64 KiB; counts are
 /// integers, so merging does not depend on the order.
@@ -23,6 +29,10 @@ public:
   /// Counts what is finite. All values lie in [low, high], which makes it faster where that is not the whole line.
   void add(std::span<const float> values, float low = -std::numeric_limits<float>::infinity(),
            float high = std::numeric_limits<float>::infinity());
+  /// Counts what lies beyond the middle one by one, and the middle by one block of values in eight. The total is right.
+  void add_tails(std::span<const float> values, Middle middle);
+  /// Whether enough lies beyond the middle to tell where percentile_range() cuts.
+  [[nodiscard]] bool tells(double percentile, Middle middle) const;
   void merge(const LogHistogram &other);
   [[nodiscard]] std::uint64_t total() const;
   /// Calls visit(low, high, count) for each bin that holds something, in ascending order of values; low <= high.
@@ -48,6 +58,7 @@ public:
   }
 
 private:
+  void drop_infinities(); ///< NaN as well
   static float bin_edge(std::size_t index);
   std::array<std::uint32_t, bin_count> counts_{};
 };

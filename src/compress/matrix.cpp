@@ -87,7 +87,13 @@ Matrix inverse_factor(Matrix h, double ridge) {
   Matrix u(k, k); // as columns, which are its rows
   Eigen::Map<Eigen::MatrixXd> inverted(u.data.data(), static_cast<Eigen::Index>(k), static_cast<Eigen::Index>(k));
   inverted.setIdentity();
-  factor->matrixL().solveInPlace(inverted);
+  constexpr Eigen::Index block = 64; // columns; above their diagonal the inverse is zero
+  const auto size = static_cast<Eigen::Index>(k);
+  for (Eigen::Index from = 0; from < size; from += block) {
+    const Eigen::Index rest = size - from;
+    auto columns = inverted.block(from, from, rest, std::min(block, rest));
+    factor->matrixLLT().bottomRightCorner(rest, rest).triangularView<Eigen::Lower>().solveInPlace(columns);
+  }
   std::ranges::reverse(u.data);
   for (std::size_t row = 0; row < k; ++row)
     for (std::size_t column = 0; column < row; ++column) std::swap(u(row, column), u(column, row));

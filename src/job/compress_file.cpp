@@ -526,7 +526,7 @@ Result<CompressedFile> compress_file(const CompressFile &given, ProgressSink &li
   with.stored = source;
   with.stored.graph = with.file.graph;
   request.cross_fit = with.calibration.rest.empty() && (!with.calibration.synthetic || rounds_weights(a.settings));
-  if (a.settings.get<FitOptions>().effort == "fast") with.calibration.judging = fast_judging;
+  if (a.settings.get<FitOptions>().effort == "fast") with.calibration.judging = enough_judging;
   if (!with.calibration.samples) request.settings.edit<FitOptions>().set_effort("fast");
   log_info(fmt::format("plan: {}; samples {}", options_text(a.recorded), with.calibration.description));
 

@@ -227,7 +227,7 @@ Result<std::string> best_range(const Int8Source &source, const Job &job) {
 
 /// Samples on which it is decided whether to equalize: more than so much work would only show the same difference.
 std::vector<std::size_t> judging_samples(const Graph &graph, const Job &job) {
-  constexpr double least = 64, most = 1e6, most_macs = 20e9;
+  constexpr double least = 64, most = 1e6, most_macs = 5e9;
   const double macs = std::max(1.0, measure_sizes(graph, job.ops, false).macs);
   return some_of(job.samples, static_cast<std::size_t>(std::clamp(most_macs / macs, least, most)));
 }
@@ -248,7 +248,7 @@ Result<bool> equalize_where_better(Int8Source &source, const Job &job) {
   if (auto &range = plain.settings.edit<Int8Options>().range; range == "auto") range = "percentile";
   Int8Source before = source;
   EDGEC_CHECK(calibrate_source(before, by_all ? job : plain));
-  EDGEC_ASSIGN(auto after, equalized(before, plain));
+  EDGEC_ASSIGN(auto after, equalized(before, by_all ? job : plain));
   if (!after) return leave(before);
   if (judged) {
     EDGEC_ASSIGN(const Fidelity held_out_without, cross_fit(before, plain));
@@ -307,6 +307,10 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
         int8_name, "",
         fmt::format("{} values and the weights of {} layers are codes already: kept (--recalibrate finds new ranges)",
                     coded.values, coded.weights));
+  // --effort fast fits to one half of many samples. Where no others are there to judge, the rest of them do.
+  const bool by_half = job.options<FitOptions>().effort == "fast" && job.samples.size() > enough_judging &&
+                       !rounds_weights(job.settings) && !mixes_precision(job.settings);
+  if (by_half && !job.cross_fit) job.samples = half_of(job.samples, 0);
   EDGEC_ASSIGN(Int8Source source, prepare(graph, job));
   const bool judged = job.reference != nullptr && job.samples.size() >= 2;
   bool calibrated = false;
@@ -330,17 +334,22 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
   if (mixes_precision(job.settings)) {
     EDGEC_ASSIGN(outcome.held_out, mix_precision(source, job));
   }
-  if (!outcome.held_out && job.cross_fit && judged) {
+  const bool to_judge = !outcome.held_out && job.cross_fit && judged, by_rest = to_judge && by_half;
+  if (to_judge && !by_rest) {
     EDGEC_ASSIGN(outcome.held_out, judge_for_report(source, job));
   }
-  const int both[] = {0, 1};
+  const std::vector<int> folds = by_rest ? std::vector{0} : std::vector{0, 1};
+  const Job fitting = by_rest ? on_samples(job, half_of(job.samples, 0)) : job;
   Graph quantized;
-  EDGEC_ASSIGN(const std::size_t layers, quantize_source(quantized, source, both, job));
+  EDGEC_ASSIGN(const std::size_t layers, quantize_source(quantized, source, folds, fitting));
+  if (by_rest && layers > 0) {
+    EDGEC_ASSIGN(outcome.held_out, judge(*job.reference, quantized, on_samples(job, half_of(job.samples, 1))));
+  }
   outcome.changed = layers > 0;
   outcome.satisfied = coded.values > 0;
   if (!outcome.changed) return outcome;
   graph = std::move(quantized);
-  EDGEC_ASSIGN(outcome.activations, activation_figures(source, options));
+  EDGEC_ASSIGN(outcome.activations, activation_figures(source, folds, options));
   return outcome;
 }
 

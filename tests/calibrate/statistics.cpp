@@ -86,6 +86,45 @@ TEST(LogHistogram, CountsAlikeWithinWhateverBoundsAndInWhateverPieces) {
   check(normal_values(20000), -inf, inf); // nothing of what was not finite is left
 }
 
+TEST(LogHistogram, TailsAreCountedOneByOneAndTheTotalIsRight) {
+  for (const std::size_t size :
+       {std::size_t{10}, std::size_t{64}, std::size_t{1000}, std::size_t{4096}, std::size_t{33333}})
+    for (const bool one_sided : {false, true}) {
+      auto values = normal_values(size);
+      if (one_sided)
+        for (float &value : values) value = std::max(0.0F, value);
+      LogHistogram exact, tails;
+      exact.add(values);
+      const Middle middle{one_sided ? 0.0F : -2.5F, 2.5F};
+      tails.add_tails(values, middle);
+      EXPECT_EQ(tails.total(), size);
+      const auto beyond = [&](const LogHistogram &histogram) {
+        std::map<float, std::uint32_t> found;
+        histogram.for_each([&](float low, float high, std::uint32_t count) {
+          if (high < middle.low || low > middle.high) found[low] = count;
+        });
+        return found;
+      };
+      EXPECT_EQ(beyond(tails), beyond(exact)) << size;
+    }
+}
+
+TEST(LogHistogram, TellsAPercentileThatCutsOnlyTails) {
+  const auto values = normal_values(100000);
+  LogHistogram histogram;
+  const Middle middle{-2.5F, 2.5F}; // 0.6 % on either side
+  histogram.add_tails(values, middle);
+  EXPECT_TRUE(histogram.tells(99.9, middle));
+  EXPECT_FALSE(histogram.tells(95, middle));
+  EXPECT_TRUE(histogram.tells(95, Middle()));
+  ValueStatistics whole = statistics_of(values), part = whole;
+  part.histogram = std::make_shared<LogHistogram>(histogram);
+  const Range expected = choose_range(whole, RangeMethod::percentile, 99.9);
+  const Range found = choose_range(part, RangeMethod::percentile, 99.9);
+  EXPECT_EQ(found.low, expected.low);
+  EXPECT_EQ(found.high, expected.high);
+}
+
 TEST(Range, MinmaxHoldsZeroAndEveryValue) {
   const Range range = choose_range(statistics_of({2.0F, 5.0F}), RangeMethod::minmax, 0);
   EXPECT_EQ(range.low, 0.0F);

@@ -72,12 +72,10 @@ Status check_halves(const Job &job) {
 
 } // namespace
 
-Result<Fidelity> judge_second_half(const Graph &reference, const FitHalf &fit, std::size_t most, const Job &job) {
+Result<Fidelity> judge_second_half(const Graph &reference, const FitHalf &fit, const Job &job) {
   EDGEC_CHECK(check_halves(job));
   EDGEC_ASSIGN(const Graph first, fit(half_of(job.samples, 0), 0));
-  Job unseen = job;
-  unseen.samples = some_of(half_of(job.samples, 1), most);
-  return judge(reference, first, unseen);
+  return judge(reference, first, on_samples(job, half_of(job.samples, 1)));
 }
 
 Result<Fidelity> judge_held_out(const Graph &reference, const FitHalf &fit, const Job &job) {

@@ -37,8 +37,8 @@ Result<Fidelity> judge(const Graph &reference, const Graph &graph, const Job &jo
 /// are fewer than two samples.
 Result<Fidelity> judge_held_out(const Graph &reference, const FitHalf &fit, const Job &job);
 
-/// The same of one network, fitted to the first half and judged on at most `most` samples of the second.
-Result<Fidelity> judge_second_half(const Graph &reference, const FitHalf &fit, std::size_t most, const Job &job);
+/// The same of one network, fitted to the first half and judged on the second.
+Result<Fidelity> judge_second_half(const Graph &reference, const FitHalf &fit, const Job &job);
 
 /// How `graph` does by job.evaluation, which is not null.
 Result<Fidelity> judge_evaluation(const Graph &reference, const Graph &graph, const Job &job);

@@ -9,8 +9,8 @@
 
 namespace edgec {
 
-/// Samples that a result is judged on at most with --effort fast.
-inline constexpr std::size_t fast_judging = 100;
+/// Samples whose halves say enough: of more, the half that is not fitted to judges alone.
+inline constexpr std::size_t enough_judging = 100;
 
 struct FitOptions {
   std::string effort = "default";

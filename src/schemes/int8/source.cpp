@@ -11,6 +11,7 @@
 #include "schemes/int8/options.h"
 #include "schemes/int8/retype.h"
 #include "schemes/int8/uncoded.h"
+#include "schemes/rate/options.h"
 #include "schemes/stored/constants.h"
 
 namespace edgec {
@@ -101,6 +102,7 @@ Status calibrate_source(Int8Source &source, const Job &job) {
   }
   const auto &int8 = job.options<Int8Options>();
   options.histograms = int8.range != "minmax" || int8.activation_bits < 8;
+  if (int8.range == "percentile" && int8.activation_bits >= 8) options.percentile = int8.percentile;
   options.threads = job.threads;
   options.isa = job.isa;
   options.progress = layer_progress(job, "calibrating");
@@ -174,9 +176,10 @@ Result<Fidelity> cross_fit(const Int8Source &source, const Job &job) {
 }
 
 Result<Fidelity> judge_for_report(const Int8Source &source, const Job &job) {
-  const bool few = job.samples.size() <= fast_judging; // cost little, and one half of them says little
-  if (few || job.options<FitOptions>().effort != "fast") return cross_fit(source, job);
-  return judge_second_half(*job.reference, quantize_half(source, job), fast_judging, job);
+  const RateOptions &budgets = job.options<RateOptions>();
+  const bool all = job.options<FitOptions>().effort == "high" || budgets.max_drop || budgets.min_agreement;
+  if (all || job.samples.size() <= enough_judging) return cross_fit(source, job);
+  return judge_second_half(*job.reference, quantize_half(source, job), job);
 }
 
 } // namespace edgec

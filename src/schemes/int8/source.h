@@ -48,7 +48,7 @@ Result<std::size_t> quantize_source(Graph &graph, const Int8Source &source, std:
 /// How networks do that were quantized on one half of the samples, on the other.
 Result<Fidelity> cross_fit(const Int8Source &source, const Job &job);
 
-/// The same for the report: with --effort fast and many samples one half is judged only.
+/// The same for the report: of many samples that no budget rests on, one half alone is judged.
 Result<Fidelity> judge_for_report(const Int8Source &source, const Job &job);
 
 } // namespace edgec
