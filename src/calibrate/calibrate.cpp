@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t chunk = 32;
 /// Samples that show where a value's tails begin: at so much of the least of their extremes.
 constexpr std::size_t first_samples = 8;
-constexpr float tail_share = 0.6F;
+constexpr float tail_share = 0.75F;
 /// Each worker has histograms of its own; fewer run where those of a large network would be more.
 constexpr std::size_t most_histogram_bytes = std::size_t{128} << 20;
 

@@ -307,10 +307,10 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
         int8_name, "",
         fmt::format("{} values and the weights of {} layers are codes already: kept (--recalibrate finds new ranges)",
                     coded.values, coded.weights));
-  // --effort fast fits to one half of many samples. Where no others are there to judge, the rest of them do.
+  // --effort fast fits to one half of many samples; the other judges.
   const bool by_half = job.options<FitOptions>().effort == "fast" && job.samples.size() > enough_judging &&
                        !rounds_weights(job.settings) && !mixes_precision(job.settings);
-  if (by_half && !job.cross_fit) job.samples = half_of(job.samples, 0);
+  if (by_half) job.samples = half_of(given.samples, 0);
   EDGEC_ASSIGN(Int8Source source, prepare(graph, job));
   const bool judged = job.reference != nullptr && job.samples.size() >= 2;
   bool calibrated = false;
@@ -334,22 +334,21 @@ Result<SchemeOutcome> run(Graph &graph, const Job &given) {
   if (mixes_precision(job.settings)) {
     EDGEC_ASSIGN(outcome.held_out, mix_precision(source, job));
   }
-  const bool to_judge = !outcome.held_out && job.cross_fit && judged, by_rest = to_judge && by_half;
-  if (to_judge && !by_rest) {
+  const bool to_judge = !outcome.held_out && job.cross_fit && judged;
+  if (to_judge && !by_half) {
     EDGEC_ASSIGN(outcome.held_out, judge_for_report(source, job));
   }
-  const std::vector<int> folds = by_rest ? std::vector{0} : std::vector{0, 1};
-  const Job fitting = by_rest ? on_samples(job, half_of(job.samples, 0)) : job;
+  const int both[] = {0, 1};
   Graph quantized;
-  EDGEC_ASSIGN(const std::size_t layers, quantize_source(quantized, source, folds, fitting));
-  if (by_rest && layers > 0) {
-    EDGEC_ASSIGN(outcome.held_out, judge(*job.reference, quantized, on_samples(job, half_of(job.samples, 1))));
+  EDGEC_ASSIGN(const std::size_t layers, quantize_source(quantized, source, both, job));
+  if (to_judge && by_half) {
+    EDGEC_ASSIGN(outcome.held_out, judge(*job.reference, quantized, on_samples(given, half_of(given.samples, 1))));
   }
   outcome.changed = layers > 0;
   outcome.satisfied = coded.values > 0;
   if (!outcome.changed) return outcome;
   graph = std::move(quantized);
-  EDGEC_ASSIGN(outcome.activations, activation_figures(source, folds, options));
+  EDGEC_ASSIGN(outcome.activations, activation_figures(source, options));
   return outcome;
 }
 

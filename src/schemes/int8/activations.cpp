@@ -28,9 +28,9 @@ void count_seen(const ValueStatistics &statistics, ActivationFigures &figures) {
 
 } // namespace
 
-Result<std::vector<ActivationFigures>> activation_figures(const Int8Source &source, std::span<const int> folds,
-                                                          const Int8Options &options) {
-  const RangeStatistics statistics = source.ranges.merged(folds);
+Result<std::vector<ActivationFigures>> activation_figures(const Int8Source &source, const Int8Options &options) {
+  const int both[] = {0, 1};
+  const RangeStatistics statistics = source.ranges.merged(both);
   EDGEC_ASSIGN(const auto quants, choose_quants(source.graph, source.plan, statistics, options));
   std::vector<ActivationFigures> list;
   for (const auto &[id, quant] : quants) {

@@ -11,8 +11,6 @@ namespace edgec {
 
 /// Every value of the plan that became codes and is not a constant, in the order of the graph: its range, and how what
 /// calibration saw lies in it. Bins run over both; they are empty where the range method counts nothing.
-/// Of the samples of `folds`.
-Result<std::vector<ActivationFigures>> activation_figures(const Int8Source &source, std::span<const int> folds,
-                                                          const Int8Options &options);
+Result<std::vector<ActivationFigures>> activation_figures(const Int8Source &source, const Int8Options &options);
 
 } // namespace edgec
