@@ -218,5 +218,51 @@ TEST(Int8Placement, AFinalSoftmaxLeavesNoMoreFloat) {
   }
 }
 
+/// A layer whose result a layer reads and, moved, the branches of an If.
+Graph moved_to_body(const std::string &moving) {
+  Graph graph = parse_graph(fmt::format(R"(<opset_import: ["" : 17]>
+    g (float[1,8,6,6] x) => (float[?,?,?,?] y, float[1,8,6,6] z)
+    <float[1] w = {{1}}, float[1] v = {{1}}, float zero = {{0}}, int64[4] all = {{0, 0, 0, 0}}, int64[4] most = {{1, 6, 6, 6}}> {{
+      [w] a = Conv(x, w)
+      r = Relu(a)
+      {}
+      [v] z = Conv(r, v)
+      mean = ReduceMean<keepdims = 0>(z)
+      c = Greater(mean, zero)
+      y = If(c) <then_branch = t () => (float[?,?,?,?] p) {{ p = Abs(moved) }},
+                 else_branch = e () => (float[?,?,?,?] q) {{ q = Neg(moved) }}>
+    }})",
+                                        moving))
+                    .value();
+  Random random(9);
+  for (const NodeId id : graph.nodes())
+    if (!graph.node(id).name.empty())
+      graph.set_input(id, 1, graph.add_constant(random_tensor(random, {8, 8, 1, 1}, 0.4)));
+  EXPECT_TRUE(infer_types(graph, all_ops()));
+  return graph;
+}
+
+// onnxruntime carries DequantizeLinear over what moves data, and aborts where that gets to a body.
+TEST(Int8Placement, WhatMovesDataToABodyMovesCodesOrReals) {
+  const Images images;
+  std::size_t moved_codes = 0;
+  for (const std::string moving : {"moved = Transpose<perm = [0, 2, 3, 1]>(r)", "moved = Slice(r, all, most)",
+                                   "moved = MaxPool<kernel_shape = [2, 2]>(r)",
+                                   "t = Transpose<perm = [0, 2, 3, 1]>(r)  moved = Slice(t, all, most)"})
+    for (const Words &words : {Words{"int8"}, Words{"int8", "effort=fast"}, Words{"int8", "activation-bits=16"},
+                               Words{"int8", "weight-bits=4"}, Words{"int8", "target=ort-avx2"}}) {
+      Graph graph = moved_to_body(moving);
+      ASSERT_TRUE(run_scheme("quantize-int8", graph, job_of(images, words)));
+      const auto coded = [&](ValueId value) { return graph.value(value).type.quant.has_value(); };
+      for (const NodeId id : graph.nodes()) {
+        const Node &node = graph.node(id);
+        if (!node.is("Transpose") && !node.is("Slice") && !node.is("MaxPool")) continue;
+        EXPECT_EQ(coded(node.inputs[0]), coded(node.outputs[0])) << moving << ", " << words.back();
+        moved_codes += coded(node.inputs[0]) ? 1 : 0;
+      }
+    }
+  EXPECT_GT(moved_codes, 4U);
+}
+
 } // namespace
 } // namespace edgec

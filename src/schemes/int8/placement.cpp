@@ -37,11 +37,13 @@ public:
 
   Int8Plan plan() {
     const auto order = graph_.nodes();
+    find_before_bodies(order);
     for (const NodeId id : order)
       if (!spec_.float_nodes.contains(id) && is_candidate(id)) candidates_.insert(id);
     find_absorbed();
     // Demand flows against the arrows: a value is quantized because some integer operator reads it.
     for (auto id = order.rbegin(); id != order.rend(); ++id) visit(*id);
+    for (const NodeId id : order) move_codes_to_body(id);
     group_scales();
     for (const NodeId id : order) add_layer(id);
     if (plan_.layers.empty()) wide_.clear();
@@ -59,6 +61,7 @@ private:
   std::set<NodeId> layers_of_reals_;  // compute on reals, with weights in codes
   Int8Plan plan_;
   std::set<NodeId> candidates_;
+  std::set<NodeId> before_bodies_; // move data that bodies read
 
   bool stays_float(const Node &node, std::string why) const {
     job_.skip(int8_name, node.label(), std::move(why));
@@ -115,6 +118,40 @@ private:
     for (const std::size_t i : places)
       if (node.input(i).valid()) found.push_back(node.input(i));
     return found;
+  }
+
+  [[nodiscard]] bool is_read_by_body(ValueId id) const {
+    return id.valid() && std::ranges::any_of(graph_.value(id).uses, [&](const Use &use) {
+             return use.index >= graph_.node(use.node).inputs.size() || before_bodies_.contains(use.node);
+           });
+  }
+
+  /// onnxruntime 1.31 carries a DequantizeLinear forward over what moves data, and aborts where it gets to a body: from
+  /// there back to where data are computed all are codes, or none.
+  void find_before_bodies(const std::vector<NodeId> &order) {
+    for (auto id = order.rbegin(); id != order.rend(); ++id) {
+      const Node &node = graph_.node(*id);
+      const OpDef *op = job_.ops.find(node);
+      if (!op || op->quant != QuantRule::same_scale) continue;
+      if (std::ranges::none_of(node.outputs, [&](ValueId out) { return is_read_by_body(out); })) continue;
+      before_bodies_.insert(*id);
+      const bool reals = std::ranges::any_of(node.outputs, [&](ValueId out) { return reals_.contains(out); });
+      for (const ValueId value : data_of(node, *op, std::nullopt)) {
+        if (reals) reals_.insert(value);
+        origin_.erase(value);
+      }
+    }
+  }
+
+  void move_codes_to_body(NodeId id) {
+    if (!before_bodies_.contains(id) || plan_.integer.contains(id)) return;
+    const Node &node = graph_.node(id);
+    const auto data = data_of(node, *job_.ops.find(node), std::nullopt);
+    if (data.empty() || !std::ranges::all_of(data, [&](ValueId value) { return plan_.quantized.contains(value); }))
+      return;
+    plan_.integer.insert(id);
+    for (const ValueId out : node.outputs)
+      if (out.valid()) plan_.quantized[out] = plan_.quantized.at(data.front());
   }
 
   void read_as_reals(ValueId value, const Node &reader) {
