@@ -1,7 +1,9 @@
 #include "support/file.h"
 
+#define OPENSSL_SUPPRESS_DEPRECATED // SHA256_*: a static libcrypto would bring all its algorithms along with EVP_*
+
 #include <fcntl.h>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -152,18 +154,18 @@ namespace {
 /// SHA-256 of what it is fed.
 class Digest {
 public:
-  Digest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
-  void add(ByteView bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
+  Digest() { SHA256_Init(&context_); }
+  void add(ByteView bytes) { SHA256_Update(&context_, bytes.data(), bytes.size()); }
   std::string text() {
-    std::array<unsigned char, 32> digest{};
-    EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr);
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+    SHA256_Final(digest.data(), &context_);
     std::string text;
     for (const unsigned char byte : digest) text += fmt::format("{:02x}", byte);
     return text;
   }
 
 private:
-  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX *)> context_;
+  SHA256_CTX context_{};
 };
 
 } // namespace
