@@ -103,6 +103,7 @@ Result<CommandLine> parse_command_line(int argc, char **argv, std::span<Options 
     CLI::App *command = app.add_subcommand(options->command());
     command->set_help_flag();
     command->add_flag("-h,--help", line.help);
+    command->add_flag("--help-all", line.help_all);
     command->allow_extras();
     declared[command] = {options, declare(*command, *options)};
   }
@@ -120,6 +121,7 @@ Result<CommandLine> parse_command_line(int argc, char **argv, std::span<Options 
   const auto chosen = app.get_subcommands();
   if (!chosen.empty()) line.command = declared.at(chosen.front()).first;
   const auto rest = app.remaining(true);
+  line.help = line.help || line.help_all;
   if (line.help && (line.command != nullptr || rest.empty())) return line;
   if (!rest.empty()) return unexpected(rest.front(), line.command, commands);
   if (line.command != nullptr) EDGEC_CHECK(assign_all(declared.at(chosen.front()).second));

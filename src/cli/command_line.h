@@ -10,7 +10,7 @@ namespace edgec {
 
 struct CommandLine {
   Options *command = nullptr; ///< null: help or version of the whole program
-  bool help = false, version = false, json = false;
+  bool help = false, help_all = false, version = false, json = false;
   std::string topic; ///< of `edgec help TOPIC`, where it is not a command
 };
 

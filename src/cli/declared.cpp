@@ -9,7 +9,7 @@ namespace edgec {
 
 void SharedFlags::declare(Options &options) {
   options.group("Messages");
-  options.flag("-v,--verbose", &console.verbose, "say more on stderr");
+  options.flag("-v,--verbose", &console.verbose, "say more on stderr").is_common();
   options.flag("-q,--quiet", &console.quiet,
                "print errors and missed budgets, nothing else: no report, no warnings; --json stays");
   options.flag("--no-progress", &console.no_progress, "no progress line (there is one on a terminal only)");

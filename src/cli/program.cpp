@@ -74,7 +74,7 @@ Result<Outcome> run(int argc, char **argv) {
   if (line.help) {
     constexpr std::size_t usual = 80; // not on a terminal
     const std::size_t width = output_width() > 0 ? output_width() : usual;
-    print(line.command != nullptr ? line.command->help(width) : wrap_lines(program_help(), width));
+    print(line.command != nullptr ? line.command->help(width, line.help_all) : wrap_lines(program_help(), width));
     return Outcome::done;
   }
   if (line.version) {

@@ -28,8 +28,8 @@ Result<Isa> RunFlags::isa() const {
 
 void OutputFlags::declare(Options &options, std::string help) {
   options.group("Output");
-  options.add("-o,--output", "OUT", &path, std::move(help));
-  options.flag("--force", &force, "replace an existing file");
+  options.add("-o,--output", "OUT", &path, std::move(help)).is_common();
+  options.flag("--force", &force, "replace an existing file").is_common();
 }
 
 } // namespace edgec

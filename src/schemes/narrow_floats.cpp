@@ -179,6 +179,7 @@ void declare(Options &options, Settings &settings) {
       .flag("--float16", &half.float16,
             "weights and what is between layers as float16; what it does not hold stays float32, and so do inputs and "
             "outputs")
+      .is_common()
       .loses()
       .records();
   options

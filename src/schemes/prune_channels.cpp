@@ -215,6 +215,7 @@ void declare(Options &options, Settings &settings) {
   options.group("Pruning");
   options
       .add("--prune-channels", "R", &channels.share, "cut whole channels: the fraction R of the multiply-accumulates")
+      .is_common()
       .between(0, 1)
       .in(Unit::fraction)
       .loses()

@@ -367,6 +367,7 @@ void declare(Options &options, Settings &settings) {
       .add("--prune", "R|N:M", &prune.asked,
            "set the fraction R (0.5 or 50%) of the prunable weights to zero, or all but N of every M neighbours; the "
            "others are fitted to make up for them")
+      .is_common()
       .loses()
       .records()
       .finally([&prune] { return parse(prune); });

@@ -396,6 +396,7 @@ void declare(Options &options, Settings &settings) {
            "static, without samples of tokens dynamic")
       .one_of({"auto", "static", "dynamic", "weights"})
       .implies("auto")
+      .is_common()
       .loses()
       .finally([&int8, &settings] {
         if (int8.wanted() && !int8.is_static()) settings.edit<StoredOptions>().type = "int8";
@@ -409,6 +410,7 @@ void declare(Options &options, Settings &settings) {
            "symmetric, float biases; tflite: signed; ort-avx2, where sums of two products saturate: weights of 7 "
            "bits); with --int8 dynamic: ort multiplies codes in LSTMs, too, by an operator of its own")
       .one_of(target_names())
+      .is_common()
       .needs("int8")
       .needs("with --int8 weights, or dynamic but for ort",
              [&int8] {

@@ -32,6 +32,7 @@ void declare(Options &options, Settings &settings) {
            "store weights as int8, uint8, int4, uint4, int3, int2 or ternary behind DequantizeLinear (opset 13, 21 "
            "below "
            "8 bits, 25 at 2); with u, asymmetric; ternary: -1, 0 and 1, but 8 bits in the first and the last layer")
+      .is_common()
       .one_of({"int8", "uint8", "int4", "uint4", "int3", "int2", "ternary"})
       .loses()
       .records();

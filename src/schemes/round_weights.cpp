@@ -163,6 +163,7 @@ void declare(Options &options, Settings &settings) {
       .loses()
       .records();
   options.add("--max-size", "SIZE", &rate.max_size, "of the file")
+      .is_common()
       .between(1, 1e15)
       .in(Unit::bytes)
       .loses()
@@ -172,6 +173,7 @@ void declare(Options &options, Settings &settings) {
       .add("--max-drop", "P", &rate.max_drop,
            "points of top-1 (--metric: of that) that may be lost on the samples of --eval; without labels or "
            "metric, of agreement")
+      .is_common()
       .between(0, 100)
       .in(Unit::points)
       .loses()

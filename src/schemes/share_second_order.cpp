@@ -126,6 +126,7 @@ void declare(Options &options, Settings &settings) {
   options.group("Sharing weights");
   options
       .add("--share", "BITS", &share.bits, "palettize: 2^BITS distinct values per tensor, and an index for each weight")
+      .is_common()
       .between(2, 8)
       .loses()
       .records();

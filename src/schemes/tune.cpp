@@ -19,6 +19,7 @@ void declare(Options &options, Settings &settings) {
           options, "--tune",
           "train what is left, or codes and their scales, towards the answers of the original network on the "
           "samples, so many steps (600) or CPU seconds (60s); no labels are needed")
+      .is_common()
       .needs("without what it learns back: --prune, --prune-channels, --low-rank, --share, --int8, --weights or "
              "--max-size",
              [&settings] {

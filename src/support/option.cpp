@@ -220,6 +220,11 @@ Option &Option::needs(std::string missing, std::function<bool()> holds) {
   return *this;
 }
 
+Option &Option::is_common() {
+  common = true;
+  return *this;
+}
+
 Option &Option::loses() {
   lossy = true;
   return *this;
@@ -405,7 +410,13 @@ std::vector<std::pair<std::string, std::string>> Options::effective() const {
   return found;
 }
 
-std::string Options::help(std::size_t width) const {
+bool Options::is_long() const {
+  constexpr std::size_t most = 40;
+  return options_.size() > most && std::ranges::any_of(options_, &Option::common);
+}
+
+std::string Options::help(std::size_t width, bool all) const {
+  all = all || !is_long();
   width = std::min(width, most_help_width);
   std::string text = fmt::format("usage: edgec {}", command_);
   for (const Option &option : options_) {
@@ -419,11 +430,13 @@ std::string Options::help(std::size_t width) const {
   }
   if (!arguments.empty()) text += "\n" + arguments;
   for (const std::string &title : option_groups(options_)) {
-    text += fmt::format("\n{}:\n", title);
-    for (const Option &option : options_) {
-      if (!option.is_argument() && option.group == title) text += help_of(option, width);
-    }
+    std::string flags;
+    for (const Option &option : options_)
+      if (!option.is_argument() && option.group == title && (all || option.common)) flags += help_of(option, width);
+    if (!flags.empty()) text += fmt::format("\n{}:\n{}", title, flags);
   }
+  const auto hidden = std::ranges::count_if(options_, [&](const Option &o) { return !o.is_argument() && !o.common; });
+  if (!all) text += fmt::format("\n'edgec {} --help-all' lists {} flags more.\n", command_, hidden);
   if (!examples_.empty()) text += "\nExamples:\n";
   for (const std::string &line : split_at({examples_}, '\n'))
     text += fmt::format("{}\n", fmt::join(wrap(line, width - 8), " \\\n      "));

@@ -60,7 +60,8 @@ struct Option {
   bool given = false;                              ///< by a flag or a recipe
   std::vector<std::string> texts;                  ///< as given
   std::vector<OptionNeed> needed;
-  bool lossy = false; ///< asks for something that may cost the network answers
+  bool common = false; ///< wanted by most: of a long list of flags --help shows these
+  bool lossy = false;  ///< asks for something that may cost the network answers
   Recorded recorded = Recorded::never;
   std::string fallback;                ///< the value as a text before anything is assigned
   std::function<std::string()> record; ///< the text that is recorded; empty: the value's
@@ -76,6 +77,7 @@ struct Option {
   /// that it has or has not ("range=percentile", "effort!=fast"), or "lossy": any option that may cost answers.
   Option &needs(std::string_view condition);
   Option &needs(std::string missing, std::function<bool()> holds);
+  Option &is_common();
   Option &loses();
   Option &records(std::function<std::string()> text = nullptr);
   Option &records_changes();
@@ -119,8 +121,10 @@ public:
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> effective() const;
   [[nodiscard]] std::deque<Option> &all() { return options_; }
   [[nodiscard]] const std::string &command() const { return command_; }
-  /// What --help prints, in lines of at most `width` characters.
-  [[nodiscard]] std::string help(std::size_t width) const;
+  /// Whether --help shows some of the flags only.
+  [[nodiscard]] bool is_long() const;
+  /// What --help, or --help-all, prints, in lines of at most `width` characters.
+  [[nodiscard]] std::string help(std::size_t width, bool all) const;
 
 private:
   std::string command_, summary_, examples_, group_ = "Flags";

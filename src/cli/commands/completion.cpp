@@ -88,6 +88,7 @@ std::string bash_script(Commands &commands) {
     const auto choices = choices_of_argument(command);
     const std::string arguments =
         choices.empty() ? takes_argument(command) ? "file" : "" : fmt::format("{}", fmt::join(choices, " "));
+    if (command.options.is_long()) flags += "--help-all ";
     text += fmt::format("    {}) flags='{}--help' arguments='{}' ;;\n", command.def->name, flags, arguments);
   }
   text += fmt::format("    help) arguments='{}preprocess' ;;\n  esac\n", names_of(commands));
@@ -153,6 +154,7 @@ std::string zsh_script(Commands &commands) {
   for (DeclaredCommand &command : commands) {
     text += fmt::format("        {})\n          _arguments -s '(- *)'{{-h,--help}}'[explain the command]'",
                         command.def->name);
+    if (command.options.is_long()) text += " \\\n            '(- *)--help-all[explain every flag]'";
     std::size_t arguments = 0;
     for (const Option &option : command.options.all()) {
       std::string spec = zsh_spec(option);
@@ -198,6 +200,9 @@ std::string fish_script(Commands &commands) {
     if (!choices.empty() || !takes_argument(command))
       text += fmt::format("complete -c edgec -n '__fish_seen_subcommand_from {}' -f -a '{}'\n", command.def->name,
                           fmt::join(choices, " "));
+    if (command.options.is_long())
+      text += fmt::format("complete -c edgec -n '__fish_seen_subcommand_from {}' -l help-all -d 'explain every flag'\n",
+                          command.def->name);
     for (const Option &option : command.options.all())
       if (!option.is_argument()) text += fish_line(command.def->name, option);
   }

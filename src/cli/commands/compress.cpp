@@ -19,9 +19,11 @@ struct Arguments {
 
 void declare_data(Options &options, CompressFile &a) {
   options.group("Data");
-  options.add(
-      "--calib", "D", &a.calib.path,
-      "samples: a folder of images or of class folders, a CSV, .npy, .npz, a folder of ONNX test data, or 'synthetic'");
+  options
+      .add("--calib", "D", &a.calib.path,
+           "samples: a folder of images or of class folders, a CSV, .npy, .npz, a folder of ONNX test data, or "
+           "'synthetic'")
+      .is_common();
   options.add("--calib-limit", "N", &a.calib.limit, "at most N samples").between(1, 1e9).records([&a] {
     return !wanted_schemes(a.settings).empty() ? fmt::to_string(a.calib.limit) : std::string();
   });
@@ -31,11 +33,12 @@ void declare_data(Options &options, CompressFile &a) {
            "encodings of AIMET or QNN, or TensorRT's calibration cache")
       .needs("int8")
       .records([&a] { return std::string(a.ranges.empty() ? "" : "given"); }); // however many parts: the same bytes
-  options.add("--preprocess", "P", &a.calib.preprocess, preprocess_flag_help).needs("calib|eval");
-  options.add("--eval", "D", &a.eval, "samples to measure accuracy on, before and after");
+  options.add("--preprocess", "P", &a.calib.preprocess, preprocess_flag_help).is_common().needs("calib|eval");
+  options.add("--eval", "D", &a.eval, "samples to measure accuracy on, before and after").is_common();
   options
       .add("--labels", "L", &a.calib.labels,
            "their right answers: a CSV of file,label or .npy (default y of an .npz, column of a CSV)")
+      .is_common()
       .needs("eval");
   a.metric.declare(options, "eval");
   options.add("--reference", "R", &a.reference, "compare with this network instead of the input");
@@ -71,7 +74,7 @@ CommandRun declare(Options &options) {
            "write this version of ONNX's operators (default the input's, raised as far as needed)")
       .between(1, 1000)
       .records();
-  options.add("--report", "FILE", &a.report_path, report_flag_help);
+  options.add("--report", "FILE", &a.report_path, report_flag_help).is_common();
   options.flag("--json", &arguments->json, "print the report as JSON");
   options.flag("--dry-run", &a.dry_run, "read everything, say what would be done and stop; -v lists every pass");
   a.edits.declare(options);

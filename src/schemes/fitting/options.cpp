@@ -17,6 +17,7 @@ void declare_fit_options(Options &options, Settings &settings) {
            "fast: weights are rounded and cut as they are; default: they are fitted to the outputs of the original "
            "network; high: to more of each sample")
       .one_of({"fast", "default", "high"})
+      .is_common()
       .needs("int8|weights|prune|share")
       .finally([&fit] {
         fit.set_effort(fit.effort);
