@@ -1,11 +1,9 @@
 # Libraries, all packaged by Debian 12 except ONNX, which scripts/setup builds into a cache folder.
 find_package(OpenMP REQUIRED COMPONENTS CXX) # always shared: oneDNN's threads are of the same pool
 set(edgec_linkage shared)
-set(edgec_spdlog spdlog::spdlog)
 if(EDGEC_SELF_CONTAINED)
   list(PREPEND CMAKE_FIND_LIBRARY_SUFFIXES .a)
   set(edgec_linkage static)
-  set(edgec_spdlog spdlog::spdlog_header_only)
 endif()
 find_package(Protobuf MODULE REQUIRED)
 if(NOT "$ENV{EDGEC_CACHE}" STREQUAL "")

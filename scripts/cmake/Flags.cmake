@@ -28,7 +28,6 @@ if(EDGEC_SANITIZE)
   add_compile_definitions(EDGEC_SANITIZE)
 endif()
 if(EDGEC_SELF_CONTAINED)
-  add_compile_options(-ffunction-sections -fdata-sections)
   add_link_options(-fuse-ld=gold -Wl,--gc-sections,--icf=safe,--exclude-libs,ALL)
 endif()
 if(EDGEC_FUZZ) # with EDGEC_SANITIZE: its runtime holds what the programs that are not fuzzers need for linking
