@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "formats/onnx/bodies.h"
 #include "formats/onnx/graph_writer.h"
 #include "formats/onnx/lend_constants.h"
 #include "formats/onnx/onnx.h"
@@ -50,31 +51,6 @@ Status convert_node(Graph &graph, NodeId id, std::int64_t from, std::int64_t to,
 
 Status step(Graph &graph, std::int64_t from, std::int64_t to, Way &way);
 
-/// The sub-graphs of a node, each in its place.
-Status step_bodies(Graph &graph, NodeId id, std::int64_t from, std::int64_t to, Way &way) {
-  const std::vector<Attribute> attributes = graph.node(id).attributes;
-  const auto stepped = [&](const SubGraph &body) -> Result<SubGraph> {
-    auto copy = std::make_shared<Graph>(*body);
-    EDGEC_CHECK(step(*copy, from, to, way));
-    return SubGraph(std::move(copy));
-  };
-  for (const Attribute &attribute : attributes) {
-    if (const auto *one = std::get_if<SubGraph>(&attribute.value)) {
-      EDGEC_ASSIGN(SubGraph body, stepped(*one));
-      graph.set_attribute(id, attribute.name, std::move(body));
-    }
-    if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value)) {
-      std::vector<SubGraph> bodies;
-      for (const SubGraph &one : *many) {
-        EDGEC_ASSIGN(SubGraph body, stepped(one));
-        bodies.push_back(std::move(body));
-      }
-      graph.set_attribute(id, attribute.name, std::move(bodies));
-    }
-  }
-  return {};
-}
-
 /// Operators that the opset below lacks are written out first, by operators that it may lack, too.
 Status write_out(Graph &graph, std::int64_t from, std::int64_t to, Way &way) {
   constexpr int deepest = 16;
@@ -92,7 +68,7 @@ Status write_out(Graph &graph, std::int64_t from, std::int64_t to, Way &way) {
 Status step(Graph &graph, std::int64_t from, std::int64_t to, Way &way) {
   EDGEC_CHECK(write_out(graph, from, to, way));
   for (const NodeId id : graph.nodes()) {
-    EDGEC_CHECK(step_bodies(graph, id, from, to, way));
+    EDGEC_CHECK(proto::change_bodies(graph, id, [&](Graph &body) { return step(body, from, to, way); }));
     EDGEC_CHECK(convert_node(graph, id, from, to, way));
   }
   graph.opsets[""] = to;

@@ -4,6 +4,8 @@
 #include <array>
 #include <fmt/format.h>
 
+#include "formats/onnx/bodies.h"
+
 namespace edgec::proto {
 namespace {
 
@@ -18,9 +20,8 @@ bool all_zero(const Quant &quant) {
 template <class Visit>
 void for_each_subgraph(const Node &node, Visit visit) {
   for (const Attribute &attribute : node.attributes) {
-    if (const auto *one = std::get_if<SubGraph>(&attribute.value)) visit(attribute.name, std::span(one, 1));
-    if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value))
-      visit(attribute.name, std::span(*many));
+    if (const auto *one = std::get_if<SubGraph>(&attribute.value)) visit(std::span(one, 1));
+    if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value)) visit(std::span(*many));
   }
 }
 
@@ -38,7 +39,7 @@ std::int64_t opset_for_quantization(const Graph &graph) {
   for (const ValueId id : graph.values())
     if (graph.value(id).type.quant) needed = std::max(needed, opset_for(graph.value(id).type));
   for (const NodeId id : graph.nodes())
-    for_each_subgraph(graph.node(id), [&](const std::string &, std::span<const SubGraph> graphs) {
+    for_each_subgraph(graph.node(id), [&](std::span<const SubGraph> graphs) {
       for (const SubGraph &inner : graphs) needed = std::max(needed, opset_for_quantization(*inner));
     });
   return needed;
@@ -172,26 +173,9 @@ void Speller::replace(NodeId id, Node made) {
   graph.add_node(std::move(made));
 }
 
-Status Speller::spell_subgraphs(NodeId id) {
-  std::vector<std::pair<std::string, AttributeValue>> spelled;
-  Status status;
-  for_each_subgraph(graph.node(id), [&](const std::string &name, std::span<const SubGraph> graphs) {
-    std::vector<SubGraph> made;
-    for (const SubGraph &inner : graphs) {
-      Graph copy = *inner;
-      if (auto done = spell(copy, options_); !done) status = std::move(done);
-      made.push_back(std::make_shared<const Graph>(std::move(copy)));
-    }
-    const bool one = std::holds_alternative<SubGraph>(graph.node(id).attribute(name)->value);
-    spelled.emplace_back(name, one ? AttributeValue(made.front()) : AttributeValue(std::move(made)));
-  });
-  for (auto &[name, value] : spelled) graph.set_attribute(id, name, std::move(value));
-  return status;
-}
-
 Status Speller::run() {
   for (const NodeId id : graph.nodes()) {
-    EDGEC_CHECK(spell_subgraphs(id));
+    EDGEC_CHECK(change_bodies(graph, id, [&](Graph &body) { return spell(body, options_); }));
     const Node node = graph.node(id);
     const auto quantized = [&](ValueId value) { return quant(value) != nullptr; };
     if (is_border(node) ||

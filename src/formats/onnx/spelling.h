@@ -44,7 +44,6 @@ private:
   Node border(std::string_view op, ValueId quantized, ValueId input, bool keep_zero_point);
   ValueId dequantized(ValueId id, const Node &reader);
   void quantize_output(NodeId id, std::size_t index);
-  Status spell_subgraphs(NodeId id);
 };
 
 /// Writes a quantized node as its QOperator form; false where it has none.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "formats/onnx/bodies.h"
+
 namespace edgec::proto {
 namespace {
 
@@ -36,24 +38,6 @@ void count_by_floor(Graph &graph, NodeId id) {
   graph.remove_attribute(id, "ceil_mode");
 }
 
-void count_in_bodies(Graph &graph, NodeId id) {
-  const auto counted = [](const SubGraph &body) {
-    Graph copy = *body;
-    count_windows_by_floor(copy);
-    return std::make_shared<const Graph>(std::move(copy));
-  };
-  std::vector<Attribute> changed;
-  for (const Attribute &attribute : graph.node(id).attributes) {
-    if (const auto *one = std::get_if<SubGraph>(&attribute.value)) changed.push_back({attribute.name, counted(*one)});
-    if (const auto *many = std::get_if<std::vector<SubGraph>>(&attribute.value)) {
-      std::vector<SubGraph> made;
-      for (const SubGraph &body : *many) made.push_back(counted(body));
-      changed.push_back({attribute.name, std::move(made)});
-    }
-  }
-  for (Attribute &attribute : changed) graph.set_attribute(id, attribute.name, std::move(attribute.value));
-}
-
 } // namespace
 
 std::optional<std::vector<std::int64_t>> pads_of_windows(const Graph &graph, const Node &node) {
@@ -77,13 +61,14 @@ std::optional<std::vector<std::int64_t>> pads_of_windows(const Graph &graph, con
   return pads;
 }
 
-void count_windows_by_floor(Graph &graph) {
+Status count_windows_by_floor(Graph &graph) {
   for (const NodeId id : graph.nodes()) {
-    count_in_bodies(graph, id);
+    EDGEC_CHECK(change_bodies(graph, id, count_windows_by_floor));
     const Node &node = graph.node(id);
     if ((node.is("MaxPool") || node.is("AveragePool") || node.is("LpPool")) && is_disputed(graph, node))
       count_by_floor(graph, id);
   }
+  return {};
 }
 
 } // namespace edgec::proto

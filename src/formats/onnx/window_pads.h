@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "support/result.h"
 
 namespace edgec::proto {
 
@@ -16,6 +17,6 @@ std::optional<std::vector<std::int64_t>> pads_of_windows(const Graph &graph, con
 /// Pooling with ceil_mode where ONNX's shape inference counts a last window that begins in the padding, and runtimes
 /// leave it out: floor division counts those that there are. onnxruntime stops where a branch of If gives other dims
 /// than were inferred. In sub-graphs, too.
-void count_windows_by_floor(Graph &graph);
+Status count_windows_by_floor(Graph &graph);
 
 } // namespace edgec::proto

@@ -69,7 +69,7 @@ Result<std::unique_ptr<Serialized>> serialize(const Model &model, const OnnxWrit
                                               std::vector<std::string> *warnings) {
   auto made = std::make_unique<Serialized>(); // the rope points into it
   Model sorted = model;
-  proto::count_windows_by_floor(sorted.graph);
+  EDGEC_CHECK(proto::count_windows_by_floor(sorted.graph));
   EDGEC_CHECK(proto::spell(sorted.graph, options));
   EDGEC_CHECK(sorted.graph.sort());
   onnx::ModelProto proto;
